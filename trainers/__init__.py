@@ -1,0 +1,1 @@
+"""How one setting is trained. Knows nothing of spaces, Optuna or Ray."""

@@ -1,0 +1,121 @@
+"""The one configuration class: everything that decides what a trial learns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from trainers.models import MODELS
+from trainers.rules import Choice, ConfigError, Flag, Fractions, Integer, Number, Rule, suggest
+
+AUGMENTATIONS = ("none", "flip", "crop_flip", "crop_flip_cutout")
+LOSSES = ("cross_entropy", "smoothed_kl")
+NORMALIZATIONS = ("computed", "half", "cifar10")
+OPTIMIZERS = ("sgd", "sam")
+SCHEDULES = ("constant", "cosine", "piecewise", "plateau")
+
+
+def _option(default: Any, rule: Rule, help: str) -> Any:
+    return field(default=default, metadata={"rule": rule, "help": help})
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One setting of everything that may change what is learned.
+
+    A trial is a pure function of this, of the data and of ``Execution`` (which holds what
+    changes speed and rounding only). Raises ``ConfigError`` with value and rule.
+    """
+
+    model: str = _option("wide_resnet", Choice(tuple(MODELS)), "network, by name")
+    depth: int = _option(34, Integer(1, 1000), "layers, where the model has a choice")
+    width: int = _option(10, Integer(1, 16), "multiplier of the channels, where there is a choice")
+    dropout: float = _option(0.0, Number(0, 1, open_high=True), "probability of dropping a unit")
+    batch_norm: bool = _option(True, Flag(), "normalise activations, where there is a choice")
+    residual: bool = _option(True, Flag(), "residual connections, where there is a choice")
+
+    batch_size: int = _option(128, Integer(1), "images a step")
+    epochs: int = _option(200, Integer(1), "passes over the training split")
+    optimizer: str = _option("sgd", Choice(OPTIMIZERS), "update rule")
+    lr: float = _option(0.1, Number(0, open_low=True), "learning rate at the start")
+    lr_base_batch: int = _option(
+        0, Integer(0), "lr is for this batch size, scaled linearly; 0: off"
+    )
+    momentum: float = _option(0.9, Number(0, 1, open_high=True), "of SGD")
+    nesterov: bool = _option(False, Flag(), "Nesterov's momentum")
+    weight_decay: float = _option(5e-4, Number(0), "L2 penalty, added to the gradient")
+    weight_decay_per_image: bool = _option(False, Flag(), "multiply weight_decay by batch_size")
+    rho: float = _option(0.05, Number(0), "SAM: radius of the climb")
+    adaptive: bool = _option(False, Flag(), "SAM: scale the climb by the squared weights")
+
+    schedule: str = _option("constant", Choice(SCHEDULES), "learning rate over epochs")
+    milestones: tuple[float, ...] = _option(
+        (0.2, 0.5, 0.7, 0.85), Fractions(), "piecewise: progress at which the rate drops"
+    )
+    decay_factor: float = _option(
+        0.2, Number(0, 1, open_low=True, open_high=True), "piecewise, plateau: factor of a drop"
+    )
+    plateau_patience: int = _option(10, Integer(0), "plateau: epochs without a lower loss")
+    min_lr: float = _option(0.0, Number(0), "plateau: the rate never falls below")
+    early_stopping: int = _option(0, Integer(0), "epochs without a better result; 0: off")
+
+    loss: str = _option("cross_entropy", Choice(LOSSES), "what is minimised")
+    label_smoothing: float = _option(0.0, Number(0, 1, open_high=True), "mass off the label")
+    augment: str = _option("none", Choice(AUGMENTATIONS), "of the training images")
+    crop_padding: int = _option(4, Integer(1), "crop: pixels of black border")
+    cutout_size: int = _option(16, Integer(1), "cutout: side of the square, in pixels")
+    cutout_probability: float = _option(0.5, Number(0, 1), "cutout: share of images")
+    normalize: str = _option("computed", Choice(NORMALIZATIONS), "mean and std of the pixels")
+
+    val_fraction: float = _option(
+        0.1, Number(0, 0.5, open_low=True), "share of the training images kept for validation"
+    )
+    split_seed: int = _option(0, Integer(0), "seed of the validation split")
+    seed: int = _option(0, Integer(0), "seed of weights, order, augmentation and dropout")
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = item.metadata["rule"].check(item.name, getattr(self, item.name))
+            object.__setattr__(self, item.name, value)
+        MODELS[self.model].check_options(asdict(self))
+        if self.optimizer == "sam" and self.nesterov:
+            raise ConfigError("nesterov must be false with optimizer=sam, got True")
+
+    @property
+    def initial_lr(self) -> float:
+        """The rate of the first step, after linear scaling with the batch size."""
+        if self.lr_base_batch == 0:
+            return self.lr
+        return self.lr * self.batch_size / self.lr_base_batch
+
+    @property
+    def effective_weight_decay(self) -> float:
+        """The decay that the optimiser gets; report C ties it to the batch size."""
+        return self.weight_decay * (self.batch_size if self.weight_decay_per_image else 1)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> TrainConfig:
+        """A configuration from a plain mapping; unknown names are refused."""
+        known = option_names()
+        for name in values:
+            if name not in known:
+                raise ConfigError(
+                    f"unknown hyperparameter {name!r}{suggest(name, known)} "
+                    f"(known: {', '.join(known)})"
+                )
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON has them."""
+        return {**asdict(self), "milestones": list(self.milestones)}
+
+
+def option_names() -> tuple[str, ...]:
+    """All names that a configuration has, in order."""
+    return tuple(item.name for item in fields(TrainConfig))
+
+
+def option_help() -> dict[str, str]:
+    """What each option means, in a few words."""
+    return {item.name: item.metadata["help"] for item in fields(TrainConfig)}
