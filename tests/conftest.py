@@ -1,0 +1,59 @@
+"""Fixtures that all packages' tests share: where the real images are, and small sets of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+FEW_CLASSES = ("airplane", "cat", "frog", "ship")
+FEW_TRAIN, FEW_TEST = 100, 25  # images of each class
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real images: SHARPSEARCH_TEST_DATA, else shared/data beside the repository."""
+    default = REPOSITORY.parent / "shared" / "data"
+    folder = Path(os.environ.get("SHARPSEARCH_TEST_DATA") or default)
+    if not (folder / "cifar10" / "train").is_dir():
+        pytest.skip(f"no real images: SHARPSEARCH_TEST_DATA must name a folder, {folder} has none")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_cifar_npz(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real CIFAR-10 images of 4 classes, of each the first 100 for training and 25 for test."""
+    path = tmp_path_factory.mktemp("small_cifar") / "small_cifar.npz"
+    arrays = {"classes": np.array(FEW_CLASSES)}
+    for split, count in (("train", FEW_TRAIN), ("test", FEW_TEST)):
+        sheets = [shared_data / "cifar10" / split / f"{name}.webp" for name in FEW_CLASSES]
+        arrays[f"{split}_images"] = np.concatenate([tiles(sheet)[:count] for sheet in sheets])
+        arrays[f"{split}_labels"] = np.repeat(np.arange(len(sheets), dtype=np.uint8), count)
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.fixture(scope="session")
+def cifar10_npz(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All of CIFAR-10, real; takes some seconds, so for slow tests only."""
+    folder = tmp_path_factory.mktemp("cifar10")
+    subprocess.run(
+        [sys.executable, str(shared_data / "unpack.py"), str(folder), "cifar10"],
+        check=True,
+        capture_output=True,
+    )
+    return folder / "cifar10.npz"
+
+
+def tiles(sheet: Path) -> np.ndarray:
+    """The 32 x 32 images (N, 32, 32, 3) of one class's sheet, row by row."""
+    with Image.open(sheet) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    rows, columns = pixels.shape[0] // 32, pixels.shape[1] // 32
+    return pixels.reshape(rows, 32, columns, 32, 3).swapaxes(1, 2).reshape(-1, 32, 32, 3)

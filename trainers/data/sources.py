@@ -1,0 +1,62 @@
+"""The table of data sets, and how a name or a path finds its source."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainers.data.digits import digits_source
+from trainers.data.errors import DataError
+from trainers.data.npz import npz_source
+from trainers.data.raw import Source
+from trainers.rules import suggest
+
+
+@dataclass(frozen=True)
+class _Entry:
+    description: str
+    source: Callable[[str, Path], Source]  # from the name and the folder for downloads
+
+
+_TABLE: Mapping[str, _Entry] = {
+    "digits": _Entry(
+        "1,797 handwritten digits, 8x8, grey; comes with scikit-learn",
+        lambda name, data_dir: digits_source(name, size=8, channels=1),
+    ),
+    "digits32": _Entry(
+        "the digits enlarged to 32x32, three equal channels",
+        lambda name, data_dir: digits_source(name, size=32, channels=3),
+    ),
+    "digits64": _Entry(
+        "the digits enlarged to 64x64, three equal channels",
+        lambda name, data_dir: digits_source(name, size=64, channels=3),
+    ),
+}
+
+DATASETS: Mapping[str, str] = {name: entry.description for name, entry in _TABLE.items()}
+
+
+def find_source(name_or_path: str | Path, data_dir: Path) -> Source:
+    """The source of a name in ``DATASETS``, an .npz file or an image folder.
+
+    Raises ``DataError`` when there is none.
+    """
+    name = os.fspath(name_or_path)
+    if name in DATASETS and not isinstance(name_or_path, Path):
+        return _TABLE[name].source(name, data_dir)
+    path = Path(name).expanduser()
+    if path.is_file():
+        return npz_source(path)
+    if _looks_like_path(name) or isinstance(name_or_path, Path):
+        raise DataError(f"no such file or folder: {name}")
+    raise DataError(
+        f"unknown data set {name!r}{suggest(name, DATASETS)} (known: {', '.join(DATASETS)}; "
+        "or the path of an .npz file or of an image folder)"
+    )
+
+
+def _looks_like_path(name: str) -> bool:
+    separators = {os.sep, os.altsep or os.sep, "/"}
+    return name.startswith((".", "~")) or name.endswith(".npz") or bool(separators & set(name))
