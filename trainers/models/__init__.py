@@ -56,7 +56,7 @@ MODELS: Mapping[str, ModelEntry] = {
         "StagedResNet",
         "report D",
         {
-            "depth": Choice((10, 18, 26, 34)),
+            "depth": Choice((10, 18, 26, 30, 34)),
             "dropout": _DROPOUT,
             "batch_norm": Flag(),
             "residual": Flag(),

@@ -1,4 +1,4 @@
-"""Convolutions as the networks here use them, and the residual block that several share."""
+"""The parts that several networks are built of."""
 
 from __future__ import annotations
 
@@ -15,13 +15,63 @@ def conv1x1(in_channels: int, out_channels: int, stride: int = 1, bias: bool = F
     return nn.Conv2d(in_channels, out_channels, 1, stride, bias=bias)
 
 
-class BasicBlock(nn.Module):
-    """relu(branch(x) + shortcut(x)); the branch is conv 3x3, BatchNorm, ReLU, conv 3x3, BatchNorm.
+def norm(channels: int, batch_norm: bool) -> list[nn.Module]:
+    """BatchNorm, or nothing."""
+    return [nn.BatchNorm2d(channels)] if batch_norm else []
 
-    (N, in_channels, H, W) → (N, out_channels, ⌈H / stride⌉, ⌈W / stride⌉). The shortcut is the
-    identity, or a 1x1 convolution with BatchNorm where the shape changes (He et al. 2015).
-    ``residual=False`` leaves the shortcut out, ``batch_norm=False`` every BatchNorm (the
-    convolutions then have a bias); dropout, if above 0, stands between the convolutions.
+
+def drop(probability: float) -> list[nn.Module]:
+    """Dropout, or nothing."""
+    return [nn.Dropout(probability)] if probability > 0 else []
+
+
+def stem(in_channels: int, out_channels: int = 64, batch_norm: bool = True) -> nn.Sequential:
+    """3x3 convolution, BatchNorm, ReLU; the resolution stays."""
+    return nn.Sequential(
+        conv3x3(in_channels, out_channels, bias=not batch_norm),
+        *norm(out_channels, batch_norm),
+        nn.ReLU(inplace=True),
+    )
+
+
+def classifier(features: int, num_classes: int, dropout: float = 0.0) -> nn.Sequential:
+    """Feature maps of ``features`` values in all → logits (N, num_classes)."""
+    return nn.Sequential(nn.Flatten(), *drop(dropout), nn.Linear(features, num_classes))
+
+
+def projection(
+    in_channels: int, out_channels: int, stride: int, batch_norm: bool = True
+) -> nn.Module:
+    """A block's shortcut: the identity where shapes agree, else 1x1 convolution and BatchNorm."""
+    if stride == 1 and in_channels == out_channels:
+        return nn.Identity()
+    conv = conv1x1(in_channels, out_channels, stride, bias=not batch_norm)
+    return nn.Sequential(conv, *norm(out_channels, batch_norm))
+
+
+class Residual(nn.Module):
+    """relu(branch(x) + shortcut(x)), or relu(branch(x)) where ``shortcut`` is None."""
+
+    def __init__(self, branch: nn.Sequential, shortcut: nn.Module | None) -> None:
+        super().__init__()
+        self.branch = branch
+        self.shortcut = shortcut
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.branch(x)
+        if self.shortcut is not None:
+            out += self.shortcut(x)
+        return self.relu(out)
+
+
+class BasicBlock(Residual):
+    """Residual block of two 3x3 convolutions, the first with the stride (He et al. 2015).
+
+    (N, in_channels, H, W) → (N, out_channels, ⌈H / stride⌉, ⌈W / stride⌉). BatchNorm after each
+    convolution, ReLU between them. ``residual=False`` leaves the shortcut out,
+    ``batch_norm=False`` every BatchNorm (the convolutions then have a bias); dropout, if above
+    0, stands between the convolutions, after the ReLU.
     """
 
     def __init__(
@@ -34,38 +84,14 @@ class BasicBlock(nn.Module):
         batch_norm: bool = True,
         residual: bool = True,
     ) -> None:
-        super().__init__()
         bias = not batch_norm
-        branch: list[nn.Module] = [conv3x3(in_channels, out_channels, stride, bias)]
-        branch += norm(out_channels, batch_norm)
-        branch.append(nn.ReLU(inplace=True))
-        if dropout > 0:
-            branch.append(nn.Dropout(dropout))
-        branch.append(conv3x3(out_channels, out_channels, bias=bias))
-        branch += norm(out_channels, batch_norm)
-        self.branch = nn.Sequential(*branch)
-        self.shortcut = projection(in_channels, out_channels, stride, batch_norm)
-        if not residual:
-            self.shortcut = None
-        self.relu = nn.ReLU(inplace=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = self.branch(x)
-        if self.shortcut is not None:
-            out += self.shortcut(x)
-        return self.relu(out)
-
-
-def norm(channels: int, batch_norm: bool) -> list[nn.Module]:
-    """BatchNorm, or nothing."""
-    return [nn.BatchNorm2d(channels)] if batch_norm else []
-
-
-def projection(
-    in_channels: int, out_channels: int, stride: int, batch_norm: bool = True
-) -> nn.Module | None:
-    """The shortcut of a block: the identity where shapes agree, else 1x1 convolution and norm."""
-    if stride == 1 and in_channels == out_channels:
-        return nn.Identity()
-    conv = conv1x1(in_channels, out_channels, stride, bias=not batch_norm)
-    return nn.Sequential(conv, *norm(out_channels, batch_norm))
+        branch = nn.Sequential(
+            conv3x3(in_channels, out_channels, stride, bias),
+            *norm(out_channels, batch_norm),
+            nn.ReLU(inplace=True),
+            *drop(dropout),
+            conv3x3(out_channels, out_channels, bias=bias),
+            *norm(out_channels, batch_norm),
+        )
+        shortcut = projection(in_channels, out_channels, stride, batch_norm) if residual else None
+        super().__init__(branch, shortcut)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from trainers.models.blocks import conv1x1, conv3x3
+from trainers.models.blocks import classifier, conv1x1, conv3x3, drop
 
 
 class WideResNet(nn.Sequential):
@@ -37,8 +37,7 @@ class WideResNet(nn.Sequential):
             norm=nn.BatchNorm2d(channels[2]),
             relu=nn.ReLU(inplace=True),
             pool=nn.AdaptiveAvgPool2d(1),
-            flatten=nn.Flatten(),
-            linear=nn.Linear(channels[2], num_classes),
+            classifier=classifier(channels[2], num_classes),
         )
         super().__init__(layers)
         self.apply(_initialise)
@@ -93,7 +92,7 @@ def _branch(in_channels: int, out_channels: int, stride: int, dropout: float) ->
         conv3x3(in_channels, out_channels, stride),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
-        *([nn.Dropout(dropout)] if dropout > 0 else []),
+        *drop(dropout),
         conv3x3(out_channels, out_channels),
     )
 
