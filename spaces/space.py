@@ -1,0 +1,124 @@
+"""A space: a recipe, what may vary, which combinations make sense, and what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from spaces.params import Parameter, SpaceError
+
+PRESETS = ("quick", "full")
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A rule over several values at once: ``holds`` gets all of them by name."""
+
+    description: str
+    holds: Callable[[Mapping[str, Any]], bool]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A published figure: ``metric`` as studies name it, such as ``test_top1`` (in %).
+
+    ``setting`` holds the values it belongs to where they differ from the recipe; ``source`` says
+    which report, and what else is to be known of the figure.
+    """
+
+    metric: str
+    value: float
+    source: str
+    setting: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How much to spend: recipe values and parameters that replace the space's own."""
+
+    dataset: str
+    n_trials: int
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    parameters: tuple[Parameter, ...] = ()
+    sampler: str = "tpe"
+    pruner: str = "halving"
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a search is about.
+
+    ``recipe`` is the report's own setting, complete in what differs from the trainer's defaults;
+    it becomes trial 0. Each of ``parameters`` varies one of the recipe's values. Raises
+    ``SpaceError`` where these do not fit together.
+    """
+
+    name: str
+    title: str
+    source: str
+    recipe: Mapping[str, Any]
+    parameters: tuple[Parameter, ...]
+    presets: Mapping[str, Preset]
+    references: tuple[Reference, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+
+    def __post_init__(self) -> None:
+        for preset in PRESETS:
+            if preset not in self.presets:
+                raise SpaceError(f"space {self.name!r} must have a preset {preset!r}")
+            self.at(preset)
+
+    def at(self, preset_name: str) -> ScaledSpace:
+        """This space with the replacements of one preset; checked."""
+        preset = self.presets[preset_name]
+        replaced = {parameter.name: parameter for parameter in preset.parameters}
+        names = [parameter.name for parameter in self.parameters]
+        for name in replaced:
+            if name not in names:
+                raise SpaceError(f"preset {preset_name!r} replaces {name!r}, which does not vary")
+        parameters = tuple(replaced.get(p.name, p) for p in self.parameters)
+        return ScaledSpace(self, preset_name, {**self.recipe, **preset.recipe}, parameters)
+
+
+@dataclass(frozen=True)
+class ScaledSpace:
+    """A space at one preset's scale: what is fixed, what varies, and how much is spent.
+
+    The recipe must have a value inside every parameter and keep every constraint.
+    """
+
+    space: Space
+    preset_name: str
+    recipe: Mapping[str, Any]
+    parameters: tuple[Parameter, ...]
+
+    def __post_init__(self) -> None:
+        for parameter in self.parameters:
+            if parameter.name not in self.recipe:
+                raise SpaceError(f"the recipe must have a value for {parameter.name!r}")
+            parameter.check(self.recipe[parameter.name])
+        broken = self.broken_constraint({})
+        if broken:
+            raise SpaceError(f"the recipe breaks a constraint: {broken}")
+
+    @property
+    def preset(self) -> Preset:
+        return self.space.presets[self.preset_name]
+
+    def fix(self, values: Mapping[str, Any]) -> ScaledSpace:
+        """With ``values`` in the recipe; what is fixed no longer varies."""
+        left = tuple(p for p in self.parameters if p.name not in values)
+        return replace(self, recipe={**self.recipe, **values}, parameters=left)
+
+    def baseline(self) -> dict[str, Any]:
+        """The recipe's own values of what varies: trial 0."""
+        return {parameter.name: self.recipe[parameter.name] for parameter in self.parameters}
+
+    def broken_constraint(self, values: Mapping[str, Any]) -> str | None:
+        """The description of the first constraint that recipe and ``values`` break."""
+        merged = {**self.recipe, **values}
+        for constraint in self.space.constraints:
+            if not constraint.holds(merged):
+                return constraint.description
+        return None

@@ -1,0 +1,87 @@
+"""Batches of a data set that sits on the device as uint8: no loader processes, no copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from trainers.augment import Draws, crop_and_flip, cut_out, draw
+from trainers.config import TrainConfig
+from trainers.data import ImageData
+from trainers.seeds import derive_seed
+
+EVAL_BATCH = 256
+
+# Mean and std of pixels in [0, 1] that reports B and C give; "computed" comes from the data.
+GIVEN_STATISTICS = {
+    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "cifar10": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+}
+
+
+class Batches:
+    """Gathers, augments and normalises whole batches of (N, H, W, C) uint8 images on ``device``.
+
+    Pixels come out as float32 (N, C, H, W), in channels-last memory if asked.
+    """
+
+    def __init__(
+        self, config: TrainConfig, data: ImageData, device: torch.device, channels_last: bool
+    ):
+        self.config = config
+        self.device = device
+        self.channels_last = channels_last
+        self.train_images = data.train_images.to(device)
+        self.train_labels = data.train_labels.to(device)
+        self.test_images = data.test_images.to(device)
+        self.test_labels = data.test_labels.to(device)
+        self._scale, self._shift = _affine(config.normalize, data, device)
+
+    def training(self, indices: Tensor, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of one epoch in its own order; the last may be smaller.
+
+        All random numbers of the epoch are drawn first, on the CPU, from a seed of their own,
+        so a CPU and a GPU see the same images, and no batch waits for the host.
+        """
+        config, n = self.config, len(indices)
+        seed = derive_seed(config.seed, "epoch", epoch, "data")
+        generator = torch.Generator().manual_seed(seed)
+        order = indices[torch.randperm(n, generator=generator)].to(self.device)
+        draws = draw(config, n, self.train_images.shape[1], generator).to(self.device)
+        for start in range(0, n, config.batch_size):
+            stop = min(n, start + config.batch_size)
+            chosen = order[start:stop]
+            images = self.train_images[chosen]
+            yield self._augmented(images, draws.take(start, stop)), self.train_labels[chosen]
+
+    def validation(self, indices: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Training images kept for validation, as they are."""
+        for chosen in indices.to(self.device).split(EVAL_BATCH):
+            yield self._normalised(self.train_images[chosen]), self.train_labels[chosen]
+
+    def test(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The test images, as they are."""
+        images, labels = self.test_images.split(EVAL_BATCH), self.test_labels.split(EVAL_BATCH)
+        for some, their_labels in zip(images, labels, strict=True):
+            yield self._normalised(some), their_labels
+
+    def _augmented(self, images: Tensor, draws: Draws) -> Tensor:
+        moved = crop_and_flip(images, draws, self.config.crop_padding)
+        return cut_out(self._normalised(moved), draws, self.config.cutout_size)
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        images = images.permute(0, 3, 1, 2)
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        pixels = images.contiguous(memory_format=layout).float()
+        return torch.addcmul(self._shift, pixels, self._scale)
+
+
+def _affine(normalize: str, data: ImageData, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Scale and shift, each (C, 1, 1), with (x / 255 − mean) / std = x · scale + shift."""
+    mean, std = GIVEN_STATISTICS.get(normalize, (data.mean, data.std))
+    channels = data.in_channels
+    means = torch.tensor(mean[:channels], dtype=torch.float64).view(-1, 1, 1)
+    stds = torch.tensor(std[:channels], dtype=torch.float64).view(-1, 1, 1)
+    return (1 / (255 * stds)).float().to(device), (-means / stds).float().to(device)

@@ -1,0 +1,93 @@
+"""Checkpoints that are whole or refused: written atomically, recognised by version and checksum.
+
+A file is a line of JSON (version, SHA-256 and length of what follows), then what ``torch.save``
+wrote. It loads with ``weights_only=True``: nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+VERSION = 1
+LATEST, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
+
+
+class CheckpointError(ValueError):
+    """A file that is no checkpoint of ours, or not whole; says which and why."""
+
+
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
+    """``path`` holds the old content or the new, never a part, even if the power fails."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Saves tensors and plain values."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    payload = buffer.getvalue()
+    digest = hashlib.sha256(payload).hexdigest()
+    head = {"sharpsearch_checkpoint": VERSION, "sha256": digest, "bytes": len(payload)}
+    write_atomically(path, json.dumps(head).encode() + b"\n" + payload)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """What was saved, on the CPU. Raises ``CheckpointError`` for anything but a whole file."""
+    with open(path, "rb") as file:
+        head = _parse_head(path, file.readline(1000))
+        payload = file.read()
+    if head.get("sharpsearch_checkpoint") != VERSION:
+        version = head.get("sharpsearch_checkpoint")
+        raise CheckpointError(f"{path}: version must be {VERSION}, got {version}")
+    if len(payload) != head.get("bytes"):
+        raise CheckpointError(f"{path}: truncated, {len(payload)} of {head.get('bytes')} bytes")
+    if hashlib.sha256(payload).hexdigest() != head.get("sha256"):
+        raise CheckpointError(f"{path}: damaged, its checksum does not match")
+    return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+
+
+def _parse_head(path: Path, line: bytes) -> dict[str, Any]:
+    try:
+        head = json.loads(line)
+    except ValueError:
+        head = None
+    if not isinstance(head, dict):
+        raise CheckpointError(f"{path}: not a checkpoint of this program")
+    return head
+
+
+def rotate_and_write(folder: Path, state: dict[str, Any]) -> None:
+    """The newest checkpoint of ``folder``; the one before it is kept."""
+    latest = folder / LATEST
+    if latest.exists():
+        os.replace(latest, folder / PREVIOUS)
+    write_checkpoint(latest, state)
+
+
+def read_newest(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
+    """The newest whole checkpoint of ``folder``, or None; and why newer ones were passed over."""
+    problems = []
+    for name in (LATEST, PREVIOUS):
+        try:
+            return read_checkpoint(folder / name), problems
+        except FileNotFoundError:
+            continue
+        except (CheckpointError, OSError) as error:
+            problems.append(str(error))
+    return None, problems

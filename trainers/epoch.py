@@ -1,0 +1,54 @@
+"""What a trainer says of an epoch and of a finished trial. Accuracies are percentages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One epoch. Losses are means over images; ``*_std`` is the spread over batches (report D).
+
+    Training figures are those of the weights while they changed, as the reports print them.
+    ``seconds`` is training alone, ``val_seconds`` validation.
+    """
+
+    epoch: int
+    lr: float
+    train_loss: float
+    train_loss_std: float
+    train_top1: float
+    train_top1_std: float
+    train_top5: float
+    val_loss: float
+    val_loss_std: float
+    val_top1: float
+    val_top1_std: float
+    val_top5: float
+    seconds: float
+    val_seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> EpochResult:
+        return cls(**{item.name: values[item.name] for item in fields(cls)})
+
+    def same_curve(self, other: EpochResult) -> bool:
+        """Equal in everything but the clock."""
+        return all(
+            getattr(self, item.name) == getattr(other, item.name)
+            for item in fields(self)
+            if item.name not in ("seconds", "val_seconds")
+        )
+
+
+class DivergedError(RuntimeError):
+    """Loss or weights are no longer useful numbers; says at which epoch and what was seen."""
+
+    def __init__(self, epoch: int, what: str):
+        super().__init__(f"diverged in epoch {epoch}: {what}")
+        self.epoch = epoch

@@ -1,0 +1,44 @@
+"""What changes speed and rounding but not what is trained: device, precision, threads."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from trainers.rules import Choice, ConfigError, Flag, Integer
+
+DEVICES = ("cpu", "cuda")
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a trial is computed. Recorded with the study: on the CPU, the curve is the same bit
+    for bit for a given number of threads, precision and memory layout, so a resumed trial must
+    use what it started with.
+
+    ``processes`` > 1 trains data-parallel, each process on its share of every batch.
+    """
+
+    device: str = "cpu"
+    precision: str = "float32"
+    channels_last: bool = True
+    threads: int = 1
+    processes: int = 1
+
+    def __post_init__(self) -> None:
+        Choice(DEVICES).check("device", self.device)
+        Choice(PRECISIONS).check("precision", self.precision)
+        Flag().check("channels_last", self.channels_last)
+        Integer(1).check("threads", self.threads)
+        Integer(1).check("processes", self.processes)
+
+    @classmethod
+    def from_mapping(cls, values: dict[str, Any]) -> Execution:
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ConfigError(f"not an execution: {values!r} ({error})") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)

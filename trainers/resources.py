@@ -1,0 +1,140 @@
+"""What a trial costs: NVML's figures of its GPU, or processor time and memory on the CPU."""
+
+from __future__ import annotations
+
+import os
+import resource
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MEGABYTE = 1024 * 1024
+SECONDS_BETWEEN_SAMPLES = 1.0
+
+
+@dataclass
+class GpuSamples:
+    """Utilisation in %, memory of the device in MiB, power in W, one of each a second."""
+
+    utilization: list[float] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+    power: list[float] = field(default_factory=list)
+
+
+class ResourceMonitor:
+    """Watches from ``start`` to ``stop``; ``usage()`` gives plain figures for the study.
+
+    ``earlier`` is what a killed process of the same trial had used before.
+    """
+
+    def __init__(self, device: str, earlier: Mapping[str, float] | None = None):
+        self._gpu = _NvmlSampler() if device == "cuda" else None
+        self._earlier = dict(earlier or {})
+        self._cpu = self._wall = 0.0
+        self._started = False
+
+    def start(self) -> None:
+        _reset_peak_memory()
+        self._cpu, self._wall = time.process_time(), time.perf_counter()
+        self._started = True
+        if self._gpu:
+            self._gpu.start()
+
+    def stop(self) -> None:
+        if self._gpu:
+            self._gpu.stop()
+
+    def usage(self) -> dict[str, float]:
+        """cpu_seconds, cpu_utilization (% of one core), peak_memory_mb; gpu_* on a GPU."""
+        before = self._earlier
+        if not self._started:
+            return before
+        cpu = time.process_time() - self._cpu + before.get("cpu_seconds", 0.0)
+        wall = time.perf_counter() - self._wall + before.get("wall_seconds", 0.0)
+        usage = {
+            "cpu_seconds": cpu,
+            "wall_seconds": wall,
+            "cpu_utilization": 100 * cpu / wall if wall > 0 else 0.0,
+            "peak_memory_mb": max(_peak_memory(), before.get("peak_memory_mb", 0.0)),
+        }
+        return usage | (self._gpu.usage() if self._gpu else {})
+
+
+class _NvmlSampler:
+    """A thread that asks NVML once a second about this process's first visible GPU."""
+
+    def __init__(self) -> None:
+        self.samples = GpuSamples()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+        if self._thread:
+            self._thread.join()
+
+    def _watch(self) -> None:
+        import pynvml
+
+        try:
+            pynvml.nvmlInit()
+            handle = _nvml_handle(pynvml)
+        except pynvml.NVMLError:
+            return  # a driver without NVML: the trial goes on, the figures are missing
+        while not self._ended.is_set():
+            self._sample(pynvml, handle)
+            self._ended.wait(SECONDS_BETWEEN_SAMPLES)
+        pynvml.nvmlShutdown()
+
+    def _sample(self, nvml: Any, handle: Any) -> None:
+        try:
+            self.samples.utilization.append(nvml.nvmlDeviceGetUtilizationRates(handle).gpu)
+            self.samples.memory.append(nvml.nvmlDeviceGetMemoryInfo(handle).used / MEGABYTE)
+            self.samples.power.append(nvml.nvmlDeviceGetPowerUsage(handle) / 1000)
+        except nvml.NVMLError:
+            return  # a figure that this card does not give
+
+    def usage(self) -> dict[str, float]:
+        s = self.samples
+        usage = {}
+        if s.utilization:
+            usage["gpu_utilization"] = sum(s.utilization) / len(s.utilization)
+        if s.memory:
+            usage["gpu_peak_memory_mb"] = max(s.memory)
+        if s.power:
+            usage["gpu_power_w"] = sum(s.power) / len(s.power)
+        return usage
+
+
+def _nvml_handle(nvml: Any) -> Any:
+    """NVML counts all cards, CUDA only the visible ones: go by what is visible."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    if visible.startswith(("GPU-", "MIG-")):
+        return nvml.nvmlDeviceGetHandleByUUID(visible)
+    return nvml.nvmlDeviceGetHandleByIndex(int(visible or 0))
+
+
+def _reset_peak_memory() -> None:
+    """So that a warm worker's peak is this trial's own; only Linux can."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pass
+
+
+def _peak_memory() -> float:
+    """Peak resident memory of this process in MiB."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    except OSError:
+        pass
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,139 @@
+"""One setting trained in one folder: resumed if it was begun, kept after every epoch.
+
+The folder holds ``checkpoint.pt`` (and the one before), ``best.pt``, ``history.csv`` and, when
+the run is complete, ``test.json``. Nothing here knows of a search.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from trainers.checkpoint import (
+    CheckpointError,
+    read_checkpoint,
+    read_newest,
+    rotate_and_write,
+    write_atomically,
+    write_checkpoint,
+)
+from trainers.config import TrainConfig
+from trainers.data import open_prepared
+from trainers.epoch import EpochResult
+from trainers.evaluation import Evaluation
+from trainers.execution import Execution
+from trainers.resources import ResourceMonitor
+from trainers.summary import summarize
+from trainers.trainer import Trainer
+
+BEST, HISTORY, TEST = "best.pt", "history.csv", "test.json"
+
+
+class TrainingRun:
+    """Trains ``config`` on the prepared data set ``data_folder``, keeping all in ``folder``.
+
+    ``problems`` lists checkpoints that were passed over, one line each.
+    """
+
+    def __init__(self, config: TrainConfig, data_folder: Path, execution: Execution, folder: Path):
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.data = open_prepared(data_folder)
+        self.trainer = Trainer(config, self.data, execution)
+        self.identity = {
+            "config": config.to_dict(),
+            "execution": execution.to_dict(),
+            "data": self.data.fingerprint,
+        }
+        self.problems: list[str] = []
+        self._monitor = ResourceMonitor(execution.device, self._resume())
+
+    def _resume(self) -> dict[str, float]:
+        """Goes on from the newest checkpoint that is whole and ours; what it had cost."""
+        state, self.problems = read_newest(self.folder)
+        if state is None:
+            return {}
+        if state["identity"] != self.identity:
+            self.problems.append(f"{self.folder}: its checkpoint is of another configuration")
+            return {}
+        try:
+            best = read_checkpoint(self.folder / BEST)
+        except (CheckpointError, OSError) as error:
+            self.problems.append(str(error))
+            return {}
+        self.trainer.load(state["trainer"], best["model"])
+        return state["usage"]
+
+    def results(self) -> Iterator[EpochResult]:
+        """Every epoch from the first: those already trained at once, the others as they come.
+
+        An epoch is on disk before it is given out.
+        """
+        self._write_history()
+        yield from list(self.trainer.history)
+        self._monitor.start()
+        try:
+            while not self.trainer.finished:
+                yield self._epoch()
+        finally:
+            self._monitor.stop()
+
+    def _epoch(self) -> EpochResult:
+        result = self.trainer.train_epoch()
+        if self.trainer.best_is_last:
+            write_checkpoint(self.folder / BEST, {"model": self.trainer.best_weights})
+        state = {
+            "identity": self.identity,
+            "trainer": self.trainer.state(),
+            "usage": self._monitor.usage(),
+        }
+        rotate_and_write(self.folder, state)
+        self._append_history(result)
+        return result
+
+    def test(self) -> Evaluation:
+        """The test set at the best epoch, also written to ``test.json`` with class names."""
+        evaluation = self.trainer.test()
+        content = {"classes": list(self.data.classes), **asdict(evaluation)}
+        write_atomically(self.folder / TEST, json.dumps(content).encode())
+        return evaluation
+
+    def usage(self) -> dict[str, float]:
+        """What the run has cost so far, and the size of its model."""
+        model = summarize(self.trainer.model, self.data.in_channels, self.data.image_size, 1)
+        history = self.trainer.history
+        seconds = sum(result.seconds + result.val_seconds for result in history)
+        return self._monitor.usage() | {
+            "parameters": model.parameters,
+            "macs": model.macs,
+            "seconds_per_epoch": seconds / max(1, len(history)),
+        }
+
+    def _write_history(self) -> None:
+        with open(self.folder / HISTORY, "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow([item.name for item in fields(EpochResult)])
+            writer.writerows(result.to_dict().values() for result in self.trainer.history)
+
+    def _append_history(self, result: EpochResult) -> None:
+        with open(self.folder / HISTORY, "a", newline="") as file:
+            csv.writer(file).writerow(result.to_dict().values())
+
+
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """The rows of ``history.csv`` as numbers; empty when there is none. A torn last row is left
+    out."""
+    path = folder / HISTORY
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [
+        {key: float(value) for key, value in row.items()}
+        for row in rows
+        if all(value not in (None, "") for value in row.values()) and None not in row
+    ]

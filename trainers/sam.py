@@ -1,0 +1,74 @@
+"""Sharpness-aware minimisation: the gradient is taken at the top of a small climb.
+
+Foret et al. 2021; report E. The base optimiser stays torch's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+TINY = 1e-12
+
+
+class SAM:
+    """Climbs from w to w + ε with ε = ρ · g / ‖g‖₂ over all parameters, and comes back.
+
+    With ``adaptive``, ε = ρ · w² · g / ‖|w| · g‖₂, as report E writes it. The weights are kept
+    aside, not subtracted back, so they return bit for bit.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], rho: float, adaptive: bool = False):
+        self.parameters = [p for p in parameters if p.requires_grad]
+        self.rho = rho
+        self.adaptive = adaptive
+        self._kept = [torch.empty_like(p) for p in self.parameters]
+
+    @contextmanager
+    def climbed(self) -> Iterator[None]:
+        """Within: weights at the top and gradients cleared. After: weights as before."""
+        with torch.no_grad():
+            torch._foreach_copy_(self._kept, self.parameters)
+            torch._foreach_add_(self.parameters, self._climb())
+            for parameter in self.parameters:
+                parameter.grad = None
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                torch._foreach_copy_(self.parameters, self._kept)
+
+    def _climb(self) -> list[Tensor]:
+        gradients = [_gradient(p) for p in self.parameters]
+        if self.adaptive:
+            sizes = torch._foreach_abs(self.parameters)
+            scaled = torch._foreach_mul(gradients, sizes)
+            step = torch._foreach_mul(scaled, sizes)
+        else:
+            scaled = step = gradients
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(scaled)))
+        return list(torch._foreach_mul(step, self.rho / (norm + TINY)))
+
+
+def _gradient(parameter: nn.Parameter) -> Tensor:
+    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+
+
+@contextmanager
+def frozen_statistics(model: nn.Module) -> Iterator[None]:
+    """Within: BatchNorm normalises by the batch but leaves its running statistics alone.
+
+    SAM sees every batch twice; the statistics must see it once.
+    """
+    layers = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    layers = [layer for layer in layers if layer.track_running_stats]
+    for layer in layers:
+        layer.track_running_stats = False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.track_running_stats = True

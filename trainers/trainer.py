@@ -1,0 +1,205 @@
+"""The shared trainer: one configuration, one epoch at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainers.batches import Batches
+from trainers.config import TrainConfig
+from trainers.data import ImageData, stratified_split
+from trainers.epoch import DivergedError, EpochResult
+from trainers.evaluation import Evaluation, evaluate
+from trainers.execution import Execution
+from trainers.losses import is_exploded, make_loss
+from trainers.metrics import RunningMetrics, Summary
+from trainers.models import build_model
+from trainers.rules import ConfigError
+from trainers.sam import SAM, frozen_statistics
+from trainers.schedules import best_epoch, learning_rate, stops_early
+from trainers.seeds import derive_seed
+
+STEPS_BETWEEN_LOOKS = 25  # CPU only: a look at the loss costs nothing there
+
+
+class Trainer:
+    """Trains ``config`` on ``data``; all that the next epoch depends on is in ``state()``.
+
+    A curve is a pure function of configuration, data and execution. Raises ``ConfigError`` when
+    the batch is larger than the training split, ``DivergedError`` when the loss explodes.
+    """
+
+    def __init__(self, config: TrainConfig, data: ImageData, execution: Execution):
+        self.config = config
+        self.execution = execution
+        self.device = torch.device(execution.device)
+        self.train_indices, self.val_indices = stratified_split(
+            data.train_labels, config.val_fraction, config.split_seed
+        )
+        check_batch_size(config, len(self.train_indices))
+        torch.set_num_threads(execution.threads)
+        self.batches = Batches(config, data, self.device, execution.channels_last)
+        self.loss = make_loss(config)
+        self.classes = data.num_classes
+        self.model = self._build(data)
+        self.optimizer = torch.optim.SGD(
+            self.model.parameters(),
+            lr=config.initial_lr,
+            momentum=config.momentum,
+            nesterov=config.nesterov,
+            weight_decay=config.effective_weight_decay,
+            fused=True,
+        )
+        sam = config.optimizer == "sam"
+        self.sam = SAM(self.model.parameters(), config.rho, config.adaptive) if sam else None
+        self.history: list[EpochResult] = []
+        self.best_weights: dict[str, Tensor] = {}
+
+    def _build(self, data: ImageData) -> nn.Module:
+        torch.manual_seed(derive_seed(self.config.seed, "weights"))
+        options = self.config.to_dict()
+        model = build_model(options, data.num_classes, data.in_channels, data.image_size)
+        layout = torch.channels_last if self.execution.channels_last else torch.contiguous_format
+        return model.to(self.device, memory_format=layout)  # type: ignore[call-overload]
+
+    @property
+    def finished(self) -> bool:
+        """All epochs done, or stopped early by the trial's own rule."""
+        accuracies = [result.val_top1 for result in self.history]
+        return len(accuracies) >= self.config.epochs or stops_early(self.config, accuracies)
+
+    @property
+    def best_is_last(self) -> bool:
+        """Whether the epoch just trained is the best so far."""
+        return best_epoch([item.val_top1 for item in self.history]) == len(self.history)
+
+    def train_epoch(self) -> EpochResult:
+        """One pass over the training split and one over the validation split."""
+        epoch = len(self.history) + 1
+        lr = learning_rate(self.config, [result.val_loss for result in self.history])
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        start = time.perf_counter()
+        train = self._train(epoch)
+        middle = time.perf_counter()
+        val = self._evaluate(self.batches.validation(self.val_indices))
+        end = time.perf_counter()
+        self._check(epoch, "validation loss", val.loss)
+        result = EpochResult(
+            epoch=epoch,
+            lr=lr,
+            train_loss=train.loss,
+            train_loss_std=train.loss_std,
+            train_top1=train.top1,
+            train_top1_std=train.top1_std,
+            train_top5=train.top5,
+            val_loss=val.loss,
+            val_loss_std=val.loss_std,
+            val_top1=val.top1,
+            val_top1_std=val.top1_std,
+            val_top5=val.top5,
+            seconds=middle - start,
+            val_seconds=end - middle,
+        )
+        self.history.append(result)
+        if self.best_is_last:
+            self.best_weights = {k: v.clone() for k, v in self.model.state_dict().items()}
+        return result
+
+    def _train(self, epoch: int) -> Summary:
+        torch.manual_seed(derive_seed(self.config.seed, "epoch", epoch, "dropout"))
+        self.model.train()
+        metrics = RunningMetrics(self.loss)
+        for step, (images, labels) in enumerate(self.batches.training(self.train_indices, epoch)):
+            loss, logits = self._step(images, labels)
+            metrics.add(logits, labels)
+            if self.device.type == "cpu" and step % STEPS_BETWEEN_LOOKS == 0:
+                self._check(epoch, "training loss", float(loss))
+        summary = metrics.summary()
+        self._check(epoch, "training loss", summary.loss)
+        return summary
+
+    def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """One update; returns loss and logits of the first pass."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss, logits = self._pass(images, labels)
+        if self.sam is not None:
+            with self.sam.climbed(), frozen_statistics(self.model):
+                self._pass(images, labels)
+        self.optimizer.step()
+        return loss, logits
+
+    def _pass(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        with self._precision():
+            logits = self.model(images)
+        loss = self.loss(logits, labels).mean()
+        loss.backward()
+        return loss.detach(), logits.detach()
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        if self.execution.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+    @torch.inference_mode()
+    def _evaluate(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Summary:
+        self.model.eval()
+        metrics = RunningMetrics(self.loss)
+        for images, labels in batches:
+            with self._precision():
+                metrics.add(self.model(images), labels)
+        return metrics.summary()
+
+    def _check(self, epoch: int, what: str, loss: float) -> None:
+        if is_exploded(loss, self.classes):
+            raise DivergedError(epoch, f"{what} is {loss:g}")
+
+    def test(self) -> Evaluation:
+        """The test set seen with the best weights, which stay in the model. Selects nothing."""
+        if self.best_weights:
+            self.model.load_state_dict(self.best_weights)
+        start = time.perf_counter()
+        logits = self._logits(self.batches.test())
+        return evaluate(logits, self.batches.test_labels, self.loss, time.perf_counter() - start)
+
+    @torch.inference_mode()
+    def _logits(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
+        self.model.eval()
+        parts = []
+        for images, _ in batches:
+            with self._precision():
+                parts.append(self.model(images).float())
+        return torch.cat(parts)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next epoch depends on: weights, momentum, history.
+
+        Rates and early stopping follow from the history, random numbers from the seed and the
+        epoch; so there is no schedule and no generator to keep.
+        """
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "history": [result.to_dict() for result in self.history],
+        }
+
+    def load(self, state: dict[str, Any], best_weights: dict[str, Tensor]) -> None:
+        """Goes back to where ``state()`` was taken."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.history = [EpochResult.from_mapping(item) for item in state["history"]]
+        self.best_weights = best_weights
+
+
+def check_batch_size(config: TrainConfig, training_images: int) -> None:
+    """A batch must fit into the training split."""
+    if config.batch_size > training_images:
+        raise ConfigError(
+            f"batch_size must be at most {training_images}, the images of the training split, "
+            f"got {config.batch_size}"
+        )
