@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,8 @@ from trainers.data.pixels import channel_statistics
 from trainers.data.raw import RawSet, RawSplit
 
 Progress = Callable[[int, int], None]
+PARTIAL = ".partial-"
+ABANDONED = 24 * 3600.0  # seconds
 DTYPES = {
     "train_images": "|u1",
     "train_labels": "<i8",
@@ -91,7 +94,8 @@ def is_whole(folder: Path) -> bool:
 
 def build(folder: Path, name: str, raw: RawSet, progress: Progress | None) -> None:
     """Write ``raw`` to ``folder``, which appears at once and whole or not at all."""
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
+    _sweep(folder.parent)
+    partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder.parent))
     try:
         _write(partial, name, raw, progress or _silent)
         _install(partial, folder)
@@ -127,9 +131,21 @@ def _write_images(path: Path, split: RawSplit) -> Iterator[int]:
 
 
 def _install(partial: Path, folder: Path) -> None:
-    if folder.exists():  # damaged, else nobody would have built
+    if folder.exists() and not is_whole(folder):
         shutil.rmtree(folder)
-    os.rename(partial, folder)
+    try:
+        os.rename(partial, folder)
+    except OSError:  # another process was first, where the file system cannot lock
+        if not is_whole(folder):
+            raise
+
+
+def _sweep(cache: Path) -> None:
+    """Remove what killed processes left half written."""
+    for partial in cache.glob(f"{PARTIAL}*"):
+        with suppress(OSError):
+            if partial.stat().st_mtime < time.time() - ABANDONED:
+                shutil.rmtree(partial)
 
 
 def _silent(done: int, total: int) -> None:

@@ -6,8 +6,6 @@ channel; train_labels and test_labels, whole numbers (N,); and, if wanted, class
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from functools import partial
 from pathlib import Path
 
@@ -16,19 +14,10 @@ import numpy as np
 from trainers.data.errors import DataError, one_line
 from trainers.data.hashing import content_hash
 from trainers.data.images import check_square
+from trainers.data.npz_file import read_arrays
 from trainers.data.raw import RawSet, Source, split_of
 
 REQUIRED = ("train_images", "train_labels", "test_images", "test_labels")
-_DAMAGE = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    EOFError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 def npz_source(path: Path) -> Source:
@@ -45,7 +34,7 @@ def _content(path: Path, memo: Path) -> str:
 
 def read_npz(path: Path) -> RawSet:
     """Decode and check. Raises ``DataError`` naming file, array and rule."""
-    arrays = _load(path)
+    arrays = read_arrays(path, (*REQUIRED, "classes"))
     for name in REQUIRED:
         if name not in arrays:
             raise DataError(f"{path}: no array {name!r} (needed: {', '.join(REQUIRED)})")
@@ -65,19 +54,6 @@ def read_npz(path: Path) -> RawSet:
         split_of(images["test"], arrays["test_labels"]),
         classes,
     )
-
-
-def _load(path: Path) -> dict[str, np.ndarray]:
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: not a valid .npz file (or cut short)")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            wanted = [name for name in (*REQUIRED, "classes") if name in file]
-            return {name: file[name] for name in wanted}
-    except _DAMAGE as error:
-        raise DataError(f"{path}: not a valid .npz file: {one_line(error)}") from None
-    except MemoryError as error:
-        raise DataError(f"{path}: does not fit into memory: {one_line(error)}") from None
 
 
 def _images(path: Path, split: str, arrays: dict[str, np.ndarray]) -> np.ndarray:

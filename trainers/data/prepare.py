@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def prepare(
     the cache lie in ``data_dir``. ``progress(done, total)`` counts images while decoding.
     Raises ``DataError``.
     """
-    cache = Path(data_dir).expanduser() / "cache"
+    cache = Path(os.path.expanduser(data_dir)) / "cache"
     source = find_source(name_or_path, cache.parent)
     folder = cache / _key(source, cache / "memo")
     if is_whole(folder):

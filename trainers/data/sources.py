@@ -9,9 +9,15 @@ from pathlib import Path
 
 from trainers.data.digits import digits_source
 from trainers.data.errors import DataError
+from trainers.data.folder import folder_source
 from trainers.data.npz import npz_source
 from trainers.data.raw import Source
+from trainers.data.torchvision_sets import cifar_source
 from trainers.rules import suggest
+
+# Of the published archives, as torchvision checks them.
+_CIFAR10_MD5 = "c58f30108f718f92721af3b95e74349a"
+_CIFAR100_MD5 = "eb9058c3a382ffc7106e4002c42a8d85"
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,14 @@ _TABLE: Mapping[str, _Entry] = {
         "the digits enlarged to 64x64, three equal channels",
         lambda name, data_dir: digits_source(name, size=64, channels=3),
     ),
+    "cifar10": _Entry(
+        "60,000 photographs, 32x32, 10 classes; downloaded",
+        lambda name, data_dir: cifar_source(name, "CIFAR10", _CIFAR10_MD5, data_dir),
+    ),
+    "cifar100": _Entry(
+        "60,000 photographs, 32x32, 100 classes; downloaded",
+        lambda name, data_dir: cifar_source(name, "CIFAR100", _CIFAR100_MD5, data_dir),
+    ),
 }
 
 DATASETS: Mapping[str, str] = {name: entry.description for name, entry in _TABLE.items()}
@@ -46,9 +60,11 @@ def find_source(name_or_path: str | Path, data_dir: Path) -> Source:
     name = os.fspath(name_or_path)
     if name in DATASETS and not isinstance(name_or_path, Path):
         return _TABLE[name].source(name, data_dir)
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     if path.is_file():
         return npz_source(path)
+    if name and path.is_dir():  # an empty name would be the present folder
+        return folder_source(path)
     if _looks_like_path(name) or isinstance(name_or_path, Path):
         raise DataError(f"no such file or folder: {name}")
     raise DataError(

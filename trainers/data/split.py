@@ -27,7 +27,7 @@ def stratified_split(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor
 def split_indices(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """As ``stratified_split``, in numpy."""
     if not 0 < fraction < 1:
-        raise DataError(f"the validation fraction must be in (0, 1), got {fraction}")
+        raise DataError(f"fraction must be in (0, 1), got {fraction}")
     if len(labels) == 0:
         raise DataError("a split needs labels, got none")
     # RandomState, since numpy promises its stream for ever; own, so the global one is untouched.
