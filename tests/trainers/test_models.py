@@ -46,15 +46,21 @@ def of_type(model: nn.Module, kind: type[nn.Module]) -> list[nn.Module]:
 
 def same_output(model: nn.Module, reference: nn.Module, images: Tensor) -> None:
     """Both networks, given the same random weights and statistics, agree in evaluation mode."""
-    for module in of_type(model, nn.BatchNorm2d):
-        nn.init.uniform_(module.weight, 0.5, 1.5)
-        nn.init.uniform_(module.bias, -0.5, 0.5)
-        module.running_mean.uniform_(-0.5, 0.5)
-        module.running_var.uniform_(0.5, 1.5)
+    randomise_norms(model)
     values = model.state_dict().values()
     reference.load_state_dict(dict(zip(reference.state_dict(), values, strict=True)))
     with torch.no_grad():
-        torch.testing.assert_close(model.eval()(images), reference.eval()(images))
+        torch.testing.assert_close(
+            model.eval()(images), reference.eval()(images), rtol=1e-4, atol=1e-4
+        )
+
+
+def randomise_norms(model: nn.Module) -> None:
+    for norm in of_type(model, nn.BatchNorm2d):
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
+        nn.init.uniform_(norm.bias, -0.5, 0.5)
+        norm.running_mean.uniform_(-0.5, 0.5)
+        norm.running_var.uniform_(0.5, 1.5)
 
 
 def torchvision_resnet(block: Any, layers: Iterable[int], keep_pool: bool) -> tv.ResNet:
@@ -356,6 +362,23 @@ def test_wide_resnet_34_10_of_the_report() -> None:
     shapes = summarize(model, 3, 32).child_shapes
     expected = [(16, 32, 32), (160, 32, 32), (320, 16, 16), (640, 8, 8)]
     assert [shape[1:] for shape in shapes[:4]] == expected
+
+
+def test_wide_resnet_computes_what_the_report_lists() -> None:
+    model = build("wide_resnet", depth=16, width=2).eval()
+    randomise_norms(model)
+    (linear,) = of_type(model, nn.Linear)
+    nn.init.normal_(linear.weight, std=0.1)
+    images = torch.randn(2, 3, 32, 32)
+    convs, norms = iter(of_type(model, nn.Conv2d)), iter(of_type(model, nn.BatchNorm2d))
+    x = next(convs)(images)
+    for unit in [1, 2] * 3:
+        active = F.relu(next(norms)(x))
+        inner = F.relu(next(norms)(next(convs)(active)))
+        branch = next(convs)(inner)
+        x = branch + (next(convs)(active) if unit == 1 else x)
+    logits = linear(F.avg_pool2d(F.relu(next(norms)(x)), 8).flatten(1))
+    torch.testing.assert_close(model(images), logits, rtol=1e-4, atol=1e-4)
 
 
 def test_wide_resnet_first_unit_shares_its_activation() -> None:
