@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def shared_data() -> Path:
 def small_cifar_npz(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Real CIFAR-10 images of 4 classes, of each the first 100 for training and 25 for test."""
     path = tmp_path_factory.mktemp("small_cifar") / "small_cifar.npz"
-    arrays = {"classes": np.array(FEW_CLASSES)}
+    arrays: dict[str, Any] = {"classes": np.array(FEW_CLASSES)}
     for split, count in (("train", FEW_TRAIN), ("test", FEW_TEST)):
         sheets = [shared_data / "cifar10" / split / f"{name}.webp" for name in FEW_CLASSES]
         arrays[f"{split}_images"] = np.concatenate([tiles(sheet)[:count] for sheet in sheets])
@@ -49,6 +50,26 @@ def cifar10_npz(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         capture_output=True,
     )
     return folder / "cifar10.npz"
+
+
+@pytest.fixture
+def tiny_arrays() -> dict[str, Any]:
+    """What a valid .npz file holds: 6 + 3 made images, 4 x 4, of 3 classes."""
+    random = np.random.default_rng(0)
+    return {
+        "train_images": random.integers(0, 256, (6, 4, 4, 3), dtype=np.uint8),
+        "train_labels": np.array([0, 1, 2, 0, 1, 2]),
+        "test_images": random.integers(0, 256, (3, 4, 4, 3), dtype=np.uint8),
+        "test_labels": np.array([2, 1, 0]),
+        "classes": np.array(["ant", "bee", "cow"]),
+    }
+
+
+@pytest.fixture
+def tiny_npz(tiny_arrays: dict[str, Any], tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.npz"
+    np.savez(path, **tiny_arrays)
+    return path
 
 
 def tiles(sheet: Path) -> np.ndarray:

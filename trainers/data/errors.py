@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
+import struct
+import tokenize
+import zipfile
+import zlib
+
 from trainers.rules import ConfigError
+
+# What numpy and zipfile raise for a damaged .npy or .npz file.
+ARRAY_DAMAGE = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    EOFError,
+    RuntimeError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+)
 
 
 class DataError(ConfigError):

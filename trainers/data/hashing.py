@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 SETTLED = 2.0  # seconds; a file changed since might change again within the same time stamp
 
@@ -51,6 +51,6 @@ def _remember(path: Path, text: str) -> None:
     # The memo only saves time: where it cannot be written, the files are read again.
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-            file.write(text)
-        os.replace(file.name, path)
+        partial = path.with_name(f".{uuid4().hex}")
+        partial.write_text(text, encoding="ascii")
+        os.replace(partial, path)

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import math
-import struct
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from trainers.data.errors import DataError, one_line
+from trainers.data.errors import ARRAY_DAMAGE, DataError, one_line
 
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-_DAMAGE = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    EOFError,
-    RuntimeError,
-    SyntaxError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-)
 
 
 def read_arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -46,7 +30,7 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
                 for name in names
                 if f"{name}.npy" in members
             }
-    except _DAMAGE as error:
+    except ARRAY_DAMAGE as error:
         raise DataError(f"{path}: not a valid .npz file: {one_line(error)}") from None
     except MemoryError as error:
         raise DataError(f"{path}: does not fit into memory: {one_line(error)}") from None

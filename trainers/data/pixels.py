@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainers.data.raw import PIECE
+AT_ONCE = 2**21  # values
 
 
 def channel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -15,8 +15,9 @@ def channel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[flo
     channels = images.shape[3]
     total = np.zeros(channels, np.int64)
     squares = np.zeros(channels, np.int64)
-    for start in range(0, len(images), PIECE):
-        pixels = images[start : start + PIECE].reshape(-1, channels).astype(np.int64)
+    step = max(1, AT_ONCE * len(images) // images.size)
+    for start in range(0, len(images), step):
+        pixels = images[start : start + step].reshape(-1, channels).astype(np.int64)
         total += pixels.sum(axis=0)
         squares += (pixels * pixels).sum(axis=0)
     count = images.size // channels

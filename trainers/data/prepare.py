@@ -8,7 +8,8 @@ import os
 import re
 from pathlib import Path
 
-from trainers.data.cache import Progress, build, is_whole, locked
+from trainers.data.build import Progress, build, locked
+from trainers.data.cache import is_whole
 from trainers.data.errors import DataError, one_line
 from trainers.data.meta import FORMAT
 from trainers.data.raw import Source

@@ -1,0 +1,46 @@
+"""The published figures of CIFAR-10, from the real images."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from trainers.data import open_prepared, prepare, stratified_split, verify_prepared
+
+
+@pytest.mark.slow
+def test_cifar10_has_the_published_statistics(cifar10_npz: Path, tmp_path: Path) -> None:
+    folder = prepare(cifar10_npz, tmp_path)
+    data = open_prepared(folder)
+    assert data.mean == pytest.approx((0.49140, 0.48216, 0.44653), abs=5e-6)
+    assert data.std == pytest.approx((0.24703, 0.24349, 0.26159), abs=5e-6)
+    assert torch.bincount(data.train_labels).tolist() == [5000] * 10
+    assert torch.bincount(data.test_labels).tolist() == [1000] * 10
+    verify_prepared(folder)
+    train, val = stratified_split(data.train_labels, 0.1, seed=0)
+    assert (len(train), len(val)) == (45_000, 5_000)
+    assert torch.bincount(data.train_labels[val]).tolist() == [500] * 10
+
+
+@pytest.mark.slow
+def test_opening_takes_less_than_fifty_milliseconds(cifar10_npz: Path, tmp_path: Path) -> None:
+    folder = prepare(cifar10_npz, tmp_path)
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        open_prepared(folder)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.05
+
+
+def test_a_few_real_images_are_prepared(small_cifar_npz: Path, tmp_path: Path) -> None:
+    data = open_prepared(prepare(small_cifar_npz, tmp_path))
+    assert data.train_images.shape == (400, 32, 32, 3)
+    assert data.test_images.shape == (100, 32, 32, 3)
+    assert data.classes == ("airplane", "cat", "frog", "ship")
+    # Pixels of photographs: no channel is nearly constant.
+    assert all(0.2 < value < 0.8 for value in data.mean)
+    assert all(0.1 < value < 0.4 for value in data.std)
