@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Protocol
@@ -26,7 +26,7 @@ class Integer:
     high: int | None = None
 
     def check(self, name: str, value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value % 1 != 0:
             raise ConfigError(f"{name} must be a whole number {self.interval()}, got {value!r}")
         if value < self.low or (self.high is not None and value > self.high):
             raise ConfigError(f"{name} must be {self.interval()}, got {value!r}")
@@ -48,7 +48,7 @@ class Number:
     def check(self, name: str, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ConfigError(f"{name} must be a number {self.interval()}, got {value!r}")
-        if not math.isfinite(value) or not self._inside(value):
+        if not abs(value) <= sys.float_info.max or not self._inside(value):
             raise ConfigError(f"{name} must be {self.interval()}, got {value!r}")
         return float(value)
 
@@ -124,6 +124,8 @@ class Fractions:
 
 
 def suggest(word: Any, known: Any) -> str:
-    """``; did you mean 'x'?`` for the nearest of ``known``, or nothing."""
-    near = get_close_matches(str(word), [str(item) for item in known], n=1, cutoff=0.5)
+    """``; did you mean 'x'?`` for the name of ``known`` nearest to ``word``, or nothing."""
+    if not isinstance(word, str):
+        return ""
+    near = get_close_matches(word, [str(item) for item in known], n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
