@@ -81,6 +81,8 @@ class TrainConfig:
         MODELS[self.model].check_options(asdict(self))
         if self.optimizer == "sam" and self.nesterov:
             raise ConfigError("nesterov must be false with optimizer=sam, got True")
+        if self.nesterov and self.momentum == 0:
+            raise ConfigError("nesterov must be false with momentum=0, got True")
 
     @property
     def initial_lr(self) -> float:
