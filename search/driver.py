@@ -1,0 +1,141 @@
+"""Runs a study's trials in Ray Tune workers until it has its total or is asked to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from search.ledger import Ledger
+
+FINISHED, TIMED_OUT, INTERRUPTED = "finished", "timed out", "interrupted"
+
+# Ray decides these when it is imported; a user's own setting wins.
+_RAY_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # the display is ours
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they mean to the driver
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study database holds the results
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # a first Ctrl-C ends the search in good order, see below
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # Ray's snapshot is never needed to go on
+    "TUNE_WARN_THRESHOLD_S": "60",
+}
+_OBJECT_STORE_BYTES = 80 * 1024 * 1024  # messages are small, images are memory-mapped files
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the search may use: trials at once, threads and GPUs of each."""
+
+    concurrency: int
+    threads: int
+    gpus_per_trial: float = 0.0
+    max_retries: int = 2
+
+
+def run_search(
+    ledger: Ledger, resources: Resources, work: Any, timeout: float | None = None
+) -> str:
+    """Trains until the study is met, ``timeout`` seconds have passed or a signal came.
+
+    ``work`` is a function from ``Task`` to messages, as ``search.work.train_task``. Returns how
+    it ended; trials that were live then stay RUNNING in the study and on disk.
+    """
+    with _ray(resources) as scratch, _stop_signals() as stop:
+        _tune(ledger, resources, work, _Deadline(stop, timeout), scratch)
+    ended = INTERRUPTED if stop.asked else FINISHED if ledger.is_met() else TIMED_OUT
+    ledger.close()
+    return ended
+
+
+class _Stop:
+    """Whether a signal asked to stop. The second one ends the process at once."""
+
+    asked = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            os._exit(128 + number)
+        self.asked = True
+
+
+@contextmanager
+def _stop_signals() -> Iterator[_Stop]:
+    stop = _Stop()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Deadline:
+    """Whether the whole search is to stop now."""
+
+    def __init__(self, stop: _Stop, timeout: float | None):
+        self._stop = stop
+        self._end = None if timeout is None else time.monotonic() + timeout
+
+    def reached(self) -> bool:
+        late = self._end is not None and time.monotonic() >= self._end
+        return late or self._stop.asked
+
+
+@contextmanager
+def _ray(resources: Resources) -> Iterator[str]:
+    """A private Ray on this machine's loopback, and a scratch folder for what Tune writes."""
+    for name, value in _RAY_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.concurrency)
+    import ray
+
+    scratch = tempfile.mkdtemp(prefix="sharpsearch-")
+    ray.init(
+        address="local",
+        num_cpus=resources.concurrency * resources.threads,
+        object_store_memory=_OBJECT_STORE_BYTES,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        _node_ip_address="127.0.0.1",
+    )
+    try:
+        yield scratch
+    finally:
+        ray.shutdown()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _tune(
+    ledger: Ledger, resources: Resources, work: Any, deadline: _Deadline, scratch: str
+) -> None:
+    from ray import tune
+
+    from search.ray_adapters import LedgerScheduler, LedgerSearcher, LedgerStopper, make_worker
+
+    per_trial = {"cpu": resources.threads, "gpu": resources.gpus_per_trial}
+    tune.run(
+        tune.with_resources(make_worker(work), per_trial),
+        search_alg=LedgerSearcher(ledger, resources.concurrency),
+        scheduler=LedgerScheduler(ledger),
+        stop=LedgerStopper(ledger, deadline.reached),
+        num_samples=-1,
+        reuse_actors=True,
+        max_failures=resources.max_retries,
+        raise_on_failed_trial=False,
+        storage_path=scratch,
+        trial_dirname_creator=lambda trial: trial.trial_id,
+        verbose=0,
+    )

@@ -1,0 +1,36 @@
+"""Errors a user can cause, and how they reach the terminal: one line, exit code 2."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+USAGE = 2
+INTERRUPTED = 130
+
+
+class UserError(ValueError):
+    """Something the user can mend; the text names value, rule and remedy in one line."""
+
+
+def run_main(main: Callable[[], int]) -> int:
+    """``main``'s exit code; a user's error becomes one line on stderr and code 2.
+
+    Spaces and trainers raise subclasses of ``ValueError`` of their own for the same purpose.
+    """
+    from spaces.params import SpaceError
+    from trainers.rules import ConfigError
+
+    try:
+        return main()
+    except (UserError, SpaceError, ConfigError) as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def one_line(error: BaseException | str) -> str:
+    """The text of ``error`` without line breaks, or its type where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,69 @@
+"""Where everything lies: the one place that knows the file layout.
+
+results/studies.db                   the study database, unless --storage names another
+results/<study>/search.log           what happened, line by line
+results/<study>/trials/00007/        one trial: checkpoint.pt, best.pt, history.csv, test.json
+results/<study>/drivers/             one lock file per driver at work
+results/<study>/report/              what search.report wrote
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+DEFAULT_RESULTS = Path("results")
+
+
+def default_data_dir() -> str:
+    """SHARPSEARCH_DATA, else a folder in the user's cache."""
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return os.environ.get("SHARPSEARCH_DATA") or f"{cache}/sharpsearch"
+
+
+def default_storage(results_dir: Path) -> str:
+    """The SQLite database of a results folder, as an Optuna URL."""
+    return f"sqlite:///{results_dir / 'studies.db'}"
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """The files of one study. A name that is no safe file name is percent-encoded."""
+
+    results_dir: Path
+    study_name: str
+
+    @property
+    def path(self) -> Path:
+        return self.results_dir / safe_name(self.study_name)
+
+    @property
+    def log(self) -> Path:
+        return self.path / "search.log"
+
+    @property
+    def drivers(self) -> Path:
+        return self.path / "drivers"
+
+    @property
+    def claims(self) -> Path:
+        return self.path / "drivers" / "claims.lock"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report"
+
+    def trial(self, number: int) -> Path:
+        return self.path / "trials" / f"{number:05d}"
+
+    def failure(self, number: int) -> Path:
+        """The traceback of a trial that raised."""
+        return self.trial(number) / "error.txt"
+
+
+def safe_name(name: str) -> str:
+    """``name`` as one component of a path; distinct names stay distinct."""
+    encoded = quote(name, safe=" @+,=()[]äöüÄÖÜß")
+    return encoded if encoded.strip(".") else encoded.replace(".", "%2E")

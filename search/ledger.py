@@ -1,0 +1,247 @@
+"""The ledger: the only one that asks the study, reports to it, decides and tells.
+
+It never imports Ray. What happens is announced to an observer, for the terminal and the log.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.study import Study
+from optuna.trial import Trial, TrialState
+
+from search import events
+from search.layout import StudyFolder
+from search.lease import Lease
+from search.messages import Completed, Diverged, Ending, EpochDone, Failed, OutOfMemory, Task
+from spaces.space import ScaledSpace
+from trainers.config import TrainConfig
+from trainers.rules import ConfigError
+
+OWNER, REASON = "driver", "reason"
+OBJECTIVE = "val_top1"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every trial of a study shares."""
+
+    space: ScaledSpace
+    distributions: Mapping[str, BaseDistribution]
+    n_trials: int
+    execution: Mapping[str, Any]
+    data_folder: Path
+    folder: StudyFolder
+
+
+@dataclass
+class LiveTrial:
+    """A trial at work here: Optuna's handle, and what was decided of it."""
+
+    trial: Trial
+    config: TrainConfig
+    epoch: int = 0
+    best: float = -math.inf
+    pruned: bool = False
+    usage: Mapping[str, float] | None = None
+
+
+class Ledger:
+    """Hands out tasks, takes in epochs and endings; each trial is told once.
+
+    All of it may be called again with the same news: an epoch that was reported and a trial that
+    was told are left as they are.
+    """
+
+    def __init__(
+        self, study: Study, plan: Plan, lease: Lease, observe: Callable[[events.Event], None]
+    ):
+        self.study = study
+        self.plan = plan
+        self.lease = lease
+        self.observe = observe
+        self.live: dict[int, LiveTrial] = {}
+        self.closed = False
+
+    # -- asking ------------------------------------------------------------------------------
+
+    def next_task(self) -> Task | None:
+        """The next trial to train: one that a dead driver left, else a new one; None when the
+        study has its total (then ``is_met`` tells whether others still work on it)."""
+        while not self.closed:
+            with self.lease.claiming():
+                trial = self._claim()
+            if trial is None:
+                return None
+            task = self._begin(trial)
+            if task is not None:
+                return task
+        return None
+
+    def _claim(self) -> Trial | None:
+        trials = self.study.get_trials(deepcopy=False)
+        for frozen in trials:
+            if frozen.state == TrialState.RUNNING and self._is_orphan(frozen):
+                trial = self._own(Trial(self.study, frozen._trial_id))
+                self.observe(events.TakenUp(trial.number, frozen.last_step or 0))
+                return trial
+        if sum(t.state != TrialState.WAITING for t in trials) >= self.plan.n_trials:
+            return None
+        return self._own(self.study.ask())
+
+    def _is_orphan(self, frozen: optuna.trial.FrozenTrial) -> bool:
+        owner = frozen.user_attrs.get(OWNER, "")
+        return frozen.number not in self.live and (
+            owner == self.lease.driver or not self.lease.is_alive(owner)
+        )
+
+    def _own(self, trial: Trial) -> Trial:
+        trial.set_user_attr(OWNER, self.lease.driver)
+        for name, distribution in self.plan.distributions.items():
+            trial._suggest(name, distribution)
+        return trial
+
+    def _begin(self, trial: Trial) -> Task | None:
+        """The task of a claimed trial; None when it ends without training."""
+        try:
+            config = TrainConfig.from_mapping({**self.plan.space.recipe, **trial.params})
+        except ConfigError as error:
+            self._end_infeasible(trial, str(error))
+            return None
+        broken = self.plan.space.broken_constraint(trial.params)
+        if broken:
+            self._end_infeasible(trial, broken)
+            return None
+        live = self._recall(trial, config)
+        self.live[trial.number] = live
+        self.observe(events.Started(trial.number, trial.params, config.epochs, live.epoch))
+        if live.epoch and self._decide(live):
+            self._end_pruned(live)
+            return None
+        return Task(
+            number=trial.number,
+            config=config.to_dict(),
+            execution=self.plan.execution,
+            data_folder=str(self.plan.data_folder),
+            folder=str(self.plan.folder.trial(trial.number)),
+            reported=live.epoch,
+        )
+
+    def _recall(self, trial: Trial, config: TrainConfig) -> LiveTrial:
+        """What the study has of a trial: nothing of a new one. A NaN is not an epoch but a
+        divergence that was not told yet; the worker will find it again."""
+        values = {step: v for step, v in self._values(trial).items() if not math.isnan(v)}
+        return LiveTrial(
+            trial, config, max(values, default=0), max(values.values(), default=-math.inf)
+        )
+
+    def _values(self, trial: Trial) -> dict[int, float]:
+        return self.study._storage.get_trial(trial._trial_id).intermediate_values
+
+    # -- reporting ---------------------------------------------------------------------------
+
+    def report(self, number: int, news: EpochDone) -> bool:
+        """One epoch of a live trial. True: go on; False: the trial was pruned and is told."""
+        live = self.live.get(number)
+        if live is None:
+            return False
+        epoch, value = int(news.result["epoch"]), float(news.result[OBJECTIVE])
+        if epoch <= live.epoch:
+            return True
+        live.trial.report(value, epoch)
+        live.epoch, live.usage = epoch, news.usage
+        live.best = max(live.best, value)
+        self.observe(events.Epoch(number, epoch, live.config.epochs, value, news.result))
+        if self._decide(live):
+            self._end_pruned(live)
+            return False
+        return True
+
+    def _decide(self, live: LiveTrial) -> bool:
+        """Asks the pruner about the last epoch. The recipe's own trial always runs to its end:
+        it is what the others are compared with."""
+        last = live.epoch >= live.config.epochs
+        return live.trial.number != 0 and not last and live.trial.should_prune()
+
+    # -- ending ------------------------------------------------------------------------------
+
+    def end(self, number: int, ending: Ending) -> None:
+        """The ending of a live trial; of any other it is old news."""
+        live = self.live.get(number)
+        if live is None:
+            return
+        if isinstance(ending, Completed):
+            self._attributes(live.trial, {"best_epoch": self._best_epoch(live), **ending.figures})
+            self._tell(live.trial, TrialState.COMPLETE, live.best, "completed")
+        elif isinstance(ending, Diverged):
+            if ending.epoch not in self._values(live.trial):
+                live.trial.report(math.nan, ending.epoch)
+            self._attributes(live.trial, live.usage or {})
+            self._tell(live.trial, TrialState.PRUNED, None, ending.reason)
+        elif isinstance(ending, OutOfMemory):
+            self._constrain(live.trial, "memory")
+            self._tell(live.trial, TrialState.PRUNED, None, f"out_of_memory: {ending.reason}")
+        elif isinstance(ending, Failed):
+            self._keep_traceback(number, ending.traceback)
+            self._tell(live.trial, TrialState.FAIL, None, ending.reason)
+
+    def _best_epoch(self, live: LiveTrial) -> int:
+        values = self._values(live.trial)
+        return min(epoch for epoch, value in values.items() if value == live.best)
+
+    def _end_pruned(self, live: LiveTrial) -> None:
+        self._attributes(live.trial, live.usage or {})
+        reason = f"pruned at epoch {live.epoch} of {live.config.epochs}"
+        self._tell(live.trial, TrialState.PRUNED, None, reason)
+
+    def _end_infeasible(self, trial: Trial, rule: str) -> None:
+        self._constrain(trial, "feasible")
+        self._tell(trial, TrialState.PRUNED, None, f"infeasible: {rule}")
+
+    def _constrain(self, trial: Trial, key: str) -> None:
+        """Told as a constraint, so that the sampler turns away; FAIL would teach it nothing."""
+        if key not in trial.constraints:
+            trial.set_constraint(key, 1.0)
+
+    def _attributes(self, trial: Trial, figures: Mapping[str, Any]) -> None:
+        for name, value in figures.items():
+            trial.set_user_attr(name, value)
+
+    def _tell(self, trial: Trial, state: TrialState, value: float | None, reason: str) -> None:
+        trial.set_user_attr(REASON, reason)
+        self.study.tell(trial, value, state)
+        self.live.pop(trial.number, None)
+        self.observe(events.Ended(trial.number, state.name, value, reason, dict(trial.params)))
+
+    def _keep_traceback(self, number: int, text: str) -> None:
+        if text:
+            path = self.plan.folder.failure(number)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    # -- closing -----------------------------------------------------------------------------
+
+    def is_met(self) -> bool:
+        """Whether the study has its total and nothing of it is running anywhere."""
+        trials = self.study.get_trials(deepcopy=False)
+        ended = sum(trial.state.is_finished() for trial in trials)
+        return ended >= self.plan.n_trials and not any(
+            trial.state == TrialState.RUNNING for trial in trials
+        )
+
+    def close(self) -> None:
+        """No more news is taken: what is live stays RUNNING, for the next driver to take up."""
+        self.closed = True
+        self.live.clear()
+
+
+def as_json(values: Mapping[str, Any]) -> str:
+    """Plain values with sorted keys, so that equal values have equal texts."""
+    return json.dumps(values, sort_keys=True)

@@ -1,0 +1,64 @@
+"""What the driver tells a worker, and what a worker tells the driver. Plain values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Task:
+    """One trial to train: everything a worker needs to know.
+
+    ``reported`` epochs are in the study already; the worker starts telling after them.
+    """
+
+    number: int
+    config: Mapping[str, Any]
+    execution: Mapping[str, Any]
+    data_folder: str
+    folder: str
+    reported: int = 0
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """One epoch: ``result`` is an ``EpochResult`` as a mapping, ``usage`` the cost so far."""
+
+    result: Mapping[str, Any]
+    usage: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Completed:
+    """All epochs are trained; ``figures`` are those of the test set and the cost."""
+
+    figures: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Diverged:
+    """The loss exploded in ``epoch``."""
+
+    reason: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class OutOfMemory:
+    """The machine or the GPU has too little memory for this setting."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The trial raised; ``traceback`` goes into its folder."""
+
+    reason: str
+    traceback: str = ""
+
+
+Message = EpochDone | Completed | Diverged | OutOfMemory | Failed
+Ending = Completed | Diverged | OutOfMemory | Failed

@@ -1,0 +1,120 @@
+"""python -m search.run --space wrn_sam: search a space, prune, record, compare."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from search.errors import INTERRUPTED, UserError, run_main
+from search.layout import DEFAULT_RESULTS, default_data_dir
+
+if TYPE_CHECKING:
+    from search.job import Job
+
+TIMED_OUT_CODE = 3
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see --help")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Flags as Optuna names them, where it has names."""
+    parser = OneLineParser(
+        prog="python -m search.run",
+        description="Search a space of hyperparameters. The same command again goes on with it.",
+        epilog="A space given as a .py file is run as code: use only files you trust.",
+    )
+    add = parser.add_argument
+    add("--space", required=True, help="a named space, or a .py file with a SPACE in it")
+    add("--preset", default="auto", help="auto, quick or full (default: auto)")
+    add("--study-name", help="default: the space's name, with -quick for that preset")
+    add(
+        "--storage",
+        default=os.environ.get("OPTUNA_STORAGE"),
+        metavar="URL",
+        help="Optuna storage (env OPTUNA_STORAGE; default: sqlite:///results/studies.db)",
+    )
+    add("--results-dir", default=str(DEFAULT_RESULTS), help="default: results")
+    add("--n-trials", type=int, help="the study's total, this run's and earlier ones' together")
+    add("--timeout", type=float, metavar="SECONDS", help="stop then; live trials stay resumable")
+    add("--epochs", type=int, help="epochs of a trial")
+    add("--sampler", help="tpe (default), random, gp, qmc or grid")
+    add("--pruner", help="halving (default), hyperband, median or none")
+    add("--seed", type=int, default=0, help="of the sampler; the trainer's: --set seed=N")
+    add(
+        "--dataset",
+        metavar="NAME_OR_PATH",
+        help="digits, digits32, digits64, cifar10, cifar100, an .npz file or an image folder",
+    )
+    add(
+        "--data-dir",
+        default=default_data_dir(),
+        help="downloads and prepared data (env SHARPSEARCH_DATA; default: ~/.cache/sharpsearch)",
+    )
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="fix a hyperparameter or change the recipe; repeatable",
+    )
+    add("--concurrency", type=int, metavar="N", help="trials at once")
+    add("--threads", type=int, metavar="N", help="threads of a trial")
+    add("--gpus-per-trial", type=float, metavar="F", help="may be a fraction")
+    add("--dry-run", action="store_true", help="show what would be run; write nothing")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0: the study has its total; 3: time ran out; 130: interrupted; 2: wrong input."""
+    arguments = sys.argv[1:] if argv is None else argv
+    args = make_parser().parse_args(arguments)
+    from search.job import resolve
+
+    job = resolve(args)
+    print(f"{job.space.space.name}: {job.preset_reason}", flush=True)
+    if args.dry_run:
+        from search.dry_run import show
+
+        show(job)
+        return 0
+    return search(job, shlex.join(["python", "-m", "search.run", *arguments]))
+
+
+def search(job: Job, command: str) -> int:
+    """Runs ``job`` to its total, its time-out or a signal, and prints how it ended."""
+    from rich.console import Console
+
+    from search.check_data import check_data, prepare_data
+    from search.closing import conclude
+    from search.display import display_for, open_log
+    from search.driver import FINISHED, TIMED_OUT, run_search
+    from search.lease import Lease
+    from search.ledger import Ledger
+    from search.open_study import make_plan, open_study
+    from search.work import train_task
+
+    console = Console()
+    data_folder = prepare_data(job, console)
+    data = check_data(job, data_folder)
+    with Lease(job.folder) as lease, open_log(job.folder.log) as log:
+        study = open_study(job, data, lease, command)
+        display = display_for(job, study, console, log)
+        ledger = Ledger(study, make_plan(job, study, data_folder), lease, display)
+        ended = FINISHED
+        if not ledger.is_met():
+            with display.running():
+                ended = run_search(ledger, job.resources, train_task, job.timeout)
+        conclude(console, job, study, ended, command)
+    return {FINISHED: 0, TIMED_OUT: TIMED_OUT_CODE}.get(ended, INTERRUPTED)
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

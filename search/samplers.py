@@ -1,0 +1,148 @@
+"""Samplers by name, made so that a trial's parameters follow from its number.
+
+Optuna's samplers draw from one generator that starts anew with every process; here each trial
+has a sampler of its own, seeded from (seed, number). A study that is resumed draws what it would
+have drawn. Points that break a constraint of the space are drawn again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from spaces.space import ScaledSpace
+from trainers.seeds import derive_seed
+
+ATTEMPTS = 100
+
+Distributions = dict[str, BaseDistribution]
+
+
+def _tpe(seed: int) -> BaseSampler:
+    return optuna.samplers.TPESampler(seed=seed)
+
+
+def _random(seed: int) -> BaseSampler:
+    return optuna.samplers.RandomSampler(seed=seed)
+
+
+def _gp(seed: int) -> BaseSampler:
+    with warnings.catch_warnings():  # the name is ours to offer; the warning is not the user's
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.GPSampler(seed=seed, deterministic_objective=False)
+
+
+def _qmc(seed: int) -> BaseSampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
+
+
+PER_TRIAL: Mapping[str, Callable[[int], BaseSampler]] = {"tpe": _tpe, "random": _random, "gp": _gp}
+SAMPLERS = ("tpe", "random", "gp", "qmc", "grid")
+
+
+def make_sampler(
+    name: str, space: ScaledSpace, space_distributions: Distributions, seed: int
+) -> BaseSampler:
+    """The sampler ``name`` of the table ``SAMPLERS`` for ``space``."""
+    if name == "grid":
+        return GridSampler(grid_points(space))
+    return NumberedSampler(name, space, space_distributions, seed)
+
+
+class NumberedSampler(BaseSampler):
+    """All parameters of trial ``n`` from a sampler seeded by (seed, n), constraints kept.
+
+    A quasi-random sequence counts its own points in the study, so it keeps one seed.
+    """
+
+    def __init__(self, name: str, space: ScaledSpace, search_space: Distributions, seed: int):
+        self._name = name
+        self._space = space
+        self._search_space = search_space
+        self._seed = seed
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> Distributions:
+        return self._search_space
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: Distributions
+    ) -> dict[str, Any]:
+        if set(search_space) <= set(trial.params):
+            return trial.params  # taken up again: it has what it needs
+        for attempt in range(ATTEMPTS):
+            point = self._draw(study, trial, attempt)
+            if self._space.broken_constraint(point) is None:
+                break
+        return point
+
+    def _draw(self, study: Study, trial: FrozenTrial, attempt: int) -> dict[str, Any]:
+        sampler = self._sampler(trial.number, attempt)
+        relative = sampler.infer_relative_search_space(study, trial)
+        point = sampler.sample_relative(study, trial, relative)
+        for name, distribution in self._search_space.items():
+            if name not in point:
+                point[name] = sampler.sample_independent(study, trial, name, distribution)
+        return point
+
+    def _sampler(self, number: int, attempt: int) -> BaseSampler:
+        if self._name == "qmc":
+            return _qmc(derive_seed(self._seed, "qmc") % 2**32)
+        return PER_TRIAL[self._name](derive_seed(self._seed, "trial", number, attempt) % 2**32)
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        raise AssertionError(f"{param_name} is not part of the space")
+
+    def after_trial(
+        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        """Nothing: what a sampler learns, it reads from the study."""
+
+
+class GridSampler(BaseSampler):
+    """Trial ``n`` gets point ``n`` of a fixed list, so any process gives the same."""
+
+    def __init__(self, points: Sequence[Mapping[str, Any]]):
+        self.points = points
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> Distributions:
+        return {}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: Distributions
+    ) -> dict[str, Any]:
+        return {}
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        return self.points[trial.number % len(self.points)][param_name]
+
+
+def grid_points(space: ScaledSpace) -> list[dict[str, Any]]:
+    """The product of all parameters' grids that keeps the constraints, the recipe first."""
+    names = [parameter.name for parameter in space.parameters]
+    product = itertools.product(*(parameter.grid() for parameter in space.parameters))
+    points = [dict(zip(names, values, strict=True)) for values in product]
+    recipe = space.baseline()
+    others = [p for p in points if p != recipe and space.broken_constraint(p) is None]
+    return [recipe, *others]
