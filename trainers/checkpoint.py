@@ -82,7 +82,7 @@ def rotate_and_write(folder: Path, state: dict[str, Any]) -> None:
 
 def read_newest(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
     """The newest whole checkpoint of ``folder``, or None; and why newer ones were passed over."""
-    problems = []
+    problems: list[str] = []
     for name in (LATEST, PREVIOUS):
         try:
             return read_checkpoint(folder / name), problems

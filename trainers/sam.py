@@ -22,7 +22,7 @@ class SAM:
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], rho: float, adaptive: bool = False):
-        self.parameters = [p for p in parameters if p.requires_grad]
+        self.parameters: list[Tensor] = [p for p in parameters if p.requires_grad]
         self.rho = rho
         self.adaptive = adaptive
         self._kept = [torch.empty_like(p) for p in self.parameters]
@@ -41,8 +41,8 @@ class SAM:
             with torch.no_grad():
                 torch._foreach_copy_(self.parameters, self._kept)
 
-    def _climb(self) -> list[Tensor]:
-        gradients = [_gradient(p) for p in self.parameters]
+    def _climb(self) -> tuple[Tensor, ...]:
+        gradients = tuple(_gradient(p) for p in self.parameters)
         if self.adaptive:
             sizes = torch._foreach_abs(self.parameters)
             scaled = torch._foreach_mul(gradients, sizes)
@@ -50,10 +50,10 @@ class SAM:
         else:
             scaled = step = gradients
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(scaled)))
-        return list(torch._foreach_mul(step, self.rho / (norm + TINY)))
+        return torch._foreach_mul(step, self.rho / (norm + TINY))
 
 
-def _gradient(parameter: nn.Parameter) -> Tensor:
+def _gradient(parameter: Tensor) -> Tensor:
     return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
 
 
