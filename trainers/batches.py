@@ -40,7 +40,7 @@ class Batches:
         self._scale, self._shift = _affine(config.normalize, data, device)
 
     def training(self, indices: Tensor, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of one epoch in its own order; the last may be smaller.
+        """The batches of one epoch in its own order; see ``batch_bounds`` for the last.
 
         All random numbers of the epoch are drawn first, on the CPU, from a seed of their own,
         so a CPU and a GPU see the same images, and no batch waits for the host.
@@ -50,8 +50,7 @@ class Batches:
         generator = torch.Generator().manual_seed(seed)
         order = indices[torch.randperm(n, generator=generator)].to(self.device)
         draws = draw(config, n, self.train_images.shape[1], generator).to(self.device)
-        for start in range(0, n, config.batch_size):
-            stop = min(n, start + config.batch_size)
+        for start, stop in batch_bounds(n, config.batch_size):
             chosen = order[start:stop]
             images = self.train_images[chosen]
             yield self._augmented(images, draws.take(start, stop)), self.train_labels[chosen]
@@ -78,10 +77,25 @@ class Batches:
         return torch.addcmul(self._shift, pixels, self._scale)
 
 
+def batch_bounds(n: int, batch_size: int) -> list[tuple[int, int]]:
+    """Start and stop of every batch of ``n`` images; the last may be smaller.
+
+    A single image left over joins the batch before it: BatchNorm cannot normalise by one.
+    """
+    starts = list(range(0, n, batch_size))
+    if batch_size > 1 and len(starts) > 1 and n - starts[-1] == 1:
+        starts.pop()
+    return list(zip(starts, [*starts[1:], n], strict=True))
+
+
 def _affine(normalize: str, data: ImageData, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Scale and shift, each (C, 1, 1), with (x / 255 − mean) / std = x · scale + shift."""
+    """Scale and shift, each (C, 1, 1), with (x / 255 − mean) / std = x · scale + shift.
+
+    A channel without spread is centred only.
+    """
     mean, std = GIVEN_STATISTICS.get(normalize, (data.mean, data.std))
     channels = data.in_channels
     means = torch.tensor(mean[:channels], dtype=torch.float64).view(-1, 1, 1)
     stds = torch.tensor(std[:channels], dtype=torch.float64).view(-1, 1, 1)
+    stds = torch.where(stds > 0, stds, 1)
     return (1 / (255 * stds)).float().to(device), (-means / stds).float().to(device)
