@@ -1,0 +1,32 @@
+# make search    search a space, in a .venv that this makes   (SPACE=wrn_sam ARGS="--n-trials 20")
+# make test      the test suite
+# make lint      ruff and mypy
+
+PYTHON ?= python3
+SPACE ?= wrn_sam
+ARGS ?=
+
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: search test lint clean
+
+search: $(READY)
+	$(BIN)/python -m search.run --space $(SPACE) $(ARGS)
+
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sharpsearch needs Python 3.11 or newer; name one with PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
+	touch $(READY)
+
+clean:
+	rm -rf .venv
