@@ -50,5 +50,8 @@ class DivergedError(RuntimeError):
     """Loss or weights are no longer useful numbers; says at which epoch and what was seen."""
 
     def __init__(self, epoch: int, what: str):
-        super().__init__(f"diverged in epoch {epoch}: {what}")
-        self.epoch = epoch
+        super().__init__(epoch, what)  # as given, so that it can be pickled between processes
+        self.epoch, self.what = epoch, what
+
+    def __str__(self) -> str:
+        return f"diverged in epoch {self.epoch}: {self.what}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from trainers.batches import Batches
+from trainers.checks import check_fits
 from trainers.config import TrainConfig
 from trainers.data import ImageData, stratified_split
 from trainers.epoch import DivergedError, EpochResult
@@ -19,7 +21,6 @@ from trainers.execution import Execution
 from trainers.losses import is_exploded, make_loss
 from trainers.metrics import RunningMetrics, Summary
 from trainers.models import build_model
-from trainers.rules import ConfigError
 from trainers.sam import SAM, frozen_statistics
 from trainers.schedules import best_epoch, learning_rate, stops_early
 from trainers.seeds import derive_seed
@@ -31,7 +32,7 @@ class Trainer:
     """Trains ``config`` on ``data``; all that the next epoch depends on is in ``state()``.
 
     A curve is a pure function of configuration, data and execution. Raises ``ConfigError`` when
-    the batch is larger than the training split, ``DivergedError`` when the loss explodes.
+    the configuration does not fit the data, ``DivergedError`` when the loss explodes.
     """
 
     def __init__(self, config: TrainConfig, data: ImageData, execution: Execution):
@@ -41,7 +42,9 @@ class Trainer:
         self.train_indices, self.val_indices = stratified_split(
             data.train_labels, config.val_fraction, config.split_seed
         )
-        check_batch_size(config, len(self.train_indices))
+        check_fits(
+            config, len(self.train_indices), data.image_size, data.in_channels, data.num_classes
+        )
         torch.set_num_threads(execution.threads)
         self.batches = Batches(config, data, self.device, execution.channels_last)
         self.loss = make_loss(config)
@@ -89,7 +92,8 @@ class Trainer:
         middle = time.perf_counter()
         val = self._evaluate(self.batches.validation(self.val_indices))
         end = time.perf_counter()
-        self._check(epoch, "validation loss", val.loss)
+        if not math.isfinite(val.loss):  # a large one may only be BatchNorm's statistics lagging
+            raise DivergedError(epoch, f"validation loss is {val.loss:g}")
         result = EpochResult(
             epoch=epoch,
             lr=lr,
@@ -116,15 +120,15 @@ class Trainer:
         self.model.train()
         metrics = RunningMetrics(self.loss)
         for step, (images, labels) in enumerate(self.batches.training(self.train_indices, epoch)):
-            loss, logits = self._step(images, labels)
+            loss, logits = self.step(images, labels)
             metrics.add(logits, labels)
             if self.device.type == "cpu" and step % STEPS_BETWEEN_LOOKS == 0:
-                self._check(epoch, "training loss", float(loss))
+                self._check(epoch, float(loss))
         summary = metrics.summary()
-        self._check(epoch, "training loss", summary.loss)
+        self._check(epoch, summary.loss)
         return summary
 
-    def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """One update; returns loss and logits of the first pass."""
         self.optimizer.zero_grad(set_to_none=True)
         loss, logits = self._pass(images, labels)
@@ -155,9 +159,9 @@ class Trainer:
                 metrics.add(self.model(images), labels)
         return metrics.summary()
 
-    def _check(self, epoch: int, what: str, loss: float) -> None:
+    def _check(self, epoch: int, loss: float) -> None:
         if is_exploded(loss, self.classes):
-            raise DivergedError(epoch, f"{what} is {loss:g}")
+            raise DivergedError(epoch, f"training loss is {loss:g}")
 
     def test(self) -> Evaluation:
         """The test set seen with the best weights, which stay in the model. Selects nothing."""
@@ -165,22 +169,25 @@ class Trainer:
             self.model.load_state_dict(self.best_weights)
         start = time.perf_counter()
         logits = self._logits(self.batches.test())
-        return evaluate(logits, self.batches.test_labels, self.loss, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        return evaluate(logits, self.batches.test_labels.cpu(), self.loss, seconds)
 
     @torch.inference_mode()
     def _logits(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
+        """On the host, so that the clock has waited for them."""
         self.model.eval()
         parts = []
         for images, _ in batches:
             with self._precision():
                 parts.append(self.model(images).float())
-        return torch.cat(parts)
+        return torch.cat(parts).cpu()
 
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on: weights, momentum, history.
 
         Rates and early stopping follow from the history, random numbers from the seed and the
-        epoch; so there is no schedule and no generator to keep.
+        epoch; so there is no schedule and no generator to keep. These are the live tensors, not
+        copies: write them before the next epoch changes them.
         """
         return {
             "model": self.model.state_dict(),
@@ -194,12 +201,3 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.history = [EpochResult.from_mapping(item) for item in state["history"]]
         self.best_weights = best_weights
-
-
-def check_batch_size(config: TrainConfig, training_images: int) -> None:
-    """A batch must fit into the training split."""
-    if config.batch_size > training_images:
-        raise ConfigError(
-            f"batch_size must be at most {training_images}, the images of the training split, "
-            f"got {config.batch_size}"
-        )

@@ -1,0 +1,274 @@
+"""The trainer: its history, its errors, what it keeps, and what it must not look at."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import pickle
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from trainers.batches import Batches
+from trainers.data import ImageData, stratified_split
+from trainers.epoch import DivergedError, EpochResult
+from trainers.models import build_model
+from trainers.rules import ConfigError
+from trainers.schedules import best_epoch
+from trainers.trainer import Trainer
+
+Make = Callable[..., Trainer]
+
+
+def train(trainer: Trainer) -> list[EpochResult]:
+    while not trainer.finished:
+        trainer.train_epoch()
+    return trainer.history
+
+
+def same_curve(some: list[EpochResult], others: list[EpochResult]) -> bool:
+    return all(a.same_curve(b) for a, b in zip(some, others, strict=True))
+
+
+def equal_weights(some: dict[str, Tensor], others: dict[str, Tensor]) -> bool:
+    return all(torch.equal(value, others[name]) for name, value in some.items())
+
+
+def test_gives_one_result_an_epoch_and_learns(tiny_trainer: Make) -> None:
+    trainer = tiny_trainer(epochs=4, schedule="piecewise", milestones=(0.5,), lr=0.1)
+    given = []
+    while not trainer.finished:
+        given.append(trainer.train_epoch())
+    assert trainer.history == given
+    assert [result.epoch for result in given] == [1, 2, 3, 4]
+    assert [result.lr for result in given] == pytest.approx([0.1, 0.1, 0.02, 0.02])
+    assert given[0].train_loss == pytest.approx(math.log(10), rel=0.2)
+    assert given[-1].train_loss < given[0].train_loss
+    assert given[-1].train_top5 >= given[-1].train_top1 > given[0].train_top1
+    assert all(result.seconds > 0 and result.val_seconds > 0 for result in given)
+
+
+def test_an_epoch_is_what_a_plain_loop_does(
+    tiny_trainer: Make, digits: ImageData, tiny_config
+) -> None:
+    """The same batches through torch's own SGD, one tensor at a time, and hand-made figures."""
+    options = {"lr": 0.05, "nesterov": True, "lr_base_batch": 24, "augment": "flip"}
+    trainer = tiny_trainer(**options)
+    model = copy.deepcopy(trainer.model)
+    result = trainer.train_epoch()
+    config = tiny_config(**options)
+    indices, val_indices = stratified_split(digits.train_labels, 0.2, 0)
+    batches = Batches(config, digits, torch.device("cpu"), channels_last=True)
+    sgd = torch.optim.SGD(
+        model.parameters(), 0.1, momentum=0.9, nesterov=True, weight_decay=5e-4, foreach=False
+    )
+    losses, right = [], []
+    for images, labels in batches.training(indices, 1):
+        sgd.zero_grad()
+        logits = model(images)
+        F.cross_entropy(logits, labels).backward()
+        sgd.step()
+        losses.append(F.cross_entropy(logits.detach(), labels, reduction="none"))
+        right.append((logits.argmax(dim=1) == labels).float())
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(trainer.model.state_dict()[name], value, rtol=1e-4, atol=1e-5)
+    assert result.train_loss == pytest.approx(float(torch.cat(losses).mean()), rel=1e-4)
+    assert result.train_top1 == pytest.approx(100 * float(torch.cat(right).mean()))
+    means = torch.stack([part.mean() for part in losses])
+    assert result.train_loss_std == pytest.approx(float(means.std(correction=0)), rel=1e-3)
+    model.eval()
+    images, labels = next(batches.validation(val_indices))
+    logits = model(images).detach()
+    assert len(labels) == len(val_indices) == 60
+    assert result.val_loss == pytest.approx(float(F.cross_entropy(logits, labels)), rel=1e-3)
+    accuracy = float((logits.argmax(dim=1) == labels).float().mean())
+    assert result.val_top1 == pytest.approx(100 * accuracy, abs=1.7)  # one image of 60
+
+
+def test_weights_are_drawn_from_the_seed_alone(tiny_trainer: Make) -> None:
+    first = tiny_trainer(seed=3).model.state_dict()
+    torch.rand(7)
+    assert equal_weights(first, tiny_trainer(seed=3).model.state_dict())
+    assert not equal_weights(first, tiny_trainer(seed=4).model.state_dict())
+
+
+def test_sam_with_rho_zero_trains_as_sgd_bit_for_bit(tiny_trainer: Make) -> None:
+    sam, sgd = tiny_trainer(optimizer="sam", rho=0.0), tiny_trainer(optimizer="sgd")
+    assert same_curve(train(sam), train(sgd))
+    assert equal_weights(sam.model.state_dict(), sgd.model.state_dict())
+    climbing = tiny_trainer(optimizer="sam", rho=0.1)
+    assert not same_curve(train(climbing), sgd.history)
+
+
+def test_sam_counts_every_batch_once(tiny_trainer: Make) -> None:
+    trainer = tiny_trainer(optimizer="sam", rho=0.1, batch_size=48)
+    trainer.train_epoch()
+    counters = [v for k, v in trainer.model.state_dict().items() if "num_batches" in k]
+    assert {int(counter) for counter in counters} == {5}  # 240 images
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"batch_size": 241},
+            "batch_size must be at most 240, the images of the training split, got 241",
+        ),
+        (
+            {"augment": "crop_flip_cutout", "cutout_size": 9},
+            "cutout_size must be at most 8, the side of the images, got 9",
+        ),
+        (
+            {"normalize": "cifar10"},
+            "normalize must be computed or half for images of 1 channel(s), got 'cifar10'",
+        ),
+    ],
+)
+def test_a_setting_that_does_not_fit_the_data_is_refused(
+    tiny_trainer: Make, options, message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        tiny_trainer(**options)
+    assert str(caught.value) == message
+
+
+def test_one_class_is_not_a_classification(tiny_trainer: Make, digits: ImageData) -> None:
+    zeros = dataclasses.replace(
+        digits, classes=("0",), train_labels=torch.zeros_like(digits.train_labels)
+    )
+    with pytest.raises(ConfigError, match="must have at least 2 classes, got 1"):
+        tiny_trainer(zeros)
+
+
+def test_the_whole_split_may_be_one_batch(tiny_trainer: Make) -> None:
+    assert tiny_trainer(batch_size=240).train_epoch().train_loss_std == 0
+
+
+def test_a_left_over_image_does_not_stop_batch_norm_on_1x1_maps(
+    tiny_trainer: Make, digits: ImageData
+) -> None:
+    """ResNet-9 of report B ends at 1 x 1 for 8 x 8 images; 240 = 239 + 1."""
+    trainer = tiny_trainer(model="resnet9", batch_size=239)
+    assert math.isfinite(trainer.train_epoch().train_loss)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "sam"])
+def test_an_exploding_loss_ends_the_trial_at_once(tiny_trainer: Make, optimizer: str) -> None:
+    trainer = tiny_trainer(lr=1e6, optimizer=optimizer)
+    with pytest.raises(DivergedError, match=r"^diverged in epoch 1: training loss is ") as caught:
+        train(trainer)
+    assert caught.value.epoch == 1
+    assert trainer.history == []
+
+
+def test_divergence_crosses_processes_with_its_epoch() -> None:
+    again = pickle.loads(pickle.dumps(DivergedError(3, "training loss is nan")))
+    assert str(again) == "diverged in epoch 3: training loss is nan"
+    assert again.epoch == 3
+
+
+def test_weights_that_are_no_numbers_are_found_by_the_validation(tiny_trainer: Make) -> None:
+    trainer = tiny_trainer(batch_size=240)
+    last = trainer.model.state_dict()["norm.running_mean"]
+    last.fill_(math.nan)  # as if the last step of the epoch had done it
+    with pytest.raises(DivergedError, match="epoch 1: validation loss is nan"):
+        trainer.train_epoch()
+
+
+def test_a_large_validation_loss_alone_is_no_divergence(tiny_trainer: Make) -> None:
+    """BatchNorm's running statistics lag behind fast weights: the network learns all the same."""
+    history = train(tiny_trainer(depth=28, lr=1.0, epochs=5))
+    assert max(result.val_loss for result in history) > 100 * math.log(10)
+    assert history[-1].train_loss < history[0].train_loss
+
+
+def test_stops_early_when_nothing_gets_better(tiny_trainer: Make) -> None:
+    """A rate too small for float32 changes no weight, so every epoch guesses the same."""
+    trainer = tiny_trainer(epochs=20, lr=1e-60, weight_decay=0.0, early_stopping=2)
+    history = train(trainer)
+    assert [result.val_top1 for result in history] == [10.0] * 4  # the best and three more
+    assert trainer.finished
+
+
+def test_of_equal_epochs_the_first_is_kept(tiny_trainer: Make) -> None:
+    trainer = tiny_trainer(epochs=3, lr=1e-60, weight_decay=0.0)
+    trainer.train_epoch()
+    first = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    train(trainer)
+    assert [result.val_top1 for result in trainer.history] == [10.0] * 3
+    assert equal_weights(trainer.best_weights, first)
+    assert not equal_weights(trainer.model.state_dict(), first)  # BatchNorm's statistics moved
+
+
+def test_test_figures_are_those_of_the_best_epoch(
+    tiny_trainer: Make, digits: ImageData, tiny_config
+) -> None:
+    options = {"epochs": 8, "lr": 0.5, "batch_size": 24}
+    trainer, kept = tiny_trainer(**options), []
+    while not trainer.finished:
+        trainer.train_epoch()
+        kept.append(copy.deepcopy(trainer.model))
+    best = best_epoch([result.val_top1 for result in trainer.history])
+    assert 1 < best < 8
+    found = trainer.test()
+    batches = Batches(tiny_config(**options), digits, torch.device("cpu"), channels_last=True)
+    with torch.no_grad():
+        logits = torch.cat([kept[best - 1].eval()(images) for images, _ in batches.test()])
+    right = (logits.argmax(dim=1) == digits.test_labels).float().mean()
+    assert found.top1 == pytest.approx(100 * float(right))
+    assert found.loss == pytest.approx(float(F.cross_entropy(logits, digits.test_labels)))
+    assert equal_weights(trainer.model.state_dict(), kept[best - 1].state_dict())
+    assert found.images == 100
+
+
+def test_test_data_never_influences_selection(tiny_trainer: Make, digits: ImageData) -> None:
+    shuffled = dataclasses.replace(
+        digits,
+        test_labels=digits.test_labels.flip(0),
+        test_images=255 - digits.test_images,
+    )
+    plain, other = tiny_trainer(), tiny_trainer(shuffled)
+    assert same_curve(train(plain), train(other))
+    assert equal_weights(plain.best_weights, other.best_weights)
+    assert plain.test().top1 != other.test().top1
+
+
+def test_validation_images_are_not_trained_on(tiny_trainer: Make, digits: ImageData) -> None:
+    """Other pixels in the validation images change the validation figures alone."""
+    _, val_indices = stratified_split(digits.train_labels, 0.2, 0)
+    images = digits.train_images.clone()
+    images[val_indices] = 255 - images[val_indices]
+    plain = tiny_trainer(normalize="half")
+    other = tiny_trainer(dataclasses.replace(digits, train_images=images), normalize="half")
+    assert [r.train_loss for r in train(plain)] == [r.train_loss for r in train(other)]
+    assert plain.history[-1].val_loss != other.history[-1].val_loss
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "sam"])
+def test_goes_on_from_its_state_as_if_never_stopped(tiny_trainer: Make, optimizer: str) -> None:
+    options = {"epochs": 4, "optimizer": optimizer, "dropout": 0.2, "augment": "crop_flip"}
+    whole, begun, resumed = (tiny_trainer(**options) for _ in range(3))
+    begun.train_epoch()
+    begun.train_epoch()
+    resumed.load(copy.deepcopy(begun.state()), copy.deepcopy(begun.best_weights))
+    assert same_curve(train(whole), train(resumed))
+    assert equal_weights(whole.model.state_dict(), resumed.model.state_dict())
+
+
+def test_the_network_is_the_configured_one(tiny_trainer: Make) -> None:
+    trainer = tiny_trainer(model="wide_resnet", depth=16, width=2)
+    options = {"model": "wide_resnet", "depth": 16, "width": 2, "dropout": 0.0}
+    expected = build_model(options, num_classes=10, in_channels=1, image_size=8)
+    shapes = {name: value.shape for name, value in trainer.model.state_dict().items()}
+    assert shapes == {name: value.shape for name, value in expected.state_dict().items()}
+
+
+def test_an_epoch_result_comes_back_from_plain_values(tiny_trainer: Make) -> None:
+    result = tiny_trainer().train_epoch()
+    assert EpochResult.from_mapping(result.to_dict()) == result
+    assert result.same_curve(dataclasses.replace(result, seconds=0.0, val_seconds=0.0))
+    assert not result.same_curve(dataclasses.replace(result, val_top5=-1.0))

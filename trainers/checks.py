@@ -1,0 +1,32 @@
+"""What a configuration asks of a data set. Imports no torch, so it can be asked beforehand."""
+
+from __future__ import annotations
+
+from trainers.config import TrainConfig
+from trainers.rules import ConfigError
+
+
+def check_fits(
+    config: TrainConfig, training_images: int, image_size: int, in_channels: int, num_classes: int
+) -> None:
+    """Raises ``ConfigError`` where ``config`` cannot train on such a data set.
+
+    ``training_images`` are those of the training split, without validation.
+    """
+    if num_classes < 2:
+        raise ConfigError(f"a data set must have at least 2 classes, got {num_classes}")
+    if config.batch_size > training_images:
+        raise ConfigError(
+            f"batch_size must be at most {training_images}, the images of the training split, "
+            f"got {config.batch_size}"
+        )
+    if "cutout" in config.augment and config.cutout_size > image_size:
+        raise ConfigError(
+            f"cutout_size must be at most {image_size}, the side of the images, "
+            f"got {config.cutout_size}"
+        )
+    if config.normalize == "cifar10" and in_channels != 3:
+        raise ConfigError(
+            f"normalize must be computed or half for images of {in_channels} channel(s), "
+            "got 'cifar10'"
+        )
