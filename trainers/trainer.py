@@ -42,13 +42,11 @@ class Trainer:
         self.train_indices, self.val_indices = stratified_split(
             data.train_labels, config.val_fraction, config.split_seed
         )
-        check_fits(
-            config, len(self.train_indices), data.image_size, data.in_channels, data.num_classes
-        )
+        self.classes = data.num_classes
+        check_fits(config, len(self.train_indices), data.image_size, data.in_channels, self.classes)
         torch.set_num_threads(execution.threads)
         self.batches = Batches(config, data, self.device, execution.channels_last)
         self.loss = make_loss(config)
-        self.classes = data.num_classes
         self.model = self._build(data)
         self.optimizer = torch.optim.SGD(
             self.model.parameters(),
@@ -174,20 +172,18 @@ class Trainer:
 
     @torch.inference_mode()
     def _logits(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
-        """On the host, so that the clock has waited for them."""
         self.model.eval()
         parts = []
         for images, _ in batches:
             with self._precision():
                 parts.append(self.model(images).float())
-        return torch.cat(parts).cpu()
+        return torch.cat(parts).cpu()  # on the host, so that the clock has waited for them
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next epoch depends on: weights, momentum, history.
+        """Everything that the next epoch depends on: weights, momentum, history; live, not copied.
 
         Rates and early stopping follow from the history, random numbers from the seed and the
-        epoch; so there is no schedule and no generator to keep. These are the live tensors, not
-        copies: write them before the next epoch changes them.
+        epoch; so there is no schedule and no generator to keep.
         """
         return {
             "model": self.model.state_dict(),
