@@ -17,7 +17,7 @@ from trainers.data.split import split_indices
 
 def prepare_data(job: Job, console: Console) -> Path:
     """The job's data set, decoded if it has not been yet, with a bar while that lasts."""
-    with Progress(console=console, transient=True) as progress:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task(f"preparing {job.dataset}", total=None, visible=False)
 
         def show(done: int, total: int) -> None:

@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from search.errors import INTERRUPTED, UserError, run_main
@@ -68,6 +69,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--concurrency", type=int, metavar="N", help="trials at once")
     add("--threads", type=int, metavar="N", help="threads of a trial")
     add("--gpus-per-trial", type=float, metavar="F", help="may be a fraction")
+    add("--precision", default="auto", help="auto (default: a short probe), float32 or bfloat16")
     add("--dry-run", action="store_true", help="show what would be run; write nothing")
     return parser
 
@@ -93,6 +95,7 @@ def search(job: Job, command: str) -> int:
     from rich.console import Console
 
     from search.check_data import check_data, prepare_data
+    from search.choose_execution import choose_execution, recorded_execution
     from search.closing import conclude
     from search.display import display_for, open_log
     from search.driver import FINISHED, TIMED_OUT, run_search
@@ -104,6 +107,9 @@ def search(job: Job, command: str) -> int:
     console = Console()
     data_folder = prepare_data(job, console)
     data = check_data(job, data_folder)
+    choice = recorded_execution(job) or choose_execution(job, data, data_folder, console.print)
+    console.print(f"computing: {choice.reason}", highlight=False)
+    job = replace(job, execution=choice.execution, resources=choice.resources)
     with Lease(job.folder) as lease, open_log(job.folder.log) as log:
         study = open_study(job, data, lease, command)
         display = display_for(job, study, console, log)

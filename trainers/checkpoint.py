@@ -10,31 +10,20 @@ import hashlib
 import io
 import json
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
-VERSION = 1
+from trainers.files import write_atomically
+
+KEY, VERSION = "sharpsearch_checkpoint", 1
 LATEST, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 
 
 class CheckpointError(ValueError):
     """A file that is no checkpoint of ours, or not whole; says which and why."""
-
-
-def write_atomically(path: Path, content: bytes | memoryview) -> None:
-    """``path`` holds the old content or the new, never a part, even if the power fails."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(partial, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -43,7 +32,7 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     torch.save(state, buffer)
     payload = buffer.getvalue()
     digest = hashlib.sha256(payload).hexdigest()
-    head = {"sharpsearch_checkpoint": VERSION, "sha256": digest, "bytes": len(payload)}
+    head = {KEY: VERSION, "sha256": digest, "bytes": len(payload)}
     write_atomically(path, json.dumps(head).encode() + b"\n" + payload)
 
 
@@ -52,14 +41,16 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     with open(path, "rb") as file:
         head = _parse_head(path, file.readline(1000))
         payload = file.read()
-    if head.get("sharpsearch_checkpoint") != VERSION:
-        version = head.get("sharpsearch_checkpoint")
-        raise CheckpointError(f"{path}: version must be {VERSION}, got {version}")
+    if head[KEY] != VERSION:
+        raise CheckpointError(f"{path}: version must be {VERSION}, got {head[KEY]}")
     if len(payload) != head.get("bytes"):
         raise CheckpointError(f"{path}: truncated, {len(payload)} of {head.get('bytes')} bytes")
     if hashlib.sha256(payload).hexdigest() != head.get("sha256"):
         raise CheckpointError(f"{path}: damaged, its checksum does not match")
-    return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    try:
+        return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError) as error:
+        raise CheckpointError(f"{path}: refused, more than tensors and plain values") from error
 
 
 def _parse_head(path: Path, line: bytes) -> dict[str, Any]:
@@ -67,7 +58,7 @@ def _parse_head(path: Path, line: bytes) -> dict[str, Any]:
         head = json.loads(line)
     except ValueError:
         head = None
-    if not isinstance(head, dict):
+    if not isinstance(head, dict) or KEY not in head:
         raise CheckpointError(f"{path}: not a checkpoint of this program")
     return head
 

@@ -18,7 +18,6 @@ from trainers.checkpoint import (
     read_checkpoint,
     read_newest,
     rotate_and_write,
-    write_atomically,
     write_checkpoint,
 )
 from trainers.config import TrainConfig
@@ -26,6 +25,7 @@ from trainers.data import open_prepared
 from trainers.epoch import EpochResult
 from trainers.evaluation import Evaluation
 from trainers.execution import Execution
+from trainers.files import write_atomically
 from trainers.resources import ResourceMonitor
 from trainers.summary import summarize
 from trainers.trainer import Trainer

@@ -1,0 +1,22 @@
+"""Checks of single flags."""
+
+from __future__ import annotations
+
+from search.errors import UserError
+from trainers.rules import suggest
+
+
+def known(what: str, name: str, table: tuple[str, ...]) -> str:
+    """``name``, which must be in ``table``."""
+    if name not in table:
+        raise UserError(
+            f"unknown {what} {name!r}{suggest(name, table)} (known: {', '.join(table)})"
+        )
+    return name
+
+
+def at_least(flag: str, value: float | None, low: float) -> float | None:
+    """``value``, which must be at least ``low`` where it is given."""
+    if value is not None and not value >= low:
+        raise UserError(f"--{flag} must be at least {low}, got {value}")
+    return value
