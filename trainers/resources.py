@@ -7,6 +7,7 @@ import resource
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,40 +28,58 @@ class GpuSamples:
 class ResourceMonitor:
     """Watches from ``start`` to ``stop``; ``usage()`` gives plain figures for the study.
 
-    ``earlier`` is what a killed process of the same trial had used before.
+    ``earlier`` is what a killed process of the same trial had used before; it is counted in.
     """
 
     def __init__(self, device: str, earlier: Mapping[str, float] | None = None):
         self._gpu = _NvmlSampler() if device == "cuda" else None
         self._earlier = dict(earlier or {})
         self._cpu = self._wall = 0.0
-        self._started = False
+        self._watching = False
 
     def start(self) -> None:
         _reset_peak_memory()
         self._cpu, self._wall = time.process_time(), time.perf_counter()
-        self._started = True
+        self._watching = True
         if self._gpu:
             self._gpu.start()
 
     def stop(self) -> None:
         if self._gpu:
             self._gpu.stop()
+        self._earlier = self.usage()
+        self._watching = False
 
     def usage(self) -> dict[str, float]:
-        """cpu_seconds, cpu_utilization (% of one core), peak_memory_mb; gpu_* on a GPU."""
+        """cpu_seconds, wall_seconds, cpu_utilization (% of one core), peak_memory_mb; on a GPU
+        gpu_utilization (%), gpu_power_w and gpu_peak_memory_mb. Nothing before the first start.
+        """
         before = self._earlier
-        if not self._started:
-            return before
+        if not self._watching:
+            return dict(before)
         cpu = time.process_time() - self._cpu + before.get("cpu_seconds", 0.0)
-        wall = time.perf_counter() - self._wall + before.get("wall_seconds", 0.0)
-        usage = {
+        now = time.perf_counter() - self._wall
+        wall = now + before.get("wall_seconds", 0.0)
+        usage = before | {
             "cpu_seconds": cpu,
             "wall_seconds": wall,
             "cpu_utilization": 100 * cpu / wall if wall > 0 else 0.0,
             "peak_memory_mb": max(_peak_memory(), before.get("peak_memory_mb", 0.0)),
         }
-        return usage | (self._gpu.usage() if self._gpu else {})
+        gpu = self._gpu.usage() if self._gpu else {}
+        return usage | _with_earlier(gpu, before, share=now / wall if wall > 0 else 1.0)
+
+
+def _with_earlier(
+    gpu: Mapping[str, float], before: Mapping[str, float], share: float
+) -> dict[str, float]:
+    """Peaks and means of both times together; now is ``share`` of the whole."""
+    both = {}
+    for name, value in gpu.items():
+        earlier = before.get(name, value)
+        mean = share * value + (1 - share) * earlier
+        both[name] = max(earlier, value) if "peak" in name else mean
+    return both
 
 
 class _NvmlSampler:
@@ -72,6 +91,8 @@ class _NvmlSampler:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
+        self.samples = GpuSamples()
+        self._ended.clear()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
@@ -94,12 +115,14 @@ class _NvmlSampler:
         pynvml.nvmlShutdown()
 
     def _sample(self, nvml: Any, handle: Any) -> None:
-        try:
-            self.samples.utilization.append(nvml.nvmlDeviceGetUtilizationRates(handle).gpu)
-            self.samples.memory.append(nvml.nvmlDeviceGetMemoryInfo(handle).used / MEGABYTE)
-            self.samples.power.append(nvml.nvmlDeviceGetPowerUsage(handle) / 1000)
-        except nvml.NVMLError:
-            return  # a figure that this card does not give
+        readings = (
+            (self.samples.utilization, lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu),
+            (self.samples.memory, lambda: nvml.nvmlDeviceGetMemoryInfo(handle).used / MEGABYTE),
+            (self.samples.power, lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000),
+        )
+        for values, read in readings:
+            with suppress(nvml.NVMLError):  # a figure that this card does not give
+                values.append(read())
 
     def usage(self) -> dict[str, float]:
         s = self.samples
@@ -123,18 +146,14 @@ def _nvml_handle(nvml: Any) -> Any:
 
 def _reset_peak_memory() -> None:
     """So that a warm worker's peak is this trial's own; only Linux can."""
-    try:
+    with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass
 
 
 def _peak_memory() -> float:
     """Peak resident memory of this process in MiB."""
-    try:
+    with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
-    except OSError:
-        pass
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
