@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import starmap
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from trainers.augment import Draws, crop_and_flip, cut_out, draw
 from trainers.config import TrainConfig
 from trainers.data import ImageData
+from trainers.ranks import Ranks
 from trainers.seeds import derive_seed
 
 EVAL_BATCH = 256
@@ -28,15 +30,22 @@ class Batches:
     """
 
     def __init__(
-        self, config: TrainConfig, data: ImageData, device: torch.device, channels_last: bool
+        self,
+        config: TrainConfig,
+        data: ImageData,
+        device: torch.device,
+        channels_last: bool,
+        ranks: Ranks | None = None,
     ):
         self.config = config
+        self.ranks = ranks or Ranks()
         self.device = device
         self.channels_last = channels_last
         self.train_images = data.train_images.to(device)
         self.train_labels = data.train_labels.to(device)
         self.test_images = data.test_images.to(device)
         self.test_labels = data.test_labels.to(device)
+        self._bounds: list[tuple[int, int]] = []
         self._scale, self._shift = _affine(config.normalize, data, device)
 
     def training(self, indices: Tensor, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -50,10 +59,16 @@ class Batches:
         generator = torch.Generator().manual_seed(seed)
         order = indices[torch.randperm(n, generator=generator)].to(self.device)
         draws = draw(config, n, self.train_images.shape[1], generator).to(self.device)
-        for start, stop in batch_bounds(n, config.batch_size):
+        self._bounds = batch_bounds(n, config.batch_size, smallest=2 * self.ranks.size)
+        for start, stop in starmap(self.ranks.share, self._bounds):
             chosen = order[start:stop]
             images = self.train_images[chosen]
             yield self._augmented(images, draws.take(start, stop)), self.train_labels[chosen]
+
+    def weight(self, step: int, images: int) -> float:
+        """How much more than an equal share the ``images`` of this process are in a batch."""
+        start, stop = self._bounds[step]
+        return images * self.ranks.size / (stop - start)
 
     def validation(self, indices: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Training images kept for validation, as they are."""
@@ -77,13 +92,14 @@ class Batches:
         return torch.addcmul(self._shift, pixels, self._scale)
 
 
-def batch_bounds(n: int, batch_size: int) -> list[tuple[int, int]]:
+def batch_bounds(n: int, batch_size: int, smallest: int = 2) -> list[tuple[int, int]]:
     """Start and stop of every batch of ``n`` images; the last may be smaller.
 
-    A single image left over joins the batch before it: BatchNorm cannot normalise by one.
+    Fewer than ``smallest`` images left over join the batch before them: BatchNorm cannot
+    normalise by a single image.
     """
     starts = list(range(0, n, batch_size))
-    if batch_size > 1 and len(starts) > 1 and n - starts[-1] == 1:
+    if batch_size >= smallest and len(starts) > 1 and n - starts[-1] < smallest:
         starts.pop()
     return list(zip(starts, [*starts[1:], n], strict=True))
 

@@ -13,6 +13,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from trainers.checkpoint import (
     CheckpointError,
     read_checkpoint,
@@ -26,7 +28,9 @@ from trainers.epoch import EpochResult
 from trainers.evaluation import Evaluation
 from trainers.execution import Execution
 from trainers.files import write_atomically
+from trainers.ranks import LeadingRanks, Ranks
 from trainers.resources import ResourceMonitor
+from trainers.schedules import best_epoch
 from trainers.summary import summarize
 from trainers.trainer import Trainer
 
@@ -39,11 +43,20 @@ class TrainingRun:
     ``problems`` lists checkpoints that were passed over, one line each.
     """
 
-    def __init__(self, config: TrainConfig, data_folder: Path, execution: Execution, folder: Path):
+    def __init__(
+        self,
+        config: TrainConfig,
+        data_folder: Path,
+        execution: Execution,
+        folder: Path,
+        ranks: Ranks | None = None,
+    ):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.data = open_prepared(data_folder)
-        self.trainer = Trainer(config, self.data, execution)
+        if ranks is None and execution.processes > 1:
+            ranks = LeadingRanks(config, data_folder, execution, folder)
+        self.trainer = Trainer(config, self.data, execution, ranks)
         self.identity = {
             "config": config.to_dict(),
             "execution": execution.to_dict(),
@@ -57,16 +70,34 @@ class TrainingRun:
         state, self.problems = read_newest(self.folder)
         if state is None:
             return {}
-        if state["identity"] != self.identity:
+        if state.get("identity") != self.identity:
             self.problems.append(f"{self.folder}: its checkpoint is of another configuration")
             return {}
+        best = self._best_weights(state["trainer"])
+        if best is None:
+            return {}
+        self.trainer.load(state["trainer"], best)
+        return state["usage"]
+
+    def _best_weights(self, state: dict[str, Any]) -> dict[str, Tensor] | None:
+        """Those of the best epoch of a trainer's ``state``, or None where they are lost.
+
+        They may be of an epoch after it, which a killed process had begun to keep: that epoch
+        is trained again, to the same weights.
+        """
+        epoch = best_epoch([item["val_top1"] for item in state["history"]])
+        if epoch == len(state["history"]):
+            return state["model"]
+        path = self.folder / BEST
         try:
-            best = read_checkpoint(self.folder / BEST)
+            best = read_checkpoint(path)
         except (CheckpointError, OSError) as error:
             self.problems.append(str(error))
-            return {}
-        self.trainer.load(state["trainer"], best["model"])
-        return state["usage"]
+            return None
+        if best.get("identity") != self.identity or best["epoch"] < epoch:
+            self.problems.append(f"{path}: not the weights of this run's best epoch, {epoch}")
+            return None
+        return best["model"]
 
     def results(self) -> Iterator[EpochResult]:
         """Every epoch from the first: those already trained at once, the others as they come.
@@ -74,7 +105,15 @@ class TrainingRun:
         An epoch is on disk before it is given out.
         """
         self._write_history()
-        yield from list(self.trainer.history)
+        try:
+            yield from list(self.trainer.history)
+            yield from self._further()
+        finally:
+            self.trainer.ranks.close()
+
+    def _further(self) -> Iterator[EpochResult]:
+        if self.trainer.finished:
+            return
         self._monitor.start()
         try:
             while not self.trainer.finished:
@@ -85,7 +124,8 @@ class TrainingRun:
     def _epoch(self) -> EpochResult:
         result = self.trainer.train_epoch()
         if self.trainer.best_is_last:
-            write_checkpoint(self.folder / BEST, {"model": self.trainer.best_weights})
+            best = {"epoch": result.epoch, "model": self.trainer.best_weights}
+            write_checkpoint(self.folder / BEST, {"identity": self.identity, **best})
         state = {
             "identity": self.identity,
             "trainer": self.trainer.state(),
@@ -125,15 +165,11 @@ class TrainingRun:
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The rows of ``history.csv`` as numbers; empty when there is none. A torn last row is left
-    out."""
+    """The rows of ``history.csv`` as numbers; empty when there is none. A line that is still
+    being written does not count."""
     path = folder / HISTORY
     if not path.exists():
         return []
     with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [
-        {key: float(value) for key, value in row.items()}
-        for row in rows
-        if all(value not in (None, "") for value in row.values()) and None not in row
-    ]
+        whole = [line for line in file if line.endswith("\n")]
+    return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(whole)]

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import astuple, fields
 from typing import Any
 
 import torch
@@ -19,8 +20,9 @@ from trainers.epoch import DivergedError, EpochResult
 from trainers.evaluation import Evaluation, evaluate
 from trainers.execution import Execution
 from trainers.losses import is_exploded, make_loss
-from trainers.metrics import RunningMetrics, Summary
+from trainers.metrics import RunningMetrics, Summary, summarize_rows
 from trainers.models import build_model
+from trainers.ranks import Ranks
 from trainers.sam import SAM, frozen_statistics
 from trainers.schedules import best_epoch, learning_rate, stops_early
 from trainers.seeds import derive_seed
@@ -35,19 +37,27 @@ class Trainer:
     the configuration does not fit the data, ``DivergedError`` when the loss explodes.
     """
 
-    def __init__(self, config: TrainConfig, data: ImageData, execution: Execution):
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: ImageData,
+        execution: Execution,
+        ranks: Ranks | None = None,
+    ):
         self.config = config
         self.execution = execution
-        self.device = torch.device(execution.device)
+        self.ranks = ranks or Ranks()
+        self.device = self.ranks.device(execution.device)
         self.train_indices, self.val_indices = stratified_split(
             data.train_labels, config.val_fraction, config.split_seed
         )
         self.classes = data.num_classes
         check_fits(config, len(self.train_indices), data.image_size, data.in_channels, self.classes)
         torch.set_num_threads(execution.threads)
-        self.batches = Batches(config, data, self.device, execution.channels_last)
+        self.batches = Batches(config, data, self.device, execution.channels_last, self.ranks)
         self.loss = make_loss(config)
         self.model = self._build(data)
+        self.network = self.ranks.wrap(self.model)
         self.optimizer = torch.optim.SGD(
             self.model.parameters(),
             lr=config.initial_lr,
@@ -88,7 +98,7 @@ class Trainer:
         start = time.perf_counter()
         train = self._train(epoch)
         middle = time.perf_counter()
-        val = self._evaluate(self.batches.validation(self.val_indices))
+        val = self._validate()
         end = time.perf_counter()
         if not math.isfinite(val.loss):  # a large one may only be BatchNorm's statistics lagging
             raise DivergedError(epoch, f"validation loss is {val.loss:g}")
@@ -114,39 +124,58 @@ class Trainer:
         return result
 
     def _train(self, epoch: int) -> Summary:
-        torch.manual_seed(derive_seed(self.config.seed, "epoch", epoch, "dropout"))
+        self._seed_dropout(epoch)
         self.model.train()
         metrics = RunningMetrics(self.loss)
-        for step, (images, labels) in enumerate(self.batches.training(self.train_indices, epoch)):
-            loss, logits = self.step(images, labels)
+        looks = self.device.type == "cpu" and self.ranks.size == 1
+        batches = self.batches.training(self.train_indices, epoch)
+        for step, (images, labels) in enumerate(batches):
+            loss, logits = self.step(images, labels, self.batches.weight(step, len(labels)))
             metrics.add(logits, labels)
-            if self.device.type == "cpu" and step % STEPS_BETWEEN_LOOKS == 0:
+            if looks and step % STEPS_BETWEEN_LOOKS == 0:
                 self._check(epoch, float(loss))
-        summary = metrics.summary()
+        summary = summarize_rows(self.ranks.total(metrics.rows()).cpu())
         self._check(epoch, summary.loss)
         return summary
 
-    def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """One update; returns loss and logits of the first pass."""
+    def _seed_dropout(self, epoch: int) -> None:
+        rank = (self.ranks.rank,) if self.ranks.rank else ()
+        torch.manual_seed(derive_seed(self.config.seed, "epoch", epoch, "dropout", *rank))
+
+    def step(self, images: Tensor, labels: Tensor, weight: float = 1.0) -> tuple[Tensor, Tensor]:
+        """One update; returns loss and logits of the first pass.
+
+        ``weight`` makes the mean of unequal shares of a batch the mean of the batch.
+        """
         self.optimizer.zero_grad(set_to_none=True)
-        loss, logits = self._pass(images, labels)
+        loss, logits = self._pass(images, labels, weight)
         if self.sam is not None:
             with self.sam.climbed(), frozen_statistics(self.model):
-                self._pass(images, labels)
+                self._pass(images, labels, weight)
         self.optimizer.step()
         return loss, logits
 
-    def _pass(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def _pass(self, images: Tensor, labels: Tensor, weight: float) -> tuple[Tensor, Tensor]:
         with self._precision():
-            logits = self.model(images)
+            logits = self.network(images)
         loss = self.loss(logits, labels).mean()
-        loss.backward()
+        (loss if weight == 1 else loss * weight).backward()
         return loss.detach(), logits.detach()
 
     def _precision(self) -> AbstractContextManager[Any]:
         if self.execution.precision == "float32":
             return nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+    def _validate(self) -> Summary:
+        """By the first process alone: its figures are everyone's."""
+        values = torch.zeros(len(fields(Summary)), dtype=torch.float64, device=self.device)
+        if self.ranks.rank == 0:
+            val = self._evaluate(self.batches.validation(self.val_indices))
+            if self.ranks.size == 1:
+                return val
+            values.copy_(torch.tensor(astuple(val), dtype=torch.float64))
+        return Summary(*self.ranks.from_first(values).tolist())
 
     @torch.inference_mode()
     def _evaluate(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Summary:
