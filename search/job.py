@@ -117,9 +117,13 @@ def _fixed_space(args: argparse.Namespace, preset_name: str) -> ScaledSpace:
 
 
 def _total(asked: int | None, sampler: str, space: ScaledSpace) -> int:
-    if asked is not None:
-        return int(at_least("n-trials", asked, 1) or 1)
-    return len(grid_points(space)) if sampler == "grid" else space.preset.n_trials
+    points = len(grid_points(space)) if sampler == "grid" else None
+    total = int(at_least("n-trials", asked, 1) or points or space.preset.n_trials)
+    if points and total > points:
+        raise UserError(
+            f"--n-trials must be at most {points}, the points of this space's grid, got {total}"
+        )
+    return total
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,19 +5,20 @@ It never imports Ray. What happens is announced to an observer, for the terminal
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import optuna
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from search import events
+from search.claims import Claims
 from search.layout import StudyFolder
 from search.lease import Lease
 from search.messages import Completed, Diverged, Ending, EpochDone, Failed, OutOfMemory, Task
@@ -25,7 +26,7 @@ from spaces.space import ScaledSpace
 from trainers.config import TrainConfig
 from trainers.rules import ConfigError
 
-OWNER, REASON = "driver", "reason"
+REASON = "reason"
 OBJECTIVE = "val_top1"
 
 
@@ -65,7 +66,7 @@ class Ledger:
     ):
         self.study = study
         self.plan = plan
-        self.lease = lease
+        self.claims = Claims(study, lease, plan.space, plan.distributions)
         self.observe = observe
         self.live: dict[int, LiveTrial] = {}
         self.closed = False
@@ -76,40 +77,23 @@ class Ledger:
         """The next trial to train: one that a dead driver left, else a new one; None when the
         study has its total (then ``is_met`` tells whether others still work on it)."""
         while not self.closed:
-            with self.lease.claiming():
-                trial = self._claim()
+            trial, begun = self.claims.claim(self.plan.n_trials, self.live)
             if trial is None:
                 return None
+            if begun:
+                last = max(self._values(trial), default=0)
+                self.observe(events.TakenUp(trial.number, last))
             task = self._begin(trial)
             if task is not None:
                 return task
         return None
 
-    def _claim(self) -> Trial | None:
-        trials = self.study.get_trials(deepcopy=False)
-        for frozen in trials:
-            if frozen.state == TrialState.RUNNING and self._is_orphan(frozen):
-                trial = self._own(Trial(self.study, frozen._trial_id))
-                self.observe(events.TakenUp(trial.number, frozen.last_step or 0))
-                return trial
-        if sum(t.state != TrialState.WAITING for t in trials) >= self.plan.n_trials:
-            return None
-        return self._own(self.study.ask())
-
-    def _is_orphan(self, frozen: optuna.trial.FrozenTrial) -> bool:
-        owner = frozen.user_attrs.get(OWNER, "")
-        return frozen.number not in self.live and (
-            owner == self.lease.driver or not self.lease.is_alive(owner)
-        )
-
-    def _own(self, trial: Trial) -> Trial:
-        trial.set_user_attr(OWNER, self.lease.driver)
-        for name, distribution in self.plan.distributions.items():
-            trial._suggest(name, distribution)
-        return trial
-
     def _begin(self, trial: Trial) -> Task | None:
         """The task of a claimed trial; None when it ends without training."""
+        fault = self.claims.fault(trial)
+        if fault:  # FAIL: values outside the space have nothing to teach the sampler
+            self._tell(trial, TrialState.FAIL, None, f"infeasible: {fault}")
+            return None
         try:
             config = TrainConfig.from_mapping({**self.plan.space.recipe, **trial.params})
         except ConfigError as error:
@@ -149,12 +133,19 @@ class Ledger:
 
     def report(self, number: int, news: EpochDone) -> bool:
         """One epoch of a live trial. True: go on; False: the trial was pruned and is told."""
-        live = self.live.get(number)
-        if live is None:
-            return False
+        with self._unless_told_elsewhere(number):
+            live = self.live.get(number)
+            return live is not None and self._report(live, news)
+        return False
+
+    def _report(self, live: LiveTrial, news: EpochDone) -> bool:
+        number = live.trial.number
         epoch, value = int(news.result["epoch"]), float(news.result[OBJECTIVE])
         if epoch <= live.epoch:
             return True
+        if math.isnan(value):
+            self._end(live, Diverged(f"diverged in epoch {epoch}: {OBJECTIVE} is nan", epoch))
+            return False
         live.trial.report(value, epoch)
         live.epoch, live.usage = epoch, news.usage
         live.best = max(live.best, value)
@@ -174,9 +165,23 @@ class Ledger:
 
     def end(self, number: int, ending: Ending) -> None:
         """The ending of a live trial; of any other it is old news."""
-        live = self.live.get(number)
-        if live is None:
-            return
+        with self._unless_told_elsewhere(number):
+            live = self.live.get(number)
+            if live is not None:
+                self._end(live, ending)
+
+    @contextmanager
+    def _unless_told_elsewhere(self, number: int) -> Iterator[None]:
+        """Optuna's own command line and notebooks may end a trial that is trained here."""
+        try:
+            yield
+        except UpdateFinishedTrialError:
+            self.live.pop(number, None)
+            self.observe(events.Note(f"trial {number} was ended by another program", warning=True))
+
+    def _end(self, live: LiveTrial, ending: Ending) -> None:
+        if isinstance(ending, Completed) and not live.epoch:
+            ending = Failed("completed without an epoch")
         if isinstance(ending, Completed):
             self._attributes(live.trial, {"best_epoch": self._best_epoch(live), **ending.figures})
             self._tell(live.trial, TrialState.COMPLETE, live.best, "completed")
@@ -189,8 +194,8 @@ class Ledger:
             self._constrain(live.trial, "memory")
             self._tell(live.trial, TrialState.PRUNED, None, f"out_of_memory: {ending.reason}")
         elif isinstance(ending, Failed):
-            self._keep_traceback(number, ending.traceback)
             self._tell(live.trial, TrialState.FAIL, None, ending.reason)
+            self._keep_traceback(live.trial.number, ending.traceback)
 
     def _best_epoch(self, live: LiveTrial) -> int:
         values = self._values(live.trial)
@@ -221,10 +226,13 @@ class Ledger:
         self.observe(events.Ended(trial.number, state.name, value, reason, dict(trial.params)))
 
     def _keep_traceback(self, number: int, text: str) -> None:
-        if text:
-            path = self.plan.folder.failure(number)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+        path = self.plan.folder.failure(number)
+        try:
+            if text:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+        except OSError as error:  # a full disk must not take the other trials along
+            self.observe(events.Note(f"cannot write {path}: {error}", warning=True))
 
     # -- closing -----------------------------------------------------------------------------
 
@@ -240,8 +248,3 @@ class Ledger:
         """No more news is taken: what is live stays RUNNING, for the next driver to take up."""
         self.closed = True
         self.live.clear()
-
-
-def as_json(values: Mapping[str, Any]) -> str:
-    """Plain values with sorted keys, so that equal values have equal texts."""
-    return json.dumps(values, sort_keys=True)

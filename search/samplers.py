@@ -8,6 +8,7 @@ have drawn. Points that break a constraint of the space are drawn again.
 from __future__ import annotations
 
 import itertools
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,10 +19,14 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from search.errors import UserError
+from search.sobol import sobol_point
+from spaces.params import Float, Parameter
 from spaces.space import ScaledSpace
 from trainers.seeds import derive_seed
 
 ATTEMPTS = 100
+MOST_GRID_POINTS = 10_000
 
 Distributions = dict[str, BaseDistribution]
 
@@ -40,12 +45,6 @@ def _gp(seed: int) -> BaseSampler:
         return optuna.samplers.GPSampler(seed=seed, deterministic_objective=False)
 
 
-def _qmc(seed: int) -> BaseSampler:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
-
-
 PER_TRIAL: Mapping[str, Callable[[int], BaseSampler]] = {"tpe": _tpe, "random": _random, "gp": _gp}
 SAMPLERS = ("tpe", "random", "gp", "qmc", "grid")
 
@@ -60,10 +59,7 @@ def make_sampler(
 
 
 class NumberedSampler(BaseSampler):
-    """All parameters of trial ``n`` from a sampler seeded by (seed, n), constraints kept.
-
-    A quasi-random sequence counts its own points in the study, so it keeps one seed.
-    """
+    """All parameters of trial ``n`` from a sampler seeded by (seed, n), constraints kept."""
 
     def __init__(self, name: str, space: ScaledSpace, search_space: Distributions, seed: int):
         self._name = name
@@ -77,27 +73,26 @@ class NumberedSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: Distributions
     ) -> dict[str, Any]:
-        if set(search_space) <= set(trial.params):
-            return trial.params  # taken up again: it has what it needs
+        given = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+        if set(search_space) <= set(given):
+            return given  # enqueued, or taken up again: it has what it needs
         for attempt in range(ATTEMPTS):
-            point = self._draw(study, trial, attempt)
+            point = {**self._draw(study, trial, attempt), **given}
             if self._space.broken_constraint(point) is None:
                 break
-        return point
+        return {name: point[name] for name in search_space}
 
     def _draw(self, study: Study, trial: FrozenTrial, attempt: int) -> dict[str, Any]:
-        sampler = self._sampler(trial.number, attempt)
+        if self._name == "qmc" and attempt == 0:
+            return sobol_point(self._space, derive_seed(self._seed, "qmc"), trial.number)
+        make = PER_TRIAL.get(self._name, _random)
+        sampler = make(derive_seed(self._seed, "trial", trial.number, attempt) % 2**32)
         relative = sampler.infer_relative_search_space(study, trial)
         point = sampler.sample_relative(study, trial, relative)
         for name, distribution in self._search_space.items():
             if name not in point:
                 point[name] = sampler.sample_independent(study, trial, name, distribution)
         return point
-
-    def _sampler(self, number: int, attempt: int) -> BaseSampler:
-        if self._name == "qmc":
-            return _qmc(derive_seed(self._seed, "qmc") % 2**32)
-        return PER_TRIAL[self._name](derive_seed(self._seed, "trial", number, attempt) % 2**32)
 
     def sample_independent(
         self,
@@ -139,10 +134,25 @@ class GridSampler(BaseSampler):
 
 
 def grid_points(space: ScaledSpace) -> list[dict[str, Any]]:
-    """The product of all parameters' grids that keeps the constraints, the recipe first."""
-    names = [parameter.name for parameter in space.parameters]
-    product = itertools.product(*(parameter.grid() for parameter in space.parameters))
-    points = [dict(zip(names, values, strict=True)) for values in product]
+    """The product of all parameters' grids that keeps the constraints, the recipe first.
+
+    Raises ``UserError`` where the product is too large to be meant.
+    """
     recipe = space.baseline()
+    grids = [_grid_through(parameter, recipe[parameter.name]) for parameter in space.parameters]
+    size = math.prod(map(len, grids))
+    if size > MOST_GRID_POINTS:
+        raise UserError(
+            f"the grid of this space must have at most {MOST_GRID_POINTS:,} points, got {size:,}; "
+            "fix parameters with --set or choose another --sampler"
+        )
+    points = [dict(zip(recipe, values, strict=True)) for values in itertools.product(*grids)]
     others = [p for p in points if p != recipe and space.broken_constraint(p) is None]
     return [recipe, *others]
+
+
+def _grid_through(parameter: Parameter, value: Any) -> list[Any]:
+    """The parameter's grid, where a point that rounding moved off the recipe is put back."""
+    if not isinstance(parameter, Float):
+        return list(parameter.grid())
+    return [value if math.isclose(point, value) else point for point in parameter.grid()]

@@ -1,0 +1,136 @@
+"""Fixtures of the search's tests: a space with all kinds of parameters, and a ledger on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from search.distributions import distributions
+from search.events import Event
+from search.layout import StudyFolder
+from search.lease import Lease
+from search.ledger import Ledger, Plan
+from search.messages import EpochDone, Task
+from search.pruners import HalvingPruner
+from search.samplers import make_sampler
+from spaces.params import Categorical, Float, Int, Parameter
+from spaces.space import Constraint, Preset, ScaledSpace, Space
+
+RECIPE: Mapping[str, Any] = {
+    "model": "wide_resnet",
+    "width": 1,
+    "lr": 0.1,
+    "depth": 16,
+    "optimizer": "sgd",
+    "residual": True,
+    "epochs": 4,
+}
+PARAMETERS: tuple[Parameter, ...] = (
+    Float("lr", 0.01, 1.0, log=True),
+    Int("depth", 10, 28, step=6),
+    Categorical("optimizer", ("sgd", "sam")),
+    Categorical("residual", (True, False)),
+)
+
+
+def small_space(
+    recipe: Mapping[str, Any] | None = None,
+    parameters: tuple[Parameter, ...] = PARAMETERS,
+    constraints: tuple[Constraint, ...] = (),
+) -> ScaledSpace:
+    preset = Preset(dataset="digits", n_trials=8)
+    space = Space(
+        name="small",
+        title="a small space",
+        source="the tests",
+        recipe={**RECIPE, **(recipe or {})},
+        parameters=parameters,
+        presets={"quick": preset, "full": preset},
+        constraints=constraints,
+    )
+    return space.at("quick")
+
+
+@pytest.fixture
+def make_space() -> Callable[..., ScaledSpace]:
+    return small_space
+
+
+@dataclass
+class Desk:
+    """A ledger, its study and what it announced."""
+
+    study: Study
+    ledger: Ledger
+    lease: Lease
+    folder: StudyFolder
+    events: list[Event] = field(default_factory=list)
+
+    def report(self, task: Task, *values: float, first: int = 1) -> bool:
+        """Epochs ``first``, ``first`` + 1, … of a trial; the answer to the last."""
+        goes_on = True
+        for epoch, value in enumerate(values, first):
+            goes_on = self.ledger.report(task.number, news(epoch, value))
+        return goes_on
+
+    def trial(self, number: int) -> FrozenTrial:
+        return self.study.get_trials()[number]
+
+    @property
+    def states(self) -> list[str]:
+        return [trial.state.name for trial in self.study.get_trials()]
+
+    def next_task(self) -> Task:
+        task = self.ledger.next_task()
+        assert task is not None
+        return task
+
+
+def news(epoch: int, value: float) -> EpochDone:
+    return EpochDone({"epoch": epoch, "val_top1": value}, {"cpu_seconds": float(epoch)})
+
+
+@pytest.fixture
+def open_desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+    """Opens the study of ``storage`` (default: a new one in memory), recipe enqueued first."""
+    with ExitStack() as leases:
+
+        def open_it(
+            storage: Any = None,
+            space: ScaledSpace | None = None,
+            n_trials: int = 3,
+            pruner: optuna.pruners.BasePruner | None = None,
+            sampler: str = "random",
+        ) -> Desk:
+            space = space or small_space()
+            folder = StudyFolder(tmp_path / "results", "study")
+            lease = leases.enter_context(Lease(folder))
+            chosen = distributions(space.parameters)
+            study = optuna.create_study(
+                study_name="study",
+                storage=storage,
+                direction="maximize",
+                sampler=make_sampler(sampler, space, chosen, 0),
+                pruner=pruner or HalvingPruner(2, 2),
+                load_if_exists=True,
+            )
+            if not study.get_trials(deepcopy=False):
+                study.enqueue_trial(space.baseline())
+            plan = Plan(space, chosen, n_trials, {"threads": 1}, tmp_path / "data", folder)
+            events: list[Event] = []
+            return Desk(study, Ledger(study, plan, lease, events.append), lease, folder, events)
+
+        yield open_it
+
+
+@pytest.fixture(autouse=True)
+def quiet_optuna() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
