@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from spaces.space import Space
 
 SPACES: Mapping[str, str] = {
+    "resnet50_cosine": "spaces.resnet50_cosine",
+    "lenet_batch": "spaces.lenet_batch",
+    "lenet_epochs": "spaces.lenet_epochs",
+    "resnet9_plain": "spaces.resnet9_plain",
+    "resnet9_lr_range": "spaces.resnet9_lr_range",
+    "cnn200": "spaces.cnn200",
+    "resnet200": "spaces.resnet200",
     "wrn_sam": "spaces.wrn_sam",
 }
 

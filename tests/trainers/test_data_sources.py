@@ -11,10 +11,11 @@ from urllib.error import URLError
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import load_digits
 from torchvision import datasets
 
-from trainers.data import DATASETS, DataError, ImageData, open_prepared, prepare
+from trainers.data import DATASETS, SHAPES, DataError, ImageData, open_prepared, prepare
 from trainers.rules import ConfigError
 
 
@@ -29,7 +30,14 @@ def digits(data_dir: Path) -> ImageData:
 
 
 def test_every_data_set_is_described() -> None:
-    assert set(DATASETS) == {"digits", "digits32", "digits64", "cifar10", "cifar100"}
+    assert set(DATASETS) == {
+        "digits",
+        "digits32",
+        "digits64",
+        "cifar10",
+        "cifar100",
+        "tiny-imagenet-200",
+    }
     assert all(text and "\n" not in text for text in DATASETS.values())
 
 
@@ -146,3 +154,23 @@ def test_files_of_torchvision_are_decoded(
     assert data.test_labels.tolist() == [0, 1]
     assert data.classes == ("cat", "dog")
     assert data.name == name
+
+
+def test_shapes_are_told_without_the_data(digits: ImageData) -> None:
+    assert set(SHAPES) == set(DATASETS)
+    shape = SHAPES["digits"]
+    found = (digits.image_size, digits.in_channels, digits.num_classes)
+    assert (shape.side, shape.channels, shape.classes) == found
+    assert SHAPES["tiny-imagenet-200"].classes == 200
+
+
+def test_tiny_imagenet_is_looked_for_in_the_data_folder(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"is not at .*: unpack .*--dataset PATH"):
+        prepare("tiny-imagenet-200", tmp_path)
+    for split in ("train", "val"):
+        for name in ("n01", "n02"):
+            folder = tmp_path / "tiny-imagenet-200" / split / name
+            folder.mkdir(parents=True)
+            Image.new("RGB", (8, 8), "red").save(folder / f"{split}_{name}.png")
+    data = open_prepared(prepare("tiny-imagenet-200", tmp_path))
+    assert data.classes == ("n01", "n02")
