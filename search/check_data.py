@@ -15,15 +15,15 @@ from trainers.data.prepare import prepare
 from trainers.data.split import split_indices
 
 
-def prepare_data(job: Job, console: Console) -> Path:
-    """The job's data set, decoded if it has not been yet, with a bar while that lasts."""
+def prepare_data(dataset: str, data_dir: Path, console: Console) -> Path:
+    """The folder of a data set, decoded if it has not been yet, with a bar while that lasts."""
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task(f"preparing {job.dataset}", total=None, visible=False)
+        bar = progress.add_task(f"preparing {dataset}", total=None, visible=False)
 
         def show(done: int, total: int) -> None:
             progress.update(bar, completed=done, total=total, visible=True)
 
-        return prepare(job.dataset, job.data_dir, show)
+        return prepare(dataset, data_dir, show)
 
 
 def check_data(job: Job, folder: Path) -> Meta:

@@ -67,7 +67,7 @@ def resolve(args: argparse.Namespace) -> Job:
     """The job that ``args`` asks for. Raises ``UserError`` or ``ConfigError``."""
     gpus = gpu_count()
     preset_name, reason = choose_preset(args.preset, gpus)
-    space = _fixed_space(args, preset_name)
+    space = fixed_space(args, preset_name)
     preset = space.preset
     config = TrainConfig.from_mapping(dict(space.recipe))
     sampler = known("sampler", args.sampler or preset.sampler, SAMPLERS)
@@ -105,7 +105,8 @@ def choose_preset(asked: str, gpus: int) -> tuple[str, str]:
     return "quick", "preset quick: no GPU found; for the report's own scale: --preset full"
 
 
-def _fixed_space(args: argparse.Namespace, preset_name: str) -> ScaledSpace:
+def fixed_space(args: argparse.Namespace, preset_name: str) -> ScaledSpace:
+    """The space of ``args`` at a preset's scale, with what --set and --epochs fix."""
     settings = parse_settings(args.set)
     if args.epochs is not None:
         given = settings.setdefault("epochs", args.epochs)

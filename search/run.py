@@ -7,10 +7,17 @@ import os
 import shlex
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from search.errors import INTERRUPTED, UserError, run_main
-from search.layout import DEFAULT_RESULTS, default_data_dir
+from search.errors import INTERRUPTED, run_main
+from search.flags import (
+    SPACE_FILE_WARNING,
+    OneLineParser,
+    add_compute_flags,
+    add_data_flags,
+    add_space_flags,
+)
+from search.layout import DEFAULT_RESULTS
 
 if TYPE_CHECKING:
     from search.job import Job
@@ -18,23 +25,17 @@ if TYPE_CHECKING:
 TIMED_OUT_CODE = 3
 
 
-class OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see --help")
-
-
 def make_parser() -> argparse.ArgumentParser:
     """Flags as Optuna names them, where it has names."""
     parser = OneLineParser(
         prog="python -m search.run",
         description="Search a space of hyperparameters. The same command again goes on with it.",
-        epilog="A space given as a .py file is run as code: use only files you trust.",
+        epilog=SPACE_FILE_WARNING,
     )
+    add_space_flags(parser)
+    add_data_flags(parser)
+    add_compute_flags(parser, auto="a short probe")
     add = parser.add_argument
-    add("--space", required=True, help="a named space, or a .py file with a SPACE in it")
-    add("--preset", default="auto", help="auto, quick or full (default: auto)")
     add("--study-name", help="default: the space's name, with -quick for that preset")
     add(
         "--storage",
@@ -45,31 +46,11 @@ def make_parser() -> argparse.ArgumentParser:
     add("--results-dir", default=str(DEFAULT_RESULTS), help="default: results")
     add("--n-trials", type=int, help="the study's total, this run's and earlier ones' together")
     add("--timeout", type=float, metavar="SECONDS", help="stop then; live trials stay resumable")
-    add("--epochs", type=int, help="epochs of a trial")
     add("--sampler", help="tpe (default), random, gp, qmc or grid")
     add("--pruner", help="halving (default), hyperband, median or none")
     add("--seed", type=int, default=0, help="of the sampler; the trainer's: --set seed=N")
-    add(
-        "--dataset",
-        metavar="NAME_OR_PATH",
-        help="digits, digits32, digits64, cifar10, cifar100, an .npz file or an image folder",
-    )
-    add(
-        "--data-dir",
-        default=default_data_dir(),
-        help="downloads and prepared data (env SHARPSEARCH_DATA; default: ~/.cache/sharpsearch)",
-    )
-    add(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="fix a hyperparameter or change the recipe; repeatable",
-    )
     add("--concurrency", type=int, metavar="N", help="trials at once")
-    add("--threads", type=int, metavar="N", help="threads of a trial")
     add("--gpus-per-trial", type=float, metavar="F", help="may be a fraction")
-    add("--precision", default="auto", help="auto (default: a short probe), float32 or bfloat16")
     add("--dry-run", action="store_true", help="show what would be run; write nothing")
     return parser
 
@@ -105,7 +86,7 @@ def search(job: Job, command: str) -> int:
     from search.work import train_task
 
     console = Console()
-    data_folder = prepare_data(job, console)
+    data_folder = prepare_data(job.dataset, job.data_dir, console)
     data = check_data(job, data_folder)
     choice = recorded_execution(job) or choose_execution(job, data, data_folder, console.print)
     console.print(f"computing: {choice.reason}", highlight=False)
