@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from search.errors import UserError
 from trainers.rules import suggest
 
@@ -20,3 +23,12 @@ def at_least(flag: str, value: float | None, low: float) -> float | None:
     if value is not None and not value >= low:
         raise UserError(f"--{flag} must be at least {low}, got {value}")
     return value
+
+
+def writable(folder: Path) -> None:
+    """``folder`` is one that can be written to, or can be made; nothing is."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise UserError(
+            f"--results-dir must be a folder that can be written to, got {str(folder)!r}"
+        )

@@ -53,8 +53,10 @@ class Display:
         with Live(
             get_renderable=self.render, console=self.console, refresh_per_second=4, transient=True
         ) as self._live:
-            yield
-        self._live = None
+            try:
+                yield
+            finally:
+                self._live = None
 
     def render(self) -> RenderableType:
         """The view of this moment."""
@@ -79,7 +81,7 @@ class Display:
         table.add_column("", width=20)
         table.add_column("validation", justify="right", no_wrap=True)
         table.add_column("setting", ratio=1)
-        for live in self.progress.live.values():
+        for live in list(self.progress.live.values()):  # another thread draws than counts
             value = "–" if live.value is None else f"{live.value:.2f} %"
             bar = ProgressBar(total=live.epochs, completed=live.epoch, width=20)
             epoch = f"{live.epoch}/{live.epochs}"
@@ -88,7 +90,7 @@ class Display:
 
     def _recent(self) -> Text:
         text = Text()
-        for event in self.progress.recent:
+        for event in list(self.progress.recent):
             text.append(line(event) + "\n", style=STATE_STYLES.get(event.state, ""))
         return text
 

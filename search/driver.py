@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ _RAY_ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # Ray's snapshot is never needed to go on
     "TUNE_WARN_THRESHOLD_S": "60",
 }
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _OBJECT_STORE_BYTES = 80 * 1024 * 1024  # messages are small, images are memory-mapped files
 
 
@@ -51,9 +53,10 @@ def run_search(
     ``work`` is a function from ``Task`` to messages, as ``search.work.train_task``. Returns how
     it ended; trials that were live then stay RUNNING in the study and on disk.
     """
-    with _ray(resources) as scratch, _stop_signals() as stop:
+    with _stop_signals() as stop, _ray(resources) as scratch:
+        stop.listen()  # again: Ray has a handler of its own for SIGTERM
         _tune(ledger, resources, work, _Deadline(stop, timeout), scratch)
-    ended = INTERRUPTED if stop.asked else FINISHED if ledger.is_met() else TIMED_OUT
+    ended = FINISHED if ledger.is_met() else INTERRUPTED if stop.asked else TIMED_OUT
     ledger.close()
     return ended
 
@@ -68,17 +71,29 @@ class _Stop:
             os._exit(128 + number)
         self.asked = True
 
+    def listen(self) -> None:
+        """Takes the signals that are not ignored: nohup means to outlive the terminal."""
+        for number in STOP_SIGNALS:
+            if _in_main_thread() and signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self)
+
+
+def _in_main_thread() -> bool:
+    """Python takes signals there only; a search in another thread ends by its time-out."""
+    return threading.current_thread() is threading.main_thread()
+
 
 @contextmanager
 def _stop_signals() -> Iterator[_Stop]:
     stop = _Stop()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, stop) for number in numbers}
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    stop.listen()
     try:
         yield stop
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if _in_main_thread():
+                signal.signal(number, handler)
 
 
 class _Deadline:
@@ -122,20 +137,24 @@ def _tune(
     ledger: Ledger, resources: Resources, work: Any, deadline: _Deadline, scratch: str
 ) -> None:
     from ray import tune
+    from ray.tune import TuneError
 
     from search.ray_adapters import LedgerScheduler, LedgerSearcher, LedgerStopper, make_worker
 
     per_trial = {"cpu": resources.threads, "gpu": resources.gpus_per_trial}
-    tune.run(
-        tune.with_resources(make_worker(work), per_trial),
-        search_alg=LedgerSearcher(ledger, resources.concurrency),
-        scheduler=LedgerScheduler(ledger),
-        stop=LedgerStopper(ledger, deadline.reached),
-        num_samples=-1,
-        reuse_actors=True,
-        max_failures=resources.max_retries,
-        raise_on_failed_trial=False,
-        storage_path=scratch,
-        trial_dirname_creator=lambda trial: trial.trial_id,
-        verbose=0,
-    )
+    try:
+        tune.run(
+            tune.with_resources(make_worker(work), per_trial),
+            search_alg=LedgerSearcher(ledger, resources.concurrency),
+            scheduler=LedgerScheduler(ledger),
+            stop=LedgerStopper(ledger, deadline.reached),
+            num_samples=-1,
+            reuse_actors=True,
+            max_failures=resources.max_retries,
+            raise_on_failed_trial=False,
+            storage_path=scratch,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+            verbose=0,
+        )
+    except TuneError as error:  # the ledger's own error, which Ray keeps as a text
+        raise error.__context__ or error from None

@@ -5,12 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+BROKEN = 1
 USAGE = 2
 INTERRUPTED = 130
 
 
 class UserError(ValueError):
     """Something the user can mend; the text names value, rule and remedy in one line."""
+
+
+class StorageError(RuntimeError):
+    """The study database stopped working in mid-search; one line with the cause."""
 
 
 def run_main(main: Callable[[], int]) -> int:
@@ -26,6 +31,9 @@ def run_main(main: Callable[[], int]) -> int:
     except (UserError, SpaceError, ConfigError) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return USAGE
+    except StorageError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return BROKEN
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED

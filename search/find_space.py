@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from search.errors import UserError, one_line
 from spaces import SPACES, named_space
@@ -29,16 +29,15 @@ def find_space(name_or_path: str) -> Space:
 def _space_of_file(path: Path) -> Space:
     if not path.is_file():
         raise UserError(f"no such space file: {path}")
-    spec = importlib.util.spec_from_file_location(f"user_space_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"{path} is no Python file: its name must end in .py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up by name
+    module = ModuleType(f"user_space_{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # dataclasses look their module up by name
     try:
-        spec.loader.exec_module(module)
+        # Not imported: that would leave a __pycache__ beside the user's file.
+        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
     except SpaceError as error:
         raise UserError(f"{path}: {error}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(
             f"{path} cannot be run: {type(error).__name__}: {one_line(error)}"
         ) from None

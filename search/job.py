@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.checks import at_least, known
+from search.checks import at_least, known, writable
 from search.driver import Resources
 from search.errors import UserError
 from search.find_space import find_space
@@ -74,6 +74,7 @@ def resolve(args: argparse.Namespace) -> Job:
     precision = known("precision", args.precision, ("auto", *PRECISIONS))
     resources = choose_resources(args.concurrency, args.threads, args.gpus_per_trial, gpus)
     results_dir = Path(args.results_dir)
+    writable(results_dir)
     suffix = "" if preset_name == "full" else f"-{preset_name}"
     return Job(
         space=space,

@@ -10,7 +10,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import distribution_to_json
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 
 from search.distributions import distributions
 from search.errors import UserError
@@ -22,11 +22,12 @@ from search.samplers import make_sampler
 from search.storage import hide_password, open_storage
 from trainers.data.meta import Meta
 
-IDENTITY, REFERENCES, EXECUTION, PROVENANCE = (
+IDENTITY, REFERENCES, EXECUTION, PROVENANCE, FOLDER = (
     "identity",
     "references",
     "execution",
     "provenance",
+    "folder",
 )
 _PACKAGES = ("sharpsearch", "torch", "torchvision", "optuna", "ray", "numpy")
 
@@ -50,6 +51,13 @@ def open_study(job: Job, data: Meta, lease: Lease, command: str) -> Study:
         if not study.get_trials(deepcopy=False):
             study.enqueue_trial(job.space.baseline())
     return study
+
+
+def check_study(job: Job, data: Meta) -> None:
+    """Raises ``UserError`` if the job's study exists and is another's. Makes no study."""
+    storage = open_storage(job.storage)
+    if job.study_name in optuna.get_all_study_names(storage):
+        _check_identity(optuna.load_study(study_name=job.study_name, storage=storage), job, data)
 
 
 def make_plan(job: Job, study: Study, data_folder: Path) -> Plan:
@@ -81,15 +89,25 @@ def identity(job: Job, data: Meta) -> dict[str, Any]:
 
 
 def _identify(study: Study, job: Job, data: Meta, command: str) -> None:
-    wanted, found = identity(job, data), study.user_attrs.get(IDENTITY)
-    if found is None and study.get_trials(deepcopy=False):
-        raise UserError(
-            f"study {study.study_name!r} was not made by this program; choose another --study-name"
-        )
-    if found is None:
+    _check_identity(study, job, data)
+    if IDENTITY not in study.user_attrs:
         for key, value in _description(job, data, command).items():
             study.set_user_attr(key, value)
-        study.set_user_attr(IDENTITY, wanted)  # last: it says that the others are there
+        # Last: it says that the others are there.
+        study.set_user_attr(IDENTITY, identity(job, data))
+    folder = str(job.folder.path.resolve())
+    if study.user_attrs.get(FOLDER) != folder:
+        study.set_user_attr(FOLDER, folder)
+
+
+def _check_identity(study: Study, job: Job, data: Meta) -> None:
+    wanted, found = identity(job, data), study.user_attrs.get(IDENTITY)
+    if found is None:
+        if study.get_trials(deepcopy=False) or study.directions != [StudyDirection.MAXIMIZE]:
+            raise UserError(
+                f"study {study.study_name!r} was not made by this program; "
+                "choose another --study-name"
+            )
         return
     for part, value in wanted.items():
         if found.get(part) != value:
@@ -98,6 +116,18 @@ def _identify(study: Study, job: Job, data: Meta, command: str) -> None:
                 f"{_difference(found.get(part), value)}; choose another --study-name, "
                 "or give the same settings to go on with it"
             )
+    _check_folder(study, job.folder.path.resolve())
+
+
+def _check_folder(study: Study, ours: Path) -> None:
+    """Drivers of one study know of each other, and find its checkpoints, in one folder only. A
+    folder that is gone was moved."""
+    recorded = study.user_attrs.get(FOLDER)
+    if recorded and Path(recorded) != ours and Path(recorded).is_dir():
+        raise UserError(
+            f"study {study.study_name!r} keeps its trials in {recorded!r}, not in {str(ours)!r}; "
+            f"give --results-dir {str(Path(recorded).parent)!r}, or choose another --study-name"
+        )
 
 
 def _difference(found: Any, wanted: Any) -> str:

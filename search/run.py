@@ -56,10 +56,12 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0: the study has its total; 3: time ran out; 130: interrupted; 2: wrong input."""
+    """Exit code 0: the study has its total; 3: time ran out; 130: interrupted; 2: wrong input;
+    1: the storage stopped working."""
     arguments = sys.argv[1:] if argv is None else argv
     args = make_parser().parse_args(arguments)
     from search.job import resolve
+    from search.storage import hide_password
 
     job = resolve(args)
     print(f"{job.space.space.name}: {job.preset_reason}", flush=True)
@@ -68,7 +70,8 @@ def main(argv: list[str] | None = None) -> int:
 
         show(job)
         return 0
-    return search(job, shlex.join(["python", "-m", "search.run", *arguments]))
+    command = shlex.join(["python", "-m", "search.run", *arguments])
+    return search(job, command.replace(job.storage, hide_password(job.storage)))
 
 
 def search(job: Job, command: str) -> int:
@@ -82,16 +85,18 @@ def search(job: Job, command: str) -> int:
     from search.driver import FINISHED, TIMED_OUT, run_search
     from search.lease import Lease
     from search.ledger import Ledger
-    from search.open_study import make_plan, open_study
+    from search.open_study import check_study, make_plan, open_study
+    from search.storage import watched
     from search.work import train_task
 
     console = Console()
     data_folder = prepare_data(job.dataset, job.data_dir, console)
     data = check_data(job, data_folder)
+    check_study(job, data)
     choice = recorded_execution(job) or choose_execution(job, data, data_folder, console.print)
     console.print(f"computing: {choice.reason}", highlight=False)
     job = replace(job, execution=choice.execution, resources=choice.resources)
-    with Lease(job.folder) as lease, open_log(job.folder.log) as log:
+    with watched(job.storage), Lease(job.folder) as lease, open_log(job.folder.log) as log:
         study = open_study(job, data, lease, command)
         display = display_for(job, study, console, log)
         ledger = Ledger(study, make_plan(job, study, data_folder), lease, display)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from search.errors import UserError, one_line
+from search.errors import StorageError, UserError, one_line
 
+NOT_A_URL = (ArgumentError, NoSuchModuleError, ValueError)
+UNUSABLE = (SQLAlchemyError, OSError, RuntimeError, optuna.exceptions.StorageInternalError)
 SQLITE_WAIT_SECONDS = 120  # the dashboard reads, another driver writes: wait, don't fail
 
 
@@ -22,19 +26,27 @@ def open_storage(url: str, create: bool = True) -> BaseStorage:
     With ``create`` false, a SQLite file that does not exist is refused, not made.
     """
     try:
-        if url.endswith((".log", ".journal")) and "://" not in url:
+        if is_journal(url):
+            _check_file(Path(url), create)
             return JournalStorage(JournalFileBackend(url))
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
-            _check_sqlite_file(url, parsed.database, create)
+            _check_sqlite(url, parsed.database, create)
             return RDBStorage(url, engine_kwargs=_sqlite_options())
         return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+    except UserError:
+        raise
+    except ImportError as error:
+        raise UserError(
+            f"the storage {hide_password(url)!r} needs a database driver that is not installed: "
+            f"{one_line(error.__cause__ or error)}; install it with pip or use sqlite:///…"
+        ) from None
+    except NOT_A_URL as error:
         raise UserError(
             f"--storage must be a database URL such as sqlite:///results/studies.db, "
             f"got {hide_password(url)!r} ({one_line(error)})"
         ) from None
-    except (SQLAlchemyError, OSError, optuna.exceptions.StorageInternalError) as error:
+    except UNUSABLE as error:
         cause = one_line(getattr(error, "orig", None) or error.__cause__ or error)
         raise UserError(
             f"cannot open the storage {hide_password(url)!r}: {cause}; "
@@ -42,10 +54,31 @@ def open_storage(url: str, create: bool = True) -> BaseStorage:
         ) from None
 
 
-def _check_sqlite_file(url: str, database: str | None, create: bool) -> None:
+@contextmanager
+def watched(url: str) -> Iterator[None]:
+    """Within: a database that stops working is a ``StorageError``, one line without password."""
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        cause = one_line(getattr(error, "orig", None) or error.__cause__ or error)
+        raise StorageError(
+            f"the storage {hide_password(url)!r} stopped working: {cause}; "
+            "what was reported is kept, the same command goes on"
+        ) from error
+
+
+def is_journal(url: str) -> bool:
+    """Whether ``url`` is the path of an Optuna journal file."""
+    return url.endswith((".log", ".journal")) and "://" not in url
+
+
+def _check_sqlite(url: str, database: str | None, create: bool) -> None:
     if not database or database == ":memory:":
         raise UserError(f"--storage must be a file or a server, got {url!r}: it would be lost")
-    path = Path(database)
+    _check_file(Path(database), create)
+
+
+def _check_file(path: Path, create: bool) -> None:
     if path.is_dir():
         raise UserError(f"--storage must name a file, got the folder {str(path)!r}")
     if create:
@@ -61,8 +94,11 @@ def _sqlite_options() -> dict[str, Any]:
 def hide_password(url: str) -> str:
     """``url`` as it may be printed."""
     try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
+        parsed = make_url(url)
+        if "password" in parsed.query:
+            parsed = parsed.update_query_dict({"password": "hidden"})
+        return parsed.render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
         return url if "@" not in url else f"…@{url.rsplit('@', 1)[1]}"
 
 
