@@ -35,6 +35,8 @@ class Float:
 
     def grid(self, points: int = 3) -> tuple[float, ...]:
         """``points`` values evenly spread over the interval, ends included."""
+        if points < 2:
+            raise SpaceError(f"{self.name}: a grid needs at least 2 points, got {points}")
         if self.low == self.high:
             return (self.low,)
         if self.log:

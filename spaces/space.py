@@ -64,6 +64,10 @@ class Space:
     constraints: tuple[Constraint, ...] = ()
 
     def __post_init__(self) -> None:
+        names = [parameter.name for parameter in self.parameters]
+        for name in names:
+            if names.count(name) > 1:
+                raise SpaceError(f"space {self.name!r} has two parameters named {name!r}")
         for preset in PRESETS:
             if preset not in self.presets:
                 raise SpaceError(f"space {self.name!r} must have a preset {preset!r}")
