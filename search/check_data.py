@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
 
 from search.errors import UserError
 from search.job import Job
+from trainers.checks import check_fits
+from trainers.config import TrainConfig
 from trainers.data.cache import load_prepared
 from trainers.data.meta import Meta
 from trainers.data.prepare import prepare
 from trainers.data.split import split_indices
+from trainers.rules import ConfigError
+
+Shape = tuple[int, int, int, int]  # training images, their side, channels, classes
 
 
 def prepare_data(dataset: str, data_dir: Path, console: Console) -> Path:
@@ -27,24 +33,33 @@ def prepare_data(dataset: str, data_dir: Path, console: Console) -> Path:
 
 
 def check_data(job: Job, folder: Path) -> Meta:
-    """The prepared data set fits the job's batch sizes. Raises ``UserError``."""
+    """The prepared data set fits the recipe, and each value that may vary when the others are
+    the recipe's. Raises ``UserError``."""
     meta, arrays = load_prepared(folder)
     train, _ = split_indices(arrays["train_labels"], job.config.val_fraction, job.config.split_seed)
-    check_batch_sizes(job, len(train))
+    _, image_size, _, channels = meta.shapes["train_images"]
+    shape = (len(train), image_size, channels, len(meta.classes))
+    check_fits(job.config, *shape)
+    for parameter in job.space.parameters:
+        for value in parameter.grid():
+            config = valid_config({**job.space.recipe, parameter.name: value})
+            if config is not None:
+                _check_value(parameter.name, value, config, shape)
     return meta
 
 
-def check_batch_sizes(job: Job, images: int) -> None:
-    """No batch of the space may be larger than the training split."""
-    for parameter in job.space.parameters:
-        largest = max(map(int, parameter.grid())) if parameter.name == "batch_size" else 0
-        if largest > images:
-            raise UserError(
-                f"batch_size may be up to {largest} in this space, but the training split has "
-                f"{images} images; fix it with --set batch_size=N, N at most {images}"
-            )
-    if job.config.batch_size > images:
+def valid_config(values: dict[str, Any]) -> TrainConfig | None:
+    """None where a rule is broken: whether that can happen depends on the space's constraints."""
+    try:
+        return TrainConfig.from_mapping(values)
+    except ConfigError:
+        return None
+
+
+def _check_value(name: str, value: Any, config: TrainConfig, shape: Shape) -> None:
+    try:
+        check_fits(config, *shape)
+    except ConfigError as error:
         raise UserError(
-            f"batch_size must be at most {images}, the images of the training split, "
-            f"got {job.config.batch_size}"
-        )
+            f"{name} may be {value} in this space, but {error}; fix it with --set {name}=VALUE"
+        ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainers.config import TrainConfig
+from trainers.models import MODELS
 from trainers.rules import ConfigError
 
 
@@ -15,6 +16,7 @@ def check_fits(
     """
     if num_classes < 2:
         raise ConfigError(f"a data set must have at least 2 classes, got {num_classes}")
+    MODELS[config.model].check_image_size(config.to_dict(), image_size)
     if config.batch_size > training_images:
         raise ConfigError(
             f"batch_size must be at most {training_images}, the images of the training split, "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from trainers.rules import Choice, Flag, Integer, Multiple, Number, Rule
+from trainers.rules import Choice, ConfigError, Flag, Integer, Multiple, Number, Rule
 
 if TYPE_CHECKING:
     from torch import nn
@@ -15,16 +15,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """Where a model is, and which options of the configuration it reads, each with its rule."""
+    """Where a model is, and which options of the configuration it reads, each with its rule.
+
+    ``smallest_image`` is the side in pixels below which no feature map is left, for all depths
+    or for each.
+    """
 
     module: str
     factory: str
     source: str
     options: Mapping[str, Rule] = field(default_factory=dict)
+    smallest_image: int | Mapping[int, int] = 1
 
     def check_options(self, config: Mapping[str, Any]) -> None:
         for name, rule in self.options.items():
             rule.check(name, config[name])
+
+    def check_image_size(self, config: Mapping[str, Any], image_size: int) -> None:
+        """Raises ``ConfigError`` where the images are too small for the model."""
+        by_depth = self.smallest_image
+        smallest = by_depth if isinstance(by_depth, int) else by_depth[config["depth"]]
+        if image_size < smallest:
+            depth = "" if isinstance(by_depth, int) else f" of depth {config['depth']}"
+            raise ConfigError(
+                f"images must be at least {smallest} pixels wide for model={config['model']}"
+                f"{depth}, got {image_size}; choose another data set or model"
+            )
 
 
 _DROPOUT = Number(0, 1, open_high=True)
@@ -44,12 +60,13 @@ MODELS: Mapping[str, ModelEntry] = {
     ),
     "resnet9": ModelEntry("trainers.models.resnet9", "ResNet9", "report B"),
     "resnet9_pool": ModelEntry("trainers.models.resnet9", "ResNet9Pool", "report C"),
-    "lenet": ModelEntry("trainers.models.lenet", "LeNet", "reports B and C"),
+    "lenet": ModelEntry("trainers.models.lenet", "LeNet", "reports B and C", smallest_image=16),
     "cnn200": ModelEntry(
         "trainers.models.plain_cnn",
         "PlainCNN",
         "report D",
         {"depth": Integer(3, 6), "dropout": _DROPOUT, "batch_norm": Flag(), "residual": Flag()},
+        smallest_image={3: 4, 4: 8, 5: 4, 6: 20},
     ),
     "resnet200": ModelEntry(
         "trainers.models.staged_resnet",
