@@ -4,7 +4,9 @@ results/studies.db                   the study database, unless --storage names 
 results/<study>/search.log           what happened, line by line
 results/<study>/trials/00007/        one trial: checkpoint.pt, best.pt, history.csv, test.json
 results/<study>/drivers/             one lock file per driver at work
+results/<study>/lr_range.csv         the learning-rate range test, where one was run
 results/<study>/report/              what search.report wrote
+results/artifacts/                   what search.dashboard shows of trials
 """
 
 from __future__ import annotations
@@ -57,6 +59,21 @@ class StudyFolder:
 
     def trial(self, number: int) -> Path:
         return self.path / "trials" / f"{number:05d}"
+
+    def history(self, number: int) -> Path:
+        """A row per epoch, as ``trainers.run`` writes it."""
+        return self.trial(number) / "history.csv"
+
+    def evaluation(self, number: int) -> Path:
+        """The test set's figures of a completed trial, as ``trainers.run`` writes them."""
+        return self.trial(number) / "test.json"
+
+    def feature_maps(self, number: int) -> Path:
+        return self.trial(number) / "feature_maps.png"
+
+    @property
+    def lr_range(self) -> Path:
+        return self.path / "lr_range.csv"
 
     def failure(self, number: int) -> Path:
         """The traceback of a trial that raised."""

@@ -110,3 +110,15 @@ def load_study(name: str, url: str) -> optuna.Study:
         known = ", ".join(names[:10]) or "none"
         raise UserError(f"no study {name!r} in {hide_password(url)!r} (there: {known})")
     return optuna.load_study(study_name=name, storage=storage)
+
+
+def only_study(url: str) -> optuna.Study:
+    """The one study of a storage. Raises ``UserError`` where there is none or a choice."""
+    storage = open_storage(url, create=False)
+    names = sorted(optuna.get_all_study_names(storage))
+    if len(names) != 1:
+        there = ", ".join(names[:10]) or "none"
+        raise UserError(
+            f"--study-name must be given: {hide_password(url)!r} has {len(names)} studies ({there})"
+        )
+    return optuna.load_study(study_name=names[0], storage=storage)

@@ -1,0 +1,1 @@
+"""What a study comes to: tables, figures, pages. Reads the study and the trials' folders only."""

@@ -1,0 +1,170 @@
+"""Several studies side by side: spaces, samplers, pruners."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from search.reporting.chart import SERIES_COLOURS, STEPS, Axis, Chart, Panel, Series, chart
+from search.reporting.export import Frames
+from search.reporting.section import Section, section
+from search.reporting.sections.cost import seconds_column
+from search.reporting.sections.slices import setting_text
+from search.reporting.study_data import StudyData
+from search.reporting.table import Row, Table, drop_empty_columns
+from search.reporting.texts import (
+    NOTHING,
+    count,
+    figure,
+    heading,
+    setting,
+    time_span,
+    whole_percent,
+)
+
+FIGURES = ("val_top1", "test_top1", "test_top5", "test_loss", "parameters", "seconds")
+
+
+def compare_sections(studies: Sequence[StudyData]) -> list[Section]:
+    """What was searched, what came out, how fast, and with which settings."""
+    found = [
+        section("result", "Result", [_searches(studies), _results(studies)]),
+        section("progress", "Progress", [_progress(studies)]),
+        section("settings", "Settings of the best", [_settings(studies)]),
+    ]
+    return [item for item in found if item is not None]
+
+
+def comparison_frames(studies: Sequence[StudyData]) -> Frames:
+    """Both tables of all studies, with a first column ``study``."""
+    frames = {}
+    for name in ("trials", "epochs"):
+        parts = [getattr(data, name).assign(study=data.name) for data in studies]
+        whole = pd.concat(parts, ignore_index=True)
+        frames[name] = whole[["study", *(c for c in whole.columns if c != "study")]]
+    return frames
+
+
+def _searches(studies: Sequence[StudyData]) -> Table:
+    rows = []
+    for data in studies:
+        search, spent = data.attributes.get("search", {}), data.spent
+        cells = (
+            data.name,
+            data.attributes.get("space", {}).get("name", NOTHING),
+            data.attributes.get("preset", NOTHING),
+            data.attributes.get("dataset", {}).get("name", NOTHING),
+            search.get("sampler", NOTHING),
+            search.get("pruner", NOTHING),
+            setting(search.get("seed")),
+            count(spent.ended),
+            count(spent.completed),
+            count(spent.pruned),
+            count(spent.failed),
+            count(spent.epochs_trained),
+            whole_percent(spent.saved_share),
+            time_span(spent.seconds or None),
+        )
+        rows.append(Row(cells))
+    headings = (
+        "study",
+        "space",
+        "preset",
+        "data set",
+        "sampler",
+        "pruner",
+        "seed",
+        "trials",
+        "completed",
+        "pruned",
+        "failed",
+        "epochs trained",
+        "epochs saved (%)",
+        "workers' time",
+    )
+    text = frozenset(range(6))
+    return drop_empty_columns(Table("Searches", headings, tuple(rows), text_columns=text))
+
+
+def _results(studies: Sequence[StudyData]) -> Table:
+    rows = []
+    for data in studies:
+        for name, trial in (("best", data.best), ("recipe", data.recipe)):
+            if trial is None or (name == "recipe" and trial is data.best):
+                continue
+            row = data.row(trial)
+            cells = [figure(metric, row[metric]) for metric in FIGURES]
+            cells[0] = figure("val_top1", trial.value) if data.is_accuracy else setting(trial.value)
+            mark = name if name == "best" else ""
+            rows.append(Row((data.name, f"{name}, trial {trial.number}", *cells), mark))
+        if data.published:
+            cells = [figure(metric, data.published.get(metric)) for metric in FIGURES]
+            rows.append(Row((data.name, "published", *cells), "published"))
+    same = {data.metric for data in studies}
+    first = heading("val_top1") if same == {heading("val_top1")} else "value"
+    headings = ("study", "", first, *map(heading, FIGURES[1:]))
+    caption = "Studies on other data, or at another preset's scale, do not compare in accuracy."
+    differ = len({_scale(data) for data in studies}) > 1
+    table = Table(
+        "Best, recipe and published",
+        headings,
+        tuple(rows),
+        caption if differ else "",
+        frozenset({0, 1}),
+    )
+    return drop_empty_columns(table, (0, 1))
+
+
+def _scale(data: StudyData) -> tuple[object, ...]:
+    dataset = data.attributes.get("identity", {}).get("dataset")
+    return (dataset, data.attributes.get("preset"), data.full_epochs)
+
+
+def _progress(studies: Sequence[StudyData]) -> Chart | None:
+    by_epoch, by_seconds = [], []
+    for i, data in enumerate(studies):
+        colour = SERIES_COLOURS[i % len(SERIES_COLOURS)]
+        epochs, seconds, best = _best_so_far(data)
+        if best:
+            by_epoch.append(Series(data.name, epochs, best, kind=STEPS, colour=colour))
+        if best and seconds[-1] > 0:
+            by_seconds.append(Series(data.name, seconds, best, kind=STEPS, colour=colour))
+    metrics = {data.metric for data in studies}
+    y = Axis(f"best {metrics.pop()}" if len(metrics) == 1 else "best value")
+    unit = "CPU" if all(seconds_column(d) == "cpu_seconds" for d in studies) else "worker"
+    panels = [
+        Panel("By epochs", Axis("epochs trained, all trials", from_zero=True), y, tuple(by_epoch)),
+        Panel(
+            "By time", Axis(f"{unit} time, all trials (s)", from_zero=True), y, tuple(by_seconds)
+        ),
+    ]
+    shown = [panel for panel in panels if panel.series]
+    caption = "The best completed trial so far, against what had been spent when it ended."
+    return chart("progress", "Best so far", shown, caption) if shown else None
+
+
+def _best_so_far(data: StudyData) -> tuple[list[float], list[float], list[float]]:
+    """Epochs and seconds spent, and the best value, at the end of each trial from the first
+    completed one on."""
+    ended = data.trials[data.trials["end"].notna()].sort_values("end")
+    epochs = ended["epochs"].astype(float).cumsum()
+    seconds = ended[seconds_column(data)].fillna(0.0).cumsum()
+    values = ended["value"].where(ended["state"] == "COMPLETE")
+    best = values.cummax().ffill() if data.maximize else values.cummin().ffill()
+    known = best.notna()
+    return epochs[known].tolist(), seconds[known].tolist(), best[known].tolist()
+
+
+def _settings(studies: Sequence[StudyData]) -> Table | None:
+    there = [data for data in studies if data.best is not None]
+    names = list(dict.fromkeys(name for data in there for name in data.best.params))  # type: ignore[union-attr]
+    rows = []
+    for name in names:
+        cells = []
+        for data in there:
+            params = data.best.params if data.best else {}
+            cells.append(setting_text(params[name]) if name in params else NOTHING)
+        rows.append(Row((name, *cells), "changed" if len(set(cells)) > 1 else ""))
+    headings = ("parameter", *(data.name for data in there))
+    return Table("Best trial of each study", headings, tuple(rows)) if rows else None

@@ -1,0 +1,78 @@
+"""The report as Markdown, with PNG pictures beside it: for a repository or an issue."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from search.reporting.chart import Chart
+from search.reporting.pictures import write_picture
+from search.reporting.section import Block, Facts, Interactive, Picture, Section, Tiles
+from search.reporting.table import BEST, PUBLISHED, RECIPE, Row, Table
+
+PICTURES = "pictures"
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
+_MARKED = {BEST, RECIPE, PUBLISHED}
+
+
+def write_markdown(
+    title: str, subtitle: str, sections: Sequence[Section], folder: Path
+) -> list[Path]:
+    """``report.md`` and the pictures that it shows, in ``pictures/``."""
+    pictures = folder / PICTURES
+    pictures.mkdir(parents=True, exist_ok=True)
+    parts = [f"# {escaped(title)}", escaped(subtitle)]
+    for section in sections:
+        parts += [f"## {escaped(section.title)}", escaped(section.lead)]
+        parts += [_block(block, pictures) for block in section.blocks]
+    path = folder / "report.md"
+    path.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
+    return [path]
+
+
+def escaped(text: str) -> str:
+    """``text`` as Markdown shows it letter by letter, in one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _block(block: Block, pictures: Path) -> str:
+    if isinstance(block, Tiles):
+        lines = [
+            f"- {escaped(name)}: **{escaped(value)}**" + (f" ({escaped(word)})" if word else "")
+            for name, value, word in block.items
+        ]
+        return "\n".join(lines)
+    if isinstance(block, Table):
+        return _table(block)
+    if isinstance(block, Facts):
+        rows = tuple(Row(item) for item in block.items)
+        return _table(Table(block.title, ("", ""), rows, text_columns=frozenset({0, 1})))
+    if isinstance(block, Chart):
+        write_picture(block, pictures / f"{block.key}.png")
+        return _picture(block.title, block.key, block.caption)
+    if isinstance(block, Picture):
+        shutil.copyfile(block.path, pictures / f"{block.key}.png")
+        return _picture(block.title, block.key)
+    assert isinstance(block, Interactive)
+    return ""
+
+
+def _picture(title: str, key: str, caption: str = "") -> str:
+    parts = [f"### {escaped(title)}", f"![{escaped(title)}]({PICTURES}/{key}.png)"]
+    return "\n\n".join([*parts, escaped(caption)] if caption else parts)
+
+
+def _table(table: Table) -> str:
+    aligned = ["---" if i in table.text_columns else "---:" for i in range(len(table.headings))]
+    lines = [_line(table.headings), "|" + "|".join(aligned) + "|"]
+    lines += [_line(row.cells, bold=row.mark == BEST) for row in table.rows]
+    parts = [f"### {escaped(table.title)}", "\n".join(lines), escaped(table.caption)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _line(cells: Sequence[str], bold: bool = False) -> str:
+    texts = [escaped(cell) for cell in cells]
+    shown = [f"**{text}**" if bold and text not in ("", "–") else text for text in texts]
+    return "| " + " | ".join(shown) + " |"

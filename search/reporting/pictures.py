@@ -1,0 +1,195 @@
+"""Charts as PNG files, drawn by matplotlib: for Markdown and for the dashboard."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+from matplotlib.typing import LineStyleType
+
+from search.reporting.chart import (
+    BARS,
+    DASHED,
+    DOTTED,
+    POINTS,
+    SOLID,
+    STEPS,
+    Axis,
+    Chart,
+    Heat,
+    Panel,
+    Series,
+)
+from search.reporting.ticks import log_ticks
+
+DPI = 110
+PIXELS = 96  # a panel's height is in CSS pixels
+INK, SOFT, GRID = "#1c2530", "#5b6774", "#e9ecf0"
+_DASHES: Mapping[str, LineStyleType] = {SOLID: "-", DASHED: "--", DOTTED: ":"}
+_MARKERS = {"circle": "o", "x": "x"}
+_SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#2f81d6"])
+
+
+def write_picture(chart: Chart, path: Path) -> None:
+    """``chart`` as a PNG of about 1,100 pixels' width."""
+    most = 1 if chart.wide else 3 if chart.small else 2
+    columns = min(most, len(chart.panels))
+    rows = math.ceil(len(chart.panels) / columns)
+    heights = [
+        max(p.height for p in chart.panels[i * columns : (i + 1) * columns]) / PIXELS
+        for i in range(rows)
+    ]
+    figure = Figure(figsize=(10, sum(heights) + 0.5), layout="constrained", dpi=DPI)
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(rows, columns, height_ratios=heights)
+    for i, panel in enumerate(chart.panels):
+        axes = figure.add_subplot(grid[i // columns, i % columns])
+        _dress(axes, panel)
+        if isinstance(panel, Heat):
+            _draw_heat(axes, panel)
+        else:
+            _draw(axes, panel)
+    if chart.legend:
+        handles = [_handle(series) for series in chart.legend]
+        figure.legend(
+            handles=handles,
+            loc="outside upper left",
+            ncols=6,
+            frameon=False,
+            fontsize=9,
+            labelcolor=SOFT,
+        )
+    figure.savefig(path)
+
+
+def _dress(axes: Axes, panel: Panel | Heat) -> None:
+    axes.set_title(_literal(panel.title), loc="left", fontsize=10, color=SOFT, fontweight="bold")
+    axes.set_xlabel(_literal(panel.x.title), fontsize=9, color=INK)
+    axes.set_ylabel(_literal(panel.y.title), fontsize=9, color=INK)
+    axes.tick_params(labelsize=8, colors=INK, length=3)
+    axes.spines[:].set_visible(False)
+
+
+def _draw(axes: Axes, panel: Panel) -> None:
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    base: dict[float, float] = {}
+    for series in panel.series:
+        if series.kind == BARS:
+            _bars(axes, series, base)
+        elif series.kind == POINTS:
+            marker = _MARKERS.get(series.symbol, "o")
+            size = series.size**2 * 0.55
+            axes.scatter(
+                _floats(series.x),
+                _floats(series.y),
+                s=size,
+                color=series.paint,
+                marker=marker,
+                alpha=series.opacity,
+                linewidths=1.0 if marker == "x" else 0,
+                zorder=3,
+            )
+        else:
+            axes.plot(
+                _floats(series.x),
+                _floats(series.y),
+                color=series.paint,
+                linewidth=series.width * 0.8,
+                linestyle=_DASHES[series.dash],
+                alpha=series.opacity,
+                drawstyle="steps-post" if series.kind == STEPS else "default",
+                solid_capstyle="butt",
+            )
+    for level in panel.levels:
+        axes.axhline(level.value, color=level.paint, linewidth=1.2, linestyle="--")
+    _scale(axes, panel)
+
+
+def _bars(axes: Axes, series: Series, base: dict[float, float]) -> None:
+    x, y = _floats(series.x), _floats(series.y)
+    if series.horizontal:
+        axes.barh(y, x, color=series.paint, alpha=series.opacity, height=0.75)
+        return
+    bottoms = [base.get(position, 0.0) for position in x]
+    axes.bar(x, y, bottom=bottoms, color=series.paint, alpha=series.opacity, width=0.85)
+    base.update({at: low + high for at, low, high in zip(x, bottoms, y, strict=True)})
+
+
+def _scale(axes: Axes, panel: Panel) -> None:
+    for name, axis, values in (
+        ("x", panel.x, [v for s in panel.series for v in s.x]),
+        ("y", panel.y, [v for s in panel.series for v in s.y]),
+    ):
+        side = axes.xaxis if name == "x" else axes.yaxis
+        limits = axes.set_xlim if name == "x" else axes.set_ylim
+        if axis.log:
+            (axes.set_xscale if name == "x" else axes.set_yscale)("log")
+            ticks = log_ticks([v for v in values if v is not None])
+            side.set_major_locator(FixedLocator([value for value, _ in ticks]))
+            side.set_minor_locator(NullLocator())
+            side.set_ticklabels([label for _, label in ticks])
+        elif axis.labels:
+            _name(axes, name, axis)
+        elif axis.marks:
+            side.set_major_locator(FixedLocator(axis.marks))
+        elif axis.whole:
+            side.set_major_locator(MaxNLocator(integer=True))
+        if axis.range:
+            limits(*axis.range)
+        elif axis.from_zero:
+            limits(0, None)
+
+
+def _name(axes: Axes, name: str, axis: Axis) -> None:
+    positions = list(range(len(axis.labels)))
+    texts = [_literal(label) for label in axis.labels]
+    (axes.set_xticks if name == "x" else axes.set_yticks)(positions, texts)
+    (axes.set_xlim if name == "x" else axes.set_ylim)(-0.5, len(texts) - 0.5)
+
+
+def _draw_heat(axes: Axes, heat: Heat) -> None:
+    image = axes.imshow(heat.values, cmap=_SHARES, vmin=0, vmax=100, aspect="auto")
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    if heat.x.labels:
+        _name(axes, "x", heat.x)
+        _name(axes, "y", heat.y)
+        axes.invert_yaxis()
+        long = max(map(len, heat.x.labels)) > 4
+        axes.tick_params(axis="x", labelrotation=60 if long else 0)
+    for i, row in enumerate(heat.texts):
+        for j, text in enumerate(row):
+            if text:
+                colour = "white" if heat.values[i][j] > 55 else INK
+                axes.text(j, i, text, ha="center", va="center", fontsize=8, color=colour)
+    bar = axes.figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02)
+    bar.set_label("%", fontsize=8)
+    bar.ax.tick_params(labelsize=8)
+    bar.outline.set_visible(False)
+
+
+def _handle(series: Series) -> Line2D | Patch:
+    label = _literal(series.name)
+    if series.kind == BARS:
+        return Patch(color=series.paint, alpha=series.opacity, label=label)
+    if series.kind == POINTS:
+        return Line2D([], [], color=series.paint, marker="o", linestyle="", label=label)
+    return Line2D([], [], color=series.paint, linestyle=_DASHES[series.dash], label=label)
+
+
+def _literal(text: str) -> str:
+    """matplotlib reads $…$ as a formula."""
+    return text.replace("$", r"\$")
+
+
+def _floats(values: object) -> list[float]:
+    return [math.nan if v is None else float(v) for v in values]  # type: ignore[attr-defined]

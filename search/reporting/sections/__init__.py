@@ -1,0 +1,30 @@
+"""The page's sections, in order. Each is a function from a study's data to a section or None."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from search.reporting.section import Section
+from search.reporting.sections.cost import cost
+from search.reporting.sections.course import course
+from search.reporting.sections.curves import curves
+from search.reporting.sections.evaluation import evaluation
+from search.reporting.sections.headline import headline
+from search.reporting.sections.origin import origin
+from search.reporting.sections.reports_tables import reports_tables
+from search.reporting.study_data import StudyData
+
+SECTIONS: tuple[Callable[[StudyData], Section | None], ...] = (
+    headline,
+    reports_tables,
+    curves,
+    course,
+    evaluation,
+    cost,
+    origin,
+)
+
+
+def sections_of(data: StudyData) -> list[Section]:
+    """All sections that have something to show."""
+    return [found for make in SECTIONS if (found := make(data)) is not None]

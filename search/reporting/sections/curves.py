@@ -1,0 +1,161 @@
+"""Loss, accuracy and learning rate against epoch: best, recipe, and grey what was cut."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from optuna.trial import FrozenTrial, TrialState
+
+from search.reporting.chart import (
+    BEST,
+    COMPLETE,
+    DASHED,
+    LINES,
+    POINTS,
+    PRUNED,
+    RECIPE,
+    Axis,
+    Chart,
+    Level,
+    Panel,
+    Series,
+    chart,
+)
+from search.reporting.section import Section, section
+from search.reporting.study_data import StudyData
+
+EPOCH = Axis("epoch", whole=True)
+MOST_LINES = 200  # grey ones: more make a wall
+
+
+def curves(data: StudyData) -> Section | None:
+    """Section 3 of the page."""
+    lead = "Solid: validation. Dashed: training. Grey: pruned, up to the epoch where it was cut."
+    return section("curves", "Curves", [curves_chart(data)], lead if data.is_accuracy else "")
+
+
+def curves_chart(data: StudyData) -> Chart | None:
+    """Accuracy, loss, learning rate, top-1 against top-5."""
+    if data.epochs["val_top1"].notna().sum() == 0:
+        return None
+    levels = _published_levels(data)
+    panels = [
+        _panel(data, "Top-1", data.metric, "val_top1", "train_top1", levels),
+        _panel(data, "Loss", "loss, mean over images", "val_loss", "train_loss"),
+        _rates(data),
+        _top5(data),
+    ]
+    return chart("curves", "Training curves", [panel for panel in panels if panel.series])
+
+
+def _published_levels(data: StudyData) -> tuple[Level, ...]:
+    value = data.published.get("test_top1") if data.at_report_scale else None
+    return () if value is None else (Level(value, f"published test top-1 {value:.2f} %"),)
+
+
+def main_trials(data: StudyData) -> list[tuple[str, str, FrozenTrial]]:
+    """(name, role, trial) of the recipe and the best, in drawing order."""
+    found = []
+    if data.recipe is not None and data.recipe is not data.best:
+        found.append(("trial 0, the recipe", RECIPE, data.recipe))
+    if data.best is not None:
+        found.append((f"best, trial {data.best.number}", BEST, data.best))
+    return found
+
+
+def _panel(
+    data: StudyData,
+    title: str,
+    unit: str,
+    validation: str,
+    training: str,
+    levels: tuple[Level, ...] = (),
+) -> Panel:
+    series = _others(data, validation)
+    for name, role, trial in main_trials(data):
+        curve = data.curve(trial)
+        series += _line(curve, validation, name, role)
+        series += _line(curve, training, "", role, dash=DASHED, width=1.4)
+    limits = _limits(data, validation) if "loss" in validation else None
+    return Panel(title, EPOCH, Axis(unit, range=limits), tuple(series), levels)
+
+
+def _limits(data: StudyData, column: str) -> tuple[float, float] | None:
+    """So that one pruned trial that went astray does not flatten all others."""
+    values = data.epochs.loc[data.epochs[column].map(math.isfinite), column]
+    if values.empty:
+        return None
+    low, usual, high = values.min(), values.quantile(0.95), values.max()
+    if high <= low + 2 * (usual - low):
+        return None
+    return (low - 0.05 * (usual - low), usual + 0.1 * (usual - low))
+
+
+def _line(curve: pd.DataFrame, column: str, name: str, role: str, **style: Any) -> list[Series]:
+    real = curve[curve[column].notna()]
+    if real.empty:
+        return []
+    kind = {} if len(real) > 1 else {"kind": POINTS}
+    return [Series(name, real["epoch"].tolist(), real[column].tolist(), role, **(style | kind))]
+
+
+def _others(data: StudyData, column: str) -> list[Series]:
+    """All other completed trials as one faint series, all pruned ones as one grey, ends marked."""
+    main = {trial.number for _, _, trial in main_trials(data)}
+    groups = (
+        ("other completed trials", COMPLETE, TrialState.COMPLETE, 0.35),
+        ("pruned", PRUNED, TrialState.PRUNED, 0.55),
+    )
+    found = []
+    for name, role, state, opacity in groups:
+        trials = [t for t in data.frozen if t.state == state and t.number not in main]
+        x, y = joined(data, trials[-MOST_LINES:], column)
+        if x:
+            found.append(Series(name, x, y, role, LINES, width=1.0, opacity=opacity))
+    found += _ends(data, column)
+    return found
+
+
+def _ends(data: StudyData, column: str) -> list[Series]:
+    cut = {t.number for t in data.frozen if t.state == TrialState.PRUNED}
+    rows = data.epochs[data.epochs["number"].isin(cut) & data.epochs[column].notna()]
+    last = rows.groupby("number").tail(1).tail(MOST_LINES)
+    if last.empty:
+        return []
+    texts = [f"trial {number}" for number in last["number"]]
+    x, y = last["epoch"].tolist(), last[column].tolist()
+    return [Series("", x, y, PRUNED, POINTS, size=5, symbol="x", opacity=0.8, texts=texts)]
+
+
+def joined(
+    data: StudyData, trials: Sequence[FrozenTrial], column: str
+) -> tuple[list[float | None], list[float | None]]:
+    """Several curves in one series, the pen lifted between them."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    wanted = data.epochs[data.epochs["number"].isin([t.number for t in trials])]
+    for _, curve in wanted[wanted[column].notna()].groupby("number"):
+        x += [*curve["epoch"].tolist(), None]
+        y += [*curve[column].tolist(), None]
+    return x, y
+
+
+def _rates(data: StudyData) -> Panel:
+    series = []
+    for name, role, trial in main_trials(data):
+        series += _line(data.curve(trial), "lr", name, role)
+    return Panel("Learning rate", EPOCH, Axis("learning rate", log=True), tuple(series))
+
+
+def _top5(data: StudyData) -> Panel:
+    series = []
+    for name, role, trial in main_trials(data):
+        curve = data.curve(trial)
+        if curve["val_top5"].notna().any():
+            series += _line(curve, "val_top1", name, role)
+            series += _line(curve, "val_top5", "", role, dash="dot")
+    title = "Top-1 (solid) and top-5 (dotted)"
+    return Panel(title, EPOCH, Axis("validation accuracy (%)"), tuple(series))

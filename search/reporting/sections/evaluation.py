@@ -1,0 +1,98 @@
+"""What the best network gets wrong: confusion, precision, recall, F1; pictures where there are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from search.reporting.chart import BEST, LINES, OTHER, Axis, Chart, Heat, Panel, Series, chart
+from search.reporting.evaluations import Evaluation, read_evaluation
+from search.reporting.section import Block, Picture, Section, section
+from search.reporting.sections.curves import main_trials
+from search.reporting.study_data import StudyData
+from search.reporting.table import Row, Table
+from search.reporting.texts import count, percent
+
+MOST_CLASSES = 24
+MOST_LABELS = 40
+LARGEST_PICTURE = 3_000_000  # bytes
+
+
+def evaluation(data: StudyData) -> Section | None:
+    """Section 5 of the page."""
+    blocks: list[Block | None] = []
+    if data.best is not None:
+        found = read_evaluation(data.folder, data.best.number)
+        if found is not None:
+            blocks += [confusion_chart(found, data.best.number), scores(found)]
+    blocks += [lr_range_chart(data), *feature_maps(data)]
+    lead = "The best trial on the test set, with the weights of its best epoch."
+    return section("evaluation", "What the network gets wrong", blocks, lead)
+
+
+def confusion_chart(found: Evaluation, number: int) -> Chart:
+    """Shares of each row, so that classes of any size compare."""
+    shares = 100 * found.confusion / np.maximum(1, found.images)[:, None]
+    few = len(found.classes) <= MOST_CLASSES
+    texts = [[f"{n}" if n and few else "" for n in row] for row in found.confusion]
+    labels = found.classes if len(found.classes) <= MOST_LABELS else ()
+    heat = Heat(
+        "",
+        Axis("predicted class", labels=labels),
+        Axis("true class", labels=labels),
+        tuple(tuple(map(float, row)) for row in shares),
+        tuple(map(tuple, texts)),
+        height=max(360, min(760, 120 + 30 * len(found.classes))),
+    )
+    caption = "Images, coloured by the share (%) of their row." if few else "Share (%) of the row."
+    title = f"Confusion matrix, trial {number}"
+    return chart("confusion", title, [heat], caption)
+
+
+def scores(found: Evaluation) -> Table:
+    """Precision, recall and F1 of each class and their means; of many, the worst by F1."""
+    order = np.arange(len(found.classes))
+    caption = "Macro: the mean over classes."
+    if len(order) > MOST_CLASSES:
+        order = np.argsort(np.nan_to_num(found.f1, nan=np.inf))[:MOST_CLASSES]
+        caption += f" The {MOST_CLASSES} classes with the lowest F1 of {len(found.classes)}."
+    columns = (found.precision, found.recall, found.f1)
+    rows = [
+        Row((found.classes[i], *(percent(c[i]) for c in columns), count(found.images[i])))
+        for i in order
+    ]
+    means = [percent(np.nanmean(c) if np.isfinite(c).any() else None) for c in columns]
+    rows.append(Row(("macro", *means, count(found.images.sum())), "rule"))
+    headings = ("class", "precision (%)", "recall (%)", "F1 (%)", "images")
+    return Table("Precision, recall, F1", headings, tuple(rows), caption)
+
+
+def lr_range_chart(data: StudyData) -> Chart | None:
+    """Loss against learning rate, from the study's ``lr_range.csv``."""
+    try:
+        table = pd.read_csv(data.folder.lr_range).apply(pd.to_numeric, errors="coerce")
+    except (OSError, ValueError):
+        return None
+    if "lr" not in table.columns or not (table["lr"] > 0).any():
+        return None
+    table = table[table["lr"] > 0].sort_values("lr")
+    series = []
+    for name in (column for column in table.columns if "loss" in column):
+        smooth = "smooth" in name
+        role, width = (BEST, 2.2) if smooth else (OTHER, 1.0)
+        kept = table[table[name].notna()]
+        x, y = kept["lr"].tolist(), kept[name].tolist()
+        label = name.replace("_", " ")
+        series.append(Series(label, x, y, role, LINES, width=width, opacity=1 if smooth else 0.6))
+    panel = Panel("", Axis("learning rate", log=True), Axis("loss"), tuple(series))
+    return chart("lr-range", "Learning-rate range test", [panel], wide=True) if series else None
+
+
+def feature_maps(data: StudyData) -> list[Picture]:
+    """The pictures in the folders of the recipe and the best."""
+    found = []
+    for name, role, trial in main_trials(data):
+        path = data.folder.feature_maps(trial.number)
+        if path.is_file() and path.stat().st_size <= LARGEST_PICTURE:
+            found.append(Picture(f"feature-maps-{role}", f"Feature maps: {name}", path))
+    return found

@@ -1,0 +1,91 @@
+"""Opens studies, reads them once, and writes what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from search.errors import UserError, one_line
+from search.layout import StudyFolder, safe_name
+from search.reporting.compare import compare_sections, comparison_frames
+from search.reporting.export import TABLE_FORMATS, Frames
+from search.reporting.markdown import write_markdown
+from search.reporting.page import make_page
+from search.reporting.section import Section
+from search.reporting.sections import sections_of
+from search.reporting.study_data import StudyData, read_study
+from search.storage import load_study, only_study
+
+Paths = list[Path]
+
+
+def report_study(
+    name: str | None, storage: str, results_dir: Path, out: Path | None, formats: Sequence[str]
+) -> Paths:
+    """The report of one study; of the storage's only one where ``name`` is None."""
+    study = only_study(storage) if name is None else load_study(name, storage)
+    data = read_study(study, results_dir)
+    folder = out or StudyFolder(results_dir, data.name).report
+    frames = {"trials": data.trials, "epochs": data.epochs}
+    sections = sections_of(data) if {"md", "html"} & set(formats) else []
+    return write(data.name, subtitle(data), frames, sections, folder, formats)
+
+
+def report_comparison(
+    names: Sequence[str],
+    storage: str,
+    results_dir: Path,
+    out: Path | None,
+    formats: Sequence[str],
+) -> Paths:
+    """Several studies side by side."""
+    studies = [read_study(load_study(name, storage), results_dir) for name in dict.fromkeys(names)]
+    if len(studies) < 2:
+        raise UserError(f"--compare needs at least two studies, got {', '.join(names)}")
+    folder = out or results_dir / "compare" / safe_name(" ".join(data.name for data in studies))
+    title = " · ".join(data.name for data in studies)
+    words = f"{len(studies)} studies side by side"
+    sections = compare_sections(studies)
+    return write(title, words, comparison_frames(studies), sections, folder, formats)
+
+
+def write(
+    title: str,
+    words: str,
+    frames: Frames,
+    sections: Sequence[Section],
+    folder: Path,
+    formats: Sequence[str],
+) -> Paths:
+    """The files in ``formats``, in ``folder``. Raises ``UserError`` where they cannot be."""
+    paths: Paths = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in formats:
+            if name in TABLE_FORMATS:
+                paths += TABLE_FORMATS[name](frames, folder)
+            elif name == "md":
+                paths += write_markdown(title, words, sections, folder)
+            elif name == "html":
+                paths.append(folder / "index.html")
+                paths[-1].write_text(make_page(title, words, sections), encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {str(folder)!r}: {one_line(error)}; choose another with --out"
+        ) from None
+    return paths
+
+
+def subtitle(data: StudyData) -> str:
+    """What was searched, how, and whether it still runs."""
+    space = data.attributes.get("space", {}).get("title")
+    search = data.attributes.get("search", {})
+    dataset = data.attributes.get("dataset", {}).get("name")
+    parts = [
+        space,
+        f"{data.attributes['preset']} preset" if "preset" in data.attributes else None,
+        f"on {dataset}" if dataset else None,
+        f"sampler {search['sampler']}, pruner {search['pruner']}" if search else None,
+        "still running" if data.is_running else None,
+    ]
+    return " · ".join(part for part in parts if part)
