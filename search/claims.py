@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from search.lease import Lease
 from search.wishes import wish_fault
 from spaces.space import ScaledSpace
+from trainers.faults import fault_point
 
 OWNER = "driver"
 
@@ -44,7 +45,9 @@ class Claims:
                     return self._own(Trial(self._study, frozen._trial_id)), True
             if sum(trial.state != TrialState.WAITING for trial in trials) >= total:
                 return None, False
-            return self._own(self._study.ask()), False
+            trial = self._study.ask()
+            fault_point("trial created")
+            return self._own(trial), False
 
     def fault(self, trial: Trial) -> str | None:
         """Why a trial that a user enqueued has no parameters; None for any other."""
@@ -59,7 +62,9 @@ class Claims:
 
     def _own(self, trial: Trial) -> Trial:
         trial.set_user_attr(OWNER, self._lease.driver)
+        fault_point("trial owned")
         if self.fault(trial) is None:
             for name, distribution in self._distributions.items():
                 trial._suggest(name, distribution)
+                fault_point("parameter drawn")
         return trial

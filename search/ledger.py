@@ -24,6 +24,7 @@ from search.lease import Lease
 from search.messages import Completed, Diverged, Ending, EpochDone, Failed, OutOfMemory, Task
 from spaces.space import ScaledSpace
 from trainers.config import TrainConfig
+from trainers.faults import fault_point
 from trainers.rules import ConfigError
 
 REASON = "reason"
@@ -147,6 +148,7 @@ class Ledger:
             self._end(live, Diverged(f"diverged in epoch {epoch}: {OBJECTIVE} is nan", epoch))
             return False
         live.trial.report(value, epoch)
+        fault_point("epoch reported")
         live.epoch, live.usage = epoch, news.usage
         live.best = max(live.best, value)
         self.observe(events.Epoch(number, epoch, live.config.epochs, value, news.result))
@@ -188,6 +190,7 @@ class Ledger:
         elif isinstance(ending, Diverged):
             if ending.epoch not in self._values(live.trial):
                 live.trial.report(math.nan, ending.epoch)
+                fault_point("divergence reported")
             self._attributes(live.trial, live.usage or {})
             self._tell(live.trial, TrialState.PRUNED, None, ending.reason)
         elif isinstance(ending, OutOfMemory):
@@ -202,6 +205,7 @@ class Ledger:
         return min(epoch for epoch, value in values.items() if value == live.best)
 
     def _end_pruned(self, live: LiveTrial) -> None:
+        fault_point("pruning decided")
         self._attributes(live.trial, live.usage or {})
         reason = f"pruned at epoch {live.epoch} of {live.config.epochs}"
         self._tell(live.trial, TrialState.PRUNED, None, reason)
@@ -214,14 +218,18 @@ class Ledger:
         """Told as a constraint, so that the sampler turns away; FAIL would teach it nothing."""
         if key not in trial.constraints:
             trial.set_constraint(key, 1.0)
+            fault_point("constraint recorded")
 
     def _attributes(self, trial: Trial, figures: Mapping[str, Any]) -> None:
         for name, value in figures.items():
             trial.set_user_attr(name, value)
+            fault_point("figure recorded")
 
     def _tell(self, trial: Trial, state: TrialState, value: float | None, reason: str) -> None:
         trial.set_user_attr(REASON, reason)
+        fault_point("reason recorded")
         self.study.tell(trial, value, state)
+        fault_point("trial told")
         self.live.pop(trial.number, None)
         self.observe(events.Ended(trial.number, state.name, value, reason, dict(trial.params)))
 

@@ -21,6 +21,7 @@ from search.pruners import make_pruner
 from search.samplers import make_sampler
 from search.storage import hide_password, open_storage
 from trainers.data.meta import Meta
+from trainers.faults import fault_point
 
 IDENTITY, REFERENCES, EXECUTION, PROVENANCE, FOLDER = (
     "identity",
@@ -47,7 +48,9 @@ def open_study(job: Job, data: Meta, lease: Lease, command: str) -> Study:
             pruner=make_pruner(job.pruner, job.config.epochs),
             load_if_exists=True,
         )
+        fault_point("study created")
         _identify(study, job, data, command)
+        fault_point("study identified")
         if not study.get_trials(deepcopy=False):
             study.enqueue_trial(job.space.baseline())
     return study
@@ -93,6 +96,7 @@ def _identify(study: Study, job: Job, data: Meta, command: str) -> None:
     if IDENTITY not in study.user_attrs:
         for key, value in _description(job, data, command).items():
             study.set_user_attr(key, value)
+            fault_point("study described")
         # Last: it says that the others are there.
         study.set_user_attr(IDENTITY, identity(job, data))
     folder = str(job.folder.path.resolve())

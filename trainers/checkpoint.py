@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from trainers.faults import fault_point
 from trainers.files import write_atomically
 
 KEY, VERSION = "sharpsearch_checkpoint", 1
@@ -68,6 +69,7 @@ def rotate_and_write(folder: Path, state: dict[str, Any]) -> None:
     latest = folder / LATEST
     if latest.exists():
         os.replace(latest, folder / PREVIOUS)
+    fault_point("checkpoint rotated")
     write_checkpoint(latest, state)
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from trainers.faults import fault_point
+
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """``path`` holds the old content or the new, never a part, even if the power fails."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with open(partial, "wb") as file:
-            file.write(content)
+            file.write(content[: len(content) // 2])
+            fault_point("file half written")
+            file.write(content[len(content) // 2 :])
             file.flush()
             os.fsync(file.fileno())
+        fault_point("file written")
         os.replace(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)

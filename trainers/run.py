@@ -27,6 +27,7 @@ from trainers.data import open_prepared
 from trainers.epoch import EpochResult
 from trainers.evaluation import Evaluation
 from trainers.execution import Execution
+from trainers.faults import fault_point
 from trainers.files import write_atomically
 from trainers.ranks import LeadingRanks, Ranks
 from trainers.resources import ResourceMonitor
@@ -123,16 +124,20 @@ class TrainingRun:
 
     def _epoch(self) -> EpochResult:
         result = self.trainer.train_epoch()
+        fault_point("epoch trained")
         if self.trainer.best_is_last:
             best = {"epoch": result.epoch, "model": self.trainer.best_weights}
             write_checkpoint(self.folder / BEST, {"identity": self.identity, **best})
+        fault_point("best kept")
         state = {
             "identity": self.identity,
             "trainer": self.trainer.state(),
             "usage": self._monitor.usage(),
         }
         rotate_and_write(self.folder, state)
+        fault_point("checkpoint kept")
         self._append_history(result)
+        fault_point("history appended")
         return result
 
     def test(self) -> Evaluation:
