@@ -16,8 +16,8 @@ from trainers.metrics import label_ranks
 @dataclass(frozen=True)
 class Evaluation:
     """Accuracies in %; ``loss`` is the mean over images, ``loss_batch_sum`` report D's way: the
-    sum of batch means divided by the number of images. ``confusion[i][j]`` counts images of
-    class i that were called j.
+    sum of batch means, of batches as in training, divided by the number of images.
+    ``confusion[i][j]`` counts images of class i that were called j.
     """
 
     top1: float
@@ -45,14 +45,19 @@ class Evaluation:
         }
 
 
-def evaluate(logits: Tensor, labels: Tensor, loss: Loss, seconds: float) -> Evaluation:
-    """All figures from ``logits`` (N, K) and ``labels`` (N,)."""
+def evaluate(
+    logits: Tensor, labels: Tensor, loss: Loss, seconds: float, batch_size: int = EVAL_BATCH
+) -> Evaluation:
+    """All figures from ``logits`` (N, K) and ``labels`` (N,).
+
+    ``batch_size`` decides ``loss_batch_sum`` alone.
+    """
     n, classes = logits.shape
     ranks = label_ranks(logits, labels)
     losses = loss(logits, labels)
     cells = labels * classes + logits.argmax(dim=1)
     confusion = torch.bincount(cells, minlength=classes * classes).view(classes, classes)
-    batch_means = torch.stack([part.mean() for part in losses.split(EVAL_BATCH)])
+    batch_means = torch.stack([part.mean() for part in losses.split(batch_size)])
     return Evaluation(
         top1=100 * float((ranks < 1).sum()) / n,
         top5=100 * float((ranks < 5).sum()) / n,

@@ -55,6 +55,7 @@ class TrainingRun:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.data = open_prepared(data_folder)
+        self._data_folder = data_folder.resolve()
         if ranks is None and execution.processes > 1:
             ranks = LeadingRanks(config, data_folder, execution, folder)
         self.trainer = Trainer(config, self.data, execution, ranks)
@@ -72,7 +73,10 @@ class TrainingRun:
         if state is None:
             return {}
         if state.get("identity") != self.identity:
-            self.problems.append(f"{self.folder}: its checkpoint is of another configuration")
+            change = _difference(state.get("identity"), self.identity)
+            self.problems.append(
+                f"{self.folder}: its checkpoint is of another configuration: {change}"
+            )
             return {}
         best = self._best_weights(state["trainer"])
         if best is None:
@@ -127,7 +131,8 @@ class TrainingRun:
         fault_point("epoch trained")
         if self.trainer.best_is_last:
             best = {"epoch": result.epoch, "model": self.trainer.best_weights}
-            write_checkpoint(self.folder / BEST, {"identity": self.identity, **best})
+            known = {"identity": self.identity, "data_folder": str(self._data_folder)}
+            write_checkpoint(self.folder / BEST, {**known, **best})
         fault_point("best kept")
         state = {
             "identity": self.identity,
@@ -167,6 +172,15 @@ class TrainingRun:
     def _append_history(self, result: EpochResult) -> None:
         with open(self.folder / HISTORY, "a", newline="") as file:
             csv.writer(file).writerow(result.to_dict().values())
+
+
+def _difference(found: Any, wanted: Any, name: str = "it") -> str:
+    """The first value that differs, in words."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in sorted(found.keys() | wanted.keys()):
+            if found.get(key) != wanted.get(key):
+                return _difference(found.get(key), wanted.get(key), key)
+    return f"{name} was {found!r}, now {wanted!r}"
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import astuple, fields
 from typing import Any
@@ -35,6 +35,7 @@ class Trainer:
 
     A curve is a pure function of configuration, data and execution. Raises ``ConfigError`` when
     the configuration does not fit the data, ``DivergedError`` when the loss explodes.
+    ``on_step`` is called after each training step with the number of its images.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Trainer:
         self.sam = SAM(self.model.parameters(), config.rho, config.adaptive) if sam else None
         self.history: list[EpochResult] = []
         self.best_weights: dict[str, Tensor] = {}
+        self.on_step: Callable[[int], None] | None = None
 
     def _build(self, data: ImageData) -> nn.Module:
         torch.manual_seed(derive_seed(self.config.seed, "weights"))
@@ -132,6 +134,8 @@ class Trainer:
         for step, (images, labels) in enumerate(batches):
             loss, logits = self.step(images, labels, self.batches.weight(step, len(labels)))
             metrics.add(logits, labels)
+            if self.on_step is not None:
+                self.on_step(len(labels))
             if looks and step % STEPS_BETWEEN_LOOKS == 0:
                 self._check(epoch, float(loss))
         summary = summarize_rows(self.ranks.total(metrics.rows()).cpu())
@@ -197,7 +201,8 @@ class Trainer:
         start = time.perf_counter()
         logits = self._logits(self.batches.test())
         seconds = time.perf_counter() - start
-        return evaluate(logits, self.batches.test_labels.cpu(), self.loss, seconds)
+        labels, batch_size = self.batches.test_labels.cpu(), self.config.batch_size
+        return evaluate(logits, labels, self.loss, seconds, batch_size)
 
     @torch.inference_mode()
     def _logits(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Tensor:

@@ -26,7 +26,7 @@ PUBLISHED = {
         test_top1 95.50 | epoch=199
         test_top1 95.38 | epoch=200
         seconds_per_epoch 90
-        train_seconds 18840
+        wall_seconds 18840
         gpu_utilization 100
         gpu_peak_memory_mb 7500
         gpu_power_w 76
@@ -45,13 +45,13 @@ PUBLISHED = {
         output_channels 120 | layer=fc1
         output_channels 84 | layer=fc2
         output_channels 10 | layer=fc3
-        train_seconds 33.66
+        wall_seconds 33.66
         gpu_utilization 38
         test_top1 53.36
-        train_seconds 33.23 | batch_size=200
+        wall_seconds 33.23 | batch_size=200
         gpu_utilization 40 | batch_size=200
         test_top1 45.43 | batch_size=200
-        train_seconds 33.13 | batch_size=300
+        wall_seconds 33.13 | batch_size=300
         gpu_utilization_low 35 | batch_size=300
         gpu_utilization_high 41 | batch_size=300
         test_top1 40.69 | batch_size=300

@@ -184,13 +184,22 @@ def test_a_torn_history_file_is_written_anew(open_run: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"lr": 0.1}, {"seed": 1}, {"execution": Execution(channels_last=False)}]
+    ("changes", "difference"),
+    [
+        ({"lr": 0.1}, "lr was 1.0, now 0.1"),
+        ({"seed": 1}, "seed was 0, now 1"),
+        ({"execution": Execution(channels_last=False)}, "channels_last was True, now False"),
+    ],
 )
-def test_the_checkpoint_of_another_setting_is_passed_over(open_run: Open, changes) -> None:
+def test_the_checkpoint_of_another_setting_is_passed_over(
+    open_run: Open, changes, difference: str
+) -> None:
     stopped_after(open_run(), 2)
     other = open_run(**changes)
     assert other.trainer.history == []
-    assert other.problems == [f"{other.folder}: its checkpoint is of another configuration"]
+    assert other.problems == [
+        f"{other.folder}: its checkpoint is of another configuration: {difference}"
+    ]
     assert [result.epoch for result in other.results()] == [1, 2, 3, 4]
     assert open_run(**changes).problems == []
 

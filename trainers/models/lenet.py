@@ -6,19 +6,21 @@ from collections import OrderedDict
 
 from torch import nn
 
+from trainers.rules import ConfigError
+
 
 class LeNet(nn.Sequential):
     """Images (N, in_channels, H, H) → logits (N, num_classes), for H = ``image_size`` ≥ 16.
 
     Twice a 5x5 convolution (6, then 16 channels), ReLU and max-pool 2; then linear layers of
     120, 84 and ``num_classes`` units. The first of them has 16·s² inputs, where s is the side of
-    the last map: 400 at 32x32, as printed. Raises ``ValueError`` for smaller images.
+    the last map: 400 at 32x32, as printed. Raises ``ConfigError`` for smaller images.
     """
 
     def __init__(self, num_classes: int, in_channels: int, image_size: int) -> None:
         side = ((image_size - 4) // 2 - 4) // 2
         if side < 1:
-            raise ValueError(
+            raise ConfigError(
                 f"image_size must be at least 16 for lenet, got {image_size}; "
                 "use larger images or another model"
             )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from torch import nn
 
 from trainers.models.blocks import Residual, classifier, conv1x1, drop, norm
+from trainers.rules import ConfigError
 
 
 class _Convolution(NamedTuple):
@@ -43,7 +44,7 @@ class PlainCNN(nn.Sequential):
     ``batch_norm=False`` leaves every BatchNorm out. Dropout, if above 0, follows the ReLU of each
     convolution and stands before the linear layer.
 
-    Raises ``ValueError`` if the images are too small to reach the last pool.
+    Raises ``ConfigError`` if the images are too small to reach the last pool.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class PlainCNN(nn.Sequential):
         side = _last_side(image_size, plan)
         if side < 1:
             smallest = next(size for size in count(1) if _last_side(size, plan) >= 1)
-            raise ValueError(
+            raise ConfigError(
                 f"image_size must be at least {smallest} for cnn200 of depth {depth}, "
                 f"got {image_size}; use larger images or another depth"
             )
