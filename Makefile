@@ -1,5 +1,6 @@
 # make search    search a space, in a .venv that this makes   (SPACE=wrn_sam ARGS="--n-trials 20")
 # make test      the test suite
+# make faults    the driver killed at every step and at random moments; minutes
 # make lint      ruff and mypy
 
 PYTHON ?= python3
@@ -9,13 +10,16 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: search test lint clean
+.PHONY: search test faults lint clean
 
 search: $(READY)
 	$(BIN)/python -m search.run --space $(SPACE) $(ARGS)
 
 test: $(READY)
 	$(BIN)/python -m pytest $(ARGS)
+
+faults: $(READY)
+	$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -1,0 +1,106 @@
+"""Fixtures of the fault tests: drivers in child processes, and the study none of them disturbed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # child processes import ``driving`` by its name
+
+import driving
+
+FLAGS = {"invented": ("--n-trials", "8", "--epochs", "4"), "trained": ("--n-trials", "4")}
+
+# Children are forked from a server that has imported what is slow to import, once.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(
+    [
+        "trainers.run",
+        "search.check_data",
+        "search.ledger",
+        "search.open_study",
+        "search.run",
+        "search.work",
+        "optuna.samplers._tpe.sampler",
+        "optuna.storages._rdb.storage",
+        "sqlalchemy.dialects.sqlite",
+    ]
+)
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def start(data_dir: Path) -> Callable[..., BaseProcess]:
+    """Starts a driver on the study in a folder; ``kill_at`` is a fault point and which passing."""
+
+    def start_it(folder: Path, work: str, kill_at: str = "") -> BaseProcess:
+        mark = f"{kill_at}:{folder}/killed" if kill_at else ""
+        folder.mkdir(parents=True, exist_ok=True)
+        arguments = (folder, data_dir, work, FLAGS[work], mark)
+        process = PROCESSES.Process(target=driving.drive, args=arguments)
+        process.start()
+        return process
+
+    return start_it
+
+
+@pytest.fixture
+def run(start: Callable[..., BaseProcess]) -> Callable[..., bool]:
+    """Runs a driver to its end; True if it was killed on the way."""
+
+    def run_it(folder: Path, work: str, kill_at: str = "") -> bool:
+        process = start(folder, work, kill_at)
+        process.join()
+        assert process.exitcode in (0, -signal.SIGKILL)
+        return process.exitcode != 0
+
+    return run_it
+
+
+def read_study(folder: Path) -> optuna.Study:
+    return optuna.load_study(study_name="tiny-quick", storage=f"sqlite:///{folder}/studies.db")
+
+
+@pytest.fixture
+def snapshot() -> Callable[[Path], Any]:
+    return lambda folder: driving.snapshot(read_study(folder))
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory, data_dir: Path
+) -> Callable[[str], list[dict[str, Any]]]:
+    """The study that nothing killed, by the kind of work; made once."""
+    known: dict[str, list[dict[str, Any]]] = {}
+
+    def of(work: str) -> list[dict[str, Any]]:
+        if work not in known:
+            folder = tmp_path_factory.mktemp(work)
+            arguments = (folder, data_dir, work, FLAGS[work], "")
+            process = PROCESSES.Process(target=driving.drive, args=arguments)
+            process.start()
+            process.join()
+            assert process.exitcode == 0
+            known[work] = driving.snapshot(read_study(folder))
+        return known[work]
+
+    return of
+
+
+@pytest.fixture
+def kills() -> int:
+    """How many random kills a test tries: SHARPSEARCH_KILLS, 50 by default."""
+    return int(os.environ.get("SHARPSEARCH_KILLS", "50"))

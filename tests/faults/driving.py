@@ -1,0 +1,110 @@
+"""A driver without Ray, to be killed: the ledger and a worker's messages in one plain loop.
+
+It is run in a child process. ``invented`` stands in for training: it keeps a file like a
+checkpoint, costs nothing and ends trials in all ways there are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from optuna.study import Study
+
+from search.check_data import check_data
+from search.job import Job, resolve
+from search.lease import Lease
+from search.ledger import Ledger
+from search.messages import Completed, Diverged, EpochDone, Failed, Message, OutOfMemory, Task
+from search.open_study import make_plan, open_study
+from search.run import make_parser
+from search.work import train_task
+from trainers.data.prepare import prepare
+from trainers.faults import VARIABLE
+from trainers.files import write_atomically
+
+SPACE = Path(__file__).with_name("tiny_space.py")
+
+
+def job(folder: Path, data_dir: Path, *flags: str) -> Job:
+    """A search as the command line would ask for it."""
+    where = ["--results-dir", str(folder), "--data-dir", str(data_dir)]
+    alone = ["--preset", "quick", "--precision", "float32", "--threads", "1", "--concurrency", "1"]
+    return resolve(make_parser().parse_args(["--space", str(SPACE), *where, *alone, *flags]))
+
+
+def invented(task: Task) -> Iterator[Message]:
+    """Epochs that follow from the configuration alone, resumed from a file of their own."""
+    kept = Path(task.folder) / "invented.json"
+    values: list[float] = json.loads(kept.read_text()) if kept.exists() else []
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    for epoch in range(1, int(task.config["epochs"]) + 1):
+        if epoch > len(values):
+            values.append(_value(task, epoch))
+            write_atomically(kept, json.dumps(values).encode())
+        if epoch > task.reported:
+            yield EpochDone({"epoch": epoch, "val_top1": values[epoch - 1]}, {"cpu_seconds": 1.0})
+        if epoch == 1 and task.number == 3:
+            yield OutOfMemory("host memory")
+        if epoch == 1 and task.number == 4:
+            yield Diverged("diverged in epoch 2: training loss is nan", 2)
+        if epoch == 1 and task.number == 5:
+            yield Failed("ValueError: no", "Traceback")
+    yield Completed({"test_top1": values[-1], "test_loss": 1.0})
+
+
+def _value(task: Task, epoch: int) -> float:
+    text = json.dumps([dict(task.config), epoch], sort_keys=True, default=list)
+    return 10 * epoch + int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32 * 30
+
+
+WORKS: dict[str, Callable[[Task], Iterator[Message]]] = {
+    "invented": invented,
+    "trained": train_task,
+}
+
+
+def drive(folder: Path, data_dir: Path, work: str, flags: tuple[str, ...], kill_at: str) -> None:
+    """Goes on with the study in ``folder`` until it is met."""
+    if kill_at:
+        os.environ[VARIABLE] = kill_at
+    asked = job(folder, data_dir, *flags)
+    data = prepare(asked.dataset, asked.data_dir)
+    with Lease(asked.folder) as lease:
+        study = open_study(asked, check_data(asked, data), lease, "the tests")
+        ledger = Ledger(study, make_plan(asked, study, data), lease, lambda event: None)
+        while (task := ledger.next_task()) is not None:
+            listen(ledger, task, WORKS[work](task))
+
+
+def listen(ledger: Ledger, task: Task, messages: Iterator[Message]) -> None:
+    for message in messages:
+        if not isinstance(message, EpochDone):
+            ledger.end(task.number, message)
+            return
+        if not ledger.report(task.number, message):
+            return
+
+
+def snapshot(study: Study) -> list[dict[str, Any]]:
+    """All that must not change: everything of each trial but clocks, costs and owners."""
+    return [
+        {
+            "number": trial.number,
+            "state": trial.state.name,
+            "params": trial.params,
+            "value": repr(trial.value),
+            "curve": {epoch: value.hex() for epoch, value in trial.intermediate_values.items()},
+            "constraints": trial.constraints,
+            **{key: repr(value) for key, value in trial.user_attrs.items() if _is_fixed(key)},
+        }
+        for trial in study.get_trials()
+    ]
+
+
+def _is_fixed(key: str) -> bool:
+    return key in ("reason", "best_epoch", "confusion") or key.startswith("test_top")

@@ -1,0 +1,110 @@
+"""The driver is killed at every step of a trial's way; the study ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Each with how often it is passed, at least, in the study of its kind of work.
+LEDGER_POINTS = {
+    "study created": 1,
+    "study described": 4,
+    "study identified": 1,
+    "trial created": 7,
+    "trial owned": 8,
+    "parameter drawn": 24,
+    "epoch reported": 18,
+    "pruning decided": 2,
+    "divergence reported": 1,
+    "constraint recorded": 1,
+    "figure recorded": 5,
+    "reason recorded": 8,
+    "trial told": 8,
+    "file half written": 18,
+    "file written": 18,
+}
+TRAINER_POINTS = {
+    "epoch trained": 8,
+    "file half written": 16,
+    "file written": 16,
+    "best kept": 8,
+    "checkpoint rotated": 8,
+    "checkpoint kept": 8,
+    "history appended": 8,
+    "epoch reported": 8,
+    "pruning decided": 1,
+    "reason recorded": 4,
+}
+SAMPLE = [
+    ("invented", "study described", 2),
+    ("invented", "parameter drawn", 8),
+    ("invented", "epoch reported", 6),
+    ("invented", "pruning decided", 1),
+    ("invented", "reason recorded", 4),
+    ("invented", "trial told", 5),
+    ("trained", "checkpoint rotated", 3),
+]
+EVERY = [
+    (work, name, nth)
+    for work, points in (("invented", LEDGER_POINTS), ("trained", TRAINER_POINTS))
+    for name, passings in points.items()
+    for nth in range(1, passings + 1)
+    if (work, name, nth) not in SAMPLE
+]
+
+
+def check(run: Any, snapshot: Any, folder: Path, expected: Any, work: str, kill_at: str) -> None:
+    assert run(folder, work, kill_at), f"{kill_at} was never passed"
+    assert not run(folder, work)
+    assert snapshot(folder) == expected
+    assert not list(folder.rglob("*.tmp")), "what a killed process had half written is left"
+
+
+@pytest.mark.parametrize(("work", "point", "nth"), SAMPLE)
+def test_killed_at(
+    run: Any, snapshot: Any, undisturbed: Any, tmp_path: Path, work: str, point: str, nth: int
+) -> None:
+    check(run, snapshot, tmp_path, undisturbed(work), work, f"{point}:{nth}")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("work", "point", "nth"), EVERY)
+def test_killed_at_every_point(
+    run: Any, snapshot: Any, undisturbed: Any, tmp_path: Path, work: str, point: str, nth: int
+) -> None:
+    check(run, snapshot, tmp_path, undisturbed(work), work, f"{point}:{nth}")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("work", ["invented", "trained"])
+def test_killed_at_random_moments(
+    start: Callable[..., BaseProcess],
+    run: Any,
+    snapshot: Any,
+    undisturbed: Any,
+    tmp_path: Path,
+    kills: int,
+    work: str,
+) -> None:
+    """From outside, over and over, until so many kills have struck; studies follow each other."""
+    expected, struck, study = undisturbed(work), 0, 0
+    draw = random.Random(0)
+    while struck < kills:
+        folder = tmp_path / str(study)
+        process = start(folder, work)
+        time.sleep(draw.uniform(0.02, 3.0 if work == "trained" else 1.0))
+        process.kill()
+        process.join()
+        struck += process.exitcode != 0
+        if process.exitcode == 0 or draw.random() < 0.1:
+            run(folder, work)
+            assert snapshot(folder) == expected
+            study += 1
+    run(folder, work)
+    assert snapshot(folder) == expected
