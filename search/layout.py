@@ -7,6 +7,7 @@ results/<study>/drivers/             one lock file per driver at work
 results/<study>/lr_range.csv         the learning-rate range test, where one was run
 results/<study>/report/              what search.report wrote
 results/artifacts/                   what search.dashboard shows of trials
+results/runs/<space>[-<preset>]/     what search.train wrote: a trial's files
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 DEFAULT_RESULTS = Path("results")
+FEATURE_MAPS = "feature_maps.png"
 
 
 def default_data_dir() -> str:
@@ -28,6 +30,21 @@ def default_data_dir() -> str:
 def default_storage(results_dir: Path) -> str:
     """The SQLite database of a results folder, as an Optuna URL."""
     return f"sqlite:///{results_dir / 'studies.db'}"
+
+
+def preset_suffix(preset_name: str) -> str:
+    """What tells the small preset's files from those at the report's own scale."""
+    return "" if preset_name == "full" else f"-{preset_name}"
+
+
+def run_folder(results_dir: Path, space_name: str, preset_name: str) -> Path:
+    """Where one setting is trained without a search."""
+    return results_dir / "runs" / safe_name(f"{space_name}{preset_suffix(preset_name)}")
+
+
+def artifacts_dir(results_dir: Path) -> Path:
+    """What the dashboard shows of trials, for all studies of a results folder."""
+    return results_dir / "artifacts"
 
 
 @dataclass(frozen=True)
@@ -69,7 +86,7 @@ class StudyFolder:
         return self.trial(number) / "test.json"
 
     def feature_maps(self, number: int) -> Path:
-        return self.trial(number) / "feature_maps.png"
+        return self.trial(number) / FEATURE_MAPS
 
     @property
     def lr_range(self) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from search.reporting.chart import Chart
-from search.reporting.pictures import write_picture
+from search.reporting.pictures import draw_picture
 from search.reporting.section import Block, Facts, Interactive, Picture, Section, Tiles
 from search.reporting.table import BEST, PUBLISHED, RECIPE, Row, Table
 
@@ -50,7 +50,7 @@ def _block(block: Block, pictures: Path) -> str:
         rows = tuple(Row(item) for item in block.items)
         return _table(Table(block.title, ("", ""), rows, text_columns=frozenset({0, 1})))
     if isinstance(block, Chart):
-        write_picture(block, pictures / f"{block.key}.png")
+        draw_picture(block, pictures / f"{block.key}.png")
         return _picture(block.title, block.key, block.caption)
     if isinstance(block, Picture):
         shutil.copyfile(block.path, pictures / f"{block.key}.png")
@@ -65,11 +65,16 @@ def _picture(title: str, key: str, caption: str = "") -> str:
 
 
 def _table(table: Table) -> str:
+    parts = [f"### {escaped(table.title)}", table_text(table)]
+    return "\n\n".join(parts)
+
+
+def table_text(table: Table) -> str:
+    """The table and its caption, without the title."""
     aligned = ["---" if i in table.text_columns else "---:" for i in range(len(table.headings))]
     lines = [_line(table.headings), "|" + "|".join(aligned) + "|"]
     lines += [_line(row.cells, bold=row.mark == BEST) for row in table.rows]
-    parts = [f"### {escaped(table.title)}", "\n".join(lines), escaped(table.caption)]
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join(part for part in ("\n".join(lines), escaped(table.caption)) if part)
 
 
 def _line(cells: Sequence[str], bold: bool = False) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -66,9 +65,7 @@ def _figures(block: Block) -> dict[str, Any]:
     if isinstance(block, Chart):
         return {f"{block.key}-{i}": figure(panel) for i, panel in enumerate(block.panels)}
     if isinstance(block, Interactive):
-        found = json.loads(block.figure.to_json())
-        found["layout"].pop("template", None)
-        return {block.key: found}
+        return {block.key: dict(block.figure)}
     return {}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -38,7 +39,7 @@ _MARKERS = {"circle": "o", "x": "x"}
 _SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#2f81d6"])
 
 
-def write_picture(chart: Chart, path: Path) -> None:
+def draw_picture(chart: Chart, file: Path | IO[bytes]) -> None:
     """``chart`` as a PNG of about 1,100 pixels' width."""
     most = 1 if chart.wide else 3 if chart.small else 2
     columns = min(most, len(chart.panels))
@@ -67,7 +68,7 @@ def write_picture(chart: Chart, path: Path) -> None:
             fontsize=9,
             labelcolor=SOFT,
         )
-    figure.savefig(path)
+    figure.savefig(file, format="png")
 
 
 def _dress(axes: Axes, panel: Panel | Heat) -> None:

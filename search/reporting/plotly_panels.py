@@ -12,7 +12,8 @@ from search.reporting.chart import BARS, POINTS, STEPS, Axis, Heat, Level, Panel
 from search.reporting.ticks import log_ticks
 
 DIGITS = 6  # significant ones: more is noise, and bytes
-_SCALE = ((0.0, "rgba(47,129,214,0)"), (1.0, "rgba(47,129,214,1)"))
+_SCALE = ((0.0, "rgba(47,129,214,0)"), (1.0, "rgba(47,129,214,0.75)"))  # ink stays readable on it
+_ROOM_FOR_LABELS = 60  # characters along the top of a matrix
 
 
 def plain(text: str) -> str:
@@ -92,7 +93,7 @@ def _trace(series: Series) -> dict[str, Any]:
 def _line(level: Level) -> dict[str, Any]:
     line = {"color": level.paint, "width": 1.5, "dash": "dash"}
     ends = {"x0": 0, "x1": 1, "xref": "paper", "y0": level.value, "y1": level.value}
-    return {"type": "line", "line": line, **ends}
+    return {"type": "line", "line": line, "layer": "below", **ends}
 
 
 def _heat(heat: Heat) -> dict[str, Any]:
@@ -110,7 +111,8 @@ def _heat(heat: Heat) -> dict[str, Any]:
         "colorbar": {"title": {"text": "%"}, "thickness": 12, "outlinewidth": 0},
         "hovertemplate": cell,
     }
-    x = _axis(heat.x) | {"side": "top", "showgrid": False}
+    crowded = sum(map(len, heat.x.labels)) > _ROOM_FOR_LABELS
+    x = _axis(heat.x) | {"side": "top", "showgrid": False, "tickangle": -50 if crowded else 0}
     y = _axis(heat.y) | {"showgrid": False}
     y |= {"range": y["range"][::-1]} if "range" in y else {"autorange": "reversed"}
     margin = {"l": 56, "r": 14, "t": 60, "b": 12}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Interactive:
-    """A plotly figure that only the page can show."""
+    """A plotly figure, as a mapping, that only the page can show."""
 
     key: str
     title: str
-    figure: Any
+    figure: Mapping[str, Any]
     caption: str = ""
 
 

@@ -15,7 +15,7 @@ def log_ticks(values: Sequence[float]) -> list[tuple[float, str]]:
         return []
     low, high = min(real), max(real)
     span = math.log10(high / low)
-    mantissas: tuple[float, ...] = (1, 2, 5) if span <= 2 else (1, 3) if span <= 4 else (1,)
+    mantissas: tuple[float, ...] = (1, 2, 5) if span <= 1.7 else (1, 3) if span <= 2.2 else (1,)
     if span < 0.5:
         mantissas = (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)

@@ -28,13 +28,19 @@ from search.wording import settings
 
 def cost(data: StudyData) -> Section | None:
     """Section 6 of the page."""
-    column = seconds_column(data)
-    spent = data.trials[data.trials[column].notna() & data.trials["val_top1"].notna()]
-    if spent.empty or not data.is_accuracy:
-        return None
-    front = pareto_front(spent[spent["state"] == "COMPLETE"], column)
     lead = "The line joins the completed trials that no other one beats in both."
-    return section("cost", "Cost", [_chart(data, spent, front, column), _table(data, front)], lead)
+    return section("cost", "Cost", [cost_chart(data), cost_table(data)], lead)
+
+
+def _spent(data: StudyData) -> pd.DataFrame:
+    """The trials whose cost and accuracy are known."""
+    known = data.trials[seconds_column(data)].notna() & data.trials["val_top1"].notna()
+    return data.trials[known & data.is_accuracy]
+
+
+def _front(data: StudyData) -> pd.DataFrame:
+    spent = _spent(data)
+    return pareto_front(spent[spent["state"] == "COMPLETE"], seconds_column(data))
 
 
 def seconds_column(data: StudyData) -> str:
@@ -50,7 +56,11 @@ def pareto_front(completed: pd.DataFrame, column: str) -> pd.DataFrame:
     return ordered[better]
 
 
-def _chart(data: StudyData, spent: pd.DataFrame, front: pd.DataFrame, column: str) -> Chart:
+def cost_chart(data: StudyData) -> Chart | None:
+    """All trials with the front of the completed ones; None where no cost is known."""
+    spent, front, column = _spent(data), _front(data), seconds_column(data)
+    if spent.empty:
+        return None
     groups = [
         ("pruned", PRUNED, spent[spent["state"] == "PRUNED"]),
         ("completed", COMPLETE, spent[spent["state"] == "COMPLETE"]),
@@ -84,7 +94,9 @@ def _points(
     return Series(name, x, y, role, POINTS, size=size, opacity=opacity, texts=texts)
 
 
-def _table(data: StudyData, front: pd.DataFrame, most: int = 12) -> Table | None:
+def cost_table(data: StudyData, most: int = 12) -> Table | None:
+    """The trials of the front."""
+    front = _front(data)
     if front.empty:
         return None
     column = seconds_column(data)

@@ -48,7 +48,9 @@ def curves_chart(data: StudyData) -> Chart | None:
         _rates(data),
         _top5(data),
     ]
-    return chart("curves", "Training curves", [panel for panel in panels if panel.series])
+    cut_off = any(panel.y.range for panel in panels)
+    caption = "Losses far above all others are cut off." if cut_off else ""
+    return chart("curves", "Training curves", [p for p in panels if p.series], caption)
 
 
 def _published_levels(data: StudyData) -> tuple[Level, ...]:

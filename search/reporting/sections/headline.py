@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.reporting.section import Section, Tiles, section
 from search.reporting.study_data import StudyData
-from search.reporting.table import BEST, CHANGED, PLAIN, Row, Table
+from search.reporting.table import BEST, CHANGED, PLAIN, Row, Table, drop_empty_columns
 from search.reporting.texts import (
     NOTHING,
     count,
@@ -79,6 +79,8 @@ def _published_words(data: StudyData) -> str:
 def side_by_side(data: StudyData) -> Table | None:
     """Published, recipe and best, figure by figure."""
     columns = [("recipe", data.recipe), ("best", data.best)]
+    if data.best is data.recipe:
+        columns = columns[:1]
     shown = [(name, data.row(trial)) for name, trial in columns if trial is not None]
     if not shown:
         return None
@@ -91,9 +93,11 @@ def side_by_side(data: StudyData) -> Table | None:
         cells = [heading(metric), figure(metric, reference)]
         cells += [figure(metric, value) for value in values]
         rows.append(Row((*cells, _difference(metric, values))))
-    names = {"recipe": "trial 0, the recipe", "best": f"best, trial {_number(data.best)}"}
+    alone = " and the best" if data.best is data.recipe else ""
+    names = {"recipe": f"trial 0, the recipe{alone}", "best": f"best, trial {_number(data.best)}"}
     headings = ("", "published", *(names[name] for name, _ in shown), "best − recipe")
-    return Table("Published, recipe and best", headings, tuple(rows), _scale(data))
+    table = Table("Published, recipe and best", headings, tuple(rows), _scale(data))
+    return drop_empty_columns(table)
 
 
 def _number(trial: FrozenTrial | None) -> str:
@@ -123,7 +127,7 @@ def _scale(data: StudyData) -> str:
 
 def changes(data: StudyData) -> Table | None:
     """The parameters: what the recipe has, what the best has."""
-    if data.best is None:
+    if data.best is None or data.best is data.recipe:
         return None
     if data.recipe is None:
         rows = [Row((name, setting(value))) for name, value in data.best.params.items()]

@@ -26,7 +26,7 @@ MODEL = (
     "test_top1",
 )
 MODEL_OPTIONS = ("model", "depth", "width", "batch_norm", "residual")
-REPORTED = ("test_top1", "seconds", "gpu_utilization")
+REPORTED = ("test_top1", "wall_seconds", "gpu_utilization")
 
 
 def reports_tables(data: StudyData) -> Section | None:
@@ -151,12 +151,12 @@ def _value_row(data: StudyData, name: str, value: Any, label: str) -> Row:
         label,
         count(len(mine)),
         count(len(done)),
-        percent(early["val_top1"].mean()),
+        percent(early["val_top1"].mean() if data.spent.epochs_saved else None),
         percent(mine["val_top1"].max() if best is None else best["value"]),
         percent(None if best is None else best["test_top1"]),
         figure("test_top1", reported.get("test_top1")),
         figure("seconds", done["seconds"].median()),
-        figure("seconds", reported.get("seconds")),
+        figure("seconds", reported.get("wall_seconds")),
         figure("seconds_per_epoch", mine["seconds_per_epoch"].median()),
         figure("cpu_utilization", mine[f"{unit}_utilization"].median()),
         figure("gpu_utilization", reported.get("gpu_utilization")),
@@ -167,9 +167,11 @@ def _value_row(data: StudyData, name: str, value: Any, label: str) -> Row:
 
 
 def _published_for(data: StudyData, name: str, value: Any) -> dict[str, float]:
-    """What was published for the recipe with just this value."""
+    """What was published for the recipe with just this value; of the recipe's own value only
+    where others were published too."""
     found: dict[str, float] = {}
-    is_recipes = data.attributes.get("baseline", {}).get(name) == value
+    studied = any(set(reference["setting"]) == {name} for reference in data.references)
+    is_recipes = studied and data.attributes.get("baseline", {}).get(name) == value
     for reference in data.references:
         belongs = dict(reference["setting"]) == {name: value} or (
             is_recipes and not reference["setting"]

@@ -25,6 +25,9 @@ const pointer = matchMedia("(hover: hover)").matches;
 function draw() {
   const look = template();
   for (const [id, figure] of Object.entries(figures)) {
+    for (const trace of figure.data) {
+      if (trace.type === "heatmap") trace.textfont = {color: look.layout.font.color};
+    }
     const layout = {...figure.layout, template: look, autosize: true};
     Plotly.react(id, figure.data, layout, {
       displaylogo: false, responsive: true, displayModeBar: pointer ? "hover" : false,

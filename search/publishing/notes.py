@@ -1,0 +1,128 @@
+"""The study's note and each trial's, in Markdown.
+
+A trial's note is written once, where there is none. The study's is kept up to date until
+somebody takes its last line away.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from search.reporting.markdown import escaped, table_text
+from search.reporting.sections.classes import changed
+from search.reporting.sections.headline import lead, published, side_by_side
+from search.reporting.study_data import StudyData
+from search.reporting.table import drop_empty_columns
+from search.reporting.texts import percent, setting, time_span, without_secrets
+
+PIECE = 2045  # characters of a study attribute, as the dashboard cuts its notes
+OURS = "*Kept up to date by sharpsearch. To keep a text of your own, delete this line.*"
+
+
+def save_study_note(study: Study, data: StudyData) -> bool:
+    """Writes the study's note unless it is somebody's own. Whether there was something to do."""
+    before = read_note(study._storage.get_study_system_attrs(study._study_id))
+    if before and not before.rstrip().endswith(OURS):
+        return False
+    text = study_note(data)
+    if text == before:
+        return False
+    write_note(study, text)
+    return True
+
+
+def read_note(attributes: Mapping[str, Any], trial_id: int | None = None) -> str:
+    """A note among a study's system attributes; empty where there is none."""
+    keys = _piece_keys(trial_id)
+    pieces = []
+    while (key := next(keys)) in attributes:
+        pieces.append(attributes[key])
+    return "".join(pieces)
+
+
+def write_note(study: Study, text: str, trial_id: int | None = None) -> None:
+    """Writes a note where Optuna Dashboard looks for it (its ``_note`` module).
+
+    Done here because importing the dashboard takes seconds, and a search ends with a note.
+    """
+    storage, study_id = study._storage, study._study_id
+    attributes = storage.get_study_system_attrs(study_id)
+    version_key = f"{_prefix(trial_id)}note_ver"
+    keys = _piece_keys(trial_id)
+    for start in range(0, len(text), PIECE):
+        storage.set_study_system_attr(study_id, next(keys), text[start : start + PIECE])
+    while (key := next(keys)) in attributes:
+        if attributes[key]:
+            storage.set_study_system_attr(study_id, key, "")
+    storage.set_study_system_attr(study_id, version_key, attributes.get(version_key, 0) + 1)
+
+
+def has_note(attributes: Mapping[str, Any], trial_id: int) -> bool:
+    return f"{_prefix(trial_id)}note_ver" in attributes
+
+
+def _prefix(trial_id: int | None) -> str:
+    return "dashboard:" if trial_id is None else f"dashboard:{trial_id}:"
+
+
+def _piece_keys(trial_id: int | None) -> Iterator[str]:
+    return (f"{_prefix(trial_id)}note_str:{i}" for i in itertools.count())
+
+
+def study_note(data: StudyData) -> str:
+    """Result, published figures and the command."""
+    title = data.attributes.get("space", {}).get("title", data.name)
+    parts = [f"## {escaped(title)}", escaped(lead(data))]
+    for table in (side_by_side(data), published(data)):
+        if table is not None:
+            parts.append(table_text(drop_empty_columns(table)))
+    command = data.attributes.get("provenance", {}).get("command")
+    if command:
+        parts.append(f"Goes on with:\n\n{code_block(without_secrets(command))}")
+    parts.append(f"Files: {code(str(data.folder.path))}")
+    return "\n\n".join([*parts, OURS]) + "\n"
+
+
+def save_trial_note(study: Study, data: StudyData, trial: FrozenTrial) -> None:
+    """Writes the note of a trial that ended, whether or not there was one."""
+    write_note(study, trial_note(data, trial), trial._trial_id)
+
+
+def trial_note(data: StudyData, trial: FrozenTrial) -> str:
+    """Why it ended, what it reached, what it changed, where its files are."""
+    row = data.row(trial)
+    reason = str(trial.user_attrs.get("reason", trial.state.name.lower()))
+    lines = [f"**{escaped(reason)}**"]
+    if data.is_accuracy and row["epochs"]:
+        lines.append(f"validation {percent(row['val_top1'])} % at epoch {row['best_epoch']}")
+    if row["test_top1"] == row["test_top1"]:
+        lines.append(f"test top-1 {percent(row['test_top1'])} %")
+    if row["seconds"] == row["seconds"]:
+        lines.append(f"{time_span(row['seconds'])} of a worker's time")
+    if data.recipe is trial:
+        lines.append("the recipe itself")
+    elif data.recipe is not None:
+        words = ", ".join(f"{k} = {setting(v)}" for k, v in changed(data, trial.number).items())
+        lines.append(f"unlike the recipe: {escaped(words)}")
+    folder = data.folder.trial(trial.number)
+    if folder.is_dir():
+        lines.append(f"files: {code(str(folder))}")
+    return "\n".join(f"- {line}" for line in lines) + "\n"
+
+
+def code(text: str) -> str:
+    """``text`` as inline code, whatever backquotes are in it."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    return f"{fence} {text} {fence}" if longest else f"{fence}{text}{fence}"
+
+
+def code_block(text: str) -> str:
+    """``text`` as an indented block, which nothing in it can close."""
+    return "\n".join(f"    {line}" for line in text.splitlines())
