@@ -12,6 +12,7 @@ from rich.table import Table
 
 from search.driver import FINISHED
 from search.job import Job
+from search.say import say
 from search.storage import hide_password
 from search.wording import duration, number
 
@@ -39,11 +40,6 @@ def conclude(console: Console, job: Job, study: Study, ended: str, command: str)
     name = shlex.quote(study.study_name)
     say(console, f"export:  optuna trials --storage {storage} --study-name {name} -f table")
     say(console, f"files:   {job.folder.path}")
-
-
-def say(console: Console, text: str) -> None:
-    """A line as it is: not wrapped, so it can be copied, and not coloured."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_result(console: Console, study: Study, epochs: int) -> None:

@@ -55,3 +55,14 @@ def add_compute_flags(parser: argparse.ArgumentParser, auto: str = "float32") ->
     parser.add_argument(
         "--precision", default="auto", help=f"auto (default: {auto}), float32 or bfloat16"
     )
+
+
+def add_feature_flag(parser: argparse.ArgumentParser) -> None:
+    """--feature-maps, as a list of names."""
+    parser.add_argument(
+        "--feature-maps",
+        type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
+        default=[],
+        metavar="NAMES",
+        help="draw what these convolutions make of the first test image: conv1,conv2",
+    )

@@ -12,7 +12,7 @@ from search.checks import at_least, known, writable
 from search.driver import Resources
 from search.errors import UserError
 from search.find_space import find_space
-from search.layout import StudyFolder, default_storage
+from search.layout import StudyFolder, default_storage, preset_suffix
 from search.machine import gpu_count
 from search.options import parse_settings
 from search.pruners import PRUNERS
@@ -75,7 +75,6 @@ def resolve(args: argparse.Namespace) -> Job:
     resources = choose_resources(args.concurrency, args.threads, args.gpus_per_trial, gpus)
     results_dir = Path(args.results_dir)
     writable(results_dir)
-    suffix = "" if preset_name == "full" else f"-{preset_name}"
     return Job(
         space=space,
         preset_reason=reason,
@@ -83,7 +82,7 @@ def resolve(args: argparse.Namespace) -> Job:
         execution=default_execution(resources, precision),
         dataset=args.dataset or preset.dataset,
         data_dir=Path(args.data_dir).expanduser(),
-        study_name=args.study_name or f"{space.space.name}{suffix}",
+        study_name=args.study_name or f"{space.space.name}{preset_suffix(preset_name)}",
         storage=args.storage or default_storage(results_dir),
         results_dir=results_dir,
         n_trials=_total(args.n_trials, sampler, space),

@@ -81,3 +81,14 @@ def test_figures_are_named_as_a_study_records_them(outputs) -> None:
         "test_loss_batch_sum": found.loss_batch_sum,
         "test_seconds": 1.5,
     }
+
+
+def test_the_sum_of_batch_means_depends_on_the_batch_alone(outputs) -> None:
+    logits, labels = outputs
+    loss = make_loss(TrainConfig(loss="cross_entropy"))
+    by_64 = evaluate(logits, labels, loss, seconds=0, batch_size=64)
+    losses = F.cross_entropy(logits, labels, reduction="none").double()
+    means = [part.mean() for part in losses.split(64)]
+    assert len(means) == 10
+    assert by_64.loss_batch_sum == pytest.approx(float(sum(means)) / 600, rel=1e-6)
+    assert by_64.loss == evaluated(logits, labels).loss

@@ -1,0 +1,129 @@
+"""python -m search.describe --space lenet_batch: the network, its output shapes and its size."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search.errors import run_main
+from search.flags import SPACE_FILE_WARNING, OneLineParser, add_data_flags, add_space_flags
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from trainers.config import TrainConfig
+    from trainers.data import ImageShape
+    from trainers.summary import ModelSummary
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The preset is the report's own scale unless another is asked for."""
+    parser = OneLineParser(
+        prog="python -m search.describe",
+        description="Layers, output shapes for a batch, parameters and multiply-accumulates.",
+        epilog=SPACE_FILE_WARNING,
+    )
+    add_space_flags(parser, preset="full")
+    add_data_flags(parser)
+    parser.add_argument("--image-size", type=int, metavar="N", help="default: the data set's")
+    parser.add_argument("--channels", type=int, metavar="N", help="default: the data set's")
+    parser.add_argument("--classes", type=int, metavar="N", help="default: the data set's")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0, or 2 for wrong input."""
+    args = make_parser().parse_args(argv)
+    from rich.console import Console
+
+    from search.job import choose_preset, fixed_space
+    from search.machine import gpu_count
+    from trainers.config import TrainConfig
+
+    preset_name, _ = choose_preset(args.preset, gpu_count())
+    space = fixed_space(args, preset_name)
+    config = TrainConfig.from_mapping(dict(space.recipe))
+    console = Console()
+    shape = image_shape(args, args.dataset or space.preset.dataset, console)
+    summary = model_summary(config, shape, config.batch_size)
+    console.print(
+        f"{space.space.name}, preset {preset_name}: model {config.model} for images of "
+        f"{shape.channels} x {shape.side} x {shape.side} and {shape.classes} classes",
+        highlight=False,
+    )
+    print_summary(console, summary)
+    return 0
+
+
+def image_shape(args: argparse.Namespace, dataset: str, console: Console) -> ImageShape:
+    """The data set's, if it is known without the data or given; what flags say goes first."""
+    from search.check_data import prepare_data
+    from search.checks import at_least
+    from trainers.data import SHAPES, ImageShape
+    from trainers.data.meta import read_meta
+
+    given = {"side": args.image_size, "channels": args.channels, "classes": args.classes}
+    for flag, value in zip(("image-size", "channels", "classes"), given.values(), strict=True):
+        at_least(flag, value, 1)
+    changes = {name: value for name, value in given.items() if value is not None}
+    if len(changes) == len(given):
+        return ImageShape(**changes)
+    if dataset in SHAPES:
+        return replace(SHAPES[dataset], **changes)
+    meta = read_meta(prepare_data(dataset, Path(args.data_dir).expanduser(), console))
+    _, side, _, channels = meta.shapes["train_images"]
+    return replace(ImageShape(side, channels, len(meta.classes)), **changes)
+
+
+def model_summary(config: TrainConfig, shape: ImageShape, batch_size: int) -> ModelSummary:
+    """The summary of a setting's network for such images; no weight is made."""
+    import torch
+
+    from trainers.models import build_model
+    from trainers.summary import summarize
+
+    with torch.device("meta"):
+        model = build_model(config.to_dict(), shape.classes, shape.channels, shape.side)
+    return summarize(model, shape.channels, shape.side, batch_size)
+
+
+def print_summary(console: Console, summary: ModelSummary) -> None:
+    """The parts with their shapes, every layer, and the sums."""
+    parts = [("input", summary.input_shape), *summary.children]
+    console.print(_table("parts", ("name", "output shape"), [(n, str(s)) for n, s in parts]))
+    rows = [
+        (row.name, row.type, str(row.output_shape), f"{row.parameters:,}", f"{row.macs:,}")
+        for row in summary.rows
+    ]
+    columns = ("name", "type", "output shape", "parameters", "MACs an image")
+    console.print(_table("layers", columns, rows))
+    for label, value in (
+        ("parameters", summary.parameters),
+        ("MACs an image: convolutions and linear layers", summary.macs),
+        (
+            "the same with BatchNorm and pooling, as report A counts",
+            summary.macs_with_norm_and_pool,
+        ),
+    ):
+        console.print(f"{label}: {value:,}", highlight=False)
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None)
+    for column in columns:
+        numeric = column in ("parameters", "MACs an image")
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

@@ -1,0 +1,79 @@
+"""python -m search.evaluate CHECKPOINT: the test set's figures of a trained network again."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search.errors import UserError, run_main
+from search.flags import OneLineParser, add_data_flags, add_feature_flag
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from trainers.data import ImageData
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The checkpoint knows its setting and its data; flags say where the data are now."""
+    parser = OneLineParser(
+        prog="python -m search.evaluate",
+        description="Test the weights of a best.pt, as written by search.train and search.run.",
+    )
+    parser.add_argument("checkpoint", type=Path, help="a best.pt, or the folder it lies in")
+    add_data_flags(parser)
+    add_feature_flag(parser)
+    parser.add_argument("--threads", type=int, metavar="N", help="default: as it was trained")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0, or 2 for wrong input."""
+    args = make_parser().parse_args(argv)
+    from rich.console import Console
+
+    from search.checks import at_least
+    from search.evaluation_tables import print_evaluation
+    from search.feature_output import draw_maps
+    from search.layout import FEATURE_MAPS
+    from search.say import say
+    from trainers.checkpoint import CheckpointError
+    from trainers.feature_maps import find_convolutions
+    from trainers.saved import read_saved, restore
+    from trainers.summary import summarize
+
+    at_least("threads", args.threads, 1)
+    console = Console()
+    try:
+        saved = read_saved(args.checkpoint)
+    except CheckpointError as error:
+        raise UserError(str(error)) from None
+    data = open_data(args, saved.data_folder, console)
+    trainer = restore(saved, data, args.threads)
+    find_convolutions(trainer.model, args.feature_maps)
+    say(console, f"{saved.config.model} after epoch {saved.epoch} on {data.name}")
+    summary = summarize(trainer.model, data.in_channels, data.image_size)
+    print_evaluation(console, trainer.test(), data.classes, summary, {}, ())
+    folder = args.checkpoint if args.checkpoint.is_dir() else args.checkpoint.parent
+    draw_maps(console, trainer, data, args.feature_maps, folder / FEATURE_MAPS)
+    return 0
+
+
+def open_data(args: argparse.Namespace, data_folder: Path, console: Console) -> ImageData:
+    """The data set of --dataset, else the prepared one that the model was trained on."""
+    from search.check_data import prepare_data
+    from trainers.data import DataError, open_prepared
+
+    if args.dataset:
+        folder = prepare_data(args.dataset, Path(args.data_dir).expanduser(), console)
+        return open_prepared(folder)
+    try:
+        return open_prepared(data_folder)
+    except DataError as error:
+        raise UserError(f"{error}; say with --dataset where the data are now") from None
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

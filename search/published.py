@@ -1,0 +1,42 @@
+"""The published figures that one setting is to be compared with."""
+
+from __future__ import annotations
+
+from spaces.space import Reference, ScaledSpace
+from trainers.config import TrainConfig
+
+# What may differ from a report's setting without making another experiment of it.
+_FREE = ("seed", "split_seed", "val_fraction")
+
+
+def published_for(space: ScaledSpace, config: TrainConfig) -> list[Reference]:
+    """The references whose own setting is ``config``; none at the quick preset's scale.
+
+    What a reference's setting names beside hyperparameters, such as a class, is left to the
+    reader of the list.
+    """
+    if space.preset_name != "full":
+        return []
+    return [item for item in space.space.references if _is_setting_of(item, space, config)]
+
+
+def _is_setting_of(reference: Reference, space: ScaledSpace, config: TrainConfig) -> bool:
+    options = config.to_dict()
+    named = {key: value for key, value in reference.setting.items() if key in options}
+    wanted = TrainConfig.from_mapping({**space.space.recipe, **named}).to_dict()
+    return all(options[key] == wanted[key] for key in options if key not in _FREE)
+
+
+def plain_figures(references: list[Reference]) -> dict[str, float]:
+    """Metric → value of those whose setting names hyperparameters alone, the first of each."""
+    found: dict[str, float] = {}
+    names = TrainConfig().to_dict()
+    for item in references:
+        if all(key in names for key in item.setting):
+            found.setdefault(item.metric, item.value)
+    return found
+
+
+def class_figures(references: list[Reference]) -> list[float]:
+    """Published accuracies of the classes, in the order of their labels; may be empty."""
+    return [item.value for item in references if item.metric == "class_top1"]

@@ -1,0 +1,119 @@
+"""python -m search.train --space lenet_epochs: one setting trained without a search."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search.errors import INTERRUPTED, UserError, run_main
+from search.flags import (
+    SPACE_FILE_WARNING,
+    OneLineParser,
+    add_compute_flags,
+    add_data_flags,
+    add_feature_flag,
+    add_space_flags,
+)
+from search.layout import DEFAULT_RESULTS, run_folder
+
+DIVERGED_CODE = 1
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from search.setting import Setting
+    from trainers.run import TrainingRun
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The flags of one training run."""
+    parser = OneLineParser(
+        prog="python -m search.train",
+        description="Train the recipe of a space, or one setting of it, and evaluate it.",
+        epilog=SPACE_FILE_WARNING,
+    )
+    add_space_flags(parser)
+    add_data_flags(parser)
+    add_compute_flags(parser)
+    add_feature_flag(parser)
+    parser.add_argument("--out", type=Path, help="default: results/runs/<space>[-quick]")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0: trained and evaluated; 1: it diverged; 130: interrupted; 2: wrong input."""
+    arguments = sys.argv[1:] if argv is None else argv
+    args = make_parser().parse_args(arguments)
+    from rich.console import Console
+
+    from search.check_data import prepare_data
+    from search.say import say
+    from search.setting import resolve_setting
+
+    console = Console()
+    setting = resolve_setting(args)
+    folder = args.out or default_run_folder(setting)
+    refuse_used(folder, args.resume)
+    say(console, f"{setting.space.space.name}: {setting.preset_reason}")
+    data_folder = prepare_data(setting.dataset, setting.data_dir, console)
+    run = open_run(setting, data_folder, folder, args.feature_maps)
+    again = arguments if args.resume else [*arguments, "--resume"]
+    command = shlex.join(["python", "-m", "search.train", *again])
+    return train_and_evaluate(console, setting, run, args.feature_maps, command)
+
+
+def default_run_folder(setting: Setting) -> Path:
+    """Where a run goes that names no folder."""
+    return run_folder(DEFAULT_RESULTS, setting.space.space.name, setting.space.preset_name)
+
+
+def refuse_used(folder: Path, resume: bool) -> None:
+    """A folder with something in it is only for going on."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--out {folder} is a file; name a folder")
+    if not resume and folder.is_dir() and any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty; go on with --resume, or choose another --out")
+
+
+def open_run(setting: Setting, data_folder: Path, folder: Path, maps: list[str]) -> TrainingRun:
+    """The run, resumed if it was begun. Raises ``UserError`` if ``folder`` holds another's."""
+    from trainers.feature_maps import find_convolutions
+    from trainers.run import HISTORY, TrainingRun
+
+    run = TrainingRun(setting.config, data_folder, setting.execution, folder)
+    find_convolutions(run.trainer.model, maps)
+    if run.problems and not run.trainer.history and (folder / HISTORY).exists():
+        raise UserError(f"cannot go on: {run.problems[-1]}; choose another --out")
+    return run
+
+
+def train_and_evaluate(
+    console: Console, setting: Setting, run: TrainingRun, maps: list[str], command: str
+) -> int:
+    """The epochs with their bars, then the figures of the test set. ``command`` goes on."""
+    from search.conclude_run import conclude_run
+    from search.say import say
+    from search.train_display import train_with_bars
+    from trainers.epoch import DivergedError
+
+    for problem in run.problems:
+        say(console, f"warning: {problem}")
+    try:
+        train_with_bars(console, run, setting.config.epochs)
+    except DivergedError as error:
+        say(console, f"{error}; try a lower learning rate: --set lr=…")
+        return DIVERGED_CODE
+    except KeyboardInterrupt:
+        done = len(run.trainer.history)
+        say(console, f"interrupted after epoch {done}; nothing is lost, go on with:\n  {command}")
+        return INTERRUPTED
+    conclude_run(console, setting, run, maps)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

@@ -1,0 +1,72 @@
+"""A training run in the terminal: a line per epoch, a bar for the epoch and one for the run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from search.wording import number
+from trainers.epoch import EpochResult
+from trainers.run import TrainingRun
+
+SECONDS_BETWEEN_LOOKS = 0.1
+
+
+def train_with_bars(console: Console, run: TrainingRun, epochs: int) -> None:
+    """Trains ``run`` to its end. Bars show on a terminal only, lines everywhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as progress:
+        images = len(run.trainer.train_indices)
+        whole = progress.add_task("epochs", total=epochs)
+        bar = EpochBar(progress, progress.add_task("images", total=images))
+        run.trainer.on_step = bar.step
+        for result in run.results():
+            console.print(epoch_line(result, epochs), highlight=False, soft_wrap=True)
+            progress.update(whole, completed=result.epoch)
+            bar.restart()
+    if run.trainer.history and len(run.trainer.history) < epochs:
+        console.print(f"stopped early: no better epoch for {run.trainer.config.early_stopping}")
+
+
+@dataclass
+class EpochBar:
+    """Counts images; touches the bar ten times a second, not at every step."""
+
+    progress: Progress
+    task: TaskID
+    images: int = 0
+    shown_at: float = 0.0
+
+    def step(self, images: int) -> None:
+        self.images += images
+        now = time.monotonic()
+        if now - self.shown_at >= SECONDS_BETWEEN_LOOKS:
+            self.progress.update(self.task, completed=self.images)
+            self.shown_at = now
+
+    def restart(self) -> None:
+        """The next epoch begins."""
+        self.images = 0
+        self.progress.reset(self.task)
+
+
+def epoch_line(result: EpochResult, epochs: int) -> str:
+    """``epoch 3/10: lr 0.1, train loss 1.2345 …``."""
+    return (
+        f"epoch {result.epoch}/{epochs}: lr {number(result.lr)}, "
+        f"train loss {result.train_loss:.4f} top-1 {result.train_top1:.2f} %, "
+        f"validation loss {result.val_loss:.4f} top-1 {result.val_top1:.2f} %, "
+        f"{result.seconds + result.val_seconds:.1f} s"
+    )
