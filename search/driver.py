@@ -55,7 +55,8 @@ def run_search(
     """
     with _stop_signals() as stop, _ray(resources) as scratch:
         stop.listen()  # again: Ray has a handler of its own for SIGTERM
-        _tune(ledger, resources, work, _Deadline(stop, timeout), scratch)
+        if not stop.asked:
+            _tune(ledger, resources, work, _Deadline(stop, timeout), scratch)
     ended = FINISHED if ledger.is_met() else INTERRUPTED if stop.asked else TIMED_OUT
     ledger.close()
     return ended
@@ -117,20 +118,37 @@ def _ray(resources: Resources) -> Iterator[str]:
     import ray
 
     scratch = tempfile.mkdtemp(prefix="sharpsearch-")
-    ray.init(
-        address="local",
-        num_cpus=resources.concurrency * resources.threads,
-        object_store_memory=_OBJECT_STORE_BYTES,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        _node_ip_address="127.0.0.1",
-    )
     try:
+        with _hangups_ignored():
+            ray.init(
+                address="local",
+                num_cpus=resources.concurrency * resources.threads,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _node_ip_address="127.0.0.1",
+            )
         yield scratch
+    except SystemExit:  # Ray's own answer to SIGTERM while it starts
+        raise KeyboardInterrupt from None
     finally:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _hangups_ignored() -> Iterator[None]:
+    """Within: processes that are started outlive a terminal that is closed, until they are
+    stopped in good order."""
+    if not _in_main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def _tune(
@@ -139,7 +157,13 @@ def _tune(
     from ray import tune
     from ray.tune import TuneError
 
-    from search.ray_adapters import LedgerScheduler, LedgerSearcher, LedgerStopper, make_worker
+    from search.ray_adapters import (
+        LedgerScheduler,
+        LedgerSearcher,
+        LedgerStopper,
+        StopNow,
+        make_worker,
+    )
 
     per_trial = {"cpu": resources.threads, "gpu": resources.gpus_per_trial}
     try:
@@ -156,5 +180,7 @@ def _tune(
             trial_dirname_creator=lambda trial: trial.trial_id,
             verbose=0,
         )
+    except StopNow:
+        pass
     except TuneError as error:  # the ledger's own error, which Ray keeps as a text
         raise error.__context__ or error from None
