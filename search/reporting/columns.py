@@ -9,6 +9,8 @@ import pandas as pd
 
 INTEGER, NUMBER, TEXT, TIME, FLAG = "Int64", "float64", "str", "datetime64[us]", "boolean"
 PARAMETER_PREFIX = "params_"
+RENAMED = {"wall_seconds": "seconds"}  # as trials and references name a figure: its column
+PUBLISHED_AS = {column: name for name, column in RENAMED.items()}
 
 
 @dataclass(frozen=True)

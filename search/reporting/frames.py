@@ -23,6 +23,7 @@ from search.reporting.columns import (
     INTEGER,
     NUMBER,
     PARAMETER_PREFIX,
+    RENAMED,
     TEXT,
     TRIAL_COLUMNS,
     Column,
@@ -31,7 +32,6 @@ from search.reporting.columns import (
 from search.reporting.histories import read_histories
 
 _AT_BEST_EPOCH = ("val_top5", "val_loss", "train_top1", "train_loss")
-_RENAMED = {"wall_seconds": "seconds"}  # a trial's attribute, and its column
 _RECORDED = tuple(
     column.name for column in TRIAL_COLUMNS if column.dtype in (NUMBER, INTEGER, TEXT)
 )
@@ -113,7 +113,7 @@ def _kinds(distribution: BaseDistribution) -> set[type]:
 
 
 def _trial_row(trial: FrozenTrial, direction: StudyDirection) -> dict[str, Any]:
-    figures = {_RENAMED.get(key, key): value for key, value in trial.user_attrs.items()}
+    figures = {RENAMED.get(key, key): value for key, value in trial.user_attrs.items()}
     values = trial.intermediate_values
     best = best_step(values, direction)
     return {

@@ -7,13 +7,14 @@ import numpy as np
 from search.outcome import ranked
 from search.reporting.evaluations import Evaluation, read_evaluation
 from search.reporting.study_data import StudyData
-from search.reporting.table import BEST, PLAIN, RECIPE, Row, Table
+from search.reporting.table import BEST, PLAIN, PUBLISHED, RECIPE, Row, Table
 from search.reporting.texts import percent
 from search.wording import settings
 
 MOST_ROWS = 6
 MOST_CLASSES = 20
 EXTREMES = 10
+CALLED = {"airplane": "plane", "automobile": "car"}  # CIFAR-10's names, in the reports' words
 
 
 def per_class(data: StudyData) -> Table | None:
@@ -28,7 +29,8 @@ def per_class(data: StudyData) -> Table | None:
         order = np.argsort(np.nan_to_num(first.recall, nan=np.inf))
         shown = np.concatenate([order[:EXTREMES], order[-EXTREMES:]])
         caption += f" Of {len(first.classes)} classes the {EXTREMES} worst and the {EXTREMES} best."
-    rows = []
+    names = [first.classes[i] for i in shown]
+    rows = published_rows(data, names)
     for number, evaluation in found:
         trial = data.frozen[number]
         is_recipe = data.recipe is not None and number == data.recipe.number
@@ -38,10 +40,36 @@ def per_class(data: StudyData) -> Table | None:
         test = trial.user_attrs.get("test_top1")
         mark = BEST if is_best else RECIPE if is_recipe else PLAIN
         rows.append(Row((str(number), words, percent(test), *cells), mark))
-    classes = [first.classes[i] for i in shown]
-    headings = ("trial", "setting", "test top-1 (%)", *classes)
+    headings = ("trial", "setting", "test top-1 (%)", *names)
     text = frozenset({0, 1})
     return Table("Accuracy of each class (%)", headings, tuple(rows), caption, text)
+
+
+def published_rows(data: StudyData, classes: list[str]) -> list[Row]:
+    """What was published for just these classes, one row per setting."""
+    names = [CALLED.get(name, name) for name in classes]
+    found: dict[str, dict[str, float]] = {}
+    totals: dict[str, float] = {}
+    for reference in data.references:
+        others = {k: v for k, v in reference["setting"].items() if k != "class"}
+        if reference["metric"] == "class_top1":
+            of_setting = found.setdefault(settings(others), {})
+            of_setting[str(reference["setting"].get("class"))] = reference["value"]
+        elif reference["metric"] == "test_top1":
+            totals.setdefault(settings(others), reference["value"])
+    return [
+        Row(
+            (
+                "published",
+                words or "the recipe",
+                percent(totals.get(words)),
+                *(percent(values[name]) for name in names),
+            ),
+            PUBLISHED,
+        )
+        for words, values in found.items()
+        if set(names) <= set(values)
+    ]
 
 
 def changed(data: StudyData, number: int) -> dict[str, object]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
+from search.reporting.columns import PUBLISHED_AS, RENAMED
 from search.reporting.section import Section, Tiles, section
 from search.reporting.study_data import StudyData
 from search.reporting.table import BEST, CHANGED, PLAIN, Row, Table, drop_empty_columns
@@ -23,6 +25,7 @@ from search.reporting.texts import (
 )
 
 COMPARED = ("val_top1", "test_top1", "test_top5", "test_loss", "test_loss_batch_sum")
+NOT_OF_A_TRIAL = {"class", "layer"}  # settings with a table of their own, or with none here
 COSTS = ("parameters", "seconds", "best_epoch")
 
 
@@ -87,7 +90,7 @@ def side_by_side(data: StudyData) -> Table | None:
     rows = []
     for metric in (*COMPARED, *COSTS):
         values = [row[metric] for _, row in shown]
-        reference = data.published.get(metric)
+        reference = data.published.get(PUBLISHED_AS.get(metric, metric))
         if all(map(missing, values)) and reference is None:
             continue
         cells = [heading(metric), figure(metric, reference)]
@@ -154,10 +157,11 @@ def published(data: StudyData) -> Table | None:
     """Every published figure beside the trial with just that setting, where there is one."""
     rows = []
     for reference in data.references:
+        if NOT_OF_A_TRIAL & set(reference["setting"]):
+            continue
         trial = trial_with(data, reference["setting"])
-        row = None if trial is None else data.row(trial)
         metric = reference["metric"]
-        ours = row[metric] if row is not None and metric in row.index else None
+        ours = None if trial is None else measured(data.row(trial), metric)
         changed = ", ".join(f"{k} = {setting(v)}" for k, v in reference["setting"].items())
         cells = (
             heading(metric),
@@ -179,6 +183,14 @@ def published(data: StudyData) -> Table | None:
         "This study: the completed trial with the recipe's values and just this setting.",
         frozenset({0, 1, 5}),
     )
+
+
+def measured(row: pd.Series, metric: str) -> Any:
+    """A trial's figure by the name that references have for it; None where it has none."""
+    if metric == "test_error":
+        return 100 - row["test_top1"]
+    name = RENAMED.get(metric, metric)
+    return row[name] if name in row.index else None
 
 
 def trial_with(data: StudyData, changed: Mapping[str, Any]) -> FrozenTrial | None:

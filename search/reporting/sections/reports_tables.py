@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from search.reporting.columns import PARAMETER_PREFIX
+from search.reporting.columns import PARAMETER_PREFIX, PUBLISHED_AS
 from search.reporting.section import Block, Section, section
 from search.reporting.sections.classes import per_class
 from search.reporting.study_data import StudyData
@@ -52,7 +52,8 @@ def leading(data: StudyData) -> Table | None:
     names = _parameters(data)
     rows = []
     if data.published:
-        cells = [figure(metric, data.published.get(metric)) for metric in LEADING]
+        found = {metric: data.published.get(PUBLISHED_AS.get(metric, metric)) for metric in LEADING}
+        cells = [figure(metric, value) for metric, value in found.items()]
         rows.append(Row(("published", *cells, *[""] * len(names)), PUBLISHED))
     shown = done.head(MOST_TRIALS)
     if data.recipe is not None and data.recipe.number not in set(shown["number"]):
