@@ -30,8 +30,8 @@ class Execution:
         Choice(DEVICES).check("device", self.device)
         Choice(PRECISIONS).check("precision", self.precision)
         Flag().check("channels_last", self.channels_last)
-        Integer(1).check("threads", self.threads)
-        Integer(1).check("processes", self.processes)
+        for name in ("threads", "processes"):
+            object.__setattr__(self, name, Integer(1).check(name, getattr(self, name)))
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any]) -> Execution:

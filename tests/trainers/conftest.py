@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits
 
 from trainers.config import TrainConfig
@@ -16,6 +17,12 @@ from trainers.trainer import Trainer
 
 TRAIN, TEST = 30, 10  # images of each digit
 TINY = {"model": "wide_resnet", "depth": 10, "width": 1, "batch_size": 48, "epochs": 3}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Tensors here are so small that a second thread only waits."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
