@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import Any
 
@@ -12,6 +13,8 @@ from rich.table import Table
 
 from search.driver import FINISHED
 from search.job import Job
+from search.layout import DEFAULT_RESULTS, default_storage
+from search.outcome import best_completed, published_values, spending
 from search.say import say
 from search.storage import hide_password
 from search.wording import duration, number
@@ -22,12 +25,12 @@ SHOWN = (
     ("test top-5 %", "test_top5"),
     ("test loss", "test_loss"),
 )
+MOST_FAILURES = 5
 
 
 def best_trial(study: Study) -> FrozenTrial | None:
-    """The completed trial with the highest validation accuracy, the earliest of equals."""
-    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return max(done, key=lambda trial: (trial.value, -trial.number)) if done else None
+    """The completed trial with the best validation accuracy, the earliest of equals."""
+    return best_completed(study.get_trials(deepcopy=False), study.direction)
 
 
 def conclude(console: Console, job: Job, study: Study, ended: str, command: str) -> None:
@@ -35,25 +38,38 @@ def conclude(console: Console, job: Job, study: Study, ended: str, command: str)
     print_result(console, study, job.config.epochs)
     if ended != FINISHED:
         say(console, f"{ended}; nothing is lost, the same command goes on:\n  {command}")
-    storage = shlex.quote(hide_password(job.storage))
-    say(console, f"look:    optuna-dashboard {storage}")
-    name = shlex.quote(study.study_name)
-    say(console, f"export:  optuna trials --storage {storage} --study-name {name} -f table")
+    say(console, f"look:    python -m search.dashboard{where(job)}")
+    name = f" --study-name {shlex.quote(study.study_name)}"
+    say(console, f"report:  python -m search.report{name}{where(job)}")
     say(console, f"files:   {job.folder.path}")
+    if job.storage != hide_password(job.storage):
+        say(console, "the storage's password is not shown; put the URL into OPTUNA_STORAGE")
+
+
+def where(job: Job) -> str:
+    """The flags that lead another command to the job's studies; none that it would guess."""
+    flags = ""
+    if job.storage != (os.environ.get("OPTUNA_STORAGE") or default_storage(job.results_dir)):
+        flags += f" --storage {shlex.quote(hide_password(job.storage))}"
+    if job.results_dir != DEFAULT_RESULTS:
+        flags += f" --results-dir {shlex.quote(str(job.results_dir))}"
+    return flags
 
 
 def print_result(console: Console, study: Study, epochs: int) -> None:
-    """Table of best, trial 0 and published; what the pruner saved."""
+    """Table of best, trial 0 and published; failures; what the pruner saved."""
     trials = study.get_trials(deepcopy=False)
-    best = best_trial(study)
+    best = best_completed(trials, study.direction)
     if best is None:
         console.print("no trial has completed yet")
-        return
-    console.print(comparison(study, best, trials[0]))
-    for trial in trials:
-        if trial.state == TrialState.FAIL:
-            console.print(f"trial {trial.number} failed: {trial.user_attrs.get('reason')}")
-    console.print(savings(trials, epochs), highlight=False)
+    else:
+        console.print(comparison(study, best, trials[0]))
+    failed = [trial for trial in trials if trial.state == TrialState.FAIL]
+    for trial in failed[:MOST_FAILURES]:
+        say(console, f"trial {trial.number} failed: {trial.user_attrs.get('reason')}")
+    if len(failed) > MOST_FAILURES:
+        say(console, f"… and {len(failed) - MOST_FAILURES} more failed")
+    say(console, savings(trials, epochs))
 
 
 def comparison(study: Study, best: FrozenTrial, recipe: FrozenTrial) -> Table:
@@ -88,22 +104,15 @@ def figure(trial: FrozenTrial, key: str) -> str:
 
 def published_figures(study: Study) -> dict[str, str]:
     """The published figures of the recipe's own setting, by metric."""
-    found: dict[str, str] = {}
-    for reference in study.user_attrs.get("references", []):
-        if not reference["setting"]:
-            found.setdefault(reference["metric"], f"{reference['value']:g}")
-    return found
+    found = published_values(study.user_attrs.get("references", []))
+    return {metric: f"{value:g}" for metric, value in found.items()}
 
 
 def savings(trials: list[FrozenTrial], epochs: int) -> str:
-    """How many epochs were trained, and how many pruning spared."""
-    ended = [trial for trial in trials if trial.state.is_finished()]
-    trained = sum(len(trial.intermediate_values) for trial in ended)
-    pruned = [trial for trial in ended if trial.state == TrialState.PRUNED]
-    spared = sum(epochs - len(trial.intermediate_values) for trial in pruned)
-    share = 100 * spared / max(1, trained + spared)
-    seconds = sum(trial.user_attrs.get("wall_seconds", 0.0) for trial in ended)
+    """How many epochs were trained, and how many the pruner spared."""
+    spent = spending(trials, epochs)
     return (
-        f"{len(ended)} trials ended, {len(pruned)} of them pruned: {trained} epochs trained "
-        f"({duration(seconds)} of workers' time), {spared} saved by pruning ({share:.0f} %)"
+        f"{spent.ended} trials ended, {spent.pruned} of them pruned: {spent.epochs_trained} epochs "
+        f"trained ({duration(spent.seconds)} of workers' time), {spent.epochs_saved} saved by "
+        f"pruning ({spent.saved_share:.0f} %)"
     )

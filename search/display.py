@@ -9,45 +9,59 @@ from pathlib import Path
 from typing import IO
 
 from optuna.study import Study
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
 from search.closing import best_trial, published_figures
 from search.events import Ended, Event, Note
 from search.job import Job
+from search.live_view import live_view
 from search.progress import Progress
-from search.wording import duration, line, settings
+from search.wording import line
 
-STATE_STYLES = {"COMPLETE": "green", "PRUNED": "yellow", "FAIL": "red"}
+QUIET, NORMAL, VERBOSE = "quiet", "normal", "verbose"
 
 
 class Display:
-    """Shows events: call it with each. ``reference`` is the published figure in words."""
+    """Shows events: call it with each. ``reference`` is the published figure in words.
 
-    def __init__(self, progress: Progress, console: Console, log: IO[str], reference: str):
+    Quiet shows warnings alone, verbose a line per event above the live view too. The log gets
+    every event, whatever is shown.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        console: Console,
+        log: IO[str],
+        reference: str,
+        manner: str = NORMAL,
+    ):
         self.progress = progress
         self.console = console
         self.log = log
         self.reference = reference
+        self.manner = manner
         self._live: Live | None = None
 
     def __call__(self, event: Event) -> None:
         self.progress.take(event)
-        text = line(event)
+        text = line(event, detailed=self.manner == VERBOSE)
         self.log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
         self.log.flush()
-        if self._live is None:
+        if self._is_shown(event):
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
-        elif isinstance(event, Note):
-            self._live.console.print(text, markup=False, highlight=False)
+
+    def _is_shown(self, event: Event) -> bool:
+        """Whether it gets a line: what the live view has needs none."""
+        if self.manner == QUIET:
+            return isinstance(event, Note) and event.warning
+        return isinstance(event, Note) or self._live is None or self.manner == VERBOSE
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Within: the live view, if there is a terminal."""
-        if not self.console.is_terminal:
+        """Within: the live view, if there is a terminal and somebody looks."""
+        if not self.console.is_terminal or self.manner == QUIET:
             yield
             return
         with Live(
@@ -59,43 +73,13 @@ class Display:
                 self._live = None
 
     def render(self) -> RenderableType:
-        """The view of this moment."""
-        return Group(self._head(), self._trials(), self._recent())
-
-    def _head(self) -> Text:
-        progress = self.progress
-        best = progress.best
-        left = progress.seconds_left()
-        parts = [f"{progress.ended} of {progress.n_trials} trials ended"]
-        if best is not None:
-            parts.append(f"best {best.value:.2f} % (trial {best.number})")
-        parts.append(self.reference)
-        if left is not None:
-            parts.append(f"about {duration(left)} left at this rate of pruning")
-        return Text(" · ".join(part for part in parts if part), style="bold")
-
-    def _trials(self) -> Table:
-        table = Table(box=None, pad_edge=False, expand=True)
-        table.add_column("trial", justify="right")
-        table.add_column("epoch", justify="right", no_wrap=True)
-        table.add_column("", width=20)
-        table.add_column("validation", justify="right", no_wrap=True)
-        table.add_column("setting", ratio=1)
-        for live in list(self.progress.live.values()):  # another thread draws than counts
-            value = "–" if live.value is None else f"{live.value:.2f} %"
-            bar = ProgressBar(total=live.epochs, completed=live.epoch, width=20)
-            epoch = f"{live.epoch}/{live.epochs}"
-            table.add_row(str(live.number), epoch, bar, value, settings(live.params))
-        return table
-
-    def _recent(self) -> Text:
-        text = Text()
-        for event in list(self.progress.recent):
-            text.append(line(event) + "\n", style=STATE_STYLES.get(event.state, ""))
-        return text
+        """The view of this moment, as large as the terminal is now."""
+        return live_view(self.progress, self.reference, self.console.height)
 
 
-def display_for(job: Job, study: Study, console: Console, log: IO[str]) -> Display:
+def display_for(
+    job: Job, study: Study, console: Console, log: IO[str], manner: str = NORMAL
+) -> Display:
     """The display of a search that begins or goes on."""
     progress = Progress(job.n_trials)
     for trial in study.get_trials(deepcopy=False):
@@ -106,7 +90,9 @@ def display_for(job: Job, study: Study, console: Console, log: IO[str]) -> Displ
     if best is not None:
         progress.best = Ended(best.number, best.state.name, best.value, "", best.params)
     published = published_figures(study).get("test_top1")
-    return Display(progress, console, log, f"published {published} %" if published else "")
+    scale = "" if study.user_attrs.get("preset") == "full" else " at its own scale"
+    reference = f"published{scale}: test {published} %" if published else ""
+    return Display(progress, console, log, reference, manner)
 
 
 def open_log(path: Path) -> IO[str]:

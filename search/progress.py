@@ -66,6 +66,10 @@ class Progress:
         if better and (self.best is None or (self.best.value or 0) < (event.value or 0)):
             self.best = event
 
+    def epochs_per_trial(self) -> float:
+        """What a trial that ended came to, pruned ones included."""
+        return self.epochs_of_ended / max(1, self.ended)
+
     def seconds_left(self) -> float | None:
         """The epochs that are probably left, at the rate of epochs so far.
 
@@ -74,7 +78,7 @@ class Progress:
         """
         if self.first_epoch_at is None or self.ended_here < 2 or self.epochs_here < 2:
             return None
-        per_trial = self.epochs_of_ended / max(1, self.ended)
+        per_trial = self.epochs_per_trial()
         begun = sum(max(0.0, per_trial - live.epoch) for live in self.live.values())
         to_come = max(0, self.n_trials - self.ended - len(self.live)) * per_trial
         rate = self.epochs_here / max(1e-9, time.monotonic() - self.first_epoch_at)

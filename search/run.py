@@ -51,6 +51,9 @@ def make_parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="of the sampler; the trainer's: --set seed=N")
     add("--concurrency", type=int, metavar="N", help="trials at once")
     add("--gpus-per-trial", type=float, metavar="F", help="may be a fraction")
+    loud = parser.add_mutually_exclusive_group().add_argument
+    loud("-q", "--quiet", action="store_true", help="show warnings and the result alone")
+    loud("-v", "--verbose", action="store_true", help="show every event, epochs in detail")
     add("--dry-run", action="store_true", help="show what would be run; write nothing")
     return parser
 
@@ -71,11 +74,15 @@ def main(argv: list[str] | None = None) -> int:
         show(job)
         return 0
     command = shlex.join(["python", "-m", "search.run", *arguments])
-    return search(job, command.replace(job.storage, hide_password(job.storage)))
+    manner = "quiet" if args.quiet else "verbose" if args.verbose else "normal"
+    return search(job, command.replace(job.storage, hide_password(job.storage)), manner)
 
 
-def search(job: Job, command: str) -> int:
-    """Runs ``job`` to its total, its time-out or a signal, and prints how it ended."""
+def search(job: Job, command: str, manner: str = "normal") -> int:
+    """Runs ``job`` to its total, its time-out or a signal, and prints how it ended.
+
+    ``manner`` of showing it: quiet, normal or verbose.
+    """
     from rich.console import Console
 
     from search.check_data import check_data, prepare_data
@@ -98,7 +105,7 @@ def search(job: Job, command: str) -> int:
     job = replace(job, execution=choice.execution, resources=choice.resources)
     with watched(job.storage), Lease(job.folder) as lease, open_log(job.folder.log) as log:
         study = open_study(job, data, lease, command)
-        display = display_for(job, study, console, log)
+        display = display_for(job, study, console, log, manner)
         ledger = Ledger(study, make_plan(job, study, data_folder), lease, display)
         ended = FINISHED
         if not ledger.is_met():
