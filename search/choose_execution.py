@@ -53,11 +53,20 @@ def recorded_execution(job: Job) -> Choice | None:
     if EXECUTION not in study.user_attrs:
         return None
     execution = Execution.from_mapping(study.user_attrs[EXECUTION])
-    at_once = job.asked.concurrency or max(1, cpu_count() // execution.threads)
+    return Choice(execution, _resources_for(execution, job), "as the study began")
+
+
+def _resources_for(execution: Execution, job: Job) -> Resources:
+    """What this machine gives to a study that began to compute elsewhere, or with other flags."""
     if execution.device == "cuda":
-        at_once = job.resources.concurrency
-    resources = replace(job.resources, concurrency=at_once, threads=execution.threads)
-    return Choice(execution, resources, "as the study began")
+        if not job.resources.gpus_per_trial:
+            raise UserError(
+                f"study {job.study_name!r} began on a GPU, and this run has none; go on where "
+                "there is one, or choose another --study-name"
+            )
+        return replace(job.resources, threads=execution.threads)
+    at_once = job.asked.concurrency or max(1, cpu_count() // execution.threads)
+    return Resources(at_once, execution.threads)
 
 
 def choose_execution(

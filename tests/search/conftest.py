@@ -134,3 +134,19 @@ def open_desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
 @pytest.fixture(autouse=True)
 def quiet_optuna() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prepared data of this session's tests."""
+    return tmp_path_factory.mktemp("prepared")
+
+
+def tree(folder: Path) -> dict[str, int]:
+    """Every file and folder below, with its size."""
+    return {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*")}
+
+
+@pytest.fixture
+def tree_of() -> Callable[[Path], dict[str, int]]:
+    return tree
