@@ -8,6 +8,7 @@ results/<study>/lr_range.csv         the learning-rate range test, where one was
 results/<study>/report/              what search.report wrote
 results/artifacts/                   what search.dashboard shows of trials
 results/runs/<space>[-<preset>]/     what search.train wrote: a trial's files
+results/lr_range/<space>[-<preset>]/ what search.lr_range wrote
 """
 
 from __future__ import annotations
@@ -45,6 +46,11 @@ def run_folder(results_dir: Path, space_name: str, preset_name: str) -> Path:
 def artifacts_dir(results_dir: Path) -> Path:
     """What the dashboard shows of trials, for all studies of a results folder."""
     return results_dir / "artifacts"
+
+
+def range_folder(results_dir: Path, space_name: str, preset_name: str) -> Path:
+    """Where a learning-rate range test without a search is kept."""
+    return results_dir / "lr_range" / safe_name(f"{space_name}{preset_suffix(preset_name)}")
 
 
 @dataclass(frozen=True)

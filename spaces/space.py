@@ -35,7 +35,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class Preset:
-    """How much to spend: recipe values and parameters that replace the space's own."""
+    """How much to spend: recipe values and parameters that replace the space's own.
+
+    ``lr_range_steps`` > 0: a learning-rate range test over so many mini-batches comes first.
+    """
 
     dataset: str
     n_trials: int
@@ -43,6 +46,7 @@ class Preset:
     parameters: tuple[Parameter, ...] = ()
     sampler: str = "tpe"
     pruner: str = "halving"
+    lr_range_steps: int = 0
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import starmap
+from itertools import count, starmap
 
 import torch
 from torch import Tensor
@@ -69,6 +69,11 @@ class Batches:
         """How much more than an equal share the ``images`` of this process are in a batch."""
         start, stop = self._bounds[step]
         return images * self.ranks.size / (stop - start)
+
+    def endless(self, indices: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of epoch 1, 2, … without end."""
+        for epoch in count(1):
+            yield from self.training(indices, epoch)
 
     def validation(self, indices: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Training images kept for validation, as they are."""

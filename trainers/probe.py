@@ -8,11 +8,9 @@ and changes the number of threads.
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +48,7 @@ def _speed(config: TrainConfig, data: Any, execution: Execution) -> float:
     from trainers.trainer import Trainer
 
     trainer = Trainer(config, data, execution)
-    batches = _endless(trainer)
+    batches = trainer.batches.endless(trainer.train_indices)
     for _ in range(WARM_UP_STEPS):
         trainer.step(*next(batches))
     _wait(execution)
@@ -61,11 +59,6 @@ def _speed(config: TrainConfig, data: Any, execution: Execution) -> float:
         steps += 1
         elapsed = time.perf_counter() - start
     return steps * config.batch_size / elapsed
-
-
-def _endless(trainer: Any) -> Iterator[Any]:
-    for epoch in itertools.count(1):
-        yield from trainer.batches.training(trainer.train_indices, epoch)
 
 
 def _wait(execution: Execution) -> None:

@@ -1,0 +1,115 @@
+"""python -m search.lr_range --space NAME: which learning rate to start with."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search.errors import run_main
+from search.flags import (
+    SPACE_FILE_WARNING,
+    OneLineParser,
+    add_compute_flags,
+    add_data_flags,
+    add_space_flags,
+)
+from search.layout import DEFAULT_RESULTS, range_folder
+from search.lr_interval import DEFAULT_STEPS, lr_parameter, narrowed
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from search.setting import Setting
+    from trainers.lr_range import RangeCurve, Sweep
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The sweep is report C's unless flags say otherwise; where it starts, C does not say."""
+    parser = OneLineParser(
+        prog="python -m search.lr_range",
+        description="Learning-rate range test (Smith 2017): the rate grows exponentially over "
+        "some hundred mini-batches; the loss falls fastest at the rate to start with.",
+        epilog=SPACE_FILE_WARNING,
+    )
+    add_space_flags(parser)
+    add_data_flags(parser)
+    add_compute_flags(parser)
+    parser.add_argument("--start", type=float, default=1e-5, help="default: 1e-5")
+    parser.add_argument("--end", type=float, default=1.0, help="default: 1")
+    steps_help = f"mini-batches (default: the preset's, else {DEFAULT_STEPS})"
+    parser.add_argument("--steps", type=int, metavar="N", help=steps_help)
+    parser.add_argument("--out", type=Path, help="default: results/lr_range/<space>[-quick]")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0; 2 for wrong input."""
+    args = make_parser().parse_args(argv)
+    from rich.console import Console
+
+    from search.check_data import prepare_data
+    from search.say import say
+    from search.setting import resolve_setting
+    from trainers.lr_range import Sweep
+
+    console = Console()
+    setting = resolve_setting(args)
+    scaled = setting.space
+    steps = scaled.preset.lr_range_steps or DEFAULT_STEPS
+    sweep = Sweep(args.start, args.end, args.steps if args.steps is not None else steps)
+    folder = args.out or range_folder(DEFAULT_RESULTS, scaled.space.name, scaled.preset_name)
+    say(console, f"{scaled.space.name}: {setting.preset_reason}")
+    data_folder = prepare_data(setting.dataset, setting.data_dir, console)
+    curve = run_test(console, setting, data_folder, sweep)
+    write(folder, curve)
+    say(console, finding(setting, sweep, curve))
+    say(console, f"files: {folder}")
+    return 0
+
+
+def run_test(console: Console, setting: Setting, data_folder: Path, sweep: Sweep) -> RangeCurve:
+    """The test with a bar while it lasts."""
+    from rich.progress import Progress
+
+    from trainers.data import open_prepared
+    from trainers.lr_range import range_test
+
+    data = open_prepared(data_folder)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("mini-batches", total=sweep.steps)
+        return range_test(
+            setting.config, data, setting.execution, sweep, lambda: progress.advance(bar)
+        )
+
+
+def write(folder: Path, curve: RangeCurve) -> None:
+    """The curve as CSV and as a picture."""
+    from trainers.lr_range import write_curve
+    from trainers.lr_range_picture import save_picture
+
+    write_curve(folder, curve)
+    save_picture(folder, curve)
+
+
+def finding(setting: Setting, sweep: Sweep, curve: RangeCurve) -> str:
+    """What the test came to, in words."""
+    tried = f"{len(curve.rates)} mini-batches from {sweep.start:g} to {curve.rates[-1]:.3g}"
+    if curve.suggestion is None:
+        return (
+            f"no suggestion: the loss never falls over {tried}; try other --start, --end, --steps"
+        )
+    text = f"suggested learning rate: {curve.suggestion:.3g} (the loss falls fastest; {tried})"
+    published = [r for r in setting.space.space.references if r.metric == "suggested_lr"]
+    for reference in published:
+        text += f"\npublished: {reference.value:g} ({reference.source})"
+    if lr_parameter(setting.space) is not None:
+        lr = lr_parameter(narrowed(setting.space, curve.suggestion, setting.config))
+        assert lr is not None
+        text += f"\na search with --lr-range-test would try {lr.low:g} to {lr.high:g}"
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
