@@ -1,0 +1,82 @@
+"""The cost of one report (write and pruner's decision) in a large study against a small one.
+
+    python -m benchmarks.late_report
+
+A trial of 30 epochs is reported epoch by epoch among finished trials of 30 epochs; the pruner
+decides at epochs 2, 4, 8 and 16. The median is over all epochs; the second line is over those at
+which the pruner looks at every other trial. The third holds the median against 5 ms.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.harness import Aim, Case, Options, alternate, main
+from benchmarks.studies import EPOCHS, make_study, next_task, open_ledger, report
+from search.ledger import Ledger
+from search.messages import Failed
+
+TRIALS = {"smallest": (30, 10), "normal": (10_000, 100)}
+RUNGS = (2, 4, 8, 16)
+
+
+def cases(options: Options) -> list[Case]:
+    large, small = TRIALS[options.size]
+    with ExitStack() as stack:
+        studies = []
+        for trials in (large, small):
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            ledger = stack.enter_context(open_ledger(make_study(options, folder, trials)))
+            _milliseconds(ledger)
+            studies.append(Reports(ledger))
+        late, early = studies
+        alternate(late.trial, early.trial, options.pairs)
+    return [
+        Case.of_pairs(
+            f"{large} trials against {small}", "ms", Aim("≤", 2), late.medians, early.medians
+        ),
+        Case.of_pairs("the same, at rungs", "ms", Aim("≤", 2), late.at_rungs, early.at_rungs),
+        Case.of_pairs(
+            f"{large} trials against 5 ms",
+            "ms",
+            Aim("≤", 1),
+            late.medians,
+            [5.0] * len(late.medians),
+        ),
+    ]
+
+
+class Reports:
+    """Medians over the epochs of each trial reported."""
+
+    def __init__(self, ledger: Ledger):
+        self.ledger = ledger
+        self.medians: list[float] = []
+        self.at_rungs: list[float] = []
+
+    def trial(self) -> float:
+        found = _milliseconds(self.ledger)
+        self.medians.append(statistics.median(found))
+        self.at_rungs.append(statistics.median(found[epoch - 1] for epoch in RUNGS))
+        return self.medians[-1]
+
+
+def _milliseconds(ledger: Ledger) -> list[float]:
+    """Of each epoch's report."""
+    task = next_task(ledger)
+    found = []
+    for epoch in range(1, EPOCHS + 1):
+        start = time.perf_counter()
+        assert report(ledger, task, epoch)
+        found.append(1000 * (time.perf_counter() - start))
+    ledger.end(task.number, Failed("measured"))
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main("late_report", "one report", cases))

@@ -1,0 +1,58 @@
+"""One trial of the ledger (ask, report twice, decide, tell) late in a study against early in it.
+
+    python -m benchmarks.late_trial
+
+SQLite, TPE over seven parameters, successive halving; no Ray and nothing trained.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.harness import Aim, Case, Options, Sample, compare, main
+from benchmarks.studies import make_study, open_ledger, whole_trial
+from search.ledger import Ledger
+
+TRIALS = {"smallest": (30, 10), "normal": (10_000, 1000)}
+TRIALS_A_SAMPLE = {"smallest": 1, "normal": 10}
+
+
+def cases(options: Options) -> list[Case]:
+    large, small = TRIALS[options.size]
+    count = TRIALS_A_SAMPLE[options.size]
+    with ExitStack() as stack:
+        late, early = (_ledger(stack, options, trials) for trials in (large, small))
+        for ledger in (late, early):
+            for _ in range(2):  # the first reads the study, and is the recipe's own
+                whole_trial(ledger)
+        name = f"trial {large} against trial {small}"
+        samples = _median(late, count), _median(early, count)
+        return [compare(name, "ms", Aim("≤", 1.5), *samples, options.pairs)]
+
+
+def _ledger(stack: ExitStack, options: Options, trials: int) -> Ledger:
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    return stack.enter_context(open_ledger(make_study(options, folder, trials)))
+
+
+def _median(ledger: Ledger, count: int) -> Sample:
+    """Milliseconds of a trial, the median of ``count``."""
+
+    def milliseconds() -> float:
+        seconds = []
+        for _ in range(count):
+            start = time.perf_counter()
+            whole_trial(ledger)
+            seconds.append(time.perf_counter() - start)
+        return 1000 * statistics.median(seconds)
+
+    return milliseconds
+
+
+if __name__ == "__main__":
+    sys.exit(main("late_trial", "ask, report, decide, tell", cases))

@@ -1,0 +1,95 @@
+"""Accuracy in bfloat16 against float32: paired by seed, with the 95 % interval of the difference.
+
+    python -m benchmarks.precision_parity
+
+low and high are that interval as a share of the float32 accuracy; the aim is met when it holds 1.
+A pair has the same weights at the start, the same order and the same augmentation.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import statistics
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from benchmarks.data import part_of, prepared
+from benchmarks.harness import Aim, Case, Options, main
+from search.machine import cpu_count
+from spaces import named_space
+from trainers.config import TrainConfig
+from trainers.data import prepare
+from trainers.execution import PRECISIONS, Execution
+
+SEEDS = {"smallest": 2, "normal": 8}
+ALL = 10**9
+Task = tuple[dict[str, Any], str, str, int]  # configuration, precision, data folder, images
+
+
+def cases(options: Options) -> list[Case]:
+    digits = str(prepare("digits", options.data_dir))
+    images = str(prepared(options))
+    wrn = {**named_space("wrn_sam").at("quick").recipe, "epochs": 1 if options.smallest else 12}
+    cnn = {**named_space("lenet_batch").at("full").recipe, "epochs": 1 if options.smallest else 3}
+    few = 300 if options.smallest else ALL
+    rows = [
+        ("WideResNet-10-1 with SAM, digits", wrn, digits, few),
+        ("small CNN, 32x32 images", cnn, images, few),
+    ]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1 if options.smallest else cpu_count(), context) as pool:
+        return [_case(pool, SEEDS[options.size], *row) for row in rows]
+
+
+def _case(
+    pool: ProcessPoolExecutor, seeds: int, name: str, recipe: dict[str, Any], data: str, images: int
+) -> Case:
+    tasks: list[Task] = [
+        ({**recipe, "seed": seed}, precision, data, images)
+        for precision in PRECISIONS
+        for seed in range(seeds)
+    ]
+    found = list(pool.map(accuracy, tasks))
+    exact, rounded = found[:seeds], found[seeds:]
+    mean = statistics.fmean(exact)
+    gain, spread = _interval([b - a for a, b in zip(exact, rounded, strict=True)])
+    return Case(
+        f"{name}, {seeds} seeds",
+        "test top-1 %",
+        statistics.fmean(rounded),
+        mean,
+        1 + gain / mean,
+        1 + (gain - spread) / mean,
+        1 + (gain + spread) / mean,
+        Aim("≈", 1),
+    )
+
+
+def _interval(differences: list[float]) -> tuple[float, float]:
+    """Mean, and half the width of its 95 % confidence interval (Student's t)."""
+    from scipy.stats import t
+
+    n = len(differences)
+    error = statistics.stdev(differences) / n**0.5
+    return statistics.fmean(differences), float(t.ppf(0.975, n - 1)) * error
+
+
+def accuracy(task: Task) -> float:
+    """Test accuracy in % of one trial, seen with its best weights."""
+    from trainers.trainer import Trainer
+
+    config, precision, data, images = task
+    trainer = Trainer(
+        TrainConfig.from_mapping(config),
+        part_of(Path(data), images, images),
+        Execution(precision=precision),
+    )
+    while not trainer.finished:
+        trainer.train_epoch()
+    return trainer.test().top1
+
+
+if __name__ == "__main__":
+    sys.exit(main("precision_parity", "accuracy, bfloat16 against float32", cases))

@@ -1,0 +1,172 @@
+"""Large studies, made in seconds: finished trials written into Optuna's tables many at a time."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from optuna.distributions import distribution_to_json
+from optuna.storages._rdb import models
+from optuna.trial import TrialState
+from sqlalchemy import create_engine, insert
+
+from benchmarks.harness import Options
+from benchmarks.jobs import make_job
+from search.distributions import distributions
+from search.job import Job
+from search.layout import default_storage
+from search.lease import Lease
+from search.ledger import Ledger
+from search.messages import Completed, EpochDone, Task
+from search.open_study import make_plan, open_study
+from trainers.data import prepare
+from trainers.data.cache import load_prepared
+
+EPOCHS = 30
+FIGURES = (  # as many numbers as the ledger keeps of a trial
+    *("best_epoch", "test_top1", "test_top5", "test_loss", "test_loss_batch_sum", "test_seconds"),
+    *("cpu_seconds", "wall_seconds", "cpu_utilization", "peak_memory_mb"),
+    *("parameters", "macs", "seconds_per_epoch"),
+)
+
+
+def study_job(options: Options, results_dir: Path) -> Job:
+    """A search of wrn_sam (seven parameters, TPE, successive halving) over small images."""
+    flags = ("--space", "wrn_sam", "--preset", "quick", "--set", f"epochs={EPOCHS}")
+    job = make_job(replace(options, dataset="digits"), *flags, "--results-dir", str(results_dir))
+    return replace(job, n_trials=10**6, storage=default_storage(results_dir))
+
+
+@contextmanager
+def open_ledger(job: Job) -> Iterator[Ledger]:
+    """What ``search.run`` opens before it starts Ray."""
+    folder = prepare(job.dataset, job.data_dir)
+    meta, _ = load_prepared(folder)
+    with Lease(job.folder) as lease:
+        study = open_study(job, meta, lease, "benchmark")
+        yield Ledger(study, make_plan(job, study, folder), lease, lambda event: None)
+
+
+def make_study(options: Options, results_dir: Path, trials: int) -> Job:
+    """A study of ``trials`` completed trials with 30 epochs each; its trial 0 is not begun."""
+    job = study_job(options, results_dir)
+    with open_ledger(job) as ledger:
+        study_id = ledger.study._study_id
+    engine = create_engine(job.storage)
+    rows = _rows(job, study_id, trials)
+    with engine.begin() as connection:
+        for model, values in rows.items():
+            connection.execute(insert(model), values)
+    engine.dispose()
+    return job
+
+
+def _rows(job: Job, study_id: int, trials: int) -> dict[Any, list[dict[str, Any]]]:
+    drawn = random.Random(0)
+    kinds = {name: (d, distribution_to_json(d)) for name, d in _distributions(job).items()}
+    finite = models.TrialIntermediateValueModel.TrialIntermediateValueType.FINITE
+    rows: dict[Any, list[dict[str, Any]]] = {
+        model: []
+        for model in (
+            models.TrialModel,
+            models.TrialParamModel,
+            models.TrialValueModel,
+            models.TrialIntermediateValueModel,
+            models.TrialUserAttributeModel,
+        )
+    }
+    first, start = 2, datetime(2026, 1, 1)  # 1 is the recipe, waiting
+    for number in range(1, trials + 1):
+        trial_id = first + number - 1
+        final = 40 + 50 * drawn.random()
+        curve = [final * (1 - math.exp(-epoch / 8)) for epoch in range(1, EPOCHS + 1)]
+        began = start + timedelta(minutes=number)
+        rows[models.TrialModel].append(
+            {
+                "trial_id": trial_id,
+                "number": number,
+                "study_id": study_id,
+                "state": TrialState.COMPLETE,
+                "datetime_start": began,
+                "datetime_complete": began + timedelta(minutes=1),
+            }
+        )
+        rows[models.TrialValueModel].append(
+            {
+                "trial_id": trial_id,
+                "objective": 0,
+                "value": curve[-1],
+                "value_type": models.TrialValueModel.TrialValueType.FINITE,
+            }
+        )
+        rows[models.TrialParamModel] += [
+            {
+                "trial_id": trial_id,
+                "param_name": name,
+                "param_value": _internal(distribution, drawn),
+                "distribution_json": text,
+            }
+            for name, (distribution, text) in kinds.items()
+        ]
+        rows[models.TrialIntermediateValueModel] += [
+            {
+                "trial_id": trial_id,
+                "step": epoch,
+                "intermediate_value": value,
+                "intermediate_value_type": finite,
+            }
+            for epoch, value in enumerate(curve, 1)
+        ]
+        rows[models.TrialUserAttributeModel] += [
+            {"trial_id": trial_id, "key": key, "value_json": json.dumps(drawn.random())}
+            for key in FIGURES
+        ]
+    return rows
+
+
+def _distributions(job: Job) -> dict[str, Any]:
+    return dict(distributions(job.space.parameters))
+
+
+def _internal(distribution: Any, drawn: random.Random) -> float:
+    """A value inside a distribution, as the tables hold it: a number, or a choice's index."""
+    if hasattr(distribution, "choices"):
+        return drawn.randrange(len(distribution.choices))
+    low, high = distribution.low, distribution.high
+    if distribution.step:
+        steps = round((high - low) / distribution.step)
+        return low + distribution.step * drawn.randint(0, steps)
+    if distribution.log:
+        value = math.exp(drawn.uniform(math.log(low), math.log(high)))
+    else:
+        value = drawn.uniform(low, high)
+    return round(value) if isinstance(low, int) else value
+
+
+def whole_trial(ledger: Ledger, epochs: int = 2) -> None:
+    """Ask, some reports with a decision each, tell; the trial's value is like the others'."""
+    task = next_task(ledger)
+    for epoch in range(1, epochs + 1):
+        if not report(ledger, task, epoch):
+            return
+    ledger.end(task.number, Completed(dict.fromkeys(FIGURES, 0.5)))
+
+
+def next_task(ledger: Ledger) -> Task:
+    task = ledger.next_task()
+    assert task is not None
+    return task
+
+
+def report(ledger: Ledger, task: Task, epoch: int) -> bool:
+    """One epoch of a trial that is as good as the best, so that it goes on."""
+    value = 90 * (1 - math.exp(-epoch / 8))
+    usage = dict.fromkeys(FIGURES[6:], 0.5)
+    return ledger.report(task.number, EpochDone({"epoch": epoch, "val_top1": value}, usage))
