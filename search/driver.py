@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import shutil
 import signal
-import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
+from search.errors import SearchError
+from search.events import Note
 from search.ledger import Ledger
+from search.local_ray import in_main_thread, local_ray, lost_process
+from search.watch import Bounds, Watch
 
-FINISHED, TIMED_OUT, INTERRUPTED = "finished", "timed out", "interrupted"
-
-# Ray decides these when it is imported; a user's own setting wins.
-_RAY_ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",  # the display is ours
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they mean to the driver
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study database holds the results
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # a first Ctrl-C ends the search in good order, see below
-    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # Ray's snapshot is never needed to go on
-    "TUNE_WARN_THRESHOLD_S": "60",
-}
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_OBJECT_STORE_BYTES = 80 * 1024 * 1024  # messages are small, images are memory-mapped files
+MOST_RESTARTS = 3  # of Ray, in one search
+FINISHED, TIMED_OUT, INTERRUPTED = "finished", "timed out", "interrupted"
 
 
 @dataclass(frozen=True)
@@ -43,6 +30,7 @@ class Resources:
     threads: int
     gpus_per_trial: float = 0.0
     max_retries: int = 2
+    bounds: Bounds = field(default_factory=Bounds)
 
 
 def run_search(
@@ -53,13 +41,35 @@ def run_search(
     ``work`` is a function from ``Task`` to messages, as ``search.work.train_task``. Returns how
     it ended; trials that were live then stay RUNNING in the study and on disk.
     """
-    with _stop_signals() as stop, _ray(resources) as scratch:
-        stop.listen()  # again: Ray has a handler of its own for SIGTERM
-        if not stop.asked:
-            _tune(ledger, resources, work, _Deadline(stop, timeout), scratch)
+    with _stop_signals() as stop:
+        deadline = _Deadline(stop, timeout)
+        ledger.hurry = deadline.reached
+        restarts = 0
+        while lost := _with_ray(ledger, resources, work, deadline, stop):
+            restarts += 1
+            if restarts > MOST_RESTARTS:
+                raise SearchError(
+                    f"Ray's {lost} died {restarts} times; what was recorded is kept, the same "
+                    "command goes on"
+                )
+            for number in list(ledger.live):
+                ledger.let_go(number)
+            ledger.observe(Note(f"Ray's {lost} died; Ray is started again", warning=True))
     ended = FINISHED if ledger.is_met() else INTERRUPTED if stop.asked else TIMED_OUT
     ledger.close()
     return ended
+
+
+def _with_ray(
+    ledger: Ledger, resources: Resources, work: Any, deadline: _Deadline, stop: _Stop
+) -> str:
+    """Trains in one life of Ray; returns which of its processes died, if one did."""
+    cpus = resources.concurrency * resources.threads
+    with local_ray(cpus, resources.concurrency) as scratch:
+        stop.listen()  # again: Ray has a handler of its own for SIGTERM
+        if not deadline.reached():
+            _tune(ledger, resources, work, deadline, scratch)
+        return "" if deadline.reached() else lost_process()
 
 
 class _Stop:
@@ -75,13 +85,8 @@ class _Stop:
     def listen(self) -> None:
         """Takes the signals that are not ignored: nohup means to outlive the terminal."""
         for number in STOP_SIGNALS:
-            if _in_main_thread() and signal.getsignal(number) != signal.SIG_IGN:
+            if in_main_thread() and signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self)
-
-
-def _in_main_thread() -> bool:
-    """Python takes signals there only; a search in another thread ends by its time-out."""
-    return threading.current_thread() is threading.main_thread()
 
 
 @contextmanager
@@ -93,7 +98,7 @@ def _stop_signals() -> Iterator[_Stop]:
         yield stop
     finally:
         for number, handler in before.items():
-            if _in_main_thread():
+            if in_main_thread():
                 signal.signal(number, handler)
 
 
@@ -107,48 +112,6 @@ class _Deadline:
     def reached(self) -> bool:
         late = self._end is not None and time.monotonic() >= self._end
         return late or self._stop.asked
-
-
-@contextmanager
-def _ray(resources: Resources) -> Iterator[str]:
-    """A private Ray on this machine's loopback, and a scratch folder for what Tune writes."""
-    for name, value in _RAY_ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.concurrency)
-    import ray
-
-    scratch = tempfile.mkdtemp(prefix="sharpsearch-")
-    try:
-        with _hangups_ignored():
-            ray.init(
-                address="local",
-                num_cpus=resources.concurrency * resources.threads,
-                object_store_memory=_OBJECT_STORE_BYTES,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _node_ip_address="127.0.0.1",
-            )
-        yield scratch
-    except SystemExit:  # Ray's own answer to SIGTERM while it starts
-        raise KeyboardInterrupt from None
-    finally:
-        ray.shutdown()
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-@contextmanager
-def _hangups_ignored() -> Iterator[None]:
-    """Within: processes that are started outlive a terminal that is closed, until they are
-    stopped in good order."""
-    if not _in_main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGHUP, before)
 
 
 def _tune(
@@ -165,16 +128,16 @@ def _tune(
         make_worker,
     )
 
+    watch = Watch(resources.bounds)
     per_trial = {"cpu": resources.threads, "gpu": resources.gpus_per_trial}
     try:
         tune.run(
             tune.with_resources(make_worker(work), per_trial),
             search_alg=LedgerSearcher(ledger, resources.concurrency),
-            scheduler=LedgerScheduler(ledger),
-            stop=LedgerStopper(ledger, deadline.reached),
+            scheduler=LedgerScheduler(ledger, watch, resources.max_retries, lost_process),
+            stop=LedgerStopper(ledger, deadline.reached, watch, lost_process),
             num_samples=-1,
             reuse_actors=True,
-            max_failures=resources.max_retries,
             raise_on_failed_trial=False,
             storage_path=scratch,
             trial_dirname_creator=lambda trial: trial.trial_id,

@@ -14,7 +14,11 @@ class UserError(ValueError):
     """Something the user can mend; the text names value, rule and remedy in one line."""
 
 
-class StorageError(RuntimeError):
+class SearchError(RuntimeError):
+    """The search cannot go on; one line with the cause. What was recorded stays valid."""
+
+
+class StorageError(SearchError):
     """The study database stopped working in mid-search; one line with the cause."""
 
 
@@ -31,7 +35,7 @@ def run_main(main: Callable[[], int]) -> int:
     except (UserError, SpaceError, ConfigError) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return USAGE
-    except StorageError as error:
+    except SearchError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return BROKEN
     except KeyboardInterrupt:

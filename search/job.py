@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,8 @@ def resolve(args: argparse.Namespace) -> Job:
     sampler = known("sampler", args.sampler or preset.sampler, SAMPLERS)
     precision = known("precision", args.precision, ("auto", *PRECISIONS))
     resources = choose_resources(args.concurrency, args.threads, args.gpus_per_trial, gpus)
+    retries = int(at_least("max-retries", args.max_retries, 0) or 0)
+    resources = replace(resources, max_retries=retries)
     results_dir = Path(args.results_dir)
     writable(results_dir)
     return Job(

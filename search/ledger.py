@@ -19,9 +19,20 @@ from optuna.trial import Trial, TrialState
 
 from search import events
 from search.claims import Claims
+from search.errors import SearchError
+from search.failing import common_failure
 from search.layout import StudyFolder
 from search.lease import Lease
-from search.messages import Completed, Diverged, Ending, EpochDone, Failed, OutOfMemory, Task
+from search.messages import (
+    Blocked,
+    Completed,
+    Diverged,
+    Ending,
+    EpochDone,
+    Failed,
+    OutOfMemory,
+    Task,
+)
 from spaces.space import ScaledSpace
 from trainers.config import TrainConfig
 from trainers.faults import fault_point
@@ -53,6 +64,7 @@ class LiveTrial:
     best: float = -math.inf
     pruned: bool = False
     usage: Mapping[str, float] | None = None
+    decided: int = 0
 
 
 class Ledger:
@@ -71,6 +83,7 @@ class Ledger:
         self.observe = observe
         self.live: dict[int, LiveTrial] = {}
         self.closed = False
+        self.hurry: Callable[[], bool] = lambda: False  # whether the search is asked to stop
 
     # -- asking ------------------------------------------------------------------------------
 
@@ -105,11 +118,11 @@ class Ledger:
             self._end_infeasible(trial, broken)
             return None
         live = self._recall(trial, config)
-        self.live[trial.number] = live
         self.observe(events.Started(trial.number, trial.params, config.epochs, live.epoch))
         if live.epoch and self._decide(live):
             self._end_pruned(live)
             return None
+        self.live[trial.number] = live  # last: until here, asking again takes it up again
         return Task(
             number=trial.number,
             config=config.to_dict(),
@@ -142,16 +155,17 @@ class Ledger:
     def _report(self, live: LiveTrial, news: EpochDone) -> bool:
         number = live.trial.number
         epoch, value = int(news.result["epoch"]), float(news.result[OBJECTIVE])
-        if epoch <= live.epoch:
+        if epoch <= live.epoch and live.decided == live.epoch:
             return True
         if math.isnan(value):
             self._end(live, Diverged(f"diverged in epoch {epoch}: {OBJECTIVE} is nan", epoch))
             return False
-        live.trial.report(value, epoch)
-        fault_point("epoch reported")
-        live.epoch, live.usage = epoch, news.usage
-        live.best = max(live.best, value)
-        self.observe(events.Epoch(number, epoch, live.config.epochs, value, news.result))
+        if epoch > live.epoch:
+            live.trial.report(value, epoch)
+            fault_point("epoch reported")
+            live.epoch, live.usage = epoch, news.usage
+            live.best = max(live.best, value)
+            self.observe(events.Epoch(number, epoch, live.config.epochs, value, news.result))
         if self._decide(live):
             self._end_pruned(live)
             return False
@@ -161,7 +175,10 @@ class Ledger:
         """Asks the pruner about the last epoch. The recipe's own trial always runs to its end:
         it is what the others are compared with."""
         last = live.epoch >= live.config.epochs
-        return live.trial.number != 0 and not last and live.trial.should_prune()
+        prune = live.trial.number != 0 and not last and live.trial.should_prune()
+        if not prune:
+            live.decided = live.epoch
+        return prune
 
     # -- ending ------------------------------------------------------------------------------
 
@@ -197,8 +214,24 @@ class Ledger:
             self._constrain(live.trial, "memory")
             self._tell(live.trial, TrialState.PRUNED, None, f"out_of_memory: {ending.reason}")
         elif isinstance(ending, Failed):
-            self._tell(live.trial, TrialState.FAIL, None, ending.reason)
             self._keep_traceback(live.trial.number, ending.traceback)
+            self._tell(live.trial, TrialState.FAIL, None, ending.reason)
+            self._stop_if_all_fail()
+        elif isinstance(ending, Blocked):
+            self.close()
+            raise SearchError(
+                f"trial {live.trial.number} cannot go on: {ending.reason}; "
+                "what was recorded is kept, the same command goes on"
+            )
+
+    def _stop_if_all_fail(self) -> None:
+        reason = common_failure(self.study.get_trials(deepcopy=False))
+        if reason:
+            self.close()
+            raise SearchError(
+                f"all trials so far failed for the same reason: {reason}; see "
+                f"{self.plan.folder.failure(0)}; the same command tries the next one"
+            )
 
     def _best_epoch(self, live: LiveTrial) -> int:
         values = self._values(live.trial)
@@ -251,6 +284,10 @@ class Ledger:
         return ended >= self.plan.n_trials and not any(
             trial.state == TrialState.RUNNING for trial in trials
         )
+
+    def let_go(self, number: int) -> None:
+        """The trial's worker is gone: it is handed out again, from its last epoch."""
+        self.live.pop(number, None)
 
     def close(self) -> None:
         """No more news is taken: what is live stays RUNNING, for the next driver to take up."""

@@ -60,5 +60,13 @@ class Failed:
     traceback: str = ""
 
 
-Message = EpochDone | Completed | Diverged | OutOfMemory | Failed
-Ending = Completed | Diverged | OutOfMemory | Failed
+@dataclass(frozen=True)
+class Blocked:
+    """The machine, not the trial, is at fault: a full disk, data that is gone. The trial is left
+    to be taken up again."""
+
+    reason: str
+
+
+Message = EpochDone | Completed | Diverged | OutOfMemory | Failed | Blocked
+Ending = Completed | Diverged | OutOfMemory | Failed | Blocked

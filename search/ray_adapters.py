@@ -7,8 +7,11 @@ searcher asks for tasks and hears of trials that Ray gave up.
 
 from __future__ import annotations
 
+import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from ray import tune
@@ -16,13 +19,24 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from search.events import Note
 from search.ledger import Ledger
-from search.messages import EpochDone, Failed, Message, Task
+from search.messages import EpochDone, Failed, Message, OutOfMemory, Task
+from search.watch import Watch
+from trainers.parent import die_with_parent
 
 TASK, MESSAGE = "task", "message"
+LOW_ON_MEMORY = "low on memory"  # how Ray says that its memory monitor ended a worker
 SECONDS_BETWEEN_LOOKS = 1.0
 
 Work = Callable[[Task], Iterator[Message]]
+
+
+@dataclass(frozen=True)
+class Began:
+    """A worker is at a trial now; its process number."""
+
+    pid: int
 
 
 class NotSaved:
@@ -39,7 +53,6 @@ class LedgerSearcher(NotSaved, Searcher):
         super().__init__()
         self.ledger = ledger
         self.concurrency = concurrency
-        self.numbers: dict[str, int] = {}
         self._next_look = 0.0
 
     def suggest(self, trial_id: str) -> Any:
@@ -50,7 +63,6 @@ class LedgerSearcher(NotSaved, Searcher):
             return None
         task = self.ledger.next_task()
         if task is not None:
-            self.numbers[trial_id] = task.number
             return {TASK: task}
         if self.ledger.is_met():
             return Searcher.FINISHED
@@ -60,10 +72,7 @@ class LedgerSearcher(NotSaved, Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Only what no message told: a worker that died more often than it may."""
-        number = self.numbers.pop(trial_id, None)
-        if error and number is not None:
-            self.ledger.end(number, Failed("the worker died, also when it was started again"))
+        """Nothing: the scheduler has heard of it."""
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to keep."""
@@ -73,20 +82,50 @@ class LedgerSearcher(NotSaved, Searcher):
 
 
 class LedgerScheduler(NotSaved, FIFOScheduler):
-    """Hands each message to the ledger and passes its decision on."""
+    """Hands each message to the ledger and passes its decision on.
 
-    def __init__(self, ledger: Ledger):
+    A trial whose worker died is asked for again, up to ``max_retries`` times. ``lost`` names the
+    process of Ray that died, if one did: no trial is to blame for that.
+    """
+
+    def __init__(self, ledger: Ledger, watch: Watch, max_retries: int, lost: Callable[[], str]):
         super().__init__()
         self.ledger = ledger
+        self.watch = watch
+        self.max_retries = max_retries
+        self.lost = lost
+        self.deaths: Counter[int] = Counter()
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         task: Task = trial.config[TASK]
-        message: Message = result[MESSAGE]
+        message: Message | Began = result[MESSAGE]
+        if isinstance(message, Began):
+            self.watch.began(task.number, message.pid)
+            return TrialScheduler.CONTINUE
         if isinstance(message, EpochDone):
-            goes_on = self.ledger.report(task.number, message)
-            return TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP
-        self.ledger.end(task.number, message)
+            self.watch.heard(task.number)
+            if self.ledger.report(task.number, message):
+                return TrialScheduler.CONTINUE
+        else:
+            self.ledger.end(task.number, message)
+        self.watch.ended(task.number)
         return TrialScheduler.STOP
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """Its worker died."""
+        number = trial.config[TASK].number
+        reason = self.watch.ended(number) or "its worker died"
+        if self.lost():
+            return
+        self.deaths[number] += 1
+        if self.deaths[number] <= self.max_retries:
+            text = f"trial {number}: {reason}; another worker goes on with it"
+            self.ledger.observe(Note(text, warning=True))
+            self.ledger.let_go(number)
+        elif LOW_ON_MEMORY in str(trial.get_error()).lower():
+            self.ledger.end(number, OutOfMemory("host memory: Ray ended the worker"))
+        else:
+            self.ledger.end(number, Failed(f"{reason}, {self.deaths[number]} times"))
 
 
 class StopNow(BaseException):
@@ -95,11 +134,16 @@ class StopNow(BaseException):
 
 
 class LedgerStopper(NotSaved, tune.Stopper):
-    """Ends the experiment when ``stop`` says so, after the ledger has been closed."""
+    """Leaves Tune when ``stop`` says so, after the ledger has been closed, or when Ray died;
+    looks after the workers meanwhile."""
 
-    def __init__(self, ledger: Ledger, stop: Callable[[], bool]):
+    def __init__(
+        self, ledger: Ledger, stop: Callable[[], bool], watch: Watch, lost: Callable[[], str]
+    ):
         self.ledger = ledger
         self.stop = stop
+        self.watch = watch
+        self.lost = lost
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
@@ -108,6 +152,9 @@ class LedgerStopper(NotSaved, tune.Stopper):
         if self.stop():
             self.ledger.close()
             raise StopNow
+        if self.lost():
+            raise StopNow
+        self.watch.look()
         return False
 
 
@@ -115,10 +162,11 @@ def make_worker(work: Work) -> type[tune.Trainable]:
     """A Ray worker that stays warm from trial to trial and steps through ``work``'s messages."""
 
     class Worker(tune.Trainable):
-        _messages: Iterator[Message]
+        _messages: Iterator[Message | Began]
 
         def setup(self, config: dict[str, Any]) -> None:
-            self._messages = work(config[TASK])
+            die_with_parent()
+            self._messages = _announced(work, config[TASK])
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
             self._messages.close()  # type: ignore[attr-defined]  # ends a pruned trial's monitor
@@ -129,3 +177,8 @@ def make_worker(work: Work) -> type[tune.Trainable]:
             return {MESSAGE: next(self._messages)}
 
     return Worker
+
+
+def _announced(work: Work, task: Task) -> Iterator[Message | Began]:
+    yield Began(os.getpid())
+    yield from work(task)

@@ -50,6 +50,13 @@ def make_parser() -> argparse.ArgumentParser:
     add("--pruner", help="halving (default), hyperband, median or none")
     add("--seed", type=int, default=0, help="of the sampler; the trainer's: --set seed=N")
     add("--concurrency", type=int, metavar="N", help="trials at once")
+    add(
+        "--max-retries",
+        type=int,
+        default=2,
+        metavar="N",
+        help="of a trial whose worker died or hung, from its checkpoint (default: 2)",
+    )
     add("--gpus-per-trial", type=float, metavar="F", help="may be a fraction")
     loud = parser.add_mutually_exclusive_group().add_argument
     loud("-q", "--quiet", action="store_true", help="show warnings and the result alone")
@@ -91,8 +98,8 @@ def search(job: Job, command: str, manner: str = "normal") -> int:
     from search.display import display_for, open_log
     from search.driver import FINISHED, TIMED_OUT, run_search
     from search.lease import Lease
-    from search.ledger import Ledger
     from search.open_study import check_study, make_plan, open_study
+    from search.patience import PatientLedger
     from search.storage import watched
     from search.work import train_task
 
@@ -106,7 +113,7 @@ def search(job: Job, command: str, manner: str = "normal") -> int:
     with watched(job.storage), Lease(job.folder) as lease, open_log(job.folder.log) as log:
         study = open_study(job, data, lease, command)
         display = display_for(job, study, console, log, manner)
-        ledger = Ledger(study, make_plan(job, study, data_folder), lease, display)
+        ledger = PatientLedger(study, make_plan(job, study, data_folder), lease, display)
         ended = FINISHED
         if not ledger.is_met():
             with display.running():

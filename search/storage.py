@@ -20,10 +20,13 @@ UNUSABLE = (SQLAlchemyError, OSError, RuntimeError, optuna.exceptions.StorageInt
 SQLITE_WAIT_SECONDS = 120  # the dashboard reads, another driver writes: wait, don't fail
 
 
-def open_storage(url: str, create: bool = True) -> BaseStorage:
+def open_storage(
+    url: str, create: bool = True, sqlite_wait: float = SQLITE_WAIT_SECONDS
+) -> BaseStorage:
     """The storage at ``url`` (Optuna's own notation). Raises ``UserError`` if it cannot be opened.
 
-    With ``create`` false, a SQLite file that does not exist is refused, not made.
+    With ``create`` false, a SQLite file that does not exist is refused, not made. ``sqlite_wait``
+    is how many seconds a locked file is waited for, in silence and deaf to signals.
     """
     try:
         if is_journal(url):
@@ -32,7 +35,7 @@ def open_storage(url: str, create: bool = True) -> BaseStorage:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             _check_sqlite(url, parsed.database, create)
-            return RDBStorage(url, engine_kwargs=_sqlite_options())
+            return RDBStorage(url, engine_kwargs=_sqlite_options(sqlite_wait))
         return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
     except UserError:
         raise
@@ -87,8 +90,8 @@ def _check_file(path: Path, create: bool) -> None:
         raise UserError(f"no study database at {str(path)!r}; run a search first or name another")
 
 
-def _sqlite_options() -> dict[str, Any]:
-    return {"connect_args": {"timeout": SQLITE_WAIT_SECONDS}}
+def _sqlite_options(wait: float) -> dict[str, Any]:
+    return {"connect_args": {"timeout": wait}}
 
 
 def hide_password(url: str) -> str:

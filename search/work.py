@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
+from errno import ENOMEM
 from pathlib import Path
 
-from search.messages import Completed, Diverged, EpochDone, Failed, Message, OutOfMemory, Task
+from search.messages import (
+    Blocked,
+    Completed,
+    Diverged,
+    EpochDone,
+    Failed,
+    Message,
+    OutOfMemory,
+    Task,
+)
 
 
 def train_task(task: Task) -> Iterator[Message]:
     """The messages of one trial, the last one an ending; a trial's own faults are endings too."""
+    from trainers.data.errors import DataError
     from trainers.epoch import DivergedError
 
     try:
@@ -19,6 +30,10 @@ def train_task(task: Task) -> Iterator[Message]:
         yield Diverged(str(error), error.epoch)
     except MemoryError as error:
         yield OutOfMemory(f"host memory: {error}")
+    except OSError as error:
+        yield _no_memory_or_blocked(error)
+    except DataError as error:
+        yield Blocked(str(error))
     except Exception as error:
         yield _failure(error)
 
@@ -39,6 +54,12 @@ def _train(task: Task) -> Iterator[Message]:
             yield EpochDone(result.to_dict(), run.usage())
     evaluation = run.test()
     yield Completed(evaluation.figures() | run.usage())
+
+
+def _no_memory_or_blocked(error: OSError) -> Message:
+    """No setting is to blame for a full disk or a folder that is gone."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return OutOfMemory(f"host memory: {text}") if error.errno == ENOMEM else Blocked(text)
 
 
 def _failure(error: Exception) -> Message:

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # child processes import ``drivi
 
 import driving
 
-FLAGS = {"invented": ("--n-trials", "8", "--epochs", "4"), "trained": ("--n-trials", "4")}
+FLAGS = {"invented": ("--n-trials", "10", "--epochs", "4"), "trained": ("--n-trials", "4")}
 
 # Children are forked from a server that has imported what is slow to import, once.
 PROCESSES = multiprocessing.get_context("forkserver")

@@ -1,0 +1,84 @@
+"""A private Ray on this machine's loopback, and whether it still lives."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Ray decides these when it is imported; a user's own setting wins.
+_RAY_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # everywhere: ports open on the loopback only
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # the display is ours
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they mean to the driver
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study database holds the results
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # a first Ctrl-C ends the search in good order, see below
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # Ray's snapshot is never needed to go on
+    "TUNE_WARN_THRESHOLD_S": "60",
+}
+_OBJECT_STORE_BYTES = 80 * 1024 * 1024  # messages are small, images are memory-mapped files
+
+
+@contextmanager
+def local_ray(cpus: int, at_once: int) -> Iterator[str]:
+    """A private Ray on this machine's loopback, and a scratch folder for what Tune writes."""
+    for name, value in _RAY_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(at_once)
+    import ray
+
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a worker's death is told by us
+    scratch = tempfile.mkdtemp(prefix="sharpsearch-")
+    try:
+        with _hangups_ignored():
+            ray.init(
+                address="local",
+                num_cpus=cpus,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _node_ip_address="127.0.0.1",
+            )
+        yield scratch
+    except SystemExit:  # Ray's own answer to SIGTERM while it starts
+        raise KeyboardInterrupt from None
+    finally:
+        ray.shutdown()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _hangups_ignored() -> Iterator[None]:
+    """Within: processes that are started outlive a terminal that is closed, until they are
+    stopped in good order."""
+    if not in_main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def in_main_thread() -> bool:
+    """Python takes signals there only; a search in another thread ends by its time-out."""
+    return threading.current_thread() is threading.main_thread()
+
+
+def lost_process() -> str:
+    """The name of Ray's own process that has died, without which no worker lives; "" if none."""
+    from ray._private import worker
+
+    node = worker._global_node
+    dead: set[str] = set() if node is None else {kind for kind, _ in node.dead_processes()}
+    return ", ".join(sorted(dead & {"raylet", "gcs_server"}))
