@@ -20,6 +20,7 @@ from search.ledger import OBJECTIVE, Plan
 from search.pruners import make_pruner
 from search.samplers import make_sampler
 from search.storage import hide_password, open_storage
+from trainers.data import DATASETS
 from trainers.data.meta import Meta
 from trainers.faults import fault_point
 
@@ -155,7 +156,13 @@ def _description(job: Job, data: Meta, command: str) -> dict[str, Any]:
         "space": {"name": space.name, "title": space.title, "source": space.source},
         "preset": job.space.preset_name,
         "baseline": job.space.baseline(),
-        "dataset": {"name": data.name, "classes": list(data.classes), "shapes": data.shapes},
+        "dataset": {
+            "name": data.name,
+            "classes": list(data.classes),
+            "shapes": data.shapes,
+            "given": _absolute(job.dataset),
+            "data_dir": str(job.data_dir.resolve()),
+        },
         "search": {
             "sampler": job.sampler,
             "pruner": job.pruner,
@@ -170,6 +177,11 @@ def _description(job: Job, data: Meta, command: str) -> dict[str, Any]:
             "machine": f"{platform.node()}, {platform.machine()}, {platform.system()}",
         },
     }
+
+
+def _absolute(dataset: str) -> str:
+    """A name as it is, a path such that it can be found from anywhere."""
+    return dataset if dataset in DATASETS else str(Path(dataset).expanduser().resolve())
 
 
 def package_versions() -> dict[str, str]:
