@@ -24,6 +24,8 @@ def show(job: Job) -> None:
     for label, values in (("recipe", {}), ("sample", sample)):
         console.print(f"model size, {label}: {model_size(job, values)}", highlight=False)
     r = job.resources
+    if job.lr_range_steps:
+        console.print(f"first: a learning-rate range test over {job.lr_range_steps} mini-batches")
     console.print(
         f"would run: study {job.study_name!r}, {job.n_trials} trials of up to "
         f"{job.config.epochs} epochs on {job.dataset}, sampler {job.sampler}, pruner {job.pruner}; "

@@ -84,7 +84,7 @@ def _classes(evaluation: Evaluation, classes: Sequence[str], published: Sequence
 
 def _confusion(evaluation: Evaluation, classes: Sequence[str]) -> Table:
     numbers = [str(number) for number in range(len(classes))]
-    table = _table("confusion matrix: rows are true, columns called", ("", *numbers))
+    table = _table("confusion matrix (rows: the truth)", ("", *numbers))
     for number, name, row in zip(numbers, classes, evaluation.confusion, strict=True):
         table.add_row(f"{number} {name}", *map(str, row))
     return table

@@ -13,6 +13,7 @@ from search.driver import Resources
 from search.errors import UserError
 from search.find_space import find_space
 from search.layout import StudyFolder, default_storage, preset_suffix
+from search.lr_interval import DEFAULT_STEPS, lr_parameter
 from search.machine import gpu_count
 from search.options import parse_settings
 from search.pruners import PRUNERS
@@ -25,16 +26,21 @@ from trainers.execution import PRECISIONS, Execution
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user decided of the machine's use; None and "auto" leave it to the program."""
+    """What the user decided; None and "auto" leave it to the program."""
 
     concurrency: int | None
     threads: int | None
     precision: str
+    lr_range_test: bool | None
 
 
 @dataclass(frozen=True)
 class Job:
-    """Everything ``search.run`` needs, checked as far as it can be without data or database."""
+    """Everything ``search.run`` needs, checked as far as it can be without data or database.
+
+    ``lr_range_steps``: mini-batches of a range test that comes first; 0 for none. ``lr_range``:
+    what such a test came to.
+    """
 
     space: ScaledSpace
     preset_reason: str
@@ -52,6 +58,8 @@ class Job:
     seed: int
     resources: Resources
     asked: Asked
+    lr_range_steps: int
+    lr_range: Mapping[str, Any] | None = None
 
     @property
     def probes(self) -> bool:
@@ -93,7 +101,8 @@ def resolve(args: argparse.Namespace) -> Job:
         pruner=known("pruner", args.pruner or preset.pruner, PRUNERS),
         seed=int(at_least("seed", args.seed, 0) or 0),
         resources=resources,
-        asked=Asked(args.concurrency, args.threads, precision),
+        asked=Asked(args.concurrency, args.threads, precision, args.lr_range_test),
+        lr_range_steps=_range_steps(args.lr_range_test, space),
     )
 
 
@@ -127,6 +136,16 @@ def _total(asked: int | None, sampler: str, space: ScaledSpace) -> int:
             f"--n-trials must be at most {points}, the points of this space's grid, got {total}"
         )
     return total
+
+
+def _range_steps(asked: bool | None, space: ScaledSpace) -> int:
+    if asked is False:
+        return 0
+    if lr_parameter(space) is None:
+        if asked:
+            raise UserError("--lr-range-test needs an lr that varies; leave out --set lr=…")
+        return 0
+    return space.preset.lr_range_steps or (DEFAULT_STEPS if asked else 0)
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,12 +24,13 @@ from trainers.data import DATASETS
 from trainers.data.meta import Meta
 from trainers.faults import fault_point
 
-IDENTITY, REFERENCES, EXECUTION, PROVENANCE, FOLDER = (
+IDENTITY, REFERENCES, EXECUTION, PROVENANCE, FOLDER, LR_RANGE = (
     "identity",
     "references",
     "execution",
     "provenance",
     "folder",
+    "lr_range",
 )
 SECONDS_BETWEEN_WARNINGS = 10  # of waiting for a locked database, once the search is on
 _PACKAGES = ("sharpsearch", "torch", "torchvision", "optuna", "ray", "numpy")
@@ -148,6 +149,7 @@ def _description(job: Job, data: Meta, command: str) -> dict[str, Any]:
     """What reports and the dashboard show of a study; written once."""
     space = job.space.space
     return {
+        **({LR_RANGE: dict(job.lr_range)} if job.lr_range else {}),
         EXECUTION: job.execution.to_dict(),
         REFERENCES: [
             {**asdict(reference), "setting": plain(reference.setting)}

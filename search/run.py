@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from search.errors import INTERRUPTED, run_main
@@ -58,6 +59,11 @@ def make_parser() -> argparse.ArgumentParser:
         help="of a trial whose worker died or hung, from its checkpoint (default: 2)",
     )
     add("--gpus-per-trial", type=float, metavar="F", help="may be a fraction")
+    add(
+        "--lr-range-test",
+        action=argparse.BooleanOptionalAction,
+        help="first narrow the learning rate by a range test (default: as the preset says)",
+    )
     loud = parser.add_mutually_exclusive_group().add_argument
     loud("-q", "--quiet", action="store_true", help="show warnings and the result alone")
     loud("-v", "--verbose", action="store_true", help="show every event, epochs in detail")
@@ -100,16 +106,20 @@ def search(job: Job, command: str, manner: str = "normal") -> int:
     from search.lease import Lease
     from search.open_study import check_study, make_plan, open_study
     from search.patience import PatientLedger
+    from search.range_first import range_first, recorded_range
+    from search.say import say
     from search.storage import watched
     from search.work import train_task
 
     console = Console()
     data_folder = prepare_data(job.dataset, job.data_dir, console)
     data = check_data(job, data_folder)
+    job = recorded_range(job)
     check_study(job, data)
     choice = recorded_execution(job) or choose_execution(job, data, data_folder, console.print)
     console.print(f"computing: {choice.reason}", highlight=False)
     job = replace(job, execution=choice.execution, resources=choice.resources)
+    job = range_first(job, data_folder, partial(say, console))
     with watched(job.storage), Lease(job.folder) as lease, open_log(job.folder.log) as log:
         study = open_study(job, data, lease, command)
         display = display_for(job, study, console, log, manner)
