@@ -143,6 +143,10 @@ def chart(
     caption: str = "",
     wide: bool = False,
     small: bool = False,
-) -> Chart:
-    """A chart with the legend that its panels share. ``small`` panels stand three in a row."""
-    return Chart(key, title, tuple(panels), caption, legend_of(panels), wide, small)
+) -> Chart | None:
+    """A chart of the panels that have something in them, with the legend that they share; None
+    where none has. ``small`` panels stand three in a row."""
+    shown = tuple(panel for panel in panels if isinstance(panel, Heat) or panel.series)
+    if not shown:
+        return None
+    return Chart(key, title, shown, caption, legend_of(shown), wide, small)

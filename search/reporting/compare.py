@@ -139,9 +139,8 @@ def _progress(studies: Sequence[StudyData]) -> Chart | None:
             "By time", Axis(f"{unit} time, all trials (s)", from_zero=True), y, tuple(by_seconds)
         ),
     ]
-    shown = [panel for panel in panels if panel.series]
     caption = "The best completed trial so far, against what had been spent when it ended."
-    return chart("progress", "Best so far", shown, caption) if shown else None
+    return chart("progress", "Best so far", panels, caption)
 
 
 def _best_so_far(data: StudyData) -> tuple[list[float], list[float], list[float]]:

@@ -34,7 +34,7 @@ def cost(data: StudyData) -> Section | None:
 
 def _spent(data: StudyData) -> pd.DataFrame:
     """The trials whose cost and accuracy are known."""
-    known = data.trials[seconds_column(data)].notna() & data.trials["val_top1"].notna()
+    known = (data.trials[seconds_column(data)] > 0) & data.trials["val_top1"].notna()
     return data.trials[known & data.is_accuracy]
 
 

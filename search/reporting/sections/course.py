@@ -37,8 +37,6 @@ def importance_chart(data: StudyData) -> Chart | None:
         panels.append(_bars(f"Of the final value: {completed} completed trials", final))
     if early and all_trials > completed:
         panels.append(_bars(f"Of the value at epoch {epoch}: {all_trials} trials", early))
-    if not panels:
-        return None
     caption = "Shares of the variance between trials (fANOVA)."
     if early and all_trials > completed:
         caption += " At the earlier epoch the pruned trials count too."

@@ -50,7 +50,7 @@ def curves_chart(data: StudyData) -> Chart | None:
     ]
     cut_off = any(panel.y.range for panel in panels)
     caption = "Losses far above all others are cut off." if cut_off else ""
-    return chart("curves", "Training curves", [p for p in panels if p.series], caption)
+    return chart("curves", "Training curves", panels, caption)
 
 
 def _published_levels(data: StudyData) -> tuple[Level, ...]:

@@ -30,7 +30,7 @@ def evaluation(data: StudyData) -> Section | None:
     return section("evaluation", "What the network gets wrong", blocks, lead)
 
 
-def confusion_chart(found: Evaluation, number: int) -> Chart:
+def confusion_chart(found: Evaluation, number: int) -> Chart | None:
     """Shares of each row, so that classes of any size compare."""
     shares = 100 * found.confusion / np.maximum(1, found.images)[:, None]
     few = len(found.classes) <= MOST_CLASSES
@@ -85,7 +85,7 @@ def lr_range_chart(data: StudyData) -> Chart | None:
         label = name.replace("_", " ")
         series.append(Series(label, x, y, role, LINES, width=width, opacity=1 if smooth else 0.6))
     panel = Panel("", Axis("learning rate", log=True), Axis("loss"), tuple(series))
-    return chart("lr-range", "Learning-rate range test", [panel], wide=True) if series else None
+    return chart("lr-range", "Learning-rate range test", [panel], wide=True)
 
 
 def feature_maps(data: StudyData) -> list[Picture]:

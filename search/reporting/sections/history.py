@@ -36,8 +36,7 @@ STATES = (
 
 def history_chart(data: StudyData) -> Chart | None:
     """Two panels: by trial and by epoch."""
-    panels = [panel for panel in (_by_trial(data), _by_epoch(data)) if panel.series]
-    return chart("history", "History", panels) if panels else None
+    return chart("history", "History", [_by_trial(data), _by_epoch(data)])
 
 
 def value_of(data: StudyData, trial: FrozenTrial) -> float | None:

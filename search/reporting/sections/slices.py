@@ -19,9 +19,8 @@ MOST_MARKS = 8
 def slices_chart(data: StudyData) -> Chart | None:
     """One panel per parameter that has more than one value."""
     panels = [_panel(data, name) for name in varied(data)[:MOST_PARAMETERS]]
-    shown = [panel for panel in panels if panel.series]
     caption = "Each trial's best value. Pruned trials had fewer epochs, so they stand lower."
-    return chart("slices", "Slices", shown, caption, small=True) if shown else None
+    return chart("slices", "Slices", panels, caption, small=True)
 
 
 def varied(data: StudyData) -> list[str]:

@@ -1,0 +1,49 @@
+"""Tables as files come back as they went, and texts stay texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import openpyxl
+import pandas as pd
+import pytest
+
+from search.reporting.export import write_csv, write_excel, write_parquet
+from search.reporting.study_data import read_study
+
+
+@pytest.fixture
+def frames(studies: ModuleType, tmp_path: Path) -> dict[str, pd.DataFrame]:
+    study = studies.our_study()
+    study.add_trials([studies.trial(0, [1.0, 2.0]), studies.trial(1, [3.0], reason="=1+1")])
+    data = read_study(study, tmp_path)
+    return {"trials": data.trials, "epochs": data.epochs}
+
+
+def test_parquet_keeps_values_and_types(frames: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    paths = write_parquet(frames, tmp_path)
+    for path, frame in zip(paths, frames.values(), strict=True):
+        pd.testing.assert_frame_equal(pd.read_parquet(path), frame)
+
+
+def test_csv_has_all_columns_and_empty_cells(
+    frames: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    write_csv(frames, tmp_path)
+    table = pd.read_csv(tmp_path / "trials.csv")
+    assert list(table.columns) == list(frames["trials"].columns)
+    assert table["val_top1"].tolist() == [2.0, 3.0]
+    assert table["gpu_power_w"].isna().all()
+
+
+def test_excel_has_a_sheet_for_each_and_one_for_the_columns(
+    frames: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    (path,) = write_excel(frames, tmp_path)
+    book = openpyxl.load_workbook(path)
+    assert book.sheetnames == ["trials", "epochs", "columns"]
+    headings = [cell.value for cell in book["trials"][1]]
+    cell = book["trials"][3][headings.index("reason")]
+    assert (cell.value, cell.data_type) == ("=1+1", "s")  # no formula
+    assert len(list(book["columns"].rows)) > 40

@@ -1,0 +1,45 @@
+"""The Markdown report: tables that hold, pictures that are there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import ModuleType
+
+from markdown_it import MarkdownIt
+from PIL import Image
+
+from search.reporting.markdown import escaped, write_markdown
+from search.reporting.sections import sections_of
+from search.reporting.study_data import read_study
+
+
+def test_special_characters_are_texts() -> None:
+    for text in ("a|b", "*x*", "<b>", "`c`", "[l](http://x)", "# h", "~~s~~", "a\\b", "$x$", "_i_"):
+        html = MarkdownIt("commonmark").enable("table").render(f"x {escaped(text)}")
+        assert re.sub(r"&lt;|&gt;", "", html).count("<") == 2, html  # the paragraph alone
+
+
+def test_line_breaks_do_not_end_a_row() -> None:
+    assert escaped("one\ntwo\r\nthree") == "one two three"
+
+
+def test_every_table_is_a_table_and_every_picture_is_there(
+    studies: ModuleType, tmp_path: Path
+) -> None:
+    study = studies.usual_study(tmp_path, name="a|b <i>")
+    data = read_study(study, tmp_path)
+    sections = sections_of(data)
+    (path,) = write_markdown(data.name, "", sections, tmp_path / "out")
+    text = path.read_text()
+    html = MarkdownIt("commonmark").enable("table").render(text)
+    assert "<h1>a|b &lt;i&gt;</h1>" in html
+    tables = sum(type(block).__name__ in ("Table", "Facts") for s in sections for block in s.blocks)
+    assert html.count("<table>") == tables
+    pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
+    charts = sum(type(block).__name__ == "Chart" for s in sections for block in s.blocks)
+    assert len(pictures) == len(set(pictures)) == charts
+    for picture in pictures:
+        with Image.open(path.parent / picture) as image:
+            assert image.size[0] > 600
+            assert len(image.convert("RGB").getcolors(1 << 24) or []) > 20  # something is drawn

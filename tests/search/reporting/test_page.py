@@ -1,0 +1,119 @@
+"""The page: one file that needs nothing else, and whatever a user named things, text."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+
+from search.layout import StudyFolder
+from search.reporting.page import make_page
+from search.reporting.sections import sections_of
+from search.reporting.study_data import read_study
+
+EVIL = "<script>alert(1)</script>&\"'</style>"
+
+
+class Elements(HTMLParser):
+    """Tags, and what links to the outside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href")]
+
+
+def page_of(study: Any, results_dir: Path) -> str:
+    data = read_study(study, results_dir)
+    return make_page(data.name, "", sections_of(data))
+
+
+def figures_of(page: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="figures">(.*?)</script>', page, re.S)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def parsed(page: str) -> Elements:
+    elements = Elements()
+    elements.feed(page)
+    return elements
+
+
+def test_the_page_opens_offline(studies: ModuleType, tmp_path: Path) -> None:
+    elements = parsed(page_of(studies.usual_study(tmp_path), tmp_path))
+    assert all(link.startswith(("#", "data:")) for link in elements.links)
+    assert "link" not in elements.tags or all("http" not in link for link in elements.links)
+    assert elements.tags.count("script") == 3
+
+
+def test_all_sections_stand_in_order(studies: ModuleType, tmp_path: Path) -> None:
+    page = page_of(studies.usual_study(tmp_path), tmp_path)
+    keys = re.findall(r'<section id="([\w-]+)">', page)
+    expected = ["result", "tables", "curves", "search", "evaluation", "cost", "origin"]
+    assert keys == expected
+
+
+def test_every_figure_has_a_place_and_every_place_a_figure(
+    studies: ModuleType, tmp_path: Path
+) -> None:
+    page = page_of(studies.usual_study(tmp_path), tmp_path)
+    places = re.findall(r'class="plot[^"]*" id="([\w-]+)"', page)
+    assert sorted(places) == sorted(figures_of(page))
+    assert len(places) == len(set(places))
+
+
+def test_names_of_users_are_texts(studies: ModuleType, tmp_path: Path) -> None:
+    study = studies.our_study(name=EVIL)
+    study.set_user_attr("space", {"name": EVIL, "title": EVIL, "source": EVIL})
+    study.add_trial(studies.trial(0, [1.0, 2.0, 3.0, 4.0]))
+    study.add_trial(studies.trial(1, [1.0], TrialState.FAIL, reason=EVIL))
+    folder = StudyFolder(tmp_path, EVIL)
+    studies.write_evaluation(folder, 0, classes=(EVIL, "b", "c"))
+    page = page_of(study, tmp_path)
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert parsed(page).tags.count("script") == 3
+    labels = figures_of(page)["confusion-0"]["layout"]["xaxis"]["ticktext"]
+    assert labels[0].startswith("&lt;script&gt;")  # plotly reads a little HTML
+
+
+def test_passwords_of_a_command_are_not_shown(studies: ModuleType, tmp_path: Path) -> None:
+    command = "python -m search.run --storage postgresql://me:geheim@host/db?password=geheim"
+    study = studies.our_study(
+        provenance={"command": command},
+        search={"storage": "mysql://u:geheim@h/d", "sampler": "tpe", "pruner": "none", "seed": 0},
+    )
+    study.add_trial(studies.trial(0, [1.0]))
+    page = page_of(study, tmp_path)
+    assert "geheim" not in page
+    assert "postgresql://me:***@host/db" in page
+
+
+def test_figures_hold_the_trials(studies: ModuleType, tmp_path: Path) -> None:
+    figures = figures_of(page_of(studies.usual_study(tmp_path), tmp_path))
+    accuracy = {trace["name"]: trace for trace in figures["curves-0"]["data"] if trace["name"]}
+    assert accuracy["best, trial 2"]["y"] == [50, 70, 80, 82]
+    assert accuracy["trial 0, the recipe"]["x"] == [1, 2, 3, 4]
+    assert accuracy["pruned"]["y"] == [20, 30, None, 10, None]
+    history = {trace["name"]: trace for trace in figures["history-0"]["data"]}
+    assert history["best so far"]["y"] == [70, 82, 82, 82]
+    assert figures["curves-0"]["layout"]["yaxis"]["title"]["text"] == "validation top-1 (%)"
+
+
+@pytest.mark.parametrize("name", ["history-1", "curves-0"])
+def test_no_figure_has_what_json_has_not(studies: ModuleType, tmp_path: Path, name: str) -> None:
+    page = page_of(studies.usual_study(tmp_path), tmp_path)
+    values = [v for trace in figures_of(page)[name]["data"] for v in trace["y"]]
+    assert all(value is None or isinstance(value, (int, float)) for value in values)
+    assert "NaN" not in json.dumps(values)

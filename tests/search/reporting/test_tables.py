@@ -1,0 +1,204 @@
+"""The reports' own tables, from whatever varied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.trial import TrialState
+
+from search.layout import StudyFolder
+from search.reporting.sections.classes import per_class
+from search.reporting.sections.headline import changes, published, side_by_side, tiles
+from search.reporting.sections.pruning import reasons, rung_table
+from search.reporting.sections.reports_tables import by_value, leading, models, switches
+from search.reporting.study_data import StudyData, read_study
+from search.reporting.table import Table
+
+
+@pytest.fixture
+def data(studies: ModuleType, tmp_path: Path) -> StudyData:
+    return read_study(studies.usual_study(tmp_path), tmp_path)
+
+
+def cells(table: Table | None, first: str) -> dict[str, str]:
+    """The row that begins with ``first``, by heading."""
+    assert table is not None
+    found = [row.cells for row in table.rows if row.cells[0] == first]
+    assert len(found) == 1, table
+    return dict(zip(table.headings, found[0], strict=True))
+
+
+def test_published_recipe_and_best_stand_side_by_side(data: StudyData) -> None:
+    row = cells(side_by_side(data), "test top-1 (%)")
+    assert row["published"] == "84.36"
+    assert row["trial 0, the recipe"] == "69.00"
+    assert row["best, trial 2"] == "81.00"
+    assert row["best − recipe"] == "+12.00"
+
+
+def test_the_recipe_as_the_best_has_one_column(studies: ModuleType, tmp_path: Path) -> None:
+    study = studies.our_study()
+    study.add_trial(studies.trial(0, [1.0, 2.0]))
+    only = read_study(study, tmp_path)
+    table = side_by_side(only)
+    assert table is not None
+    assert table.headings == ("", "published", "trial 0, the recipe and the best")
+    assert changes(only) is None
+
+
+def test_what_changed_from_the_recipe_to_the_best(data: StudyData) -> None:
+    table = changes(data)
+    assert cells(table, "lr") == {
+        "parameter": "lr",
+        "recipe": "0.1",
+        "best": "0.2",
+        "change": "× 2",
+    }
+    assert cells(table, "augment")["change"] == "changed"
+
+
+def test_each_published_figure_meets_the_trial_with_its_setting(data: StudyData) -> None:
+    table = published(data)
+    assert table is not None
+    found = [(row.cells[1], row.cells[2], row.cells[3], row.cells[4]) for row in table.rows]
+    assert found == [
+        ("the recipe", "84.36", "69.00", "0"),
+        ("width = 1", "80.50", "75.00", "5"),
+    ]
+
+
+def test_the_search_in_a_few_figures(data: StudyData) -> None:
+    shown = {name: (value, word) for name, value, word in tiles(data).items}
+    assert shown["trials ended"] == ("6", "3 completed, 2 pruned, 1 failed")
+    # trained 4 + 2 + 4 + 2 + 0 + 4; the pruner spared 2 of trial 1, divergence is not its merit
+    assert shown["epochs trained"] == ("16", "2 (11 %) saved by pruning")
+
+
+def test_completed_trials_the_best_first(data: StudyData) -> None:
+    table = leading(data)
+    assert table is not None
+    assert [row.cells[0] for row in table.rows] == ["published", "2", "5", "0"]
+    assert [row.mark for row in table.rows] == ["published", "best", "", "recipe"]
+    assert cells(table, "5")["validation top-1 (%)"] == "76.00"
+
+
+def test_by_value_has_a_row_for_each(data: StudyData) -> None:
+    table = by_value(data, "width")
+    one = cells(table, "1")  # trials 1 (pruned) and 5
+    assert (one["trials"], one["completed"]) == ("2", "1")
+    assert one["mean validation top-1 at epoch 2 (%)"] == "47.50"
+    assert one["best validation top-1 (%)"] == "76.00"
+    assert one["its test top-1 (%)"] == "75.00"
+    assert one["published test top-1 (%)"] == "80.50"
+    assert one["time (s)"] == "13"
+    assert cells(table, "2")["published test top-1 (%)"] == "84.36"
+
+
+def test_switches_are_one_table(data: StudyData) -> None:
+    table = switches(data)
+    assert table is not None
+    assert [row.cells[0] for row in table.rows] == ["augment = crop", "augment = none"]
+    assert cells(table, "augment = none")["trials"] == "5"
+
+
+def test_models_by_size(data: StudyData) -> None:
+    table = models(data)
+    row = cells(table, "lenet, width 3")
+    assert (row["parameters (M)"], row["MACs (M)"]) == ("0.003", "0.015")
+    assert (row["memory (MiB)"], row["its test top-1 (%)"]) == ("802", "81.00")
+
+
+def test_accuracy_of_each_class(data: StudyData) -> None:
+    table = per_class(data)
+    row = cells(table, "2")
+    assert (row["cat"], row["dog"], row["owl"]) == ("80.00", "90.00", "50.00")
+    assert cells(table, "0")["setting"] == "the recipe"
+
+
+def test_published_accuracies_of_classes(studies: ModuleType, tmp_path: Path) -> None:
+    figures = {"airplane": 87, "bird": 77}
+    references: list[dict[str, Any]] = [
+        {
+            "metric": "class_top1",
+            "value": value,
+            "source": "report C",
+            "setting": {"augment": "crop", "class": {"airplane": "plane"}.get(name, name)},
+        }
+        for name, value in figures.items()
+    ]
+    whole = {"metric": "test_top1", "value": 88, "source": "C", "setting": {"augment": "crop"}}
+    study = studies.our_study(references=[*references, whole])
+    study.add_trial(studies.trial(0, [1.0]))
+    folder = StudyFolder(tmp_path, "study")
+    studies.write_evaluation(folder, 0, ((3, 1), (2, 2)), tuple(figures))
+    data = read_study(study, tmp_path)
+    row = cells(per_class(data), "published")
+    assert row == {
+        "trial": "published",
+        "setting": "augment=crop",
+        "test top-1 (%)": "88.00",
+        "airplane": "87.00",
+        "bird": "77.00",
+    }
+    listed = published(data)
+    assert listed is not None
+    assert len(listed.rows) == 1  # classes have their own table
+
+
+def test_many_classes_show_the_worst_and_the_best(studies: ModuleType, tmp_path: Path) -> None:
+    study = studies.our_study()
+    study.add_trial(studies.trial(0, [1.0]))
+    right = [[i if i == j else 100 - i if j == (i + 1) % 100 else 0 for j in range(100)]
+             for i in range(100)]  # fmt: skip
+    names = [f"c{i}" for i in range(100)]
+    studies.write_evaluation(StudyFolder(tmp_path, "study"), 0, right, names)
+    table = per_class(read_study(study, tmp_path))
+    assert table is not None
+    expected = [f"c{i}" for i in range(10)] + [f"c{i}" for i in range(90, 100)]
+    assert list(table.headings[3:]) == expected
+
+
+def test_rungs_count_who_came_and_who_was_cut(data: StudyData) -> None:
+    table = rung_table(data)
+    row = cells(table, "2")
+    assert (row["reached it"], row["cut"], row["epochs saved"]) == ("5", "1", "2")
+    assert (row["best there"], row["best that was cut"]) == ("70.00", "30.00")
+
+
+def test_other_endings_are_listed_with_their_reason(data: StudyData) -> None:
+    table = reasons(data)
+    assert table is not None
+    assert [row.cells for row in table.rows] == [
+        ("3", "PRUNED", "diverged in epoch 2"),
+        ("4", "FAIL", "RuntimeError: boom"),
+    ]
+
+
+def test_bars_of_gpu_or_cpu(studies: ModuleType, tmp_path: Path) -> None:
+    study = studies.our_study()
+    sizes = CategoricalDistribution([100, 200, 300])
+    for i, size in enumerate((100, 200, 300)):
+        made = studies.trial(i, [10.0 * i])
+        made.params = {"batch_size": size}
+        made.distributions = {"batch_size": sizes}
+        made.user_attrs |= {"gpu_utilization": 38.0 + i, "gpu_peak_memory_mb": 500.0}
+        study.add_trial(made)
+    table = by_value(read_study(study, tmp_path), "batch_size")
+    row = cells(table, "200")
+    assert (row["GPU utilisation (%)"], row["memory (MiB)"]) == ("39", "500")
+
+
+def test_whole_numbers_without_few_values_have_no_table(
+    studies: ModuleType, tmp_path: Path
+) -> None:
+    study = studies.our_study()
+    for i in range(20):
+        made = studies.trial(i, [1.0 * i], TrialState.PRUNED)
+        made.params, made.distributions = {"n": i}, {"n": IntDistribution(0, 100)}
+        study.add_trial(made)
+    data = read_study(study, tmp_path)
+    assert switches(data) is None
