@@ -12,7 +12,7 @@ from search.errors import UserError
 from search.job import Job
 from trainers.checks import check_fits
 from trainers.config import TrainConfig
-from trainers.data.cache import load_prepared
+from trainers.data.cache import load_prepared, verify_prepared
 from trainers.data.meta import Meta
 from trainers.data.prepare import prepare
 from trainers.data.split import split_indices
@@ -35,6 +35,7 @@ def prepare_data(dataset: str, data_dir: Path, console: Console) -> Path:
 def check_data(job: Job, folder: Path) -> Meta:
     """The prepared data set fits the recipe, and each value that may vary when the others are
     the recipe's. Raises ``UserError``."""
+    verify_prepared(folder)  # damaged since it was prepared? about 1 s for each GB
     meta, arrays = load_prepared(folder)
     train, _ = split_indices(arrays["train_labels"], job.config.val_fraction, job.config.split_seed)
     _, image_size, _, channels = meta.shapes["train_images"]

@@ -68,5 +68,12 @@ class Blocked:
     reason: str
 
 
-Message = EpochDone | Completed | Diverged | OutOfMemory | Failed | Blocked
+@dataclass(frozen=True)
+class Remark:
+    """Something for the reader, such as a checkpoint that was passed over."""
+
+    text: str
+
+
+Message = EpochDone | Completed | Diverged | OutOfMemory | Failed | Blocked | Remark
 Ending = Completed | Diverged | OutOfMemory | Failed | Blocked

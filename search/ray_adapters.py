@@ -21,7 +21,7 @@ from ray.tune.search import Searcher
 
 from search.events import Note
 from search.ledger import Ledger
-from search.messages import EpochDone, Failed, Message, OutOfMemory, Task
+from search.messages import EpochDone, Failed, Message, OutOfMemory, Remark, Task
 from search.watch import Watch
 from trainers.parent import die_with_parent
 
@@ -101,6 +101,9 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
         message: Message | Began = result[MESSAGE]
         if isinstance(message, Began):
             self.watch.began(task.number, message.pid)
+            return TrialScheduler.CONTINUE
+        if isinstance(message, Remark):
+            self.ledger.observe(Note(message.text, warning=True))
             return TrialScheduler.CONTINUE
         if isinstance(message, EpochDone):
             self.watch.heard(task.number)

@@ -15,6 +15,7 @@ from search.messages import (
     Failed,
     Message,
     OutOfMemory,
+    Remark,
     Task,
 )
 
@@ -49,6 +50,8 @@ def _train(task: Task) -> Iterator[Message]:
         Execution.from_mapping(dict(task.execution)),
         Path(task.folder),
     )
+    for problem in run.problems:
+        yield Remark(f"trial {task.number}: {problem}; passed over")
     for result in run.results():
         if result.epoch > task.reported:
             yield EpochDone(result.to_dict(), run.usage())

@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # child processes import ``drivi
 
 import driving
 
-FLAGS = {"invented": ("--n-trials", "10", "--epochs", "4"), "trained": ("--n-trials", "4")}
+TEN = ("--n-trials", "10", "--epochs", "4")
+FLAGS: dict[str, tuple[str, ...]] = {"trained": ("--n-trials", "4")}
 
 # Children are forked from a server that has imported what is slow to import, once.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -46,10 +47,10 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(data_dir: Path) -> Callable[..., BaseProcess]:
     """Starts a driver on the study in a folder; ``kill_at`` is a fault point and which passing."""
 
-    def start_it(folder: Path, work: str, kill_at: str = "") -> BaseProcess:
+    def start_it(folder: Path, work: str, kill_at: str = "", *flags: str) -> BaseProcess:
         mark = f"{kill_at}:{folder}/killed" if kill_at else ""
         folder.mkdir(parents=True, exist_ok=True)
-        arguments = (folder, data_dir, work, FLAGS[work], mark)
+        arguments = (folder, data_dir, work, (*FLAGS.get(work, TEN), *flags), mark)
         process = PROCESSES.Process(target=driving.drive, args=arguments)
         process.start()
         return process
@@ -61,8 +62,8 @@ def start(data_dir: Path) -> Callable[..., BaseProcess]:
 def run(start: Callable[..., BaseProcess]) -> Callable[..., bool]:
     """Runs a driver to its end; True if it was killed on the way."""
 
-    def run_it(folder: Path, work: str, kill_at: str = "") -> bool:
-        process = start(folder, work, kill_at)
+    def run_it(folder: Path, work: str, kill_at: str = "", *flags: str) -> bool:
+        process = start(folder, work, kill_at, *flags)
         process.join()
         assert process.exitcode in (0, -signal.SIGKILL)
         return process.exitcode != 0
@@ -82,20 +83,20 @@ def snapshot() -> Callable[[Path], Any]:
 @pytest.fixture(scope="session")
 def undisturbed(
     tmp_path_factory: pytest.TempPathFactory, data_dir: Path
-) -> Callable[[str], list[dict[str, Any]]]:
+) -> Callable[..., list[dict[str, Any]]]:
     """The study that nothing killed, by the kind of work; made once."""
-    known: dict[str, list[dict[str, Any]]] = {}
+    known: dict[tuple[str, ...], list[dict[str, Any]]] = {}
 
-    def of(work: str) -> list[dict[str, Any]]:
-        if work not in known:
+    def of(work: str, *flags: str) -> list[dict[str, Any]]:
+        if (work, *flags) not in known:
             folder = tmp_path_factory.mktemp(work)
-            arguments = (folder, data_dir, work, FLAGS[work], "")
+            arguments = (folder, data_dir, work, (*FLAGS.get(work, TEN), *flags), "")
             process = PROCESSES.Process(target=driving.drive, args=arguments)
             process.start()
             process.join()
             assert process.exitcode == 0
-            known[work] = driving.snapshot(read_study(folder))
-        return known[work]
+            known[(work, *flags)] = driving.snapshot(read_study(folder))
+        return known[(work, *flags)]
 
     return of
 

@@ -1,7 +1,8 @@
-"""A driver without Ray, to be killed: the ledger and a worker's messages in one plain loop.
+"""Drivers to be killed, each run in a child process: without Ray, in one plain loop of the
+ledger's questions and a worker's messages, or with it.
 
-It is run in a child process. ``invented`` stands in for training: it keeps a file like a
-checkpoint, costs nothing and ends trials in all ways there are.
+``invented`` stands in for training: it keeps a file like a checkpoint, costs nothing and ends
+trials in all ways there are.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +20,25 @@ from optuna.study import Study
 
 from search.check_data import check_data
 from search.job import Job, resolve
+from search.driver import run_search
+from search.errors import SearchError
 from search.lease import Lease
 from search.ledger import Ledger
-from search.messages import Completed, Diverged, EpochDone, Failed, Message, OutOfMemory, Task
+from search.messages import (
+    Completed,
+    Diverged,
+    EpochDone,
+    Failed,
+    Message,
+    OutOfMemory,
+    Remark,
+    Task,
+)
 from search.open_study import make_plan, open_study
+from search.patience import PatientLedger
 from search.run import make_parser
+from search.watch import Bounds
+from search.wording import line
 from search.work import train_task
 from trainers.data.prepare import prepare
 from trainers.faults import VARIABLE
@@ -62,27 +79,58 @@ def _value(task: Task, epoch: int) -> float:
     return 10 * epoch + int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32 * 30
 
 
+def slow(task: Task) -> Iterator[Message]:
+    for message in invented(task):
+        time.sleep(0.2)
+        yield message
+
+
+def failing(task: Task) -> Iterator[Message]:
+    yield Failed(f"RuntimeError: no kernel for trial {task.number}")
+
+
 WORKS: dict[str, Callable[[Task], Iterator[Message]]] = {
     "invented": invented,
     "trained": train_task,
+    "slow": slow,
+    "failing": failing,
 }
 
 
 def drive(folder: Path, data_dir: Path, work: str, flags: tuple[str, ...], kill_at: str) -> None:
-    """Goes on with the study in ``folder`` until it is met."""
+    """Goes on with the study in ``folder`` until it is met; what stops it goes to stopped.txt."""
     if kill_at:
         os.environ[VARIABLE] = kill_at
-    asked = job(folder, data_dir, *flags)
+    stopped = folder.with_name(f"{folder.name}.stopped.txt")
+    try:
+        _drive(job(folder, data_dir, *flags), work, folder.with_name(f"{folder.name}.log"))
+    except (SearchError, ValueError) as error:  # ValueError: what a user can mend
+        stopped.write_text(f"{type(error).__name__}: {error}")
+        raise SystemExit(1) from None
+
+
+def _drive(asked: Job, work: str, log: Path) -> None:
     data = prepare(asked.dataset, asked.data_dir)
-    with Lease(asked.folder) as lease:
+    with Lease(asked.folder) as lease, open(log, "a", buffering=1) as lines:
         study = open_study(asked, check_data(asked, data), lease, "the tests")
-        ledger = Ledger(study, make_plan(asked, study, data), lease, lambda event: None)
-        while (task := ledger.next_task()) is not None:
-            listen(ledger, task, WORKS[work](task))
+        plan = make_plan(asked, study, data)
+        ledger = PatientLedger(study, plan, lease, lambda event: print(line(event), file=lines))
+        if work.startswith("ray "):
+            quick = replace(asked.resources, bounds=Bounds(2, 10, 2, 10))
+            run_search(ledger, quick, WORKS[work.removeprefix("ray ")])
+            return
+        while not ledger.is_met():
+            task = ledger.next_task()
+            if task is None:
+                time.sleep(0.05)  # another driver is at work
+            else:
+                listen(ledger, task, WORKS[work](task))
 
 
 def listen(ledger: Ledger, task: Task, messages: Iterator[Message]) -> None:
     for message in messages:
+        if isinstance(message, Remark):
+            continue
         if not isinstance(message, EpochDone):
             ledger.end(task.number, message)
             return
