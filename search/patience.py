@@ -13,6 +13,7 @@ from search.errors import SearchError, StorageError, one_line
 from search.events import Note
 from search.ledger import Ledger
 from search.messages import Ending, EpochDone, Task
+from search.storage import cause_of
 
 PATIENCE_SECONDS = 600.0
 SECONDS_BETWEEN_TRIES = 1.0
@@ -61,7 +62,7 @@ class PatientLedger(Ledger):
 
     def _wait(self, error: Exception, since: float | None) -> float:
         """A pause; returns when the waiting began."""
-        cause = one_line(getattr(error, "orig", None) or error.__cause__ or error)
+        cause = cause_of(error)
         first, since = since is None, since or time.monotonic()
         late = time.monotonic() - since >= self.patience
         hopeless = any(text in cause for text in NO_WAITING_HELPS)

@@ -63,11 +63,16 @@ def watched(url: str) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        cause = one_line(getattr(error, "orig", None) or error.__cause__ or error)
         raise StorageError(
-            f"the storage {hide_password(url)!r} stopped working: {cause}; "
+            f"the storage {hide_password(url)!r} stopped working: {cause_of(error)}; "
             "what was reported is kept, the same command goes on"
         ) from error
+
+
+def cause_of(error: BaseException) -> str:
+    """What the database itself said, without the statement."""
+    inner = error.__cause__ or error
+    return one_line(getattr(inner, "orig", None) or inner)
 
 
 def is_journal(url: str) -> bool:
