@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from xlsxwriter import Workbook
 
 from search.reporting.columns import EPOCH_COLUMNS, TRIAL_COLUMNS
+from search.reporting.texts import missing
 
 Frames = Mapping[str, pd.DataFrame]
 _EXCEL_ROWS = 1_048_575  # without the heading
-_AS_IS = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+_EXCEL = {
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "constant_memory": True,
+    "default_date_format": "yyyy-mm-dd hh:mm:ss",
+}
 
 
 def write_csv(frames: Frames, folder: Path) -> list[Path]:
@@ -38,13 +47,28 @@ def write_excel(frames: Frames, folder: Path) -> list[Path]:
     Texts stay texts: a name that begins with ``=`` is no formula.
     """
     path = folder / "study.xlsx"
-    with pd.ExcelWriter(path, engine="xlsxwriter", engine_kwargs={"options": _AS_IS}) as writer:
-        for name, frame in frames.items():
-            frame.head(_EXCEL_ROWS).to_excel(writer, sheet_name=name, index=False)
-        _meanings().to_excel(writer, sheet_name="columns", index=False)
-        for sheet in writer.sheets.values():
+    with Workbook(str(path), _EXCEL) as book:
+        for name, frame in {**frames, "columns": _meanings()}.items():
+            sheet = book.add_worksheet(name)
             sheet.freeze_panes(1, 1)
+            sheet.write_row(0, 0, list(frame.columns))
+            for i, row in enumerate(_plain_rows(frame.head(_EXCEL_ROWS)), start=1):
+                sheet.write_row(i, 0, row)
     return [path]
+
+
+def _plain_rows(frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+    """Rows of plain values; what is missing or not finite is None, an empty cell."""
+    columns = []
+    for name in frame.columns:
+        column = frame[name]
+        values = column.dt.to_pydatetime() if column.dtype.kind == "M" else column.tolist()
+        columns.append([None if _is_empty(value) else value for value in values])
+    return zip(*columns, strict=True)
+
+
+def _is_empty(value: Any) -> bool:
+    return value is pd.NaT or missing(value) or (isinstance(value, float) and math.isinf(value))
 
 
 def _meanings() -> pd.DataFrame:

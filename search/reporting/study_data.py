@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -91,6 +92,11 @@ class StudyData:
     def published(self) -> dict[str, float]:
         """The published figures of the recipe's own setting."""
         return published_values(self.references)
+
+    @cached_property
+    def values(self) -> list[float | None]:
+        """Each trial's best value so far; None where it has none that is a finite number."""
+        return [v if math.isfinite(v) else None for v in self.trials["val_top1"].tolist()]
 
     def row(self, trial: FrozenTrial) -> pd.Series:
         """A trial's row of ``trials``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from search.reporting.chart import BARS, OTHER, Axis, Chart, Panel, Series, chart
-from search.reporting.importance import completed_importances, early_importances
+from search.reporting.importance import MOST, completed_importances, early_importances
 from search.reporting.section import Block, Section, section
 from search.reporting.sections.history import history_chart
 from search.reporting.sections.parallel import parallel_coordinates
@@ -37,7 +37,8 @@ def importance_chart(data: StudyData) -> Chart | None:
         panels.append(_bars(f"Of the final value: {completed} completed trials", final))
     if early and all_trials > completed:
         panels.append(_bars(f"Of the value at epoch {epoch}: {all_trials} trials", early))
-    caption = "Shares of the variance between trials (fANOVA)."
+    caption = "Shares of the variance between trials (fANOVA"
+    caption += f", over {MOST} of them)." if all_trials > MOST else ")."
     if early and all_trials > completed:
         caption += " At the earlier epoch the pruned trials count too."
     return chart("importances", "Parameter importances", panels, caption)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from optuna.trial import FrozenTrial, TrialState
 
 from search.reporting.chart import (
@@ -41,8 +39,7 @@ def history_chart(data: StudyData) -> Chart | None:
 
 def value_of(data: StudyData, trial: FrozenTrial) -> float | None:
     """A trial's best value so far; None when it has none that is a number."""
-    value = data.row(trial)["val_top1"]
-    return None if math.isnan(value) or math.isinf(value) else float(value)
+    return data.values[trial.number]
 
 
 def _by_trial(data: StudyData) -> Panel:
