@@ -38,7 +38,7 @@ _PACKAGES = ("sharpsearch", "torch", "torchvision", "optuna", "ray", "numpy")
 
 def open_study(job: Job, data: Meta, lease: Lease, command: str) -> Study:
     """The job's study, with its recipe as trial 0. Raises ``UserError`` if it is another's."""
-    storage = open_storage(job.storage, sqlite_wait=SECONDS_BETWEEN_WARNINGS)
+    storage = open_storage(job.storage, sqlite_wait=SECONDS_BETWEEN_WARNINGS, for_writing=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with lease.claiming():
         study = optuna.create_study(

@@ -108,7 +108,7 @@ def search(job: Job, command: str, manner: str = "normal") -> int:
     from search.patience import PatientLedger
     from search.range_first import range_first, recorded_range
     from search.say import say
-    from search.storage import watched
+    from search.storage import leave, watched
     from search.work import train_task
 
     console = Console()
@@ -129,6 +129,7 @@ def search(job: Job, command: str, manner: str = "normal") -> int:
             with display.running():
                 ended = run_search(ledger, job.resources, train_task, job.timeout)
         conclude(console, job, study, ended, command)
+        leave(study._storage)
     return {FINISHED: 0, TIMED_OUT: TIMED_OUT_CODE}.get(ended, INTERRUPTED)
 
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from search.database import StudyDatabase
 from search.errors import StorageError, UserError, one_line
+from search.sqlite import fold_log, log_ahead
+from search.tables import with_tables
 
 NOT_A_URL = (ArgumentError, NoSuchModuleError, ValueError)
 UNUSABLE = (SQLAlchemyError, OSError, RuntimeError, optuna.exceptions.StorageInternalError)
@@ -21,12 +24,16 @@ SQLITE_WAIT_SECONDS = 120  # the dashboard reads, another driver writes: wait, d
 
 
 def open_storage(
-    url: str, create: bool = True, sqlite_wait: float = SQLITE_WAIT_SECONDS
+    url: str,
+    create: bool = True,
+    sqlite_wait: float = SQLITE_WAIT_SECONDS,
+    for_writing: bool = False,
 ) -> BaseStorage:
     """The storage at ``url`` (Optuna's own notation). Raises ``UserError`` if it cannot be opened.
 
     With ``create`` false, a SQLite file that does not exist is refused, not made. ``sqlite_wait``
     is how many seconds a locked file is waited for, in silence and deaf to signals.
+    ``for_writing`` is for a driver, whose many small writes should not wait for the disk.
     """
     try:
         if is_journal(url):
@@ -35,8 +42,13 @@ def open_storage(
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             _check_sqlite(url, parsed.database, create)
-            return RDBStorage(url, engine_kwargs=_sqlite_options(sqlite_wait))
-        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+            options = _sqlite_options(sqlite_wait)
+            storage = with_tables(lambda: StudyDatabase(url, engine_kwargs=options))
+            if for_writing:
+                log_ahead(storage.engine, Path(str(parsed.database)))
+            return storage
+        options = {"pool_pre_ping": True}
+        return with_tables(lambda: StudyDatabase(url, engine_kwargs=options))
     except UserError:
         raise
     except ImportError as error:
@@ -73,6 +85,13 @@ def cause_of(error: BaseException) -> str:
     """What the database itself said, without the statement."""
     inner = error.__cause__ or error
     return one_line(getattr(inner, "orig", None) or inner)
+
+
+def leave(storage: BaseStorage) -> None:
+    """A driver's last step: its SQLite file is one plain file again."""
+    backend = getattr(storage, "_backend", None)
+    if isinstance(backend, StudyDatabase):
+        fold_log(backend.engine)
 
 
 def is_journal(url: str) -> bool:
