@@ -98,37 +98,54 @@ def news(epoch: int, value: float) -> EpochDone:
     return EpochDone({"epoch": epoch, "val_top1": value}, {"cpu_seconds": float(epoch)})
 
 
+class Desks:
+    """Opens ledgers on studies below one folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.leases = ExitStack()
+
+    def __call__(
+        self,
+        storage: Any = None,
+        space: ScaledSpace | None = None,
+        n_trials: int = 3,
+        pruner: optuna.pruners.BasePruner | None = None,
+        sampler: str = "random",
+    ) -> Desk:
+        """The study of ``storage`` (default: a new one in memory), the recipe enqueued first."""
+        space = space or small_space()
+        folder = StudyFolder(self.folder / "results", "study")
+        lease = self.leases.enter_context(Lease(folder))
+        chosen = distributions(space.parameters)
+        study = optuna.create_study(
+            study_name="study",
+            storage=storage,
+            direction="maximize",
+            sampler=make_sampler(sampler, space, chosen, 0),
+            pruner=pruner or HalvingPruner(2, 2),
+            load_if_exists=True,
+        )
+        if not study.get_trials(deepcopy=False):
+            study.enqueue_trial(space.baseline())
+        plan = Plan(space, chosen, n_trials, {"threads": 1}, self.folder / "data", folder)
+        events: list[Event] = []
+        return Desk(study, Ledger(study, plan, lease, events.append), lease, folder, events)
+
+
 @pytest.fixture
-def open_desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
-    """Opens the study of ``storage`` (default: a new one in memory), recipe enqueued first."""
-    with ExitStack() as leases:
+def open_desk(tmp_path: Path) -> Iterator[Desks]:
+    desks = Desks(tmp_path)
+    with desks.leases:
+        yield desks
 
-        def open_it(
-            storage: Any = None,
-            space: ScaledSpace | None = None,
-            n_trials: int = 3,
-            pruner: optuna.pruners.BasePruner | None = None,
-            sampler: str = "random",
-        ) -> Desk:
-            space = space or small_space()
-            folder = StudyFolder(tmp_path / "results", "study")
-            lease = leases.enter_context(Lease(folder))
-            chosen = distributions(space.parameters)
-            study = optuna.create_study(
-                study_name="study",
-                storage=storage,
-                direction="maximize",
-                sampler=make_sampler(sampler, space, chosen, 0),
-                pruner=pruner or HalvingPruner(2, 2),
-                load_if_exists=True,
-            )
-            if not study.get_trials(deepcopy=False):
-                study.enqueue_trial(space.baseline())
-            plan = Plan(space, chosen, n_trials, {"threads": 1}, tmp_path / "data", folder)
-            events: list[Event] = []
-            return Desk(study, Ledger(study, plan, lease, events.append), lease, folder, events)
 
-        yield open_it
+@pytest.fixture(scope="module")
+def module_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desks]:
+    """As ``open_desk``, for a study that several tests look at."""
+    desks = Desks(tmp_path_factory.mktemp("desk"))
+    with desks.leases:
+        yield desks
 
 
 @pytest.fixture(autouse=True)

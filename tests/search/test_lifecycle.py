@@ -1,0 +1,280 @@
+"""A real search from the command line, killed, interrupted and gone on with."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import optuna
+import pytest
+from optuna.study import Study
+from rich.console import Console
+
+from search.check_data import check_data
+from search.errors import run_main
+from search.job import resolve
+from search.lease import Lease
+from search.ledger import Ledger
+from search.messages import EpochDone
+from search.open_study import make_plan, open_study
+from search.run import main, make_parser
+from search.work import train_task
+from trainers.data.prepare import prepare
+
+pytestmark = pytest.mark.slow
+
+SPACE = """
+from spaces.params import Categorical, Float
+from spaces.space import Preset, Space
+
+PRESET = Preset(dataset="small.npz", n_trials=5)
+SPACE = Space(
+    name="tiny",
+    title="a tiny space",
+    source="the tests",
+    recipe={
+        "model": "wide_resnet", "depth": 10, "width": 1, "batch_size": 32, "epochs": 4,
+        "lr": 0.1, "dropout": 0.1,
+    },
+    parameters=(Float("lr", 0.01, 1.0, log=True), Categorical("batch_size", (16, 32))),
+    presets={"quick": PRESET, "full": PRESET},
+)
+"""
+RUN = ["--space", "tiny.py", "--preset", "quick", "--concurrency", "1", "--threads", "1"]
+
+
+@dataclass
+class Life:
+    """What became of the search after each of its ends."""
+
+    folder: Path
+    flags: list[str]
+    reference: Study
+    codes: list[int] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    states: list[list[str]] = field(default_factory=list)
+    left_behind: list[set[str]] = field(default_factory=list)
+
+    @property
+    def study(self) -> Study:
+        return optuna.load_study(study_name="tiny-quick", storage=self.url)
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.folder}/results/studies.db"
+
+    def run(self, until: str = "", send: int = 0) -> None:
+        """One run of the command; ``send`` is a signal for when it has printed ``until``."""
+        mark = uuid4().hex
+        errors = self.folder / "errors"
+        with (
+            errors.open("w") as stderr,
+            subprocess.Popen(
+                [sys.executable, "-m", "search.run", *self.flags],
+                cwd=self.folder,
+                env={**os.environ, "SHARPSEARCH_TEST_MARK": mark},
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            ) as process,
+        ):
+            assert process.stdout
+            output = []
+            for line in process.stdout:
+                output.append(line)
+                if send and until in line:
+                    process.send_signal(send)
+                    send = 0
+            self.codes.append(process.wait())
+        self.outputs.append("".join(output))
+        self.errors.append(errors.read_text())
+        self.states.append([trial.state.name for trial in self.study.get_trials()])
+        self.left_behind.append(survivors(mark, seconds=30))
+
+
+def survivors(mark: str, seconds: float) -> set[str]:
+    """Processes that carry ``mark`` in their environment after ``seconds``, if any are left.
+
+    Two agents of Ray's take a minute to see that its other processes are gone; they train nothing.
+    """
+    end = time.monotonic() + seconds
+    while (found := marked(mark)) and time.monotonic() < end:
+        time.sleep(0.2)
+    return found
+
+
+def marked(mark: str) -> set[str]:
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (process / "environ").read_bytes():
+                found.add((process / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip())
+        except OSError:
+            continue  # gone, or another user's
+    return {command for command in found if command and not command.endswith("Agent")}
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    """Killed in the second trial, interrupted in the third, then let to its end."""
+    if not Path("/proc/self/environ").exists():
+        pytest.skip("looks for processes in /proc")
+    folder = tmp_path_factory.mktemp("life")
+    folder.joinpath("tiny.py").write_text(SPACE)
+    save_small_digits(folder / "small.npz")
+    flags = [*RUN, "--data-dir", "data"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("OPTUNA_STORAGE", raising=False)
+        life = Life(folder, flags, uninterrupted(flags))
+        life.run(until="trial 1 epoch 1", send=signal.SIGKILL)
+        life.run(until="trial 2 epoch 1", send=signal.SIGINT)
+        life.run()
+        yield life
+
+
+def save_small_digits(path: Path) -> None:
+    """200 + 100 of scikit-learn's real digits."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = (digits.images[..., None] * 15).astype(np.uint8)
+    np.savez(
+        path,
+        train_images=images[:200],
+        train_labels=digits.target[:200],
+        test_images=images[200:300],
+        test_labels=digits.target[200:300],
+        classes=np.array([str(digit) for digit in range(10)]),
+    )
+
+
+def uninterrupted(flags: list[str]) -> Study:
+    """The same search in this process, without Ray and without any end before its end."""
+    import torch
+
+    job = resolve(make_parser().parse_args([*flags, "--results-dir", "reference"]))
+    data_folder = prepare(job.dataset, job.data_dir)
+    threads = torch.get_num_threads()
+    with Lease(job.folder) as lease:
+        study = open_study(job, check_data(job, data_folder), lease, "")
+        ledger = Ledger(study, make_plan(job, study, data_folder), lease, lambda event: None)
+        while task := ledger.next_task():
+            for message in train_task(task):
+                if not isinstance(message, EpochDone):
+                    ledger.end(task.number, message)
+                elif not ledger.report(task.number, message):
+                    break
+    torch.set_num_threads(threads)
+    return study
+
+
+def test_exit_codes_say_how_it_ended(life: Life) -> None:
+    assert life.codes == [-signal.SIGKILL, 130, 0]
+
+
+def test_an_end_before_the_end_leaves_only_what_was_live(life: Life) -> None:
+    killed, interrupted, finished = life.states
+    assert killed[1] == interrupted[2] == "RUNNING"
+    assert killed.count("RUNNING") == interrupted.count("RUNNING") == 1
+    assert len(finished) == 5
+    assert not {"RUNNING", "WAITING"} & set(finished)
+
+
+def test_the_study_is_bit_for_bit_that_of_an_uninterrupted_search(life: Life) -> None:
+    ours, theirs = life.study.get_trials(), life.reference.get_trials()
+    assert len(ours) == len(theirs) == 5
+    for mine, other in zip(ours, theirs, strict=True):
+        assert mine.params == other.params
+        assert mine.state == other.state
+        assert mine.intermediate_values == other.intermediate_values
+        assert mine.value == other.value
+        assert mine.user_attrs["reason"] == other.user_attrs["reason"]
+        for figure in ("test_top1", "test_loss"):
+            assert mine.user_attrs.get(figure) == other.user_attrs.get(figure)
+
+
+def test_no_epoch_is_missing_and_none_is_there_twice(life: Life) -> None:
+    for trial in life.study.get_trials():
+        epochs = list(trial.intermediate_values)
+        assert epochs == list(range(1, len(epochs) + 1))
+        path = life.folder / f"results/tiny-quick/trials/{trial.number:05d}/history.csv"
+        rows = path.read_text().splitlines()[1:]
+        assert [int(row.split(",")[0]) for row in rows] == epochs
+
+
+def test_a_trial_is_taken_up_under_its_number(life: Life) -> None:
+    assert "trial 1 taken up again after epoch" in life.outputs[1]
+    assert "trial 2 taken up again after epoch" in life.outputs[2]
+
+
+def test_no_process_is_left_behind(life: Life) -> None:
+    assert life.left_behind == [set()] * 3
+
+
+def test_nobody_but_us_speaks(life: Life) -> None:
+    assert life.errors == [""] * 3
+    for text in life.outputs:
+        assert "Warning" not in text
+        assert "ray" not in text.lower().replace("array", "")
+
+
+def test_the_same_command_again_adds_nothing_and_starts_no_ray(
+    life: Life, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = [(t.number, t.state, t.datetime_complete) for t in life.study.get_trials()]
+    monkeypatch.chdir(life.folder)
+    monkeypatch.setattr("search.driver.run_search", None)
+    assert run_main(lambda: main(life.flags)) == 0
+    assert [(t.number, t.state, t.datetime_complete) for t in life.study.get_trials()] == before
+    assert "best: trial" in capsys.readouterr().out
+
+
+def test_other_settings_are_refused_and_leave_it_alone(
+    life: Life, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(life.folder)
+    assert run_main(lambda: main([*life.flags, "--epochs", "9"])) == 2
+    message = capsys.readouterr().err
+    assert "made for another recipe: epochs was 4, now 9" in message
+    assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["trials", "best-trial"])
+def test_optunas_own_command_line_reads_it(life: Life, command: str) -> None:
+    optuna_cli = [sys.executable, "-c", "from optuna.cli import main; main()"]
+    study = ["--storage", life.url, "--study-name", "tiny-quick"]
+    done = subprocess.run(
+        [*optuna_cli, command, *study, "-f", "json"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"number"' in done.stdout
+
+
+def test_pandas_reads_it(life: Life) -> None:
+    frame = life.study.trials_dataframe()
+    assert list(frame["number"]) == [0, 1, 2, 3, 4]
+    assert {"params_lr", "params_batch_size", "user_attrs_reason", "value"} <= set(frame.columns)
+    assert frame["params_lr"][0] == 0.1
+
+
+def test_the_conclusion_compares_with_the_recipe(life: Life) -> None:
+    from search.closing import print_result
+
+    console = Console(file=io.StringIO(), width=100)
+    print_result(console, life.study, 4)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    best = max(t.value for t in life.study.get_trials() if t.state.name == "COMPLETE")
+    assert f"{best:.2f}" in text
+    assert "trial 0: the recipe" in text
+    assert "5 trials ended" in text

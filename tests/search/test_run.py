@@ -1,0 +1,98 @@
+"""The command line: help, dry run, and exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.errors import SearchError, StorageError, UserError, run_main
+from search.run import main
+from spaces.params import SpaceError
+from trainers.rules import ConfigError
+
+HEAVY = ("torch", "ray", "optuna", "rich", "numpy", "sqlalchemy")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom search.run import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        f"loaded = set({HEAVY!r}) & set(sys.modules)\n"
+        "assert not loaded, loaded"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for flag in ("--space", "--preset", "--storage", "--n-trials", "--set", "--dry-run"):
+        assert flag in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (UserError("width must\n be 1"), 2, "error: width must be 1\n"),
+        (SpaceError("no"), 2, "error: no\n"),
+        (ConfigError("no"), 2, "error: no\n"),
+        (SearchError("gone"), 1, "error: gone\n"),
+        (StorageError("gone"), 1, "error: gone\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_errors_are_one_line_and_a_code(
+    error: BaseException, code: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails() -> int:
+        raise error
+
+    assert run_main(fails) == code
+    assert capsys.readouterr().err == line
+
+
+def test_a_programming_error_keeps_its_traceback() -> None:
+    def fails() -> int:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_main(fails)
+
+
+@pytest.mark.slow
+def test_a_dry_run_shows_all_and_writes_nothing(
+    tmp_path: Path,
+    data_dir: Path,
+    tree_of: Callable[[Path], dict[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
+    monkeypatch.setattr("search.driver.run_search", None)
+    tmp_path.joinpath("mine.py").write_text("from spaces.wrn_sam import SPACE")
+    before = tree_of(tmp_path)
+    flags = ["--preset", "quick", "--data-dir", str(data_dir), "--dry-run"]
+    assert main(["--space", "mine.py", "--set", "width=2", "--n-trials", "9", *flags]) == 0
+    assert tree_of(tmp_path) == before
+    text = capsys.readouterr().out
+    for part in ("recipe", "10 … 16, step 6", "one sample", "model size", "9 trials", "digits"):
+        assert part in text
+
+
+@pytest.mark.slow
+def test_a_dry_runs_sample_is_what_the_search_would_draw(
+    tmp_path: Path, data_dir: Path, open_desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from search.dry_run import sampled
+    from search.job import resolve
+    from search.run import make_parser
+
+    monkeypatch.chdir(tmp_path)
+    job = resolve(make_parser().parse_args(["--space", "wrn_sam", "--preset", "quick"]))
+    desk = open_desk(space=job.space, n_trials=2, sampler=job.sampler)
+    desk.next_task()
+    desk.next_task()
+    assert sampled(job) == desk.trial(1).params
