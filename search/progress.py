@@ -81,5 +81,6 @@ class Progress:
         per_trial = self.epochs_per_trial()
         begun = sum(max(0.0, per_trial - live.epoch) for live in self.live.values())
         to_come = max(0, self.n_trials - self.ended - len(self.live)) * per_trial
-        rate = self.epochs_here / max(1e-9, time.monotonic() - self.first_epoch_at)
+        # The clock started when the first epoch was over, so that one does not count.
+        rate = (self.epochs_here - 1) / max(1e-9, time.monotonic() - self.first_epoch_at)
         return (begun + to_come) / rate
