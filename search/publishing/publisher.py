@@ -14,7 +14,6 @@ from optuna.artifacts import FileSystemArtifactStore
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial
-from optuna_dashboard import set_objective_names
 
 from search.errors import UserError, one_line
 from search.publishing.artifacts import publish_files
@@ -23,6 +22,7 @@ from search.publishing.plots import plots_of, save_plots
 from search.reporting.study_data import StudyData, read_study
 
 SECONDS_BETWEEN_LOOKS = 10.0
+OBJECTIVE_NAMES = "dashboard:objective_names"
 MOST_WITH_FILES = 200  # trials; the dashboard lists files in time that grows with their square
 
 
@@ -91,8 +91,7 @@ def publish(
     if ended == published.ended:
         return
     data = read_study(study, results_dir)
-    if published.ended < 0:
-        set_objective_names(study, [data.metric])
+    _name_objective(study, data)
     save_study_note(study, data)
     attributes = study._storage.get_study_system_attrs(study._study_id)
     for trial in _in_order(data):
@@ -106,6 +105,14 @@ def publish(
             published.trials.add(trial.number)
     save_plots(study, plots_of(data), published.plots)
     published.ended = ended
+
+
+def _name_objective(study: Study, data: StudyData) -> None:
+    """What the dashboard writes at its axes. Not ``study.set_metric_names``: that would rename
+    the column ``value`` of everybody's ``study.trials_dataframe()``."""
+    storage, study_id = study._storage, study._study_id
+    if OBJECTIVE_NAMES not in storage.get_study_system_attrs(study_id):
+        storage.set_study_system_attr(study_id, OBJECTIVE_NAMES, [data.metric])
 
 
 def _in_order(data: StudyData) -> list[FrozenTrial]:

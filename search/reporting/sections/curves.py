@@ -49,7 +49,9 @@ def curves_chart(data: StudyData) -> Chart | None:
         _top5(data),
     ]
     cut_off = any(panel.y.range for panel in panels)
-    caption = "Losses far above all others are cut off." if cut_off else ""
+    caption = "Losses far above the others' are cut off. " if cut_off else ""
+    if len(data.frozen) > MOST_LINES:
+        caption += f"Grey and green: the last {MOST_LINES} of each."
     return chart("curves", "Training curves", panels, caption)
 
 
@@ -90,7 +92,10 @@ def _limits(data: StudyData, column: str) -> tuple[float, float] | None:
     values = data.epochs.loc[data.epochs[column].map(math.isfinite), column]
     if values.empty:
         return None
-    low, usual, high = values.min(), values.quantile(0.95), values.max()
+    main = {trial.number for _, _, trial in main_trials(data)}
+    shown = values[data.epochs["number"].isin(main)]
+    low, high = values.min(), values.max()
+    usual = max(values.quantile(0.95), shown.max()) if len(shown) else values.quantile(0.95)
     if high <= low + 2 * (usual - low):
         return None
     return (low - 0.05 * (usual - low), usual + 0.1 * (usual - low))
@@ -108,17 +113,23 @@ def _others(data: StudyData, column: str) -> list[Series]:
     """All other completed trials as one faint series, all pruned ones as one grey, ends marked."""
     main = {trial.number for _, _, trial in main_trials(data)}
     groups = (
-        ("other completed trials", COMPLETE, TrialState.COMPLETE, 0.35),
-        ("pruned", PRUNED, TrialState.PRUNED, 0.55),
+        ("other completed trials", COMPLETE, TrialState.COMPLETE),
+        ("pruned", PRUNED, TrialState.PRUNED),
     )
     found = []
-    for name, role, state, opacity in groups:
+    for name, role, state in groups:
         trials = [t for t in data.frozen if t.state == state and t.number not in main]
         x, y = joined(data, trials[-MOST_LINES:], column)
         if x:
+            opacity = faint(len(trials), 0.5)
             found.append(Series(name, x, y, role, LINES, width=1.0, opacity=opacity))
     found += _ends(data, column)
     return found
+
+
+def faint(lines: int, most: float) -> float:
+    """An opacity at which so many lines can still be told apart; ``most`` for a few."""
+    return max(0.15, min(most, 25 / max(1, min(lines, MOST_LINES))))
 
 
 def _ends(data: StudyData, column: str) -> list[Series]:

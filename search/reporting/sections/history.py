@@ -20,7 +20,7 @@ from search.reporting.chart import (
     Series,
     chart,
 )
-from search.reporting.sections.curves import EPOCH, joined
+from search.reporting.sections.curves import EPOCH, MOST_LINES, faint, joined
 from search.reporting.study_data import StudyData
 from search.wording import settings
 
@@ -34,7 +34,9 @@ STATES = (
 
 def history_chart(data: StudyData) -> Chart | None:
     """Two panels: by trial and by epoch."""
-    return chart("history", "History", [_by_trial(data), _by_epoch(data)])
+    many = len(data.frozen) > MOST_LINES
+    caption = f"Intermediate values: the last {MOST_LINES} of each kind." if many else ""
+    return chart("history", "History", [_by_trial(data), _by_epoch(data)], caption)
 
 
 def value_of(data: StudyData, trial: FrozenTrial) -> float | None:
@@ -80,8 +82,9 @@ def _best_so_far(data: StudyData) -> list[Series]:
 def _by_epoch(data: StudyData) -> Panel:
     series = []
     for name, role, state in STATES:
-        x, y = joined(data, [t for t in data.frozen if t.state == state], "val_top1")
+        trials = [t for t in data.frozen if t.state == state]
+        x, y = joined(data, trials[-MOST_LINES:], "val_top1")
         if x:
-            opacity = 0.5 if role == PRUNED else 0.8
+            opacity = faint(len(trials), 0.5 if role == PRUNED else 0.8)
             series.append(Series(name, x, y, role, width=1.2, opacity=opacity))
     return Panel("Intermediate values", EPOCH, Axis(data.metric), tuple(series))
