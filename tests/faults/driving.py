@@ -19,9 +19,9 @@ from typing import Any
 from optuna.study import Study
 
 from search.check_data import check_data
-from search.job import Job, resolve
 from search.driver import run_search
 from search.errors import SearchError
+from search.job import Job, resolve
 from search.lease import Lease
 from search.ledger import Ledger
 from search.messages import (

@@ -1,4 +1,4 @@
-"""The driver is killed at every step of a trial's way; the study ends as if nothing had happened."""
+"""The driver is killed at every step of a trial; the study ends as if nothing had happened."""
 
 from __future__ import annotations
 
