@@ -11,12 +11,12 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import BaseStorage, RDBStorage, _CachedStorage
 from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, TrialState
@@ -78,10 +78,26 @@ class StudyDatabase(RDBStorage):
         return trials[0]
 
 
-def one_commit(storage: BaseStorage) -> AbstractContextManager[None]:
+@contextmanager
+def one_commit(storage: BaseStorage) -> Iterator[None]:
     """``StudyDatabase.one_commit`` of a study's storage; nothing where it is of another kind."""
     backend = getattr(storage, "_backend", None)
-    return backend.one_commit() if isinstance(backend, StudyDatabase) else nullcontext()
+    if not isinstance(storage, _CachedStorage) or not isinstance(backend, StudyDatabase):
+        yield
+        return
+    try:
+        with backend.one_commit():
+            yield
+    except BaseException:
+        _forget(storage)
+        raise
+
+
+def _forget(cache: _CachedStorage) -> None:
+    """It remembers what was written, also when that was not committed in the end."""
+    cache._studies.clear()
+    cache._trial_id_to_study_id_and_number.clear()
+    cache._study_id_and_number_to_trial_id.clear()
 
 
 def _read_trials(session: Session, wanted: ColumnElement[bool]) -> list[FrozenTrial]:

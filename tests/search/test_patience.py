@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.exceptions import StorageInternalError
 
 from search import patience
 from search.errors import SearchError, StorageError
@@ -121,3 +122,19 @@ def test_failures_of_several_kinds_do_not(open_desk: Any, odd: Any, place: int) 
         desk.report(desk.next_task(), 50.0)
         desk.ledger.end(number, odd if number == place else Failed("RuntimeError: no"))
     assert not desk.ledger.closed
+
+
+def test_a_trial_whose_commit_failed_is_forgotten(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Optuna's cache would hand it out as one that a dead driver left."""
+    desk.next_task()
+    claims, own = desk.ledger.claims, desk.ledger.claims._own
+
+    def break_once(trial: Any) -> Any:
+        monkeypatch.setattr(claims, "_own", own)
+        raise StorageInternalError("the server went away")
+
+    monkeypatch.setattr(claims, "_own", break_once)
+    assert desk.next_task().number == 1
+    assert desk.states == ["RUNNING", "RUNNING"]
