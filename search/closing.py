@@ -34,7 +34,7 @@ def best_trial(study: Study) -> FrozenTrial | None:
 
 
 def conclude(console: Console, job: Job, study: Study, ended: str, command: str) -> None:
-    """What came out, and the commands to go on with."""
+    """What came out, and the commands to go on with; the result becomes the study's note."""
     print_result(console, study, job.config.epochs)
     if ended != FINISHED:
         say(console, f"{ended}; nothing is lost, the same command goes on:\n  {command}")
@@ -44,6 +44,16 @@ def conclude(console: Console, job: Job, study: Study, ended: str, command: str)
     say(console, f"files:   {job.folder.path}")
     if job.storage != hide_password(job.storage):
         say(console, "the storage's password is not shown; put the URL into OPTUNA_STORAGE")
+    leave_note(study, job)
+
+
+def leave_note(study: Study, job: Job) -> None:
+    """What any dashboard shows of the study, also one that is started without this program."""
+    from search.publishing.notes import save_study_note
+    from search.reporting.study_data import read_study
+
+    if study.get_trials(deepcopy=False):
+        save_study_note(study, read_study(study, job.results_dir))
 
 
 def where(job: Job) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from search.reporting.markdown import escaped, table_text
+from search.reporting.markdown_text import escaped, table_text
 from search.reporting.sections.classes import changed
 from search.reporting.sections.headline import lead, published, side_by_side
 from search.reporting.study_data import StudyData

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from search.reporting.chart import Chart
+from search.reporting.markdown_text import escaped, table_text
 from search.reporting.pictures import draw_picture
 from search.reporting.section import Block, Facts, Interactive, Picture, Section, Tiles
-from search.reporting.table import BEST, PUBLISHED, RECIPE, Row, Table
+from search.reporting.table import Row, Table
 
 PICTURES = "pictures"
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
-_MARKED = {BEST, RECIPE, PUBLISHED}
 
 
 def write_markdown(
@@ -30,11 +28,6 @@ def write_markdown(
     path = folder / "report.md"
     path.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
     return [path]
-
-
-def escaped(text: str) -> str:
-    """``text`` as Markdown shows it letter by letter, in one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
 def _block(block: Block, pictures: Path) -> str:
@@ -67,17 +60,3 @@ def _picture(title: str, key: str, caption: str = "") -> str:
 def _table(table: Table) -> str:
     parts = [f"### {escaped(table.title)}", table_text(table)]
     return "\n\n".join(parts)
-
-
-def table_text(table: Table) -> str:
-    """The table and its caption, without the title."""
-    aligned = ["---" if i in table.text_columns else "---:" for i in range(len(table.headings))]
-    lines = [_line(table.headings), "|" + "|".join(aligned) + "|"]
-    lines += [_line(row.cells, bold=row.mark == BEST) for row in table.rows]
-    return "\n\n".join(part for part in ("\n".join(lines), escaped(table.caption)) if part)
-
-
-def _line(cells: Sequence[str], bold: bool = False) -> str:
-    texts = [escaped(cell) for cell in cells]
-    shown = [f"**{text}**" if bold and text not in ("", "–") else text for text in texts]
-    return "| " + " | ".join(shown) + " |"

@@ -9,7 +9,8 @@ from types import ModuleType
 from markdown_it import MarkdownIt
 from PIL import Image
 
-from search.reporting.markdown import escaped, write_markdown
+from search.reporting.markdown import write_markdown
+from search.reporting.markdown_text import escaped
 from search.reporting.sections import sections_of
 from search.reporting.study_data import read_study
 
