@@ -48,12 +48,18 @@ class HalvingPruner(BasePruner):
         return [self.first * self.factor**i for i in range(count)]
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        if not self.is_at_rung(trial):  # the others need not be read
+            return False
         return self.prune_among(study, trial, study.get_trials(deepcopy=False))
+
+    def is_at_rung(self, trial: FrozenTrial) -> bool:
+        step = trial.last_step
+        return step is not None and step in self.rungs(step)
 
     def prune_among(self, study: Study, trial: FrozenTrial, rivals: Sequence[FrozenTrial]) -> bool:
         """Whether ``trial`` ends at its last epoch, measured against ``rivals``."""
         step = trial.last_step
-        if step is None or step not in self.rungs(step):
+        if step is None or not self.is_at_rung(trial):
             return False
         value = trial.intermediate_values[step]
         if math.isnan(value):
@@ -91,6 +97,8 @@ class HyperbandPruner(BasePruner):
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         bracket = self.bracket_of(study.study_name, trial.number)
+        if not self.brackets[bracket].is_at_rung(trial):
+            return False
         rivals = [
             t
             for t in study.get_trials(deepcopy=False)
