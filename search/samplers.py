@@ -20,6 +20,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from search.errors import UserError
+from search.recent_trials import with_recent_trials
 from search.sobol import sobol_point
 from spaces.params import Float, Parameter
 from spaces.space import ScaledSpace
@@ -66,6 +67,12 @@ class NumberedSampler(BaseSampler):
         self._space = space
         self._search_space = search_space
         self._seed = seed
+        # What Optuna would find out from all trials; sorted by name, as it does.
+        self._varying = {
+            name: distribution
+            for name, distribution in sorted(search_space.items())
+            if not distribution.single()
+        }
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> Distributions:
         return self._search_space
@@ -87,11 +94,11 @@ class NumberedSampler(BaseSampler):
             return sobol_point(self._space, derive_seed(self._seed, "qmc"), trial.number)
         make = PER_TRIAL.get(self._name, _random)
         sampler = make(derive_seed(self._seed, "trial", trial.number, attempt) % 2**32)
-        relative = sampler.infer_relative_search_space(study, trial)
-        point = sampler.sample_relative(study, trial, relative)
+        recent = with_recent_trials(study)
+        point = sampler.sample_relative(recent, trial, self._varying)
         for name, distribution in self._search_space.items():
             if name not in point:
-                point[name] = sampler.sample_independent(study, trial, name, distribution)
+                point[name] = sampler.sample_independent(recent, trial, name, distribution)
         return point
 
     def sample_independent(

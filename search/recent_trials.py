@@ -1,0 +1,50 @@
+"""A study with as much of its past as a sampler needs: what it costs to ask stays the same."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from heapq import nlargest, nsmallest
+from typing import Any, cast
+
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+# TPE models its 25 best trials by themselves, and weighs the others less the older they are.
+BEST, IN_ALL = 100, 1000
+
+
+def with_recent_trials(study: Study) -> Study:
+    """``study`` as a sampler sees it: of more than ``IN_ALL`` trials, the ``BEST`` best completed
+    ones and the latest of the others."""
+    return cast(Study, _RecentTrials(study))
+
+
+class _RecentTrials:
+    """Everything else is the study's own."""
+
+    def __init__(self, study: Study):
+        self._study = study
+        self._trials = _chosen(study.get_trials(deepcopy=False), study.direction)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+    def _get_trials(
+        self,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+        use_cache: bool = False,
+    ) -> list[FrozenTrial]:
+        """What samplers call; they change nothing, so nothing is copied."""
+        return [trial for trial in self._trials if states is None or trial.state in states]
+
+
+def _chosen(trials: list[FrozenTrial], direction: StudyDirection) -> list[FrozenTrial]:
+    if len(trials) <= IN_ALL:
+        return trials
+    values = {t.number: t.value for t in trials if t.state == TrialState.COMPLETE}
+    choose = nsmallest if direction == StudyDirection.MINIMIZE else nlargest
+    best = set(choose(BEST, values, key=lambda number: values[number] or 0.0))
+    others = [trial.number for trial in trials if trial.number not in best]
+    kept = best.union(others[len(best) - IN_ALL :])
+    return [trial for trial in trials if trial.number in kept]
