@@ -8,6 +8,7 @@ from optuna.distributions import BaseDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from search.database import one_commit
 from search.lease import Lease
 from search.wishes import wish_fault
 from spaces.space import ScaledSpace
@@ -38,7 +39,7 @@ class Claims:
         ``busy`` are the numbers that this driver trains already. WAITING trials do not count
         towards ``total``: they are what is asked for next.
         """
-        with self._lease.claiming():
+        with self._lease.claiming(), one_commit(self._study._storage):
             trials = self._study.get_trials(deepcopy=False)
             for frozen in trials:
                 if frozen.number not in busy and self._is_orphan(frozen):
@@ -51,8 +52,7 @@ class Claims:
 
     def fault(self, trial: Trial) -> str | None:
         """Why a trial that a user enqueued has no parameters; None for any other."""
-        stored = self._study._storage.get_trial(trial._trial_id)
-        return wish_fault(self._space, stored.system_attrs.get("fixed_params", {}))
+        return wish_fault(self._space, trial._fixed_params)
 
     def _is_orphan(self, frozen: FrozenTrial) -> bool:
         if frozen.state != TrialState.RUNNING:

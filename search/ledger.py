@@ -19,6 +19,7 @@ from optuna.trial import Trial, TrialState
 
 from search import events
 from search.claims import Claims
+from search.database import one_commit
 from search.errors import SearchError
 from search.failing import common_failure
 from search.layout import StudyFolder
@@ -202,14 +203,13 @@ class Ledger:
         if isinstance(ending, Completed) and not live.epoch:
             ending = Failed("completed without an epoch")
         if isinstance(ending, Completed):
-            self._attributes(live.trial, {"best_epoch": self._best_epoch(live), **ending.figures})
-            self._tell(live.trial, TrialState.COMPLETE, live.best, "completed")
+            figures = {"best_epoch": self._best_epoch(live), **ending.figures}
+            self._tell(live.trial, TrialState.COMPLETE, live.best, "completed", figures)
         elif isinstance(ending, Diverged):
             if ending.epoch not in self._values(live.trial):
                 live.trial.report(math.nan, ending.epoch)
                 fault_point("divergence reported")
-            self._attributes(live.trial, live.usage or {})
-            self._tell(live.trial, TrialState.PRUNED, None, ending.reason)
+            self._tell(live.trial, TrialState.PRUNED, None, ending.reason, live.usage)
         elif isinstance(ending, OutOfMemory):
             self._constrain(live.trial, "memory")
             self._tell(live.trial, TrialState.PRUNED, None, f"out_of_memory: {ending.reason}")
@@ -239,9 +239,8 @@ class Ledger:
 
     def _end_pruned(self, live: LiveTrial) -> None:
         fault_point("pruning decided")
-        self._attributes(live.trial, live.usage or {})
         reason = f"pruned at epoch {live.epoch} of {live.config.epochs}"
-        self._tell(live.trial, TrialState.PRUNED, None, reason)
+        self._tell(live.trial, TrialState.PRUNED, None, reason, live.usage)
 
     def _end_infeasible(self, trial: Trial, rule: str) -> None:
         self._constrain(trial, "feasible")
@@ -253,15 +252,21 @@ class Ledger:
             trial.set_constraint(key, 1.0)
             fault_point("constraint recorded")
 
-    def _attributes(self, trial: Trial, figures: Mapping[str, Any]) -> None:
-        for name, value in figures.items():
-            trial.set_user_attr(name, value)
-            fault_point("figure recorded")
-
-    def _tell(self, trial: Trial, state: TrialState, value: float | None, reason: str) -> None:
-        trial.set_user_attr(REASON, reason)
-        fault_point("reason recorded")
-        self.study.tell(trial, value, state)
+    def _tell(
+        self,
+        trial: Trial,
+        state: TrialState,
+        value: float | None,
+        reason: str,
+        figures: Mapping[str, Any] | None = None,
+    ) -> None:
+        with one_commit(self.study._storage):
+            for name, figure in (figures or {}).items():
+                trial.set_user_attr(name, figure)
+                fault_point("figure recorded")
+            trial.set_user_attr(REASON, reason)
+            fault_point("reason recorded")
+            self.study.tell(trial, value, state)
         fault_point("trial told")
         self.live.pop(trial.number, None)
         self.observe(events.Ended(trial.number, state.name, value, reason, dict(trial.params)))
