@@ -11,12 +11,14 @@ from pathlib import Path
 
 from trainers.config import TrainConfig
 from trainers.execution import Execution
+from trainers.parent import die_with_parent
 from trainers.ranks import ParallelRanks
 from trainers.run import TrainingRun
 
 
 def main() -> None:
     task = json.loads(sys.argv[1])
+    die_with_parent(task["leader"])
     execution = Execution.from_mapping(task["execution"])
     ranks = ParallelRanks(execution, task["rank"], Path(task["meeting"]))
     config, folder = TrainConfig.from_mapping(task["config"]), Path(task["folder"])

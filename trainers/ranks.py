@@ -9,6 +9,7 @@ changes rounding only (and BatchNorm, which normalises each share by itself).
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -98,6 +99,7 @@ class LeadingRanks(ParallelRanks):
             "execution": execution.to_dict(),
             "folder": str(folder.resolve()),
             "meeting": str(meeting),
+            "leader": os.getpid(),
         }
         self._followers = [
             subprocess.Popen(
