@@ -125,10 +125,12 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
             text = f"trial {number}: {reason}; another worker goes on with it"
             self.ledger.observe(Note(text, warning=True))
             self.ledger.let_go(number)
-        elif LOW_ON_MEMORY in str(trial.get_error()).lower():
+            return
+        said = str(trial.get_error() or "")
+        if LOW_ON_MEMORY in said.lower():
             self.ledger.end(number, OutOfMemory("host memory: Ray ended the worker"))
         else:
-            self.ledger.end(number, Failed(f"{reason}, {self.deaths[number]} times"))
+            self.ledger.end(number, Failed(f"{reason}, {self.deaths[number]} times", said))
 
 
 class StopNow(BaseException):

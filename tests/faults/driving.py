@@ -116,6 +116,7 @@ def _drive(asked: Job, work: str, log: Path) -> None:
         plan = make_plan(asked, study, data)
         ledger = PatientLedger(study, plan, lease, lambda event: print(line(event), file=lines))
         if work.startswith("ray "):
+            os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # workers import this file
             quick = replace(asked.resources, bounds=Bounds(2, 10, 2, 10))
             run_search(ledger, quick, WORKS[work.removeprefix("ray ")])
             return

@@ -1,0 +1,90 @@
+"""search.replay against a study that was really trained, and against one that was tampered with."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from search import replay
+from search.check_data import check_data
+from search.errors import UserError
+from search.job import resolve
+from search.lease import Lease
+from search.ledger import Ledger
+from search.messages import EpochDone
+from search.open_study import make_plan, open_study
+from search.run import make_parser
+from search.work import train_task
+from trainers.data.prepare import prepare
+
+SETTINGS = "depth=10 width=1 batch_size=512 optimizer=sgd dropout=0.1 rho=0.05 weight_decay=0.0005"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trial 0 of a study on the digits, two epochs, with a path that needs care."""
+    folder = tmp_path_factory.mktemp("größe 1")
+    fixed = [part for setting in SETTINGS.split() for part in ("--set", setting)]
+    flags = ["--space", "wrn_sam", "--preset", "quick", "--dataset", "digits", "--n-trials", "1"]
+    flags += ["--epochs", "2", "--threads", "1", "--precision", "float32", *fixed]
+    flags += ["--data-dir", str(folder / "data"), "--results-dir", str(folder / "results")]
+    job = resolve(make_parser().parse_args([*flags, "--study-name", "s"]))
+    data = prepare(job.dataset, job.data_dir)
+    with Lease(job.folder) as lease:
+        study = open_study(job, check_data(job, data), lease, "the tests")
+        ledger = Ledger(study, make_plan(job, study, data), lease, lambda event: None)
+        task = ledger.next_task()
+        assert task is not None
+        for message in train_task(task):
+            if isinstance(message, EpochDone):
+                assert ledger.report(0, message)
+            else:
+                ledger.end(0, message)
+    return folder / "results"
+
+
+def again(folder: Path, *flags: str) -> int:
+    return replay.main(["--study-name", "s", "--trial", "0", "--results-dir", str(folder), *flags])
+
+
+def test_a_trial_comes_out_the_same(trained: Path, capsys: Any) -> None:
+    assert again(trained) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "trial 0: the same bit for bit"
+
+
+def test_a_difference_is_stated(trained: Path, tmp_path: Path, capsys: Any) -> None:
+    folder = tmp_path / "moved"
+    shutil.copytree(trained, folder)
+    history = folder / "s" / "trials" / "00000" / "history.csv"
+    head, first, second = history.read_text().splitlines()
+    figures = first.split(",")
+    figures[2] = "1.5"
+    history.write_text("\n".join([head, ",".join(figures), second]) + "\n")
+    assert again(folder) == 1
+    out = capsys.readouterr().out
+    assert "not the same, first at epoch 1: train_loss was 1.5, now " in out
+    assert "versions and machine are those of the study" in out
+
+
+@pytest.mark.parametrize(
+    ("flags", "rule"),
+    [
+        (("--trial", "7"), r"--trial must be in \[0, 0\], got 7"),
+        (("--dataset", "digits32"), "--dataset must be the study's own, with fingerprint"),
+        (("--study-name", "t"), "no study 't' in"),
+    ],
+)
+def test_wrong_input_is_one_line(trained: Path, flags: tuple[str, str], rule: str) -> None:
+    with pytest.raises(UserError, match=rule):
+        again(trained, *flags)
+
+
+def test_a_study_of_another_program_is_refused(tmp_path: Path) -> None:
+    study = optuna.create_study(storage=f"sqlite:///{tmp_path}/studies.db", study_name="s")
+    study.optimize(lambda trial: trial.report(1.0, 1) or 1.0, n_trials=1)
+    with pytest.raises(UserError, match="was not made by this program"):
+        again(tmp_path)
