@@ -17,6 +17,7 @@ from search.run import OneLineParser
 
 LOOPBACK = "127.0.0.1"
 PORT = 8080
+NICENESS = 10  # trials on the same machine come first
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -50,6 +51,8 @@ def main(argv: list[str] | None = None) -> int:
     if not _is_loopback(args.host):
         print("warning: whoever reaches this address can change and delete studies")
     sys.stdout.flush()
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     publisher.start()
     try:
         server.serve_forever()

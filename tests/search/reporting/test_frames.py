@@ -162,3 +162,13 @@ def test_a_study_is_read_while_it_runs(studies: ModuleType, tmp_path: Path) -> N
     assert frame["state"].tolist() == ["RUNNING"]
     assert frame["val_top1"].tolist() == [20.0]
     assert frame["end"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("heading", "columns"), [("trials", TRIAL_COLUMNS), ("epochs", EPOCH_COLUMNS)]
+)
+def test_the_readme_of_results_documents_every_column(heading: str, columns: Any) -> None:
+    readme = Path(__file__).parents[3] / "results" / "README.md"
+    text = readme.read_text(encoding="utf-8").split(f"## Columns of {heading}")[1].split("##")[0]
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert rows == [f"| `{c.name}` | {c.dtype} | {c.meaning} |" for c in columns]

@@ -9,6 +9,7 @@ from types import ModuleType
 from markdown_it import MarkdownIt
 from PIL import Image
 
+from search.layout import StudyFolder
 from search.reporting.markdown import write_markdown
 from search.reporting.markdown_text import escaped
 from search.reporting.sections import sections_of
@@ -23,6 +24,17 @@ def test_special_characters_are_texts() -> None:
 
 def test_line_breaks_do_not_end_a_row() -> None:
     assert escaped("one\ntwo\r\nthree") == "one two three"
+
+
+def test_class_names_in_any_script_are_drawn(studies: ModuleType, tmp_path: Path) -> None:
+    study = studies.our_study()
+    study.add_trial(studies.trial(0, [1.0, 2.0]))
+    names = ("飞机", "$x$ {", "a\nb" * 20)
+    studies.write_evaluation(StudyFolder(tmp_path, "study"), 0, classes=names)
+    sections = sections_of(read_study(study, tmp_path))
+    (path,) = write_markdown("study", "", sections, tmp_path / "out")
+    assert "飞机" in path.read_text()
+    assert (tmp_path / "out" / "pictures" / "confusion.png").is_file()
 
 
 def test_every_table_is_a_table_and_every_picture_is_there(
