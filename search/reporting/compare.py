@@ -12,7 +12,7 @@ from search.reporting.section import Section, section
 from search.reporting.sections.cost import seconds_column
 from search.reporting.sections.slices import setting_text
 from search.reporting.study_data import StudyData
-from search.reporting.table import Row, Table, drop_empty_columns
+from search.reporting.table import DIFFERS, Row, Table, drop_empty_columns
 from search.reporting.texts import (
     NOTHING,
     count,
@@ -61,7 +61,7 @@ def _searches(studies: Sequence[StudyData]) -> Table:
             count(spent.ended),
             count(spent.completed),
             count(spent.pruned),
-            count(spent.failed),
+            count(spent.failed) if spent.failed else "",
             count(spent.epochs_trained),
             whole_percent(spent.saved_share),
             time_span(spent.seconds or None),
@@ -104,7 +104,7 @@ def _results(studies: Sequence[StudyData]) -> Table:
     same = {data.metric for data in studies}
     first = heading("val_top1") if same == {heading("val_top1")} else "value"
     headings = ("study", "", first, *map(heading, FIGURES[1:]))
-    caption = "Studies on other data, or at another preset's scale, do not compare in accuracy."
+    caption = "These studies differ in data, scale or epochs: their accuracies do not compare."
     differ = len({_scale(data) for data in studies}) > 1
     table = Table(
         "Best, recipe and published",
@@ -164,6 +164,6 @@ def _settings(studies: Sequence[StudyData]) -> Table | None:
         for data in there:
             params = data.best.params if data.best else {}
             cells.append(setting_text(params[name]) if name in params else NOTHING)
-        rows.append(Row((name, *cells), "changed" if len(set(cells)) > 1 else ""))
+        rows.append(Row((name, *cells), DIFFERS if len(set(cells)) > 1 else ""))
     headings = ("parameter", *(data.name for data in there))
     return Table("Best trial of each study", headings, tuple(rows)) if rows else None

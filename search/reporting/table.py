@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-BEST, RECIPE, PUBLISHED, PLAIN, CHANGED, RULE = "best", "recipe", "published", "", "changed", "rule"
+BEST, RECIPE, PUBLISHED, PLAIN = "best", "recipe", "published", ""
+CHANGED, DIFFERS, RULE = "changed", "differs", "rule"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from search.reporting.evaluations import Evaluation, read_evaluation
 from search.reporting.section import Block, Picture, Section, section
 from search.reporting.sections.curves import main_trials
 from search.reporting.study_data import StudyData
-from search.reporting.table import Row, Table
+from search.reporting.table import RULE, Row, Table
 from search.reporting.texts import count, percent
 
 MOST_CLASSES = 24
@@ -62,7 +62,7 @@ def scores(found: Evaluation) -> Table:
         for i in order
     ]
     means = [percent(np.nanmean(c) if np.isfinite(c).any() else None) for c in columns]
-    rows.append(Row(("macro", *means, count(found.images.sum())), "rule"))
+    rows.append(Row(("macro", *means, count(found.images.sum())), RULE))
     headings = ("class", "precision (%)", "recall (%)", "F1 (%)", "images")
     return Table("Precision, recall, F1", headings, tuple(rows), caption)
 

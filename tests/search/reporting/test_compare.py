@@ -60,7 +60,7 @@ def test_progress_against_epochs_spent(both: list[StudyData]) -> None:
 def test_settings_of_the_best_with_what_differs(both: list[StudyData]) -> None:
     table = tables(both)["Best trial of each study"]
     rows = {row.cells[0]: (row.cells[1:], row.mark) for row in table.rows}
-    assert rows["lr"] == (("0.2", "0.3"), "changed")
+    assert rows["lr"] == (("0.2", "0.3"), "differs")
     assert table.headings == ("parameter", "one", "two")
 
 
