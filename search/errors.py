@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 
 BROKEN = 1
 USAGE = 2
@@ -30,6 +31,9 @@ def run_main(main: Callable[[], int]) -> int:
     from spaces.params import SpaceError
     from trainers.rules import ConfigError
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without … gets a ?, not a traceback
     try:
         return main()
     except (UserError, SpaceError, ConfigError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -59,6 +60,18 @@ def test_a_programming_error_keeps_its_traceback() -> None:
 
     with pytest.raises(ZeroDivisionError):
         run_main(fails)
+
+
+def test_a_terminal_without_our_signs_is_no_reason_to_stop() -> None:
+    code = "from search.errors import run_main; run_main(lambda: print('10 … 16 größer') or 0)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "10 ? 16 gr??er\n"
 
 
 @pytest.mark.slow
