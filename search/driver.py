@@ -14,7 +14,7 @@ from typing import Any
 from search.errors import SearchError
 from search.events import Note
 from search.ledger import Ledger
-from search.local_ray import in_main_thread, local_ray, lost_process
+from search.local_ray import RayNotStartedError, in_main_thread, local_ray, lost_process
 from search.watch import Bounds, Watch
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -49,12 +49,11 @@ def run_search(
             restarts += 1
             if restarts > MOST_RESTARTS:
                 raise SearchError(
-                    f"Ray's {lost} died {restarts} times; what was recorded is kept, the same "
-                    "command goes on"
+                    f"{lost}, {restarts} times; what was recorded is kept, the same command goes on"
                 )
             for number in list(ledger.live):
                 ledger.let_go(number)
-            ledger.observe(Note(f"Ray's {lost} died; Ray is started again", warning=True))
+            ledger.observe(Note(f"{lost}; Ray is started again", warning=True))
     ended = FINISHED if ledger.is_met() else INTERRUPTED if stop.asked else TIMED_OUT
     ledger.close()
     return ended
@@ -63,13 +62,17 @@ def run_search(
 def _with_ray(
     ledger: Ledger, resources: Resources, work: Any, deadline: _Deadline, stop: _Stop
 ) -> str:
-    """Trains in one life of Ray; returns which of its processes died, if one did."""
+    """Trains in one life of Ray; returns what ended that too early, if something did."""
     cpus = resources.concurrency * resources.threads
-    with local_ray(cpus, resources.concurrency) as scratch:
-        stop.listen()  # again: Ray has a handler of its own for SIGTERM
-        if not deadline.reached():
-            _tune(ledger, resources, work, deadline, scratch)
-        return "" if deadline.reached() else lost_process()
+    try:
+        with local_ray(cpus, resources.concurrency) as scratch:
+            stop.listen()  # again: Ray has a handler of its own for SIGTERM
+            if not deadline.reached():
+                _tune(ledger, resources, work, deadline, scratch)
+            lost = "" if deadline.reached() else lost_process()
+    except RayNotStartedError as error:
+        return "" if deadline.reached() else str(error)
+    return f"Ray's {lost} died" if lost else ""
 
 
 class _Stop:

@@ -11,6 +11,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from search.errors import one_line
+
 # Ray decides these when it is imported; a user's own setting wins.
 _RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -27,6 +29,10 @@ _RAY_ENVIRONMENT = {
 _OBJECT_STORE_BYTES = 80 * 1024 * 1024  # messages are small, images are memory-mapped files
 
 
+class RayNotStartedError(RuntimeError):
+    """Says why."""
+
+
 @contextmanager
 def local_ray(cpus: int, at_once: int) -> Iterator[str]:
     """A private Ray on this machine's loopback, and a scratch folder for what Tune writes."""
@@ -39,21 +45,30 @@ def local_ray(cpus: int, at_once: int) -> Iterator[str]:
     scratch = tempfile.mkdtemp(prefix="sharpsearch-")
     try:
         with _hangups_ignored():
-            ray.init(
-                address="local",
-                num_cpus=cpus,
-                object_store_memory=_OBJECT_STORE_BYTES,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _node_ip_address="127.0.0.1",
-            )
+            _start(cpus)
         yield scratch
     except SystemExit:  # Ray's own answer to SIGTERM while it starts
         raise KeyboardInterrupt from None
     finally:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _start(cpus: int) -> None:
+    import ray
+
+    try:
+        ray.init(
+            address="local",
+            num_cpus=cpus,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _node_ip_address="127.0.0.1",
+        )
+    except Exception as error:  # Ray has no narrower one: a machine too busy for its 30 s
+        raise RayNotStartedError(f"Ray could not be started ({one_line(error)})") from error
 
 
 @contextmanager
