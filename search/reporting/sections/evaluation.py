@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
-from search.reporting.chart import BEST, LINES, OTHER, Axis, Chart, Heat, Panel, Series, chart
+from search.reporting.chart import Axis, Chart, Heat, chart
 from search.reporting.evaluations import Evaluation, read_evaluation
 from search.reporting.section import Block, Picture, Section, section
 from search.reporting.sections.curves import main_trials
+from search.reporting.sections.lr_range import lr_range_chart
 from search.reporting.study_data import StudyData
 from search.reporting.table import RULE, Row, Table
 from search.reporting.texts import count, percent
@@ -65,27 +65,6 @@ def scores(found: Evaluation) -> Table:
     rows.append(Row(("macro", *means, count(found.images.sum())), RULE))
     headings = ("class", "precision (%)", "recall (%)", "F1 (%)", "images")
     return Table("Precision, recall, F1", headings, tuple(rows), caption)
-
-
-def lr_range_chart(data: StudyData) -> Chart | None:
-    """Loss against learning rate, from the study's ``lr_range.csv``."""
-    try:
-        table = pd.read_csv(data.folder.lr_range).apply(pd.to_numeric, errors="coerce")
-    except (OSError, ValueError):
-        return None
-    if "lr" not in table.columns or not (table["lr"] > 0).any():
-        return None
-    table = table[table["lr"] > 0].sort_values("lr")
-    series = []
-    for name in (column for column in table.columns if "loss" in column):
-        smooth = "smooth" in name
-        role, width = (BEST, 2.2) if smooth else (OTHER, 1.0)
-        kept = table[table[name].notna()]
-        x, y = kept["lr"].tolist(), kept[name].tolist()
-        label = name.replace("_", " ")
-        series.append(Series(label, x, y, role, LINES, width=width, opacity=1 if smooth else 0.6))
-    panel = Panel("", Axis("learning rate", log=True), Axis("loss"), tuple(series))
-    return chart("lr-range", "Learning-rate range test", [panel], wide=True)
 
 
 def feature_maps(data: StudyData) -> list[Picture]:

@@ -1,0 +1,69 @@
+"""What lies in folders beside the histories: the range test's curve, feature maps."""
+
+from __future__ import annotations
+
+import base64
+import math
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from search.layout import StudyFolder
+from search.reporting.chart import Panel
+from search.reporting.page import make_page
+from search.reporting.sections import sections_of
+from search.reporting.sections.lr_range import lr_range_chart
+from search.reporting.study_data import StudyData, read_study
+
+
+def data_with_curve(studies: ModuleType, folder: Path, text: str | None) -> StudyData:
+    record = {"suggestion": 0.003, "low": 0.0003, "high": 0.03}
+    published = {"metric": "suggested_lr", "value": 5e-3, "source": "C", "setting": {}}
+    study = studies.our_study(lr_range=record, references=[published])
+    study.add_trial(studies.trial(0, [1.0, 2.0]))
+    path = StudyFolder(folder, "study").lr_range
+    if text is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return read_study(study, folder)
+
+
+def test_the_range_test_is_drawn_with_what_was_taken(studies: ModuleType, tmp_path: Path) -> None:
+    rows = [f"{10 ** (-5 + i / 10)},{2.3 + 0.01 * i},{2.3 - 0.02 * i}" for i in range(40)]
+    rows.append(f"1.0,{math.inf},1e9")  # the loss explodes at the end, by design
+    text = "\n".join(["lr,loss,smoothed_loss", *rows]) + "\n"
+    drawn = lr_range_chart(data_with_curve(studies, tmp_path, text))
+    assert drawn is not None
+    panel = drawn.panels[0]
+    assert isinstance(panel, Panel)
+    assert [series.name for series in panel.series] == [
+        "loss",
+        "smoothed loss",
+        "falls fastest: 0.003",
+        "published: 0.005",
+    ]
+    assert panel.x.log
+    assert panel.y.range is not None
+    assert panel.y.range[0] < 1.6 < 2.3 < panel.y.range[1] < 4
+    assert drawn.caption == "So lr was searched from 0.0003 to 0.03."
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "nonsense", "lr,loss\n", "lr,loss\n0,1\n", "a,b\n1,2\n", "lr\n0.1\n"]
+)
+def test_without_a_whole_curve_there_is_no_figure(
+    text: str | None, studies: ModuleType, tmp_path: Path
+) -> None:
+    assert lr_range_chart(data_with_curve(studies, tmp_path, text)) is None
+
+
+def test_feature_maps_stand_in_the_page(studies: ModuleType, tmp_path: Path) -> None:
+    study = studies.usual_study(tmp_path)
+    content = b"\x89PNG not looked at"
+    StudyFolder(tmp_path, "study").feature_maps(2).write_bytes(content)
+    StudyFolder(tmp_path, "study").feature_maps(5).write_bytes(b"neither recipe nor best")
+    page = make_page("study", "", sections_of(read_study(study, tmp_path)))
+    assert page.count('<img src="data:image/png;base64,') == 1
+    assert base64.b64encode(content).decode() in page
+    assert "Feature maps: best, trial 2" in page
