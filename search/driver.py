@@ -116,6 +116,12 @@ class _Deadline:
         late = self._end is not None and time.monotonic() >= self._end
         return late or self._stop.asked
 
+    def words(self) -> str:
+        """Why the search stops now."""
+        if self._stop.asked:
+            return "stopping in good order, trials at work are kept (once more: at once)"
+        return "time is up, trials at work are kept"
+
 
 def _tune(
     ledger: Ledger, resources: Resources, work: Any, deadline: _Deadline, scratch: str
@@ -147,6 +153,7 @@ def _tune(
             verbose=0,
         )
     except StopNow:
-        pass
+        if deadline.reached():
+            ledger.observe(Note(deadline.words()))
     except TuneError as error:  # the ledger's own error, which Ray keeps as a text
         raise error.__context__ or error from None
