@@ -21,13 +21,14 @@ LARGEST_PICTURE = 3_000_000  # bytes
 def evaluation(data: StudyData) -> Section | None:
     """Section 5 of the page."""
     blocks: list[Block | None] = []
+    lead = ""
     if data.best is not None:
         found = read_evaluation(data.folder, data.best.number)
         if found is not None:
+            lead = "The best trial on the test set, with the weights of its best epoch."
             blocks += [confusion_chart(found, data.best.number), scores(found)]
     blocks += [lr_range_chart(data), *feature_maps(data)]
-    lead = "The best trial on the test set, with the weights of its best epoch."
-    return section("evaluation", "What the network gets wrong", blocks, lead)
+    return section("evaluation", "Evaluation", blocks, lead)
 
 
 def confusion_chart(found: Evaluation, number: int) -> Chart | None:
