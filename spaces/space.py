@@ -127,6 +127,12 @@ class ScaledSpace:
         """The description of the first constraint that recipe and ``values`` break."""
         merged = {**self.recipe, **values}
         for constraint in self.space.constraints:
-            if not constraint.holds(merged):
-                return constraint.description
+            try:
+                if not constraint.holds(merged):
+                    return constraint.description
+            except Exception as error:  # a user's own code
+                raise SpaceError(
+                    f"constraint {constraint.description!r} cannot be checked with {values!r}: "
+                    f"{type(error).__name__}: {error}"
+                ) from error
         return None

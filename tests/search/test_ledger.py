@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 
 from search.events import Ended, Note, Started, TakenUp
 from search.messages import Completed, Diverged, Ending, EpochDone, Failed, OutOfMemory
+from spaces.params import SpaceError
 from spaces.space import Constraint
 from trainers.config import TrainConfig
 
@@ -280,6 +281,17 @@ def test_a_constraint_that_nothing_can_keep_ends_the_search_all_the_same(
     desk.next_task()
     assert desk.ledger.next_task() is None
     assert desk.states == ["RUNNING", "PRUNED", "PRUNED"]
+
+
+def test_a_constraint_that_raises_says_which_and_loses_nothing(
+    open_desk: Any, make_space: Any
+) -> None:
+    broken = Constraint("a lookup", lambda values: {0.1: True}[values["lr"]])
+    desk = open_desk(space=make_space(constraints=(broken,)))
+    desk.next_task()
+    with pytest.raises(SpaceError, match=r"constraint 'a lookup' cannot be checked.*KeyError"):
+        desk.ledger.next_task()
+    assert desk.states == ["RUNNING", "RUNNING"]  # both are taken up when it is mended
 
 
 def shallow_sam(values: Any) -> bool:
