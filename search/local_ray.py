@@ -19,6 +19,7 @@ _RAY_ENVIRONMENT = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # everywhere: ports open on the loopback only
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
+    "RAY_preload_python_modules": "ray.tune,torch",  # by workers, while the driver gets ready
     "RAY_AIR_NEW_OUTPUT": "0",  # the display is ours
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they mean to the driver
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study database holds the results
@@ -44,7 +45,7 @@ def local_ray(cpus: int, at_once: int) -> Iterator[str]:
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a worker's death is told by us
     scratch = tempfile.mkdtemp(prefix="sharpsearch-")
     try:
-        with _hangups_ignored():
+        with _hangups_ignored(), _no_api_server():
             _start(cpus)
         yield scratch
     except SystemExit:  # Ray's own answer to SIGTERM while it starts
@@ -69,6 +70,20 @@ def _start(cpus: int) -> None:
         )
     except Exception as error:  # Ray has no narrower one: a machine too busy for its 30 s
         raise RayNotStartedError(f"Ray could not be started ({one_line(error)})") from error
+
+
+@contextmanager
+def _no_api_server() -> Iterator[None]:
+    """Within: Ray starts without the server of its web interface. Even with the interface off it
+    would start one and wait a second or more for it, to report usage, which is off too."""
+    from ray._private import services
+
+    start = services.start_api_server
+    services.start_api_server = lambda *args, **kwargs: ("", None)
+    try:
+        yield
+    finally:
+        services.start_api_server = start
 
 
 @contextmanager

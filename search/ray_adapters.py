@@ -72,7 +72,8 @@ class LedgerSearcher(NotSaved, Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Nothing: the scheduler has heard of it."""
+        """The scheduler has heard of it. If it was the last, Ray need not wait to be told so."""
+        self._next_look = 0.0
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to keep."""
