@@ -120,7 +120,8 @@ class Ledger:
             return None
         live = self._recall(trial, config)
         self.observe(events.Started(trial.number, trial.params, config.epochs, live.epoch))
-        if live.epoch and self._decide(live):
+        diverged = any(map(math.isnan, self._values(trial).values()))  # the worker finds it again
+        if live.epoch and not diverged and self._decide(live):
             self._end_pruned(live)
             return None
         self.live[trial.number] = live  # last: until here, asking again takes it up again

@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 from search.events import Ended, Note, Started, TakenUp
 from search.messages import Completed, Diverged, Ending, EpochDone, Failed, OutOfMemory
 from spaces.params import SpaceError
+from search.pruners import HalvingPruner
 from spaces.space import Constraint
 from trainers.config import TrainConfig
 
@@ -380,7 +381,10 @@ def test_a_decision_cut_off_by_a_crash_is_made_up_for(open_desk: Any, storage: A
     assert second.trial(1).intermediate_values == {1: 50.0}
 
 
-def test_a_divergence_cut_off_by_a_crash_is_found_again(open_desk: Any, storage: Any) -> None:
+@pytest.mark.parametrize("pruner", [optuna.pruners.NopPruner(), HalvingPruner(2, 2)])
+def test_a_divergence_cut_off_by_a_crash_is_found_again(
+    open_desk: Any, storage: Any, pruner: optuna.pruners.BasePruner
+) -> None:
     first = open_desk(storage, pruner=optuna.pruners.NopPruner())
     first.next_task()
     first.report(first.next_task(), 50.0)
@@ -388,11 +392,12 @@ def test_a_divergence_cut_off_by_a_crash_is_found_again(open_desk: Any, storage:
     first.ledger.end(0, Failed("ValueError: no"))
     first.lease.__exit__()
 
-    second = open_desk(storage, pruner=optuna.pruners.NopPruner())
+    second = open_desk(storage, pruner=pruner)
     assert second.next_task().reported == 1
     second.ledger.end(1, Diverged("diverged in epoch 2: training loss is nan", 2))
     assert second.trial(1).state == TrialState.PRUNED
     assert second.trial(1).intermediate_values[1] == 50.0
+    assert second.trial(1).user_attrs["reason"] == "diverged in epoch 2: training loss is nan"
 
 
 def test_a_closed_ledger_takes_no_news_and_leaves_its_trials_running(open_desk: Any) -> None:
