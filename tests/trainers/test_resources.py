@@ -38,13 +38,21 @@ def test_figures_of_the_cpu_are_plausible() -> None:
     assert 10 < usage["peak_memory_mb"] < 100_000
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's figures")
 def test_peak_memory_sees_what_was_given_back() -> None:
     monitor = ResourceMonitor("cpu")
     monitor.start()
-    before = monitor.usage()["peak_memory_mb"]
     block = np.ones(64 * 2**20, np.uint8)
+    with_block = resident_mb()
     del block
-    assert monitor.usage()["peak_memory_mb"] >= before + 60
+    # A little less: the kernel counts in batches, and reclaims unused pages when it likes.
+    assert monitor.usage()["peak_memory_mb"] >= with_block - 4
+
+
+def resident_mb() -> float:
+    """What is resident now, in MiB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="needs Linux's reset")
