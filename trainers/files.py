@@ -8,6 +8,12 @@ from pathlib import Path
 from trainers.faults import fault_point
 
 
+def remove_partials(folder: Path) -> None:
+    """What killed processes had begun to write in ``folder``."""
+    for partial in folder.glob("*.tmp"):
+        partial.unlink(missing_ok=True)
+
+
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """``path`` holds the old content or the new, never a part, even if the power fails."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")

@@ -28,7 +28,7 @@ from trainers.epoch import EpochResult
 from trainers.evaluation import Evaluation
 from trainers.execution import Execution
 from trainers.faults import fault_point
-from trainers.files import write_atomically
+from trainers.files import remove_partials, write_atomically
 from trainers.ranks import LeadingRanks, Ranks
 from trainers.resources import ResourceMonitor
 from trainers.schedules import best_epoch
@@ -54,6 +54,8 @@ class TrainingRun:
     ):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        if ranks is None:
+            remove_partials(folder)
         self.data = open_prepared(data_folder)
         self._data_folder = data_folder.resolve()
         if ranks is None and execution.processes > 1:

@@ -42,7 +42,7 @@ from search.wording import line
 from search.work import train_task
 from trainers.data.prepare import prepare
 from trainers.faults import VARIABLE
-from trainers.files import write_atomically
+from trainers.files import remove_partials, write_atomically
 
 SPACE = Path(__file__).with_name("tiny_space.py")
 
@@ -59,6 +59,7 @@ def invented(task: Task) -> Iterator[Message]:
     kept = Path(task.folder) / "invented.json"
     values: list[float] = json.loads(kept.read_text()) if kept.exists() else []
     kept.parent.mkdir(parents=True, exist_ok=True)
+    remove_partials(kept.parent)
     for epoch in range(1, int(task.config["epochs"]) + 1):
         if epoch > len(values):
             values.append(_value(task, epoch))
