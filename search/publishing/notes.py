@@ -16,7 +16,8 @@ from optuna.trial import FrozenTrial
 
 from search.reporting.markdown_text import escaped, table_text
 from search.reporting.sections.classes import changed
-from search.reporting.sections.headline import lead, published, side_by_side
+from search.reporting.sections.headline import lead, side_by_side
+from search.reporting.sections.references import published
 from search.reporting.study_data import StudyData
 from search.reporting.table import drop_empty_columns
 from search.reporting.texts import percent, setting, time_span, without_secrets

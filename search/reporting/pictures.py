@@ -11,7 +11,6 @@ from typing import IO
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -26,21 +25,20 @@ from search.reporting.chart import (
     POINTS,
     SOLID,
     STEPS,
-    Axis,
     Chart,
     Heat,
     Panel,
     Series,
 )
+from search.reporting.heat_picture import INK, draw_heat, literal, name_axis
 from search.reporting.ticks import log_ticks
 
 DPI = 100
 TONES = 200
 PIXELS = 96  # a panel's height is in CSS pixels
-INK, SOFT, GRID = "#1c2530", "#5b6774", "#e9ecf0"
+SOFT, GRID = "#5b6774", "#e9ecf0"
 _DASHES: Mapping[str, LineStyleType] = {SOLID: "-", DASHED: "--", DOTTED: ":"}
 _MARKERS = {"circle": "o", "x": "x"}
-_SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#2f81d6"])
 
 
 def draw_picture(chart: Chart, file: Path | IO[bytes]) -> None:
@@ -59,7 +57,7 @@ def draw_picture(chart: Chart, file: Path | IO[bytes]) -> None:
         axes = figure.add_subplot(grid[i // columns, i % columns])
         _dress(axes, panel)
         if isinstance(panel, Heat):
-            _draw_heat(axes, panel)
+            draw_heat(axes, panel)
         else:
             _draw(axes, panel)
     if chart.legend:
@@ -81,9 +79,9 @@ def draw_picture(chart: Chart, file: Path | IO[bytes]) -> None:
 
 
 def _dress(axes: Axes, panel: Panel | Heat) -> None:
-    axes.set_title(_literal(panel.title), loc="left", fontsize=10, color=SOFT, fontweight="bold")
-    axes.set_xlabel(_literal(panel.x.title), fontsize=9, color=INK)
-    axes.set_ylabel(_literal(panel.y.title), fontsize=9, color=INK)
+    axes.set_title(literal(panel.title), loc="left", fontsize=10, color=SOFT, fontweight="bold")
+    axes.set_xlabel(literal(panel.x.title), fontsize=9, color=INK)
+    axes.set_ylabel(literal(panel.y.title), fontsize=9, color=INK)
     axes.tick_params(labelsize=8, colors=INK, length=3)
     axes.spines[:].set_visible(False)
 
@@ -148,7 +146,7 @@ def _scale(axes: Axes, panel: Panel) -> None:
             side.set_minor_locator(NullLocator())
             side.set_ticklabels([label for _, label in ticks])
         elif axis.labels:
-            _name(axes, name, axis)
+            name_axis(axes, name, axis)
         elif axis.marks:
             side.set_major_locator(FixedLocator(axis.marks))
         elif axis.whole:
@@ -159,46 +157,13 @@ def _scale(axes: Axes, panel: Panel) -> None:
             limits(0, None)
 
 
-def _name(axes: Axes, name: str, axis: Axis) -> None:
-    positions = list(range(len(axis.labels)))
-    texts = [_literal(label) for label in axis.labels]
-    (axes.set_xticks if name == "x" else axes.set_yticks)(positions, texts)
-    (axes.set_xlim if name == "x" else axes.set_ylim)(-0.5, len(texts) - 0.5)
-
-
-def _draw_heat(axes: Axes, heat: Heat) -> None:
-    image = axes.imshow(heat.values, cmap=_SHARES, vmin=0, vmax=100, aspect="auto")
-    axes.xaxis.tick_top()
-    axes.xaxis.set_label_position("top")
-    if heat.x.labels:
-        _name(axes, "x", heat.x)
-        _name(axes, "y", heat.y)
-        axes.invert_yaxis()
-        long = max(map(len, heat.x.labels)) > 4
-        axes.tick_params(axis="x", labelrotation=60 if long else 0)
-    for i, row in enumerate(heat.texts):
-        for j, text in enumerate(row):
-            if text:
-                colour = "white" if heat.values[i][j] > 55 else INK
-                axes.text(j, i, text, ha="center", va="center", fontsize=8, color=colour)
-    bar = axes.figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02)
-    bar.set_label("%", fontsize=8)
-    bar.ax.tick_params(labelsize=8)
-    bar.outline.set_visible(False)
-
-
 def _handle(series: Series) -> Line2D | Patch:
-    label = _literal(series.name)
+    label = literal(series.name)
     if series.kind == BARS:
         return Patch(color=series.paint, alpha=series.opacity, label=label)
     if series.kind == POINTS:
         return Line2D([], [], color=series.paint, marker="o", linestyle="", label=label)
     return Line2D([], [], color=series.paint, linestyle=_DASHES[series.dash], label=label)
-
-
-def _literal(text: str) -> str:
-    """matplotlib reads $…$ as a formula."""
-    return text.replace("$", r"\$")
 
 
 def _floats(values: object) -> list[float]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from search.reporting.columns import PUBLISHED_AS, RENAMED
+from search.reporting.columns import PUBLISHED_AS
 from search.reporting.section import Section, Tiles, section
+from search.reporting.sections.references import published
 from search.reporting.study_data import StudyData
-from search.reporting.table import BEST, CHANGED, PLAIN, Row, Table, drop_empty_columns
+from search.reporting.table import CHANGED, PLAIN, Row, Table, drop_empty_columns
 from search.reporting.texts import (
-    NOTHING,
     count,
     figure,
     heading,
@@ -25,7 +23,6 @@ from search.reporting.texts import (
 )
 
 COMPARED = ("val_top1", "test_top1", "test_top5", "test_loss", "test_loss_batch_sum")
-NOT_OF_A_TRIAL = {"class", "layer"}  # settings with a table of their own, or with none here
 COSTS = ("parameters", "seconds", "best_epoch")
 
 
@@ -151,57 +148,3 @@ def _factor(old: Any, new: Any) -> str:
     if not numbers or old <= 0 or new <= 0:
         return "changed"
     return f"× {new / old:.3g}"
-
-
-def published(data: StudyData) -> Table | None:
-    """Every published figure beside the trial with just that setting, where there is one."""
-    rows = []
-    for reference in data.references:
-        if NOT_OF_A_TRIAL & set(reference["setting"]):
-            continue
-        trial = trial_with(data, reference["setting"])
-        metric = reference["metric"]
-        ours = None if trial is None else measured(data.row(trial), metric)
-        changed = ", ".join(f"{k} = {setting(v)}" for k, v in reference["setting"].items())
-        cells = (
-            heading(metric),
-            changed or "the recipe",
-            figure(metric, reference["value"]),
-            figure(metric, ours) if trial is not None else NOTHING,
-            str(trial.number) if trial is not None else NOTHING,
-            reference["source"],
-        )
-        is_best = data.best is not None and trial is data.best
-        rows.append(Row(cells, BEST if is_best else PLAIN))
-    if not rows:
-        return None
-    headings = ("figure", "setting", "published", "this study", "trial", "source")
-    return Table(
-        "All published figures",
-        headings,
-        tuple(rows),
-        "This study: the completed trial with the recipe's values and just this setting.",
-        frozenset({0, 1, 5}),
-    )
-
-
-def measured(row: pd.Series, metric: str) -> Any:
-    """A trial's figure by the name that references have for it; None where it has none."""
-    if metric == "test_error":
-        return 100 - row["test_top1"]
-    name = RENAMED.get(metric, metric)
-    return row[name] if name in row.index else None
-
-
-def trial_with(data: StudyData, changed: Mapping[str, Any]) -> FrozenTrial | None:
-    """The completed trial that is the recipe but for ``changed``."""
-    baseline = data.attributes.get("baseline", {})
-    fixed = data.attributes.get("identity", {}).get("recipe", {})
-    for name, value in changed.items():
-        if name not in baseline and fixed.get(name) != value:
-            return None
-    wanted = {name: changed.get(name, value) for name, value in baseline.items()}
-    for trial in data.frozen:
-        if trial.state == TrialState.COMPLETE and trial.params == wanted:
-            return trial
-    return None

@@ -11,10 +11,13 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import TrialState
 
 from search.layout import StudyFolder
+from search.reporting.sections.by_value import by_value, switches
 from search.reporting.sections.classes import per_class
-from search.reporting.sections.headline import changes, published, side_by_side, tiles
+from search.reporting.sections.headline import changes, side_by_side, tiles
+from search.reporting.sections.models import models
 from search.reporting.sections.pruning import reasons, rung_table
-from search.reporting.sections.reports_tables import by_value, leading, models, switches
+from search.reporting.sections.references import published
+from search.reporting.sections.reports_tables import leading
 from search.reporting.study_data import StudyData, read_study
 from search.reporting.table import Table
 
