@@ -19,7 +19,7 @@ from trainers.config import TrainConfig
 from trainers.execution import PRECISIONS, Execution
 
 SECONDS_EACH = 1.0
-WARM_UP_STEPS, MIN_STEPS = 2, 2
+FEW_IMAGES = 4  # a batch for networks so large that whole batches would take minutes
 
 
 def candidates(execution: Execution) -> list[Execution]:
@@ -36,6 +36,7 @@ def probe(config: TrainConfig, data_folder: Path, execution: Execution) -> list[
     from trainers.data import open_prepared
 
     data = open_prepared(data_folder)
+    config = _affordable(config, data, execution)
     timings = [
         {"execution": candidate.to_dict(), "images_per_second": _speed(config, data, candidate)}
         for candidate in candidates(execution)
@@ -43,17 +44,26 @@ def probe(config: TrainConfig, data_folder: Path, execution: Execution) -> list[
     return sorted(timings, key=lambda timing: -timing["images_per_second"])
 
 
-def _speed(config: TrainConfig, data: Any, execution: Execution) -> float:
-    """Steps of training, their batches included, for about a second after some to warm up."""
+def _affordable(config: TrainConfig, data: Any, execution: Execution) -> TrainConfig:
+    """``config``, with batches of a few images where a whole one takes longer than a look may."""
+    few = replace(config, batch_size=min(config.batch_size, FEW_IMAGES))
+    seconds_an_image = 1 / _speed(few, data, execution, seconds=0)
+    return config if seconds_an_image * config.batch_size <= SECONDS_EACH else few
+
+
+def _speed(
+    config: TrainConfig, data: Any, execution: Execution, seconds: float = SECONDS_EACH
+) -> float:
+    """Steps of training, their batches included, for about ``seconds``, at least one step; one
+    before them warms up."""
     from trainers.trainer import Trainer
 
     trainer = Trainer(config, data, execution)
     batches = trainer.batches.endless(trainer.train_indices)
-    for _ in range(WARM_UP_STEPS):
-        trainer.step(*next(batches))
+    trainer.step(*next(batches))
     _wait(execution)
     start, steps, elapsed = time.perf_counter(), 0, 0.0
-    while steps < MIN_STEPS or elapsed < SECONDS_EACH:
+    while steps == 0 or elapsed < seconds:
         trainer.step(*next(batches))
         _wait(execution)
         steps += 1
