@@ -25,6 +25,7 @@ from search.job import Job, resolve
 from search.lease import Lease
 from search.ledger import Ledger
 from search.messages import (
+    Blocked,
     Completed,
     Diverged,
     EpochDone,
@@ -81,9 +82,12 @@ def _value(task: Task, epoch: int) -> float:
 
 
 def slow(task: Task) -> Iterator[Message]:
-    for message in invented(task):
-        time.sleep(0.2)
-        yield message
+    try:
+        for message in invented(task):
+            time.sleep(0.2)
+            yield message
+    except OSError as error:  # as train_task says it
+        yield Blocked(" ".join(str(error).split()))
 
 
 def failing(task: Task) -> Iterator[Message]:
