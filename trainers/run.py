@@ -10,6 +10,7 @@ import csv
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from trainers.files import remove_partials, write_atomically
 from trainers.ranks import LeadingRanks, Ranks
 from trainers.resources import ResourceMonitor
 from trainers.schedules import best_epoch
-from trainers.summary import summarize
+from trainers.summary import ModelSummary, summarize
 from trainers.trainer import Trainer
 
 BEST, HISTORY, TEST = "best.pt", "history.csv", "test.json"
@@ -156,14 +157,18 @@ class TrainingRun:
 
     def usage(self) -> dict[str, float]:
         """What the run has cost so far, and the size of its model."""
-        model = summarize(self.trainer.model, self.data.in_channels, self.data.image_size, 1)
         history = self.trainer.history
         seconds = sum(result.seconds + result.val_seconds for result in history)
         return self._monitor.usage() | {
-            "parameters": model.parameters,
-            "macs": model.macs,
+            "parameters": self._summary.parameters,
+            "macs": self._summary.macs,
             "seconds_per_epoch": seconds / max(1, len(history)),
         }
+
+    @cached_property
+    def _summary(self) -> ModelSummary:
+        """Counted once: on tiny images it costs a thirtieth of an epoch."""
+        return summarize(self.trainer.model, self.data.in_channels, self.data.image_size, 1)
 
     def _write_history(self) -> None:
         with open(self.folder / HISTORY, "w", newline="") as file:
