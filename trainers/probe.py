@@ -13,13 +13,16 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from trainers.config import TrainConfig
 from trainers.execution import PRECISIONS, Execution
 
-SECONDS_EACH = 1.0
-FEW_IMAGES = 4  # a batch for networks so large that whole batches would take minutes
+SECONDS_EACH = 0.5
+STEPS_EACH = 3  # at least, after one to warm up
+CLOSE = 0.85  # of the fastest: what is this close is timed twice more
+FEW_IMAGES = 4  # a batch at the least, for networks whose whole batches would take minutes
 
 
 def candidates(execution: Execution) -> list[Execution]:
@@ -37,38 +40,41 @@ def probe(config: TrainConfig, data_folder: Path, execution: Execution) -> list[
 
     data = open_prepared(data_folder)
     config = _affordable(config, data, execution)
+    speeds = {way: [_speed(config, data, way)] for way in candidates(execution)}
+    fastest = max(found[0] for found in speeds.values())
+    close = [way for way, found in speeds.items() if found[0] > CLOSE * fastest]
+    for way in 2 * close if len(close) > 1 else []:
+        speeds[way].append(_speed(config, data, way))
     timings = [
-        {"execution": candidate.to_dict(), "images_per_second": _speed(config, data, candidate)}
-        for candidate in candidates(execution)
+        {"execution": way.to_dict(), "images_per_second": median(found)}
+        for way, found in speeds.items()
     ]
     return sorted(timings, key=lambda timing: -timing["images_per_second"])
 
 
 def _affordable(config: TrainConfig, data: Any, execution: Execution) -> TrainConfig:
-    """``config``, with batches of a few images where a whole one takes longer than a look may."""
+    """``config``, with as many images a batch as may be trained in ``SECONDS_EACH``."""
     few = replace(config, batch_size=min(config.batch_size, FEW_IMAGES))
-    seconds_an_image = 1 / _speed(few, data, execution, seconds=0)
-    return config if seconds_an_image * config.batch_size <= SECONDS_EACH else few
+    most = int(SECONDS_EACH * _speed(few, data, execution, steps=1))
+    return replace(config, batch_size=min(config.batch_size, max(FEW_IMAGES, most)))
 
 
-def _speed(
-    config: TrainConfig, data: Any, execution: Execution, seconds: float = SECONDS_EACH
-) -> float:
-    """Steps of training, their batches included, for about ``seconds``, at least one step; one
-    before them warms up."""
+def _speed(config: TrainConfig, data: Any, execution: Execution, steps: int = STEPS_EACH) -> float:
+    """Images a second: the median of the steps of about ``SECONDS_EACH``, their batches included,
+    at least ``steps``; one before them warms up."""
     from trainers.trainer import Trainer
 
     trainer = Trainer(config, data, execution)
     batches = trainer.batches.endless(trainer.train_indices)
     trainer.step(*next(batches))
     _wait(execution)
-    start, steps, elapsed = time.perf_counter(), 0, 0.0
-    while steps == 0 or elapsed < seconds:
+    seconds: list[float] = []
+    while len(seconds) < steps or (sum(seconds) < SECONDS_EACH and steps > 1):
+        start = time.perf_counter()
         trainer.step(*next(batches))
         _wait(execution)
-        steps += 1
-        elapsed = time.perf_counter() - start
-    return steps * config.batch_size / elapsed
+        seconds.append(time.perf_counter() - start)
+    return config.batch_size / median(seconds)
 
 
 def _wait(execution: Execution) -> None:
