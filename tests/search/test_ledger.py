@@ -12,8 +12,8 @@ from optuna.trial import TrialState
 
 from search.events import Ended, Note, Started, TakenUp
 from search.messages import Completed, Diverged, Ending, EpochDone, Failed, OutOfMemory
-from spaces.params import SpaceError
 from search.pruners import HalvingPruner
+from spaces.params import SpaceError
 from spaces.space import Constraint
 from trainers.config import TrainConfig
 
