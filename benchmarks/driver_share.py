@@ -21,7 +21,7 @@ from benchmarks.data import dataset
 from benchmarks.harness import Aim, Case, Options, main
 
 LIMIT = 3.0  # % of one core
-SECONDS = {"smallest": 1.0, "normal": 10.0}
+SECONDS, FEW = 5.0, 1.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -29,7 +29,7 @@ def cases(options: Options) -> list[Case]:
     preset = "quick" if options.smallest else "full"
     flags = ["--space", "lenet_batch", "--preset", preset, "--set", "epochs=1000"]
     flags += ["--dataset", dataset(options), "--data-dir", options.data_dir]
-    driver, servers = _shares(flags, SECONDS[options.size], options.pairs)
+    driver, servers = _shares(flags, options.of(SECONDS, FEW), options.pairs)
     print(f"Ray's servers beside it: {', '.join(f'{share:.1f}' for share in servers)} %")
     limits = [LIMIT] * len(driver)
     return [Case.of_pairs("driver, against 3 %", "% of a core", Aim("≤", 1), driver, limits)]

@@ -14,14 +14,14 @@ from benchmarks.peers.recipe import Peer
 
 AIM = Aim("≥", 5)
 NETWORKS = {  # the space, and how many test images take a second or more
-    "small CNN": ("lenet_batch", {"smallest": 300, "normal": 10_000}),
-    "ResNet-9": ("resnet9_plain", {"smallest": 60, "normal": 2000}),
+    "small CNN": ("lenet_batch", 10_000),
+    "ResNet-9": ("resnet9_plain", 1000),
 }
 
 
 def cases(options: Options) -> list[Case]:
     return [
-        _case(options, name, space, images[options.size])
+        _case(options, name, space, options.of(images, 60))
         for name, (space, images) in NETWORKS.items()
     ]
 

@@ -30,7 +30,7 @@ NETWORKS = {
     "ResNet-50": ({"model": "resnet", "depth": 50}, 32),
 }
 SMALLEST = {"WideResNet-10-1": ({"model": "wide_resnet", "depth": 10, "width": 1}, 8)}
-SIDE = {"smallest": 256, "normal": 4096}
+SIDE, SMALL_SIDE = 4096, 256
 
 
 def cases(options: Options) -> list[Case]:
@@ -48,7 +48,7 @@ def _case(options: Options, name: str, network: dict[str, object], batch: int) -
     fastest = max(ways, key=lambda way: speeds[way]())
     layout = "channels last" if fastest.channels_last else "contiguous"
     label = f"{name}, batch {batch}, {fastest.precision}, {layout}"
-    product = _product(SIDE[options.size], getattr(torch, fastest.precision))
+    product = _product(options.of(SIDE, SMALL_SIDE), getattr(torch, fastest.precision))
     product()
     return compare(label, "GFLOP/s", AIM, speeds[fastest], product, options.pairs)
 

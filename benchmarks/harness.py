@@ -13,6 +13,7 @@ import os
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -20,9 +21,10 @@ from rich.table import Table
 from benchmarks.machine import machine, versions
 from search.layout import default_data_dir
 
-SIZES = ("smallest", "normal")
+SIZES = ("smallest", "normal", "full")  # full differs where the real thing takes an hour
 TABLE_WIDTH = 120  # in a pipe too, so that no name is broken
-PAIRS = {"smallest": 1, "normal": 5}
+PAIRS = {"smallest": 1, "normal": 5, "full": 5}
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,10 @@ class Options:
     size: str
     dataset: str | None
     data_dir: str
+
+    def of(self, normal: T, smallest: T) -> T:
+        """What belongs to the size."""
+        return smallest if self.smallest else normal
 
     @property
     def pairs(self) -> int:
@@ -87,18 +93,18 @@ class Case:
 Sample = Callable[[], float]
 
 
-def alternate(ours: Sample, peer: Sample, pairs: int) -> tuple[list[float], list[float]]:
-    """``pairs`` samples of each, in turn."""
-    found: tuple[list[float], list[float]] = ([], [])
-    for _ in range(pairs):
-        found[0].append(ours())
-        found[1].append(peer())
+def alternate(*samples: Sample, turns: int) -> list[list[float]]:
+    """What each of ``samples`` found, one of them after the other, ``turns`` times."""
+    found: list[list[float]] = [[] for _ in samples]
+    for _ in range(turns):
+        for sample, values in zip(samples, found, strict=True):
+            values.append(sample())
     return found
 
 
 def compare(name: str, unit: str, aim: Aim, ours: Sample, peer: Sample, pairs: int) -> Case:
     """The case of two measures taken in turn."""
-    return Case.of_pairs(name, unit, aim, *alternate(ours, peer, pairs))
+    return Case.of_pairs(name, unit, aim, *alternate(ours, peer, turns=pairs))
 
 
 def parse(description: str, argv: Sequence[str] | None) -> Options:

@@ -21,12 +21,12 @@ from benchmarks.studies import EPOCHS, make_study, next_task, open_ledger, repor
 from search.ledger import Ledger
 from search.messages import Failed
 
-TRIALS = {"smallest": (30, 10), "normal": (10_000, 100)}
+TRIALS, FEW = (10_000, 100), (30, 10)
 RUNGS = (2, 4, 8, 16)
 
 
 def cases(options: Options) -> list[Case]:
-    large, small = TRIALS[options.size]
+    large, small = options.of(TRIALS, FEW)
     with ExitStack() as stack:
         studies = []
         for trials in (large, small):
@@ -35,7 +35,7 @@ def cases(options: Options) -> list[Case]:
             _milliseconds(ledger)
             studies.append(Reports(ledger))
         late, early = studies
-        alternate(late.trial, early.trial, options.pairs)
+        alternate(late.trial, early.trial, turns=options.pairs)
     return [
         Case.of_pairs(
             f"{large} trials against {small}", "ms", Aim("≤", 2), late.medians, early.medians

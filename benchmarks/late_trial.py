@@ -18,13 +18,13 @@ from benchmarks.harness import Aim, Case, Options, Sample, compare, main
 from benchmarks.studies import make_study, open_ledger, whole_trial
 from search.ledger import Ledger
 
-TRIALS = {"smallest": (30, 10), "normal": (10_000, 1000)}
-TRIALS_A_SAMPLE = {"smallest": 1, "normal": 10}
+TRIALS, FEW = (10_000, 1000), (30, 10)
+TRIALS_A_SAMPLE = 10
 
 
 def cases(options: Options) -> list[Case]:
-    large, small = TRIALS[options.size]
-    count = TRIALS_A_SAMPLE[options.size]
+    large, small = options.of(TRIALS, FEW)
+    count = options.of(TRIALS_A_SAMPLE, 1)
     with ExitStack() as stack:
         late, early = (_ledger(stack, options, trials) for trials in (large, small))
         for ledger in (late, early):

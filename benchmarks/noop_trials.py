@@ -14,39 +14,37 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import optuna
 
-from benchmarks.harness import Aim, Case, Options, compare, main
+from benchmarks.harness import Aim, Case, Options, alternate, main
 from benchmarks.studies import open_ledger, study_job
 from search.messages import Completed, EpochDone, Message, Task
 
 REPORTS = 9
-TRIALS = {"smallest": (4, 4, 4), "normal": (100, 10, 60)}  # ours, the default peer, reusing
+TRIALS, FEW = (60, 6, 40), (3, 2, 3)  # ours, the default peer, the one that reuses
 VALUE = 50.0
 
 
 def cases(options: Options) -> list[Case]:
-    ours, fresh, reused = TRIALS[options.size]
-    found = []
-    for name, trials, reuse, aim in (
-        ("Tuner + OptunaSearch + ASHA, default", fresh, False, Aim("≥", 5)),
-        ("the same with reuse_actors=True", reused, True, Aim("≥", 1.5)),
-    ):
-        found.append(
-            compare(
-                name,
-                "trials/s",
-                aim,
-                lambda: _run(["benchmarks.noop_trials", "ours"], options, ours),
-                lambda t=trials, r=reuse: _run(  # type: ignore[misc]
-                    ["benchmarks.peers.tuner", "reuse" if r else "default"], options, t
-                ),
-                options.pairs,
-            )
-        )
-    return found
+    counts = options.of(TRIALS, FEW)
+    programs = (
+        ["benchmarks.noop_trials", "ours"],
+        ["benchmarks.peers.tuner", "default"],
+        ["benchmarks.peers.tuner", "reuse"],
+    )
+    samples = [
+        partial(_run, program, options, count)
+        for program, count in zip(programs, counts, strict=True)
+    ]
+    ours, default, reusing = alternate(*samples, turns=options.pairs)
+    name = "against Tuner + OptunaSearch + ASHA"
+    return [
+        Case.of_pairs(f"{name}, default", "trials/s", Aim("≥", 5), ours, default),
+        Case.of_pairs(f"{name}, reuse_actors", "trials/s", Aim("≥", 1.5), ours, reusing),
+    ]
 
 
 def _run(program: Sequence[str], options: Options, trials: int) -> float:

@@ -14,12 +14,12 @@ from pathlib import Path
 from benchmarks.harness import Aim, Case, Options, compare, main
 from benchmarks.studies import make_study, next_task, open_ledger, study_job
 
-TRIALS = {"smallest": 30, "normal": 10_000}
+TRIALS, FEW = 10_000, 30
 LIMIT = 5.0  # seconds
 
 
 def cases(options: Options) -> list[Case]:
-    trials = TRIALS[options.size]
+    trials = options.of(TRIALS, FEW)
     with tempfile.TemporaryDirectory() as folder:
         make_study(options, Path(folder), trials)
         task = [sys.executable, "-m", "benchmarks.open_study", "open", folder, options.data_dir]

@@ -23,7 +23,7 @@ from trainers.config import TrainConfig
 from trainers.data import prepare
 from trainers.execution import PRECISIONS, Execution
 
-SEEDS = {"smallest": 2, "normal": 8}
+SEEDS, FEW_SEEDS = 8, 2
 ALL = 10**9
 Task = tuple[dict[str, Any], str, str, int]  # configuration, precision, data folder, images
 
@@ -31,16 +31,16 @@ Task = tuple[dict[str, Any], str, str, int]  # configuration, precision, data fo
 def cases(options: Options) -> list[Case]:
     digits = str(prepare("digits", options.data_dir))
     images = str(prepared(options))
-    wrn = {**named_space("wrn_sam").at("quick").recipe, "epochs": 1 if options.smallest else 12}
-    cnn = {**named_space("lenet_batch").at("full").recipe, "epochs": 1 if options.smallest else 3}
-    few = 300 if options.smallest else ALL
+    wrn = {**named_space("wrn_sam").at("quick").recipe, "epochs": options.of(12, 1)}
+    cnn = {**named_space("lenet_batch").at("full").recipe, "epochs": options.of(2, 1)}
+    few = options.of(ALL, 300)
     rows = [
         ("WideResNet-10-1 with SAM, digits", wrn, digits, few),
         ("small CNN, 32x32 images", cnn, images, few),
     ]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1 if options.smallest else cpu_count(), context) as pool:
-        return [_case(pool, SEEDS[options.size], *row) for row in rows]
+    with ProcessPoolExecutor(options.of(cpu_count(), 1), context) as pool:
+        return [_case(pool, options.of(SEEDS, FEW_SEEDS), *row) for row in rows]
 
 
 def _case(

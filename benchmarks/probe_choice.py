@@ -27,19 +27,19 @@ from trainers.probe import candidates
 
 AIM = Aim("≥", 0.98)
 NETWORKS = {  # flags of the command, and how many images are a measurable epoch
-    "small CNN": (("--space", "lenet_batch"), {"smallest": 200, "normal": 40_000}),
+    "small CNN": (("--space", "lenet_batch"), 5000),
     "WideResNet-16-4 with SAM": (
-        ("--space", "wrn_sam", "--set", "depth=16", "--set", "width=4", "--set", "batch_size=128"),
-        {"smallest": 0, "normal": 290},
+        ("--space", "wrn_sam", "--set", "depth=16", "--set", "width=4", "--set", "batch_size=16"),
+        60,
     ),
 }
 
 
 def cases(options: Options) -> list[Case]:
+    networks = dict(list(NETWORKS.items())[: options.of(2, 1)])
     return [
-        _case(options, name, images[options.size], *flags)
-        for name, (flags, images) in NETWORKS.items()
-        if images[options.size]
+        _case(options, name, options.of(images, 200), *flags)
+        for name, (flags, images) in networks.items()
     ]
 
 

@@ -17,12 +17,12 @@ from trainers.data import ImageData
 from trainers.execution import Execution
 from trainers.trainer import Trainer
 
-SHAPES = {"smallest": ("10", "1", "16"), "normal": ("16", "4", "128")}
+SHAPE, SMALL_SHAPE = ("16", "4", "128"), ("10", "1", "16")  # depth, width, batch
 STEPS = 2
 
 
 def cases(options: Options) -> list[Case]:
-    depth, width, batch = SHAPES[options.size]
+    depth, width, batch = options.of(SHAPE, SMALL_SHAPE)
     flags = ["--space", "wrn_sam", "--preset", "full", "--set", f"depth={depth}"]
     flags += ["--set", f"width={width}", "--set", f"batch_size={batch}"]
     job = make_job(options, *flags)

@@ -10,12 +10,12 @@ import sys
 from benchmarks.harness import Aim, Case, Options, main
 from benchmarks.training import compare_training
 
-TRAIN_IMAGES = {"smallest": 400, "normal": 50_000}
+TRAIN_IMAGES, FEW = 25_000, 200
 FLAGS = ("--space", "lenet_batch", "--preset", "full")
 
 
 def cases(options: Options) -> list[Case]:
-    images = TRAIN_IMAGES[options.size]
+    images = options.of(TRAIN_IMAGES, FEW)
     return [compare_training(options, "small CNN, batch 100", Aim("≥", 6), images, *FLAGS)]
 
 

@@ -10,13 +10,14 @@ import sys
 from benchmarks.harness import Aim, Case, Options, main
 from benchmarks.training import compare_training
 
-TRAIN_IMAGES = {"smallest": 230, "normal": 2220}  # a tenth of them is validation
-FLAGS = ("--space", "resnet9_plain", "--preset", "full", "--set", "batch_size=100")
+TRAIN_IMAGES, FEW = 1110, 100  # a tenth of them is validation
+FLAGS = ("--space", "resnet9_plain", "--preset", "full")
 
 
 def cases(options: Options) -> list[Case]:
-    images = TRAIN_IMAGES[options.size]
-    return [compare_training(options, "ResNet-9, batch 100", Aim("≥", 6), images, *FLAGS)]
+    images = options.of(TRAIN_IMAGES, FEW)
+    batch = ("--set", options.of("batch_size=100", "batch_size=10"))
+    return [compare_training(options, "ResNet-9, batch 100", Aim("≥", 6), images, *FLAGS, *batch)]
 
 
 if __name__ == "__main__":

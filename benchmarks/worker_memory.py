@@ -20,7 +20,7 @@ from trainers.config import TrainConfig
 from trainers.data import ImageData
 from trainers.data.cache import load_prepared
 
-WORKERS = {"smallest": (2,), "normal": (2, 4)}
+WORKERS, FEW = 4, 2
 MEGABYTE = 1024 * 1024
 ALL = 10**9
 
@@ -28,17 +28,9 @@ ALL = 10**9
 def cases(options: Options) -> list[Case]:
     folder = prepared(options)
     size = sum(array.nbytes for array in load_prepared(folder)[1].values()) / MEGABYTE
-    return [
-        compare(
-            f"{n} workers",
-            "MiB",
-            Aim("≤", 1.2),
-            lambda n=n: _growth(folder, n),  # type: ignore[misc]
-            lambda: size,
-            options.pairs,
-        )
-        for n in WORKERS[options.size]
-    ]
+    n = options.of(WORKERS, FEW)
+    name, aim = f"{n} workers", Aim("≤", 1.2)
+    return [compare(name, "MiB", aim, lambda: _growth(folder, n), lambda: size, options.pairs)]
 
 
 def _growth(folder: Path, n: int) -> float:

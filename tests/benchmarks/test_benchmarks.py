@@ -29,7 +29,7 @@ def test_samples_are_taken_in_turn() -> None:
         order.append(name)
         return float(len(order))
 
-    assert alternate(lambda: take("ours"), lambda: take("peer"), 2) == ([1, 3], [2, 4])
+    assert alternate(lambda: take("ours"), lambda: take("peer"), turns=2) == [[1, 3], [2, 4]]
     assert order == ["ours", "peer", "ours", "peer"]
 
 
