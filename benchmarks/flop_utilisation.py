@@ -68,7 +68,7 @@ def _passes(config: TrainConfig, data: ImageData, execution: Execution) -> Sampl
             logits = trainer.model(images)
         trainer.loss(logits, labels).mean().backward()
         elapsed = time.perf_counter() - start
-        trainer.optimizer.zero_grad(set_to_none=True)
+        trainer.optimizer.zero_grad()
         return flops / elapsed / 1e9
 
     return speed

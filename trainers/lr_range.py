@@ -84,8 +84,7 @@ def range_test(
     losses: list[float] = []
     smoothed: list[float] = []
     for step, (images, labels) in zip(range(sweep.steps), batches, strict=False):
-        for group in trainer.optimizer.param_groups:
-            group["lr"] = sweep.rate(step)
+        trainer.optimizer.lr = sweep.rate(step)
         loss = float(trainer.step(images, labels)[0])
         if not math.isfinite(loss):
             break

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import chain
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 Shape = tuple[int, ...]
 
@@ -66,19 +64,20 @@ def summarize(
 ) -> ModelSummary:
     """Count one evaluation pass over images (batch_size, in_channels, image_size, image_size).
 
-    The pass is made with shapes alone (torch's meta device): nothing is computed, and neither
-    weights, BatchNorm statistics, training mode nor random state change.
+    The pass is made with a single black image. Neither weights, BatchNorm statistics, training
+    mode nor random state change. (With shapes alone, on torch's meta device, nothing would be
+    computed, but torch would import its compiler first, which takes seconds.)
     """
     rows: list[LayerRow] = []
     children: list[tuple[str, Shape]] = []
 
     def record_row(name: str, module: nn.Module, x: Tensor, out: Tensor) -> None:
-        rows.append(_row(name, module, x, out))
+        rows.append(_row(name, module, x, out, batch_size))
 
     def record_child(name: str, module: nn.Module, x: Tensor, out: Tensor) -> None:
-        children.append((name, tuple(out.shape)))
+        children.append((name, (batch_size, *out.shape[1:])))
 
-    input_shape = (batch_size, in_channels, image_size, image_size)
+    image_shape = (in_channels, image_size, image_size)
     leaves = [item for item in model.named_modules() if not any(item[1].children())]
     with ExitStack() as stack:
         stack.enter_context(_evaluating(model))
@@ -86,21 +85,21 @@ def summarize(
             stack.enter_context(_hook(module, name, record_row))
         for name, module in model.named_children():
             stack.enter_context(_hook(module, name, record_child))
-        _run_on_meta(model, input_shape)
+        _run(model, image_shape)
     parameters = sum(parameter.numel() for parameter in model.parameters())
+    input_shape = (batch_size, *image_shape)
     return ModelSummary(input_shape, tuple(rows), tuple(children), parameters)
 
 
-def _row(name: str, module: nn.Module, x: Tensor, out: Tensor) -> LayerRow:
+def _row(name: str, module: nn.Module, x: Tensor, out: Tensor, batch_size: int) -> LayerRow:
     parameters = sum(parameter.numel() for parameter in module.parameters())
-    images = out.shape[0]
     return LayerRow(
         name,
         type(module).__name__,
-        tuple(out.shape),
+        (batch_size, *out.shape[1:]),
         parameters,
-        _macs(module, out) // images,
-        _norm_and_pool_ops(module, x, out) // images,
+        _macs(module, out),
+        _norm_and_pool_ops(module, x, out),
     )
 
 
@@ -120,11 +119,10 @@ def _norm_and_pool_ops(module: nn.Module, x: Tensor, out: Tensor) -> int:
     return 0
 
 
-def _run_on_meta(model: nn.Module, input_shape: Shape) -> None:
-    tensors = chain(model.named_parameters(), model.named_buffers())
-    stand_ins = {name: tensor.detach().to("meta") for name, tensor in tensors}
+def _run(model: nn.Module, image_shape: Shape) -> None:
+    device = next(model.parameters()).device
     with torch.no_grad():
-        functional_call(model, stand_ins, (torch.zeros(input_shape, device="meta"),))
+        model(torch.zeros(1, *image_shape, device=device))
 
 
 @contextmanager

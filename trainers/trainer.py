@@ -26,6 +26,7 @@ from trainers.ranks import Ranks
 from trainers.sam import SAM, frozen_statistics
 from trainers.schedules import best_epoch, learning_rate, stops_early
 from trainers.seeds import derive_seed
+from trainers.sgd import SGD
 
 STEPS_BETWEEN_LOOKS = 25  # CPU only: a look at the loss costs nothing there
 
@@ -59,13 +60,12 @@ class Trainer:
         self.loss = make_loss(config)
         self.model = self._build(data)
         self.network = self.ranks.wrap(self.model)
-        self.optimizer = torch.optim.SGD(
+        self.optimizer = SGD(
             self.model.parameters(),
             lr=config.initial_lr,
             momentum=config.momentum,
             nesterov=config.nesterov,
             weight_decay=config.effective_weight_decay,
-            fused=True,
         )
         sam = config.optimizer == "sam"
         self.sam = SAM(self.model.parameters(), config.rho, config.adaptive) if sam else None
@@ -95,8 +95,7 @@ class Trainer:
         """One pass over the training split and one over the validation split."""
         epoch = len(self.history) + 1
         lr = learning_rate(self.config, [result.val_loss for result in self.history])
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        self.optimizer.lr = lr
         start = time.perf_counter()
         train = self._train(epoch)
         middle = time.perf_counter()
@@ -151,7 +150,7 @@ class Trainer:
 
         ``weight`` makes the mean of unequal shares of a batch the mean of the batch.
         """
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         loss, logits = self._pass(images, labels, weight)
         if self.sam is not None:
             with self.sam.climbed(), frozen_statistics(self.model):
