@@ -21,7 +21,7 @@ import optuna
 
 from benchmarks.harness import Aim, Case, Options, alternate, main
 from benchmarks.studies import open_ledger, study_job
-from search.messages import Completed, EpochDone, Message, Task
+from search.study.messages import Completed, EpochDone, Message, Task
 
 REPORTS = 9
 TRIALS, FEW = (60, 6, 40), (3, 2, 3)  # ours, the default peer, the one that reuses
@@ -79,7 +79,8 @@ def do_nothing(task: Task) -> Iterator[Message]:
 def run_ours(folder: Path, data_dir: str, trials: int) -> None:
     from dataclasses import replace
 
-    from search.driver import Resources, run_search
+    from search.planning.resources import Resources
+    from search.workers.driver import run_search
 
     job = replace(study_job(Options("normal", None, data_dir), folder), n_trials=trials)
     with open_ledger(job) as ledger:

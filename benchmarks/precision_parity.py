@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.data import part_of, prepared
 from benchmarks.harness import Aim, Case, Options, main
-from search.machine import cpu_count
+from search.planning.machine import cpu_count
 from spaces import named_space
 from trainers.config import TrainConfig
 from trainers.data import prepare

@@ -20,8 +20,8 @@ from pathlib import Path
 from benchmarks.crew import Crew
 from benchmarks.harness import Aim, Case, Options, main
 from benchmarks.jobs import choice_of, make_job
-from search.job import Job
-from search.machine import cpu_count
+from search.planning.job import Job
+from search.planning.machine import cpu_count
 from trainers.execution import Execution
 from trainers.probe import candidates
 

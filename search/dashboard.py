@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     """Serves until Ctrl-C. Exit code 2: wrong input, in one line."""
     args = make_parser().parse_args(argv)
     results_dir = Path(args.results_dir)
-    from search.storage import open_storage
+    from search.study.storage import open_storage
 
     storage = open_storage(args.storage or default_storage(results_dir), create=False)
     server, publisher = make_dashboard(storage, results_dir, args.host, args.port)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.errors import run_main
-from search.flags import SPACE_FILE_WARNING, OneLineParser, add_data_flags, add_space_flags
+from search.planning.flags import SPACE_FILE_WARNING, OneLineParser, add_data_flags, add_space_flags
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,8 +41,8 @@ def main(argv: list[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
     from rich.console import Console
 
-    from search.job import choose_preset, fixed_space
-    from search.machine import gpu_count
+    from search.planning.job import choose_preset, fixed_space
+    from search.planning.machine import gpu_count
     from trainers.config import TrainConfig
 
     preset_name, _ = choose_preset(args.preset, gpu_count())
@@ -62,8 +62,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def image_shape(args: argparse.Namespace, dataset: str, console: Console) -> ImageShape:
     """The data set's, if it is known without the data or given; what flags say goes first."""
-    from search.check_data import prepare_data
-    from search.checks import at_least
+    from search.planning.check_data import prepare_data
+    from search.planning.checks import at_least
     from trainers.data import SHAPES, ImageShape
     from trainers.data.meta import read_meta
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.errors import UserError, run_main
-from search.flags import OneLineParser, add_data_flags, add_feature_flag
+from search.planning.flags import OneLineParser, add_data_flags, add_feature_flag
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,11 +34,11 @@ def main(argv: list[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
     from rich.console import Console
 
-    from search.checks import at_least
-    from search.evaluation_tables import print_evaluation
-    from search.feature_output import draw_maps
     from search.layout import FEATURE_MAPS
-    from search.say import say
+    from search.planning.checks import at_least
+    from search.terminal.evaluation_tables import print_evaluation
+    from search.terminal.feature_output import draw_maps
+    from search.terminal.say import say
     from trainers.checkpoint import CheckpointError
     from trainers.feature_maps import find_convolutions
     from trainers.saved import read_saved, restore
@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def open_data(args: argparse.Namespace, data_folder: Path, console: Console) -> ImageData:
     """The data set of --dataset, else the prepared one that the model was trained on."""
-    from search.check_data import prepare_data
+    from search.planning.check_data import prepare_data
     from trainers.data import DataError, open_prepared
 
     if args.dataset:

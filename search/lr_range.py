@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.errors import run_main
-from search.flags import (
+from search.layout import DEFAULT_RESULTS, range_folder
+from search.planning.flags import (
     SPACE_FILE_WARNING,
     OneLineParser,
     add_compute_flags,
     add_data_flags,
     add_space_flags,
 )
-from search.layout import DEFAULT_RESULTS, range_folder
-from search.lr_interval import DEFAULT_STEPS, lr_parameter, narrowed
+from search.planning.lr_interval import DEFAULT_STEPS, lr_parameter, narrowed
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from search.setting import Setting
+    from search.planning.setting import Setting
     from trainers.lr_range import RangeCurve, Sweep
 
 
@@ -49,9 +49,9 @@ def main(argv: list[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
     from rich.console import Console
 
-    from search.check_data import prepare_data
-    from search.say import say
-    from search.setting import resolve_setting
+    from search.planning.check_data import prepare_data
+    from search.planning.setting import resolve_setting
+    from search.terminal.say import say
     from trainers.lr_range import Sweep
 
     console = Console()

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.errors import UserError, run_main
-from search.flags import OneLineParser
 from search.layout import DEFAULT_RESULTS, StudyFolder, default_storage
+from search.planning.flags import OneLineParser
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -53,7 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0: the same curve; 1: another; 2: wrong input."""
     args = make_parser().parse_args(argv)
-    from search.storage import load_study
+    from search.study.storage import load_study
 
     results_dir = Path(args.results_dir)
     study = load_study(args.study_name, args.storage or default_storage(results_dir))
@@ -149,7 +149,7 @@ def _compare(epoch: int | str, recorded: dict[str, Any], found: dict[str, Any]) 
 
 def surroundings(study: Study) -> list[str]:
     """In what the study's machine and versions differ from today's."""
-    from search.open_study import PROVENANCE, package_versions
+    from search.study.open_study import PROVENANCE, package_versions
 
     recorded = study.user_attrs.get(PROVENANCE, {})
     now = package_versions() | {"python": platform.python_version(), "machine": machine()}

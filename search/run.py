@@ -11,17 +11,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from search.errors import INTERRUPTED, run_main
-from search.flags import (
+from search.layout import DEFAULT_RESULTS
+from search.planning.flags import (
     SPACE_FILE_WARNING,
     OneLineParser,
     add_compute_flags,
     add_data_flags,
+    add_processes_flag,
     add_space_flags,
 )
-from search.layout import DEFAULT_RESULTS
 
 if TYPE_CHECKING:
-    from search.job import Job
+    from search.planning.job import Job
 
 TIMED_OUT_CODE = 3
 
@@ -36,6 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_space_flags(parser)
     add_data_flags(parser)
     add_compute_flags(parser, auto="a short probe")
+    add_processes_flag(parser)
     add = parser.add_argument
     add("--study-name", help="default: the space's name, with -quick for that preset")
     add(
@@ -76,13 +78,13 @@ def main(argv: list[str] | None = None) -> int:
     1: the storage stopped working."""
     arguments = sys.argv[1:] if argv is None else argv
     args = make_parser().parse_args(arguments)
-    from search.job import resolve
-    from search.storage import hide_password
+    from search.planning.job import resolve
+    from search.study.storage import hide_password
 
     job = resolve(args)
     print(f"{job.space.space.name}: {job.preset_reason}", flush=True)
     if args.dry_run:
-        from search.dry_run import show
+        from search.terminal.dry_run import show
 
         show(job)
         return 0
@@ -98,18 +100,19 @@ def search(job: Job, command: str, manner: str = "normal") -> int:
     """
     from rich.console import Console
 
-    from search.check_data import check_data, prepare_data
-    from search.choose_execution import choose_execution, recorded_execution
-    from search.closing import conclude
-    from search.display import display_for, open_log
-    from search.driver import FINISHED, TIMED_OUT, run_search
-    from search.lease import Lease
-    from search.open_study import check_study, make_plan, open_study
-    from search.patience import PatientLedger
-    from search.range_first import range_first, recorded_range
-    from search.say import say
-    from search.storage import leave, watched
-    from search.work import train_task
+    from search.planning.check_data import check_data, prepare_data
+    from search.study.choose_execution import choose_execution, recorded_execution
+    from search.study.events import FINISHED, TIMED_OUT
+    from search.study.lease import Lease
+    from search.study.open_study import check_study, make_plan, open_study
+    from search.study.patience import PatientLedger
+    from search.study.range_first import range_first, recorded_range
+    from search.study.storage import leave, watched
+    from search.terminal.closing import conclude
+    from search.terminal.display import display_for, open_log
+    from search.terminal.say import say
+    from search.workers.driver import run_search
+    from search.workers.work import train_task
 
     console = Console()
     data_folder = prepare_data(job.dataset, job.data_dir, console)

@@ -9,22 +9,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.errors import INTERRUPTED, UserError, run_main
-from search.flags import (
+from search.layout import DEFAULT_RESULTS, run_folder
+from search.planning.flags import (
     SPACE_FILE_WARNING,
     OneLineParser,
     add_compute_flags,
     add_data_flags,
     add_feature_flag,
+    add_processes_flag,
     add_space_flags,
 )
-from search.layout import DEFAULT_RESULTS, run_folder
 
 DIVERGED_CODE = 1
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from search.setting import Setting
+    from search.planning.setting import Setting
     from trainers.run import TrainingRun
 
 
@@ -38,6 +39,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_space_flags(parser)
     add_data_flags(parser)
     add_compute_flags(parser)
+    add_processes_flag(parser)
     add_feature_flag(parser)
     parser.add_argument("--out", type=Path, help="default: results/runs/<space>[-quick]")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
@@ -50,12 +52,12 @@ def main(argv: list[str] | None = None) -> int:
     args = make_parser().parse_args(arguments)
     from rich.console import Console
 
-    from search.check_data import prepare_data
-    from search.say import say
-    from search.setting import resolve_setting
+    from search.planning.check_data import prepare_data
+    from search.planning.setting import resolve_setting
+    from search.terminal.say import say
 
     console = Console()
-    setting = resolve_setting(args)
+    setting = resolve_setting(args, args.processes)
     folder = args.out or default_run_folder(setting)
     refuse_used(folder, args.resume)
     say(console, f"{setting.space.space.name}: {setting.preset_reason}")
@@ -95,9 +97,9 @@ def train_and_evaluate(
     console: Console, setting: Setting, run: TrainingRun, maps: list[str], command: str
 ) -> int:
     """The epochs with their bars, then the figures of the test set. ``command`` goes on."""
-    from search.conclude_run import conclude_run
-    from search.say import say
-    from search.train_display import train_with_bars
+    from search.terminal.conclude_run import conclude_run
+    from search.terminal.say import say
+    from search.terminal.train_display import train_with_bars
     from trainers.epoch import DivergedError
 
     for problem in run.problems:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from search.events import Ended, Epoch, Event, Note, Started, TakenUp
+from search.study.events import Ended, Epoch, Event, Note, Started, TakenUp
 
 
 def number(value: Any) -> str:

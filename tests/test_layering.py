@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,16 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOT_FOR_TRAINERS = {"spaces", "search", "optuna", "ray"}
+ROOMS = {  # each room of search/, and the rooms it may import
+    "strategy": set(),
+    "planning": {"strategy"},
+    "study": {"planning", "strategy"},
+    "workers": {"planning", "study"},
+    "reporting": {"study"},
+    "publishing": {"reporting"},
+    "terminal": {"planning", "publishing", "reporting", "strategy", "study"},
+}
+SHARED = {"errors", "layout", "wording"}  # modules of search/ that every room may import
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -61,6 +72,22 @@ def test_spaces_import_the_standard_library_and_spaces_alone(path: Path) -> None
 @pytest.mark.parametrize("path", files("trainers"), ids=identify)
 def test_trainers_know_nothing_of_the_search(path: Path) -> None:
     assert not set(imported(path)) & NOT_FOR_TRAINERS
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_of_the_search_import_one_way(room: str) -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files(f"search/{room}"))
+    used = set(re.findall(r"^\s*(?:from|import) search\.(\w+)", text, re.MULTILINE))
+    assert used <= ROOMS[room] | SHARED | {room}
+
+
+def test_every_room_has_its_rule() -> None:
+    assert {path.parent.name for path in REPOSITORY.glob("search/*/*.py")} == set(ROOMS)
+
+
+@pytest.mark.parametrize("path", files("search/study"), ids=identify)
+def test_the_study_never_imports_ray(path: Path) -> None:
+    assert "ray" not in imported(path)
 
 
 def loaded_by(statement: str) -> set[str]:

@@ -8,11 +8,17 @@ from trainers.rules import ConfigError
 
 
 def check_fits(
-    config: TrainConfig, training_images: int, image_size: int, in_channels: int, num_classes: int
+    config: TrainConfig,
+    training_images: int,
+    image_size: int,
+    in_channels: int,
+    num_classes: int,
+    processes: int = 1,
 ) -> None:
     """Raises ``ConfigError`` where ``config`` cannot train on such a data set.
 
-    ``training_images`` are those of the training split, without validation.
+    ``training_images`` are those of the training split, without validation. Each of ``processes``
+    gets its share of every batch.
     """
     if num_classes < 2:
         raise ConfigError(f"a data set must have at least 2 classes, got {num_classes}")
@@ -21,6 +27,11 @@ def check_fits(
         raise ConfigError(
             f"batch_size must be at most {training_images}, the images of the training split, "
             f"got {config.batch_size}"
+        )
+    if processes > 1 and config.batch_size < 2 * processes:
+        raise ConfigError(
+            f"batch_size must be at least {2 * processes}, two images for each of {processes} "
+            f"processes, got {config.batch_size}"
         )
     if "cutout" in config.augment and config.cutout_size > image_size:
         raise ConfigError(

@@ -34,7 +34,7 @@ from trainers.ranks import LeadingRanks, Ranks
 from trainers.resources import ResourceMonitor
 from trainers.schedules import best_epoch
 from trainers.summary import ModelSummary, summarize
-from trainers.trainer import Trainer
+from trainers.trainer import Trainer, fitting_split
 
 BEST, HISTORY, TEST = "best.pt", "history.csv", "test.json"
 
@@ -60,6 +60,7 @@ class TrainingRun:
         self.data = open_prepared(data_folder)
         self._data_folder = data_folder.resolve()
         if ranks is None and execution.processes > 1:
+            fitting_split(config, self.data, execution)  # asked before any process is started
             ranks = LeadingRanks(config, data_folder, execution, folder)
         self.trainer = Trainer(config, self.data, execution, ranks)
         self.identity = {

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
 from dataclasses import astuple, fields
 from typing import Any
 
@@ -19,6 +18,7 @@ from trainers.data import ImageData, stratified_split
 from trainers.epoch import DivergedError, EpochResult
 from trainers.evaluation import Evaluation, evaluate
 from trainers.execution import Execution
+from trainers.inference import in_precision, logits_of, summary_of
 from trainers.losses import is_exploded, make_loss
 from trainers.metrics import RunningMetrics, Summary, summarize_rows
 from trainers.models import build_model
@@ -29,6 +29,16 @@ from trainers.seeds import derive_seed
 from trainers.sgd import SGD
 
 STEPS_BETWEEN_LOOKS = 25  # CPU only: a look at the loss costs nothing there
+
+
+def fitting_split(
+    config: TrainConfig, data: ImageData, execution: Execution
+) -> tuple[Tensor, Tensor]:
+    """Training and validation indices. Raises ``ConfigError`` if ``config`` does not fit."""
+    train, val = stratified_split(data.train_labels, config.val_fraction, config.split_seed)
+    shape = (data.image_size, data.in_channels, data.num_classes)
+    check_fits(config, len(train), *shape, execution.processes)
+    return train, val
 
 
 class Trainer:
@@ -50,11 +60,8 @@ class Trainer:
         self.execution = execution
         self.ranks = ranks or Ranks()
         self.device = self.ranks.device(execution.device)
-        self.train_indices, self.val_indices = stratified_split(
-            data.train_labels, config.val_fraction, config.split_seed
-        )
+        self.train_indices, self.val_indices = fitting_split(config, data, execution)
         self.classes = data.num_classes
-        check_fits(config, len(self.train_indices), data.image_size, data.in_channels, self.classes)
         torch.set_num_threads(execution.threads)
         self.batches = Batches(config, data, self.device, execution.channels_last, self.ranks)
         self.loss = make_loss(config)
@@ -159,35 +166,22 @@ class Trainer:
         return loss, logits
 
     def _pass(self, images: Tensor, labels: Tensor, weight: float) -> tuple[Tensor, Tensor]:
-        with self._precision():
+        with in_precision(self.execution.precision, self.device):
             logits = self.network(images)
         loss = self.loss(logits, labels).mean()
         (loss if weight == 1 else loss * weight).backward()
         return loss.detach(), logits.detach()
 
-    def _precision(self) -> AbstractContextManager[Any]:
-        if self.execution.precision == "float32":
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=torch.bfloat16)
-
     def _validate(self) -> Summary:
         """By the first process alone: its figures are everyone's."""
         values = torch.zeros(len(fields(Summary)), dtype=torch.float64, device=self.device)
         if self.ranks.rank == 0:
-            val = self._evaluate(self.batches.validation(self.val_indices))
+            split = self.batches.validation(self.val_indices)
+            val = summary_of(self.model, split, self.loss, self.execution.precision)
             if self.ranks.size == 1:
                 return val
             values.copy_(torch.tensor(astuple(val), dtype=torch.float64))
         return Summary(*self.ranks.from_first(values).tolist())
-
-    @torch.inference_mode()
-    def _evaluate(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Summary:
-        self.model.eval()
-        metrics = RunningMetrics(self.loss)
-        for images, labels in batches:
-            with self._precision():
-                metrics.add(self.model(images), labels)
-        return metrics.summary()
 
     def _check(self, epoch: int, loss: float) -> None:
         if is_exploded(loss, self.classes):
@@ -198,19 +192,10 @@ class Trainer:
         if self.best_weights:
             self.model.load_state_dict(self.best_weights)
         start = time.perf_counter()
-        logits = self._logits(self.batches.test())
+        logits = logits_of(self.model, self.batches.test(), self.execution.precision)
         seconds = time.perf_counter() - start
         labels, batch_size = self.batches.test_labels.cpu(), self.config.batch_size
         return evaluate(logits, labels, self.loss, seconds, batch_size)
-
-    @torch.inference_mode()
-    def _logits(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
-        self.model.eval()
-        parts = []
-        for images, _ in batches:
-            with self._precision():
-                parts.append(self.model(images).float())
-        return torch.cat(parts).cpu()  # on the host, so that the clock has waited for them
 
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on: weights, momentum, history; live, not copied.

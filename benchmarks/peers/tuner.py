@@ -16,7 +16,7 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 
-from search.distributions import distributions
+from search.strategy.distributions import distributions
 from spaces import named_space
 
 REPORTS = 9

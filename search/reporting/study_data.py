@@ -15,8 +15,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.errors import UserError
 from search.layout import StudyFolder
-from search.outcome import Spending, best_completed, published_values, spending
 from search.reporting.frames import make_epochs_frame, make_trials_frame
+from search.study.outcome import Spending, best_completed, published_values, spending
 
 OBJECTIVE = "val_top1"
 

@@ -14,7 +14,7 @@ from search.reporting.page import make_page
 from search.reporting.section import Section
 from search.reporting.sections import sections_of
 from search.reporting.study_data import StudyData, read_study
-from search.storage import load_study, only_study
+from search.study.storage import load_study, only_study
 
 Paths = list[Path]
 

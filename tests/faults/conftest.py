@@ -26,11 +26,11 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     [
         "trainers.run",
-        "search.check_data",
-        "search.ledger",
-        "search.open_study",
+        "search.planning.check_data",
+        "search.study.ledger",
+        "search.study.open_study",
         "search.run",
-        "search.work",
+        "search.workers.work",
         "optuna.samplers._tpe.sampler",
         "optuna.storages._rdb.storage",
         "sqlalchemy.dialects.sqlite",

@@ -18,13 +18,14 @@ from typing import Any
 
 from optuna.study import Study
 
-from search.check_data import check_data
-from search.driver import run_search
 from search.errors import SearchError
-from search.job import Job, resolve
-from search.lease import Lease
-from search.ledger import Ledger
-from search.messages import (
+from search.planning.check_data import check_data
+from search.planning.job import Job, resolve
+from search.planning.resources import Bounds
+from search.run import make_parser
+from search.study.lease import Lease
+from search.study.ledger import Ledger
+from search.study.messages import (
     Blocked,
     Completed,
     Diverged,
@@ -35,12 +36,11 @@ from search.messages import (
     Remark,
     Task,
 )
-from search.open_study import make_plan, open_study
-from search.patience import PatientLedger
-from search.run import make_parser
-from search.watch import Bounds
+from search.study.open_study import make_plan, open_study
+from search.study.patience import PatientLedger
 from search.wording import line
-from search.work import train_task
+from search.workers.driver import run_search
+from search.workers.work import train_task
 from trainers.data.prepare import prepare
 from trainers.faults import VARIABLE
 from trainers.files import remove_partials, write_atomically

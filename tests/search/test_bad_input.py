@@ -32,7 +32,7 @@ def refused(
     """Runs the command and returns its one line of complaint."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.setattr("search.driver.run_search", None)  # nothing may get that far
+    monkeypatch.setattr("search.workers.driver.run_search", None)  # nothing may get that far
 
     def run(*flags: str) -> str:
         before = tree_of(tmp_path)

@@ -19,15 +19,15 @@ import pytest
 from optuna.study import Study
 from rich.console import Console
 
-from search.check_data import check_data
 from search.errors import run_main
-from search.job import resolve
-from search.lease import Lease
-from search.ledger import Ledger
-from search.messages import EpochDone
-from search.open_study import make_plan, open_study
+from search.planning.check_data import check_data
+from search.planning.job import resolve
 from search.run import main, make_parser
-from search.work import train_task
+from search.study.lease import Lease
+from search.study.ledger import Ledger
+from search.study.messages import EpochDone
+from search.study.open_study import make_plan, open_study
+from search.workers.work import train_task
 from trainers.data.prepare import prepare
 
 pytestmark = pytest.mark.slow
@@ -234,7 +234,7 @@ def test_the_same_command_again_adds_nothing_and_starts_no_ray(
 ) -> None:
     before = [(t.number, t.state, t.datetime_complete) for t in life.study.get_trials()]
     monkeypatch.chdir(life.folder)
-    monkeypatch.setattr("search.driver.run_search", None)
+    monkeypatch.setattr("search.workers.driver.run_search", None)
     assert run_main(lambda: main(life.flags)) == 0
     assert [(t.number, t.state, t.datetime_complete) for t in life.study.get_trials()] == before
     assert "best: trial" in capsys.readouterr().out
@@ -269,7 +269,7 @@ def test_pandas_reads_it(life: Life) -> None:
 
 
 def test_the_conclusion_compares_with_the_recipe(life: Life) -> None:
-    from search.closing import print_result
+    from search.terminal.closing import print_result
 
     console = Console(file=io.StringIO(), width=100)
     print_result(console, life.study, 4)

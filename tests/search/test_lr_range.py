@@ -12,10 +12,10 @@ import pytest
 
 from search import lr_range, run
 from search.errors import UserError, run_main
-from search.job import Job, resolve
-from search.lr_interval import lr_parameter, narrowed
-from search.open_study import IDENTITY, LR_RANGE
-from search.range_first import in_words, range_first, recorded_range
+from search.planning.job import Job, resolve
+from search.planning.lr_interval import lr_parameter, narrowed
+from search.study.open_study import IDENTITY, LR_RANGE
+from search.study.range_first import in_words, range_first, recorded_range
 from spaces import named_space
 from spaces.params import Float
 from spaces.space import ScaledSpace

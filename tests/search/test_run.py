@@ -84,7 +84,7 @@ def test_a_dry_run_shows_all_and_writes_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.setattr("search.driver.run_search", None)
+    monkeypatch.setattr("search.workers.driver.run_search", None)
     tmp_path.joinpath("mine.py").write_text("from spaces.wrn_sam import SPACE")
     before = tree_of(tmp_path)
     flags = ["--preset", "quick", "--data-dir", str(data_dir), "--dry-run"]
@@ -99,9 +99,9 @@ def test_a_dry_run_shows_all_and_writes_nothing(
 def test_a_dry_runs_sample_is_what_the_search_would_draw(
     tmp_path: Path, data_dir: Path, open_desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from search.dry_run import sampled
-    from search.job import resolve
+    from search.planning.job import resolve
     from search.run import make_parser
+    from search.terminal.dry_run import sampled
 
     monkeypatch.chdir(tmp_path)
     job = resolve(make_parser().parse_args(["--space", "wrn_sam", "--preset", "quick"]))

@@ -77,6 +77,24 @@ def test_a_used_folder_is_refused_and_resumed(
     assert read_history(tmp_path / "run") == first
 
 
+@pytest.mark.slow
+def test_two_processes_share_every_batch(command: Command, tmp_path: Path) -> None:
+    assert command("--epochs", "1", "--processes", "2") == 0
+    (shared,) = read_history(tmp_path / "run")
+    assert command("--epochs", "1", "--out", str(tmp_path / "alone")) == 0
+    (alone,) = read_history(tmp_path / "alone")
+    assert shared["train_loss"] == pytest.approx(alone["train_loss"], rel=1e-4)
+
+
+def test_a_batch_too_small_for_its_processes_is_refused(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("--processes", "3", "--set", "batch_size=5") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "batch_size must be at least 6, two images for each of 3 processes, got 5" in error
+
+
 def test_ctrl_c_leaves_a_run_that_goes_on(
     command: Command,
     tmp_path: Path,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from search.outcome import ranked
 from search.reporting.evaluations import Evaluation, read_evaluation
 from search.reporting.study_data import StudyData
 from search.reporting.table import BEST, PLAIN, PUBLISHED, RECIPE, Row, Table
 from search.reporting.texts import percent
+from search.study.outcome import ranked
 from search.wording import settings
 
 MOST_ROWS = 6

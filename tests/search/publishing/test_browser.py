@@ -13,7 +13,7 @@ import pytest
 
 from search.dashboard import make_dashboard
 from search.reporting.write import report_study
-from search.storage import open_storage
+from search.study.storage import open_storage
 
 pytestmark = pytest.mark.slow
 FLAGS = (

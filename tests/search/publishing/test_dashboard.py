@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 from search.dashboard import main, make_dashboard
 from search.errors import UserError, run_main
 from search.layout import StudyFolder
-from search.storage import load_study, open_storage
+from search.study.storage import load_study, open_storage
 
 
 class Served:

@@ -35,7 +35,7 @@ CLASSES = ("cat", "dog", "owl")
 def our_study(
     name: str = "study", epochs: int = 4, storage: Any = None, **attributes: Any
 ) -> Study:
-    """An empty study with the attributes that ``search.open_study`` writes."""
+    """An empty study with the attributes that ``search.study.open_study`` writes."""
     study = optuna.create_study(study_name=name, direction="maximize", storage=storage)
     described = {
         "execution": {"device": "cpu", "threads": 1},

@@ -1,0 +1,1 @@
+"""What is asked for, checked and fully decided before any work starts."""

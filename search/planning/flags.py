@@ -1,0 +1,79 @@
+"""Flags that several commands share: which setting, on which data, computed how."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+from search.errors import UserError
+from search.layout import default_data_dir
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see --help")
+
+
+SPACE_FILE_WARNING = "A space given as a .py file is run as code: use only files you trust."
+
+
+def add_space_flags(parser: argparse.ArgumentParser, preset: str = "auto") -> None:
+    """--space, --preset, --set and --epochs: a space, or one setting of it."""
+    add = parser.add_argument
+    add("--space", required=True, help="a named space, or a .py file with a SPACE in it")
+    add("--preset", default=preset, help=f"auto, quick or full (default: {preset})")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="fix a hyperparameter or change the recipe; repeatable",
+    )
+    add("--epochs", type=int, help="epochs of a trial")
+
+
+def add_data_flags(parser: argparse.ArgumentParser) -> None:
+    """--dataset and --data-dir."""
+    parser.add_argument(
+        "--dataset",
+        metavar="NAME_OR_PATH",
+        help="digits, digits32, digits64, cifar10, cifar100, tiny-imagenet-200, an .npz file or "
+        "an image folder",
+    )
+    parser.add_argument(
+        "--data-dir",
+        default=default_data_dir(),
+        help="downloads and prepared data (env SHARPSEARCH_DATA; default: ~/.cache/sharpsearch)",
+    )
+
+
+def add_compute_flags(parser: argparse.ArgumentParser, auto: str = "float32") -> None:
+    """--threads and --precision; ``auto`` says what the precision is if it is left open."""
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of a trial")
+    parser.add_argument(
+        "--precision", default="auto", help=f"auto (default: {auto}), float32 or bfloat16"
+    )
+
+
+def add_processes_flag(parser: argparse.ArgumentParser) -> None:
+    """--processes."""
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes of a trial, each trains its share of every batch (default: 1)",
+    )
+
+
+def add_feature_flag(parser: argparse.ArgumentParser) -> None:
+    """--feature-maps, as a list of names."""
+    parser.add_argument(
+        "--feature-maps",
+        type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
+        default=[],
+        metavar="NAMES",
+        help="draw what these convolutions make of the first test image: conv1,conv2",
+    )

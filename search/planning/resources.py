@@ -1,0 +1,98 @@
+"""How much of the machine a search uses, and the default way to compute on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from search.errors import UserError
+from search.planning.checks import at_least
+from search.planning.machine import cpu_count
+from trainers.execution import Execution
+
+SMALLEST_SHARE = 0.01  # of a GPU
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How long an epoch may take, in seconds: a multiple of what earlier epochs took.
+
+    A trial's own epochs are the measure; before its first one, the slowest epoch of any trial,
+    and with more room, since settings differ in size. The study's very first epoch is not bound.
+    """
+
+    least: float = 60.0
+    times: float = 10.0
+    least_first: float = 300.0
+    times_first: float = 100.0
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the search may use: trials at once, and of each the processes that share its batches,
+    the threads of every process, and GPUs."""
+
+    concurrency: int
+    threads: int
+    gpus_per_trial: float = 0.0
+    processes: int = 1
+    max_retries: int = 2
+    bounds: Bounds = field(default_factory=Bounds)
+
+
+def choose_resources(
+    concurrency: int | None,
+    threads: int | None,
+    gpus_per_trial: float | None,
+    gpus: int,
+    processes: int = 1,
+) -> Resources:
+    """Trials at once, threads and GPUs of each, from what was asked and what there is.
+
+    Default on GPUs: one for each process. On the CPU: as many trials as cores, one thread each,
+    since small networks gain more from a second trial than from a second thread.
+    """
+    at_least("processes", processes, 1)
+    at_least("concurrency", concurrency, 1)
+    at_least("threads", threads, 1)
+    at_least("gpus-per-trial", gpus_per_trial, 0)
+    cores = max(1, cpu_count() // processes)
+    per_trial = (float(processes) if gpus else 0.0) if gpus_per_trial is None else gpus_per_trial
+    if processes > 1 and per_trial not in (0, processes):
+        raise UserError(
+            f"--gpus-per-trial must be {processes}, one for each of the --processes, or 0, "
+            f"got {per_trial:g}"
+        )
+    if per_trial > 0:
+        fit = trials_on_gpus(per_trial, gpus)
+        if concurrency is not None and concurrency > fit:
+            raise UserError(
+                f"--concurrency must be at most {fit}, the trials that fit on {gpus} GPU(s) "
+                f"with {per_trial:g} each, got {concurrency}"
+            )
+        at_once = concurrency or fit
+    else:
+        at_once = concurrency or max(1, cores // (threads or 1))
+    return Resources(at_once, threads or max(1, cores // at_once), per_trial, processes)
+
+
+def trials_on_gpus(per_trial: float, gpus: int) -> int:
+    """How many trials fit at once; a part of a GPU cannot be put together from two."""
+    if per_trial > gpus:
+        raise UserError(f"--gpus-per-trial must be at most {gpus}, the GPUs found, got {per_trial}")
+    if per_trial < SMALLEST_SHARE:
+        raise UserError(f"--gpus-per-trial must be 0 or at least {SMALLEST_SHARE}, got {per_trial}")
+    if per_trial > 1 and per_trial % 1:
+        raise UserError(f"--gpus-per-trial must be a whole number above 1, got {per_trial}")
+    return gpus * int(1 / per_trial + 1e-9) if per_trial <= 1 else int(gpus // per_trial)
+
+
+def default_execution(resources: Resources, precision: str) -> Execution:
+    """How to compute without a probe; a GPU of the last years is fastest in bfloat16."""
+    device, fastest = ("cuda", "bfloat16") if resources.gpus_per_trial > 0 else ("cpu", "float32")
+    return Execution(
+        device,
+        fastest if precision == "auto" else precision,
+        channels_last=True,
+        threads=resources.threads,
+        processes=resources.processes,
+    )

@@ -1,0 +1,1 @@
+"""What to try next and what to cut: samplers and pruners, from a table each."""

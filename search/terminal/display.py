@@ -1,0 +1,101 @@
+"""The terminal while a search runs: a live view, or one line per event in a pipe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from optuna.study import Study
+from rich.console import Console, RenderableType
+from rich.live import Live
+
+from search.planning.job import Job
+from search.study.events import Ended, Event, Note
+from search.terminal.closing import best_trial, published_figures
+from search.terminal.live_view import live_view
+from search.terminal.progress import Progress
+from search.wording import line
+
+QUIET, NORMAL, VERBOSE = "quiet", "normal", "verbose"
+
+
+class Display:
+    """Shows events: call it with each. ``reference`` is the published figure in words.
+
+    Quiet shows warnings alone, verbose a line per event above the live view too. The log gets
+    every event, whatever is shown.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        console: Console,
+        log: IO[str],
+        reference: str,
+        manner: str = NORMAL,
+    ):
+        self.progress = progress
+        self.console = console
+        self.log = log
+        self.reference = reference
+        self.manner = manner
+        self._live: Live | None = None
+
+    def __call__(self, event: Event) -> None:
+        self.progress.take(event)
+        text = line(event, detailed=self.manner == VERBOSE)
+        self.log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+        self.log.flush()
+        if self._is_shown(event):
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _is_shown(self, event: Event) -> bool:
+        """Whether it gets a line: what the live view has needs none."""
+        if self.manner == QUIET:
+            return isinstance(event, Note) and event.warning
+        return isinstance(event, Note) or self._live is None or self.manner == VERBOSE
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Within: the live view, if there is a terminal and somebody looks."""
+        if not self.console.is_terminal or self.manner == QUIET:
+            yield
+            return
+        with Live(
+            get_renderable=self.render, console=self.console, refresh_per_second=4, transient=True
+        ) as self._live:
+            try:
+                yield
+            finally:
+                self._live = None
+
+    def render(self) -> RenderableType:
+        """The view of this moment, as large as the terminal is now."""
+        return live_view(self.progress, self.reference, self.console.height)
+
+
+def display_for(
+    job: Job, study: Study, console: Console, log: IO[str], manner: str = NORMAL
+) -> Display:
+    """The display of a search that begins or goes on."""
+    progress = Progress(job.n_trials)
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state.is_finished():
+            progress.ended += 1
+            progress.epochs_of_ended += len(trial.intermediate_values)
+    best = best_trial(study)
+    if best is not None:
+        progress.best = Ended(best.number, best.state.name, best.value, "", best.params)
+    published = published_figures(study).get("test_top1")
+    scale = "" if study.user_attrs.get("preset") == "full" else " at its own scale"
+    reference = f"published{scale}: test {published} %" if published else ""
+    return Display(progress, console, log, reference, manner)
+
+
+def open_log(path: Path) -> IO[str]:
+    """The study's log file, to append to."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return open(path, "a", encoding="utf-8")

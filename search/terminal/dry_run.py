@@ -1,0 +1,85 @@
+"""--dry-run: what would be run. Nothing is written, no worker starts."""
+
+from __future__ import annotations
+
+import optuna
+from rich.console import Console
+from rich.table import Table
+
+from search.planning.job import Job
+from search.strategy.distributions import distributions
+from search.strategy.samplers import make_sampler
+from search.wording import number, settings
+from spaces.space import ScaledSpace
+from trainers.config import TrainConfig, option_help
+
+
+def show(job: Job) -> None:
+    """Recipe, space, one sampled configuration, model size and scale of the search."""
+    console = Console()
+    console.print(recipe_table(job.config, job.space))
+    console.print(space_table(job.space))
+    sample = sampled(job)
+    console.print(f"one sample:  {settings(sample)}", highlight=False)
+    for label, values in (("recipe", {}), ("sample", sample)):
+        console.print(f"model size, {label}: {model_size(job, values)}", highlight=False)
+    r = job.resources
+    if job.lr_range_steps:
+        console.print(f"first: a learning-rate range test over {job.lr_range_steps} mini-batches")
+    console.print(
+        f"would run: study {job.study_name!r}, {job.n_trials} trials of up to "
+        f"{job.config.epochs} epochs on {job.dataset}, sampler {job.sampler}, pruner {job.pruner}; "
+        f"{r.concurrency} at once with {r.threads} thread(s) and {r.gpus_per_trial:g} GPU(s) each",
+        highlight=False,
+    )
+
+
+def recipe_table(config: TrainConfig, space: ScaledSpace) -> Table:
+    """Every value of the recipe, those that vary marked."""
+    table = Table(title="recipe", box=None, title_justify="left")
+    for column in ("", "value", "varies", "meaning"):
+        table.add_column(column)
+    varies = set(space.baseline())
+    meaning = option_help()
+    for name, value in config.to_dict().items():
+        table.add_row(name, number(value), "yes" if name in varies else "", meaning[name])
+    return table
+
+
+def space_table(space: ScaledSpace) -> Table:
+    """What varies, and where."""
+    table = Table(title=f"space {space.space.name}", box=None, title_justify="left")
+    for column in ("parameter", "interval", "recipe"):
+        table.add_column(column)
+    for parameter in space.parameters:
+        value = number(space.recipe[parameter.name])
+        table.add_row(parameter.name, parameter.describe(), value)
+    for constraint in space.space.constraints:
+        table.add_row("constraint", constraint.description, "")
+    return table
+
+
+def sampled(job: Job) -> dict[str, object]:
+    """What the sampler would draw first, after the recipe."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    space_distributions = distributions(job.space.parameters)
+    sampler = make_sampler(job.sampler, job.space, space_distributions, job.seed)
+    study = optuna.create_study(sampler=sampler, direction="maximize")
+    study.ask(space_distributions)
+    return study.ask(space_distributions).params
+
+
+def model_size(job: Job, values: dict[str, object]) -> str:
+    """Parameters and multiply-accumulates of one setting, for the data set's images."""
+    import torch
+
+    from trainers.data import open_prepared, prepare
+    from trainers.models import build_model
+    from trainers.summary import summarize
+
+    data = open_prepared(prepare(job.dataset, job.data_dir))
+    config = TrainConfig.from_mapping({**job.space.recipe, **values})
+    with torch.device("meta"):
+        model = build_model(config.to_dict(), data.num_classes, data.in_channels, data.image_size)
+    summary = summarize(model, data.in_channels, data.image_size, 1)
+    return f"{summary.parameters:,} parameters, {summary.macs:,} multiply-accumulates an image"

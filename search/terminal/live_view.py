@@ -1,0 +1,87 @@
+"""What a terminal shows of a search at one moment: a picture of ``Progress``, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from search.study.events import Ended
+from search.terminal.progress import LiveTrial, Progress
+from search.wording import duration, line, settings
+
+STATE_STYLES = {"COMPLETE": "green", "PRUNED": "yellow", "FAIL": "red"}
+OTHER_LINES = 6  # of heads, the table's own, and the prompt that follows
+FEWEST_RECENT = 3
+
+
+def live_view(progress: Progress, reference: str, height: int) -> RenderableType:
+    """Trials at work with bars, recent endings, the best so far and the time left.
+
+    Never taller than ``height``: with many trials at work, the last ones are counted only.
+    """
+    room = max(1, height - OTHER_LINES)
+    recent = list(progress.recent)
+    live = list(progress.live.values())
+    kept = min(len(recent), max(FEWEST_RECENT, room - len(live)))
+    recent = recent[len(recent) - kept :]
+    shown = live[: max(1, room - len(recent))]
+    parts: list[RenderableType] = [_head(progress, reference), _whole(progress), _trials(shown)]
+    if len(shown) < len(live):
+        parts.append(Text(f"… and {len(live) - len(shown)} more at work", style="dim"))
+    if recent:
+        parts.append(_recent(recent))
+    return Group(*parts)
+
+
+def _head(progress: Progress, reference: str) -> Text:
+    best = progress.best
+    parts = [] if best is None else [f"best {best.value:.2f} % (trial {best.number})"]
+    return Text(" · ".join([*parts, reference] if reference else parts), style="bold", end="\n")
+
+
+def _whole(progress: Progress) -> RenderableType:
+    """A bar of the whole study, and how long it will take."""
+    words = f"{progress.ended}/{progress.n_trials} trials"
+    row = Table.grid(padding=(0, 1))
+    row.add_column(no_wrap=True, min_width=len(words))
+    row.add_column(width=20)
+    row.add_column(no_wrap=True, overflow="ellipsis")
+    bar = ProgressBar(total=progress.n_trials, completed=progress.ended, width=20)
+    row.add_row(words, bar, Text(time_left(progress), style="dim"))
+    return row
+
+
+def time_left(progress: Progress) -> str:
+    """How long it will take, and what that goes by."""
+    left = progress.seconds_left()
+    if left is None:
+        return "time left: known when two trials have ended"
+    mean = f"{progress.epochs_per_trial():.1f} epochs a trial, pruned ones included"
+    return f"about {duration(left)} left at {mean}"
+
+
+def _trials(shown: Sequence[LiveTrial]) -> Table:
+    table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
+    table.add_column("trial", justify="right", no_wrap=True)
+    table.add_column("epoch", justify="right", no_wrap=True)
+    table.add_column("", width=12)
+    table.add_column("validation", justify="right", no_wrap=True)
+    table.add_column("setting", ratio=1, no_wrap=True, overflow="ellipsis")
+    for live in shown:
+        value = "–" if live.value is None else f"{live.value:.2f} %"
+        bar = ProgressBar(total=live.epochs, completed=live.epoch, width=12)
+        epoch = f"{live.epoch}/{live.epochs}"
+        table.add_row(str(live.number), epoch, bar, value, Text(settings(live.params)))
+    return table
+
+
+def _recent(recent: Sequence[Ended]) -> Table:
+    table = Table.grid(expand=True)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    for event in recent:
+        table.add_row(Text(line(event), style=STATE_STYLES.get(event.state, "")))
+    return table

@@ -1,0 +1,86 @@
+"""What a search has done so far, kept from its events: for the display and the log."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from search.study.events import Ended, Epoch, Event, Started
+
+RECENT = 6
+
+
+@dataclass
+class LiveTrial:
+    """A trial at work: its last epoch and accuracy in %."""
+
+    number: int
+    params: Mapping[str, Any]
+    epochs: int
+    epoch: int = 0
+    value: float | None = None
+
+
+@dataclass
+class Progress:
+    """Counts and recent endings; ``n_trials`` is the study's total, ``ended`` of it are done."""
+
+    n_trials: int
+    ended: int = 0
+    epochs_of_ended: int = 0
+    live: dict[int, LiveTrial] = field(default_factory=dict)
+    recent: deque[Ended] = field(default_factory=lambda: deque(maxlen=RECENT))
+    best: Ended | None = None
+    epochs_here: int = 0
+    ended_here: int = 0
+    first_epoch_at: float | None = None
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self.live[event.number] = LiveTrial(
+                event.number, event.params, event.epochs, event.epoch
+            )
+        elif isinstance(event, Epoch):
+            self._epoch(event)
+        elif isinstance(event, Ended):
+            self._ended(event)
+
+    def _epoch(self, event: Epoch) -> None:
+        live = self.live.get(event.number)
+        if live:
+            live.epoch, live.value = event.epoch, event.value
+        if self.first_epoch_at is None:
+            self.first_epoch_at = time.monotonic()
+        self.epochs_here += 1
+
+    def _ended(self, event: Ended) -> None:
+        live = self.live.pop(event.number, None)
+        self.ended += 1
+        self.ended_here += 1
+        self.epochs_of_ended += live.epoch if live else 0
+        self.recent.append(event)
+        better = event.value is not None and event.state == "COMPLETE"
+        if better and (self.best is None or (self.best.value or 0) < (event.value or 0)):
+            self.best = event
+
+    def epochs_per_trial(self) -> float:
+        """What a trial that ended came to, pruned ones included."""
+        return self.epochs_of_ended / max(1, self.ended)
+
+    def seconds_left(self) -> float | None:
+        """The epochs that are probably left, at the rate of epochs so far.
+
+        A trial to come is taken to last as long as those that ended, pruned ones included; None
+        until two have ended.
+        """
+        if self.first_epoch_at is None or self.ended_here < 2 or self.epochs_here < 2:
+            return None
+        per_trial = self.epochs_per_trial()
+        begun = sum(max(0.0, per_trial - live.epoch) for live in self.live.values())
+        to_come = max(0, self.n_trials - self.ended - len(self.live)) * per_trial
+        # The clock started when the first epoch was over, so that one does not count.
+        rate = (self.epochs_here - 1) / max(1e-9, time.monotonic() - self.first_epoch_at)
+        return (begun + to_come) / rate

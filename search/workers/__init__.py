@@ -1,0 +1,1 @@
+"""Trials at work in Ray: started, watched, replaced."""

@@ -1,0 +1,147 @@
+"""Runs a study's trials in Ray Tune workers until it has its total or is asked to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from search.errors import SearchError
+from search.planning.resources import Resources
+from search.study.events import FINISHED, INTERRUPTED, TIMED_OUT, Note
+from search.study.ledger import Ledger
+from search.workers.local_ray import RayNotStartedError, in_main_thread, local_ray, lost_process
+from search.workers.watch import Watch
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+MOST_RESTARTS = 3  # of Ray, in one search
+
+
+def run_search(
+    ledger: Ledger, resources: Resources, work: Any, timeout: float | None = None
+) -> str:
+    """Trains until the study is met, ``timeout`` seconds have passed or a signal came.
+
+    ``work`` is a function from ``Task`` to messages, as ``search.workers.work.train_task``.
+    Returns how it ended; trials that were live then stay RUNNING in the study and on disk.
+    """
+    with _stop_signals() as stop:
+        deadline = _Deadline(stop, timeout)
+        ledger.hurry = deadline.reached
+        restarts = 0
+        while lost := _with_ray(ledger, resources, work, deadline, stop):
+            restarts += 1
+            if restarts > MOST_RESTARTS:
+                raise SearchError(
+                    f"{lost}, {restarts} times; what was recorded is kept, the same command goes on"
+                )
+            for number in list(ledger.live):
+                ledger.let_go(number)
+            ledger.observe(Note(f"{lost}; Ray is started again", warning=True))
+    ended = FINISHED if ledger.is_met() else INTERRUPTED if stop.asked else TIMED_OUT
+    ledger.close()
+    return ended
+
+
+def _with_ray(
+    ledger: Ledger, resources: Resources, work: Any, deadline: _Deadline, stop: _Stop
+) -> str:
+    """Trains in one life of Ray; returns what ended that too early, if something did."""
+    cpus = resources.concurrency * resources.threads * resources.processes
+    try:
+        with local_ray(cpus, resources.concurrency) as scratch:
+            stop.listen()  # again: Ray has a handler of its own for SIGTERM
+            if not deadline.reached():
+                _tune(ledger, resources, work, deadline, scratch)
+            lost = "" if deadline.reached() else lost_process()
+    except RayNotStartedError as error:
+        return "" if deadline.reached() else str(error)
+    return f"Ray's {lost} died" if lost else ""
+
+
+class _Stop:
+    """Whether a signal asked to stop. The second one ends the process at once."""
+
+    asked = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            os._exit(128 + number)
+        self.asked = True
+
+    def listen(self) -> None:
+        """Takes the signals that are not ignored: nohup means to outlive the terminal."""
+        for number in STOP_SIGNALS:
+            if in_main_thread() and signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self)
+
+
+@contextmanager
+def _stop_signals() -> Iterator[_Stop]:
+    stop = _Stop()
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    stop.listen()
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            if in_main_thread():
+                signal.signal(number, handler)
+
+
+class _Deadline:
+    """Whether the whole search is to stop now."""
+
+    def __init__(self, stop: _Stop, timeout: float | None):
+        self._stop = stop
+        self._end = None if timeout is None else time.monotonic() + timeout
+
+    def reached(self) -> bool:
+        late = self._end is not None and time.monotonic() >= self._end
+        return late or self._stop.asked
+
+    def words(self) -> str:
+        """Why the search stops now."""
+        if self._stop.asked:
+            return "stopping in good order, trials at work are kept (once more: at once)"
+        return "time is up, trials at work are kept"
+
+
+def _tune(
+    ledger: Ledger, resources: Resources, work: Any, deadline: _Deadline, scratch: str
+) -> None:
+    from ray import tune
+    from ray.tune import TuneError
+
+    from search.workers.ray_adapters import (
+        LedgerScheduler,
+        LedgerSearcher,
+        LedgerStopper,
+        StopNow,
+        make_worker,
+    )
+
+    watch = Watch(resources.bounds)
+    per_trial = {"cpu": resources.threads * resources.processes, "gpu": resources.gpus_per_trial}
+    try:
+        tune.run(
+            tune.with_resources(make_worker(work), per_trial),
+            search_alg=LedgerSearcher(ledger, resources.concurrency),
+            scheduler=LedgerScheduler(ledger, watch, resources.max_retries, lost_process),
+            stop=LedgerStopper(ledger, deadline.reached, watch, lost_process),
+            num_samples=-1,
+            reuse_actors=True,
+            raise_on_failed_trial=False,
+            storage_path=scratch,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+            verbose=0,
+        )
+    except StopNow:
+        if deadline.reached():
+            ledger.observe(Note(deadline.words()))
+    except TuneError as error:  # the ledger's own error, which Ray keeps as a text
+        raise error.__context__ or error from None

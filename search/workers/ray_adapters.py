@@ -1,0 +1,190 @@
+"""The two thin adapters between Ray Tune's controller and the ledger, and its worker.
+
+Tune's controller asks the scheduler first; when that says STOP, the searcher hears of the last
+result in ``on_trial_complete`` only. So the scheduler hands every message to the ledger, and the
+searcher asks for tasks and hears of trials that Ray gave up.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ray import tune
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from search.study.events import Note
+from search.study.ledger import Ledger
+from search.study.messages import EpochDone, Failed, Message, OutOfMemory, Remark, Task
+from search.workers.watch import Watch
+from trainers.parent import die_with_parent
+
+TASK, MESSAGE = "task", "message"
+LOW_ON_MEMORY = "low on memory"  # how Ray says that its memory monitor ended a worker
+SECONDS_BETWEEN_LOOKS = 1.0
+
+Work = Callable[[Task], Iterator[Message]]
+
+
+@dataclass(frozen=True)
+class Began:
+    """A worker is at a trial now; its process number."""
+
+    pid: int
+
+
+class NotSaved:
+    """Ray's snapshot of an experiment keeps nothing of this: the study is the only truth."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class LedgerSearcher(NotSaved, Searcher):
+    """Gives Ray one task at a time, never more than ``concurrency`` at once."""
+
+    def __init__(self, ledger: Ledger, concurrency: int):
+        super().__init__()
+        self.ledger = ledger
+        self.concurrency = concurrency
+        self._next_look = 0.0
+
+    def suggest(self, trial_id: str) -> Any:
+        """A configuration; None to wait; FINISHED when the study is met or the ledger closed."""
+        if self.ledger.closed:
+            return Searcher.FINISHED
+        if len(self.ledger.live) >= self.concurrency or time.monotonic() < self._next_look:
+            return None
+        task = self.ledger.next_task()
+        if task is not None:
+            return {TASK: task}
+        if self.ledger.is_met():
+            return Searcher.FINISHED
+        self._next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS  # another driver is at work
+        return None
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """The scheduler has heard of it. If it was the last, Ray need not wait to be told so."""
+        self._next_look = 0.0
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to keep."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise NotImplementedError("a search goes on from its study, not from Ray's snapshot")
+
+
+class LedgerScheduler(NotSaved, FIFOScheduler):
+    """Hands each message to the ledger and passes its decision on.
+
+    A trial whose worker died is asked for again, up to ``max_retries`` times. ``lost`` names the
+    process of Ray that died, if one did: no trial is to blame for that.
+    """
+
+    def __init__(self, ledger: Ledger, watch: Watch, max_retries: int, lost: Callable[[], str]):
+        super().__init__()
+        self.ledger = ledger
+        self.watch = watch
+        self.max_retries = max_retries
+        self.lost = lost
+        self.deaths: Counter[int] = Counter()
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        task: Task = trial.config[TASK]
+        message: Message | Began = result[MESSAGE]
+        if isinstance(message, Began):
+            self.watch.began(task.number, message.pid)
+            return TrialScheduler.CONTINUE
+        if isinstance(message, Remark):
+            self.ledger.observe(Note(message.text, warning=True))
+            return TrialScheduler.CONTINUE
+        if isinstance(message, EpochDone):
+            self.watch.heard(task.number)
+            if self.ledger.report(task.number, message):
+                return TrialScheduler.CONTINUE
+        else:
+            self.ledger.end(task.number, message)
+        self.watch.ended(task.number)
+        return TrialScheduler.STOP
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """Its worker died."""
+        number = trial.config[TASK].number
+        reason = self.watch.ended(number) or "its worker died"
+        if self.lost():
+            return
+        self.deaths[number] += 1
+        if self.deaths[number] <= self.max_retries:
+            text = f"trial {number}: {reason}; another worker goes on with it"
+            self.ledger.observe(Note(text, warning=True))
+            self.ledger.let_go(number)
+            return
+        said = str(trial.get_error() or "")
+        if LOW_ON_MEMORY in said.lower():
+            self.ledger.end(number, OutOfMemory("host memory: Ray ended the worker"))
+        else:
+            self.ledger.end(number, Failed(f"{reason}, {self.deaths[number]} times", said))
+
+
+class StopNow(BaseException):
+    """Leaves Tune at once. Its own way to stop waits for every worker, half a minute for one that
+    is just starting; nothing is gained by that, since study and checkpoints are always whole."""
+
+
+class LedgerStopper(NotSaved, tune.Stopper):
+    """Leaves Tune when ``stop`` says so, after the ledger has been closed, or when Ray died;
+    looks after the workers meanwhile."""
+
+    def __init__(
+        self, ledger: Ledger, stop: Callable[[], bool], watch: Watch, lost: Callable[[], str]
+    ):
+        self.ledger = ledger
+        self.stop = stop
+        self.watch = watch
+        self.lost = lost
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        if self.stop():
+            self.ledger.close()
+            raise StopNow
+        if self.lost():
+            raise StopNow
+        self.watch.look()
+        return False
+
+
+def make_worker(work: Work) -> type[tune.Trainable]:
+    """A Ray worker that stays warm from trial to trial and steps through ``work``'s messages."""
+
+    class Worker(tune.Trainable):
+        _messages: Iterator[Message | Began]
+
+        def setup(self, config: dict[str, Any]) -> None:
+            die_with_parent()
+            self._messages = _announced(work, config[TASK])
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            self._messages.close()  # type: ignore[attr-defined]  # ends a pruned trial's monitor
+            self.setup(new_config)
+            return True
+
+        def step(self) -> dict[str, Any]:
+            return {MESSAGE: next(self._messages)}
+
+    return Worker
+
+
+def _announced(work: Work, task: Task) -> Iterator[Message | Began]:
+    yield Began(os.getpid())
+    yield from work(task)

@@ -1,0 +1,202 @@
+"""Samplers: what a trial gets follows from seed and number; all of them get through a search."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from typing import Any
+
+import optuna
+import pytest
+
+from search.errors import UserError
+from search.strategy.distributions import distributions
+from search.strategy.samplers import SAMPLERS, grid_points, make_sampler
+from search.strategy.sobol import sobol_point
+from search.study.messages import Completed, Diverged, Failed, OutOfMemory
+from spaces.params import Categorical, Float, Int
+from spaces.space import Constraint, ScaledSpace
+
+MIXED = (
+    Float("lr", 0.01, 1.0, log=True),
+    Float("dropout", 0.0, 0.5),
+    Int("depth", 10, 28, step=6),
+    Int("batch_size", 16, 256, log=True),
+    Categorical("optimizer", ("sgd", "sam")),
+    Categorical("residual", (True, False)),
+)
+EXTRA = {"dropout": 0.0, "batch_size": 64}
+
+
+@pytest.fixture
+def space(make_space: Any) -> ScaledSpace:
+    return make_space(EXTRA, MIXED)
+
+
+@pytest.fixture
+def grid_space(make_space: Any) -> ScaledSpace:
+    return make_space()  # 3 x 4 x 2 x 2 points
+
+
+def run(desk: Any, total: int) -> list[dict[str, Any]]:
+    """Trials in turn, some pruned, diverged, failed or out of memory; their parameters."""
+    while (task := desk.ledger.next_task()) is not None:
+        n = task.number
+        assert n < total
+        if n % 7 == 5:
+            desk.ledger.end(n, Failed("ValueError: no"))
+        elif n % 7 == 6:
+            desk.ledger.end(n, OutOfMemory("host memory"))
+        elif n % 7 == 3:
+            desk.ledger.end(n, Diverged("diverged in epoch 1", 1))
+        elif desk.report(task, 10.0 * task.config["lr"], 50.0 - n % 11):
+            desk.report(task, 60.0, 60.0, first=3)
+            desk.ledger.end(n, Completed({}))
+    return [trial.params for trial in desk.study.get_trials()]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_sampler_works_through_a_mixed_search(
+    open_desk: Any, space: ScaledSpace, grid_space: ScaledSpace, sampler: str
+) -> None:
+    used = grid_space if sampler == "grid" else space
+    desk = open_desk(space=used, n_trials=30, sampler=sampler)
+    drawn = run(desk, 30)
+    assert len(drawn) == 30
+    for params in drawn:
+        for parameter in used.parameters:
+            parameter.check(params[parameter.name])
+    assert drawn[0] == used.baseline()
+    states = {trial.state.name for trial in desk.study.get_trials()}
+    assert states == {"COMPLETE", "PRUNED", "FAIL"}
+    for parameter in used.parameters:
+        assert len({params[parameter.name] for params in drawn}) > 1, parameter.name
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_resumed_search_draws_what_an_uninterrupted_one_draws(
+    open_desk: Any, grid_space: ScaledSpace, sampler: str
+) -> None:
+    """A new driver for every four trials, against one driver for all."""
+    whole = run(open_desk(space=grid_space, n_trials=16, sampler=sampler), 16)
+    storage = optuna.storages.InMemoryStorage()
+    for total in (4, 8, 12, 16):
+        desk = open_desk(storage, space=grid_space, n_trials=total, sampler=sampler)
+        drawn = run(desk, 16)
+    assert drawn == whole
+
+
+@pytest.mark.parametrize("sampler", ["random", "qmc", "grid"])
+def test_what_a_trial_gets_does_not_depend_on_the_others(
+    open_desk: Any, grid_space: ScaledSpace, sampler: str
+) -> None:
+    asked = open_desk(space=grid_space, n_trials=8, sampler=sampler)
+    at_once = [asked.next_task().config for _ in range(8)]
+    told = open_desk(space=grid_space, n_trials=8, sampler=sampler)
+    run(told, 8)
+    names = list(grid_space.baseline())
+    one_by_one = [trial.params for trial in told.study.get_trials()]
+    assert [{name: config[name] for name in names} for config in at_once] == one_by_one
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc"])
+def test_another_seed_draws_other_points(space: ScaledSpace, sampler: str) -> None:
+    chosen = distributions(space.parameters)
+    drawn = []
+    for seed in (0, 1):
+        study = optuna.create_study(sampler=make_sampler(sampler, space, chosen, seed))
+        drawn.append([study.ask(chosen).params for _ in range(3)])
+    assert all(first != second for first, second in zip(*drawn, strict=True))
+
+
+SCRIPT = """
+import optuna
+from search.strategy.samplers import make_sampler
+from search.strategy.distributions import distributions
+from spaces.wrn_sam import SPACE
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+space = SPACE.at("quick")
+chosen = distributions(space.parameters)
+study = optuna.create_study(sampler=make_sampler("tpe", space, chosen, 3))
+print([study.ask(chosen).params for _ in range(4)])
+"""
+
+
+def test_a_fresh_process_draws_the_same() -> None:
+    def once() -> str:
+        done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, check=True)
+        return done.stdout.decode()
+
+    assert once() == once()
+
+
+def test_qmc_is_not_shifted_by_a_crash_between_number_and_parameters(
+    open_desk: Any, grid_space: ScaledSpace
+) -> None:
+    whole = open_desk(space=grid_space, n_trials=6, sampler="qmc")
+    expected = [whole.next_task().config for _ in range(6)]
+    desk = open_desk(space=grid_space, n_trials=6, sampler="qmc")
+    first = [desk.next_task().config for _ in range(3)]
+    lost = desk.study.ask()  # a driver dies here, having drawn some
+    lost._suggest("lr", desk.ledger.plan.distributions["lr"])
+    rest = [desk.next_task().config for _ in range(3)]
+    assert first + rest == expected
+
+
+def test_a_sobol_sequence_covers_evenly(space: ScaledSpace) -> None:
+    """Of 64 points, a quarter in each quarter of the scale, and each choice half of the time."""
+    points = [sobol_point(space, 1, n) for n in range(64)]
+    bounds = [10 ** (-2 + quarter * 0.5) for quarter in range(5)]
+    for low, high in itertools.pairwise(bounds):
+        assert sum(low <= point["lr"] < high for point in points) == 16
+    assert sum(point["optimizer"] == "sam" for point in points) == 32
+    assert sorted({point["depth"] for point in points}) == [10, 16, 22, 28]
+    assert sum(point["depth"] == 10 for point in points) == 16
+    assert sum(point["batch_size"] < 64 for point in points) == pytest.approx(32, abs=1)
+
+
+def test_sobol_points_keep_constraints_without_repeating(make_space: Any) -> None:
+    rule = Constraint("sgd only", lambda values: values["optimizer"] == "sgd")
+    space = make_space(EXTRA, MIXED, (rule,))
+    free = make_space(EXTRA, MIXED)
+    kept = [sobol_point(space, 0, n) for n in range(8)]
+    every = [sobol_point(free, 0, n) for n in range(40)]
+    assert kept == [point for point in every if point["optimizer"] == "sgd"][:8]
+
+
+def test_the_grid_is_the_product_with_the_recipe_first(grid_space: ScaledSpace) -> None:
+    points = grid_points(grid_space)
+    assert points[0] == {"lr": 0.1, "depth": 16, "optimizer": "sgd", "residual": True}
+    product = itertools.product((0.01, 0.1, 1.0), (10, 16, 22, 28), ("sgd", "sam"), (True, False))
+    expected = {(round(lr, 9), *rest) for lr, *rest in product}
+    assert {
+        (round(p["lr"], 9), p["depth"], p["optimizer"], p["residual"]) for p in points
+    } == expected
+    assert len(points) == len(expected)
+
+
+def test_a_recipe_off_the_grid_is_one_point_more(make_space: Any) -> None:
+    space = make_space({"lr": 0.3})
+    points = grid_points(space)
+    assert points[0]["lr"] == 0.3
+    assert len(points) == 1 + 3 * 4 * 2 * 2
+
+
+def test_the_grid_keeps_constraints(make_space: Any) -> None:
+    rule = Constraint("sgd only", lambda values: values["optimizer"] == "sgd")
+    assert len(grid_points(make_space(constraints=(rule,)))) == 3 * 4 * 2
+
+
+def test_a_grid_too_large_is_refused(make_space: Any) -> None:
+    wide = (Int("depth", 10, 6010, step=6), Int("batch_size", 1, 512))
+    with pytest.raises(UserError, match=r"at most 10,000 points, got 512,512.*--sampler"):
+        grid_points(make_space({"batch_size": 64}, wide))
+
+
+def test_a_space_in_which_nothing_varies_has_one_point(make_space: Any, open_desk: Any) -> None:
+    space = make_space(parameters=())
+    assert grid_points(space) == [{}]
+    for sampler in SAMPLERS:
+        desk = open_desk(space=space, n_trials=2, sampler=sampler)
+        assert [desk.next_task().number for _ in range(2)] == [0, 1]

@@ -1,0 +1,241 @@
+"""What a user sees of a search: words, counts, the live view, the log, the conclusion."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+from rich.console import Console
+
+from search.study.events import Ended, Epoch, Event, Note, Started, TakenUp
+from search.terminal import progress as progress_module
+from search.terminal.closing import best_trial, print_result, savings
+from search.terminal.display import QUIET, VERBOSE, Display
+from search.terminal.progress import Progress
+from search.wording import duration, line, number, settings
+
+STARTED = Started(1, {"lr": 0.123456, "depth": 16}, 4, 0)
+EPOCH = Epoch(1, 2, 4, 61.234, {"val_loss": 1.23456})
+PRUNED = Ended(1, "PRUNED", None, "pruned at epoch 2 of 4", {})
+COMPLETE = Ended(0, "COMPLETE", 70.0, "completed", {})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-1, "0 s"),
+        (0.4, "0 s"),
+        (45, "45 s"),
+        (59.6, "1 min 00 s"),
+        (200, "3 min 20 s"),
+        (3599.6, "1 h 00 min"),
+        (7500, "2 h 05 min"),
+        (100_000, "27 h 46 min"),
+    ],
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.123456, "0.1235"), (1e-5, "1e-05"), (16, "16"), (True, "True"), ("sam", "sam"), (0.0, "0")],
+)
+def test_numbers(value: Any, words: str) -> None:
+    assert number(value) == words
+    assert settings({"x": value}) == f"x={words}"
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (TakenUp(3, 2), "trial 3 taken up again after epoch 2"),
+        (STARTED, "trial 1 started: lr=0.1235 depth=16"),
+        (EPOCH, "trial 1 epoch 2/4: validation 61.23 %, loss 1.2346"),
+        (PRUNED, "trial 1 PRUNED: pruned at epoch 2 of 4"),
+        (COMPLETE, "trial 0 COMPLETE: completed, validation 70.00 %"),
+        (Note("slow disk"), "slow disk"),
+        (Note("slow disk", warning=True), "warning: slow disk"),
+    ],
+)
+def test_an_event_is_one_line(event: Event, words: str) -> None:
+    assert line(event) == words
+
+
+def test_progress_counts_trials_and_keeps_the_best() -> None:
+    progress = Progress(n_trials=4)
+    for event in (Started(0, {}, 4, 0), STARTED, EPOCH):
+        progress.take(event)
+    assert list(progress.live) == [0, 1]
+    assert (progress.live[1].epoch, progress.live[1].value) == (2, 61.234)
+    progress.take(PRUNED)
+    assert progress.best is None
+    assert (progress.ended, progress.epochs_of_ended) == (1, 2)
+    progress.take(COMPLETE)
+    progress.take(Ended(2, "COMPLETE", 65.0, "completed", {}))
+    assert progress.best == COMPLETE
+    assert not progress.live
+    assert [event.number for event in progress.recent] == [1, 0, 2]
+
+
+def test_the_time_left_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two trials of 2 and 4 epochs in order, an epoch every 10 s: 3 a trial; of 6 trials one is
+    live after 1 epoch and 3 are to come, which is (3 - 1) + 3 · 3 = 11 epochs of 10 s."""
+    clock = [0.0]
+    monkeypatch.setattr(progress_module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    progress = Progress(n_trials=6)
+    assert progress.seconds_left() is None
+    for trial, epochs in ((0, 2), (1, 4), (2, 1)):
+        progress.take(Started(trial, {}, 4, 0))
+        for epoch in range(1, epochs + 1):
+            clock[0] += 10
+            progress.take(Epoch(trial, epoch, 4, 50.0, {}))
+        if trial < 2:
+            progress.take(Ended(trial, "COMPLETE", 50.0, "completed", {}))
+    assert progress.seconds_left() == pytest.approx(110)
+
+
+Shown = Callable[..., tuple[Display, io.StringIO, io.StringIO]]
+
+
+@pytest.fixture
+def shown() -> Shown:
+    """A display, what it shows and what it logs."""
+
+    def make(manner: str = "normal", terminal: bool = False) -> Any:
+        screen, log = io.StringIO(), io.StringIO()
+        console = Console(file=screen, width=80, height=20, force_terminal=terminal)
+        return Display(Progress(4), console, log, "published: test 84.36 %", manner), screen, log
+
+    return make
+
+
+EVENTS = (STARTED, EPOCH, Note("[careful]", warning=True), PRUNED)
+
+
+def test_a_pipe_gets_one_line_per_event_as_it_is(shown: Shown) -> None:
+    display, screen, _ = shown()
+    with display.running():
+        for event in EVENTS:
+            display(event)
+    assert screen.getvalue().splitlines() == [line(event) for event in EVENTS]
+
+
+def test_long_lines_are_not_broken_in_a_pipe(shown: Shown) -> None:
+    display, screen, _ = shown()
+    display(Started(1, {f"parameter{i}": i for i in range(30)}, 4, 0))
+    assert len(screen.getvalue().splitlines()) == 1
+
+
+@pytest.mark.parametrize("manner", ["normal", QUIET, VERBOSE])
+def test_the_log_has_every_event_with_its_time(shown: Shown, manner: str) -> None:
+    display, _, log = shown(manner)
+    for event in EVENTS:
+        display(event)
+    lines = log.getvalue().splitlines()
+    assert [text[20:] for text in lines] == [line(event) for event in EVENTS]
+    assert all(text[4] == text[7] == "-" and text[13] == ":" for text in lines)
+
+
+def test_quiet_shows_warnings_alone(shown: Shown) -> None:
+    display, screen, _ = shown(QUIET)
+    with display.running():
+        for event in EVENTS:
+            display(event)
+    assert screen.getvalue() == "warning: [careful]\n"
+
+
+def test_the_live_view_has_trials_endings_and_the_best(shown: Shown) -> None:
+    display, screen, _ = shown(terminal=True)
+    for event in (COMPLETE, STARTED, EPOCH, Ended(3, "FAIL", None, "ValueError: [no]", {})):
+        display.progress.take(event)
+    display.console.print(display.render())
+    text = screen.getvalue()
+    for part in ("2/4 trials", "best 70.00 % (trial 0)", "84.36", "61.23", "lr=0.1235", "[no]"):
+        assert part in text
+
+
+def test_the_live_view_ends_with_an_error(shown: Shown) -> None:
+    display, screen, _ = shown(terminal=True)
+    with pytest.raises(ZeroDivisionError), display.running():
+        raise ZeroDivisionError
+    display(STARTED)  # printed as a line again
+    assert "trial 1 started" in screen.getvalue()
+
+
+def ended_study() -> optuna.Study:
+    study = optuna.create_study(study_name="study", direction="maximize")
+    attributes = {
+        "space": {"name": "small", "title": "a small space", "source": "report E"},
+        "preset": "quick",
+        "dataset": {"name": "digits"},
+        "references": [
+            {"metric": "test_top1", "value": 84.36, "source": "report E", "setting": {}},
+            {"metric": "test_top1", "value": 80.0, "source": "report E", "setting": {"depth": 28}},
+        ],
+    }
+    for name, value in attributes.items():
+        study.set_user_attr(name, value)
+    return study
+
+
+def add(study: optuna.Study, state: str, values: dict[int, float], **attributes: Any) -> None:
+    lr = optuna.distributions.FloatDistribution(0.01, 1.0)
+    study.add_trial(
+        create_trial(
+            state=TrialState[state],
+            value=max(values.values()) if state == "COMPLETE" else None,
+            params={"lr": 0.1 + 0.1 * len(study.trials)},
+            distributions={"lr": lr},
+            intermediate_values=values,
+            user_attrs=attributes,
+        )
+    )
+
+
+def printed(study: optuna.Study) -> str:
+    screen = io.StringIO()
+    print_result(Console(file=screen, width=120), study, epochs=4)
+    return screen.getvalue()
+
+
+def test_the_result_sets_best_recipe_and_published_side_by_side() -> None:
+    study = ended_study()
+    add(study, "COMPLETE", {1: 40.0, 4: 61.5}, test_top1=60.25)
+    add(study, "PRUNED", {1: 20.0, 2: 30.0}, reason="pruned at epoch 2 of 4")
+    add(study, "COMPLETE", {1: 50.0, 4: 72.5}, test_top1=70.75)
+    add(study, "COMPLETE", {1: 50.0, 4: 72.5}, test_top1=71.0)
+    add(study, "FAIL", {}, reason="ValueError: [no]")
+    text = printed(study)
+    (row,) = [row for row in text.splitlines() if "test top-1" in row]
+    assert [cell.strip() for cell in row.split("│")[2:5]] == ["70.75", "60.25", "84.36"]
+    assert "best: trial 2" in text  # the earliest of equals
+    assert "trial 4 failed: ValueError: [no]" in text
+    assert "for orientation only" in " ".join(text.split())
+    best = best_trial(study)
+    assert best is not None
+    assert best.number == 2
+
+
+def test_savings_by_hand() -> None:
+    """4 + 2 + 1 epochs trained; the pruner spared 2 of 4; a divergence spares nothing."""
+    study = ended_study()
+    add(study, "COMPLETE", {1: 1.0, 2: 2.0, 3: 3.0, 4: 4.0}, wall_seconds=60.0)
+    add(study, "PRUNED", {1: 1.0, 2: 1.0}, reason="pruned at epoch 2 of 4", wall_seconds=30.0)
+    add(study, "PRUNED", {1: 1.0}, reason="diverged in epoch 2")
+    text = savings(study.get_trials(), epochs=4)
+    assert text.startswith("3 trials ended, 2 of them pruned: 7 epochs trained (1 min 30 s")
+    assert "2 saved by pruning (22 %)" in text
+
+
+@pytest.mark.parametrize("states", [[], ["FAIL"], ["PRUNED", "FAIL"]])
+def test_a_study_without_a_completed_trial_has_a_conclusion_too(states: list[str]) -> None:
+    study = ended_study()
+    for state in states:
+        add(study, state, {})
+    assert "no trial has completed yet" in printed(study)

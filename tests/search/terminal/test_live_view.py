@@ -1,0 +1,72 @@
+"""The live view fits the terminal, whatever is at work; verbose lines tell more."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from search.study.events import Ended, Epoch, Started
+from search.terminal.live_view import live_view
+from search.terminal.progress import Progress
+from search.wording import line
+
+PARAMS = {"batch_size": 33, "lr": 0.059755, "augment": "crop"}
+
+
+def busy(live: int, recent: int) -> Progress:
+    progress = Progress(99)
+    for number in range(recent):
+        progress.take(Ended(number, "FAIL", None, f"[red]reason[/red] {'x' * 300}", {}))
+    for number in range(50, 50 + live):
+        progress.take(Started(number, {"setting": "y" * 300}, 16, 0))
+    return progress
+
+
+def picture(view: Any, width: int, height: int) -> list[str]:
+    console = Console(width=width, height=height, file=io.StringIO(), color_system=None)
+    console.print(view)
+    return console.file.getvalue().rstrip("\n").split("\n")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("height", [8, 12, 24, 50])
+@pytest.mark.parametrize(("live", "recent"), [(0, 0), (1, 6), (40, 6), (3, 2)])
+def test_the_view_is_never_taller_or_wider_than_the_terminal(
+    live: int, recent: int, height: int
+) -> None:
+    for width in (40, 120):
+        lines = picture(live_view(busy(live, recent), "published: 84.36 %", height), width, height)
+        assert len(lines) < height + 2 if height < 9 else len(lines) <= height
+        assert max(map(len, lines)) <= width
+
+
+def test_the_view_has_bars_values_best_and_endings() -> None:
+    progress = Progress(12)
+    progress.take(Ended(1, "COMPLETE", 88.125, "completed", PARAMS))
+    progress.take(Started(2, PARAMS, 16, 0))
+    progress.take(Epoch(2, 4, 16, 71.5, {}))
+    text = "\n".join(picture(live_view(progress, "published: test 84.36 %", 30), 120, 30))
+    for words in (
+        "best 88.12 % (trial 1) · published: test 84.36 %",
+        "1/12 trials",
+        "4/16",
+        "71.50 %",
+        "batch_size=33 lr=0.05976 augment=crop",
+        "trial 1 COMPLETE: completed, validation 88.12 %",
+        "time left: known when two trials have ended",
+    ):
+        assert words in text, words
+
+
+def test_trials_that_do_not_fit_are_counted() -> None:
+    text = "\n".join(picture(live_view(busy(40, 6), "", 20), 100, 20))
+    assert "more at work" in text
+
+
+def test_detailed_epochs_tell_of_training_rate_and_time() -> None:
+    result = {"val_loss": 0.5, "train_top1": 40.0, "train_loss": 1.25, "lr": 0.05, "seconds": 2.0}
+    detail = "validation 51.23 %, loss 0.5000; training 40.00 %, loss 1.2500; lr 0.05, 2.0 s"
+    assert line(Epoch(3, 1, 16, 51.234, result), detailed=True) == f"trial 3 epoch 1/16: {detail}"
+    assert line(Epoch(3, 1, 16, 50.0, {}), detailed=True) == line(Epoch(3, 1, 16, 50.0, {}))

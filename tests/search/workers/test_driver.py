@@ -1,0 +1,204 @@
+"""One study of many kinds of trials through real Ray workers, without any training."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import optuna
+import pytest
+
+from search.planning.resources import Resources
+from search.study.events import FINISHED, TIMED_OUT, Ended, Epoch
+from search.study.messages import (
+    Completed,
+    Diverged,
+    EpochDone,
+    Failed,
+    Message,
+    OutOfMemory,
+    Task,
+)
+from search.workers.driver import run_search
+
+pytestmark = pytest.mark.slow
+
+EPOCHS = 4
+PRUNED, DIVERGED, RAISED, DIES, DIES_ONCE, MEMORY, BREAKS = range(1, 8)
+TOTAL = 11
+
+
+class PruneBelowTen(optuna.pruners.BasePruner):
+    def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+        return trial.intermediate_values[trial.last_step or 0] < 10
+
+
+def value_of(number: int, epoch: int) -> float:
+    return 5.0 if number == PRUNED and epoch == 2 else 50.0 + number + epoch / 10
+
+
+def play(task: Task) -> Iterator[Message]:
+    """What a worker does with the trial of a number; every epoch is trained, then told."""
+    folder = Path(task.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "started", "a") as file:
+        file.write(f"{os.getpid()}\n")
+    for epoch in range(1, EPOCHS + 1):
+        if epoch == 3:
+            yield from _fate(task.number, folder)
+        if epoch > task.reported:
+            yield EpochDone({"epoch": epoch, "val_top1": value_of(task.number, epoch)})
+    yield Completed({"test_top1": 40.0 + task.number})
+
+
+def _fate(number: int, folder: Path) -> Iterator[Message]:
+    starts = len((folder / "started").read_text().split())
+    if number == DIVERGED:
+        yield Diverged("diverged in epoch 3: training loss is nan", 3)
+    elif number == RAISED:
+        yield Failed("RuntimeError: boom", "Traceback: boom")
+    elif number == MEMORY:
+        yield OutOfMemory("host memory: ")
+    elif number == DIES:
+        os._exit(1)
+    elif number == DIES_ONCE and starts == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif number == BREAKS:
+        raise RuntimeError("not even a message")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def work_travels_by_value() -> Iterator[None]:
+    """Workers cannot import this file."""
+    from ray import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    yield
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+@pytest.fixture(scope="module")
+def played(module_desk: Callable[..., Any]) -> Any:
+    """The desk of a study that was run to its total, two trials at a time."""
+    desk = module_desk(n_trials=TOTAL, pruner=PruneBelowTen())
+    desk.ended = run_search(desk.ledger, Resources(2, 1, max_retries=1), play)
+    return desk
+
+
+def test_the_search_ends_with_one_terminal_state_for_each_trial(played: Any) -> None:
+    assert played.ended == FINISHED
+    assert played.ledger.is_met()
+    assert len(played.states) == TOTAL
+    assert all(trial.state.is_finished() for trial in played.study.get_trials())
+    ended = [event.number for event in played.events if isinstance(event, Ended)]
+    assert sorted(ended) == list(range(TOTAL))
+
+
+def test_ordinary_trials_complete_with_every_epoch(played: Any) -> None:
+    for number in (0, 8, 9, 10):
+        trial = played.trial(number)
+        assert trial.state.name == "COMPLETE"
+        assert trial.intermediate_values == {
+            epoch: value_of(number, epoch) for epoch in range(1, EPOCHS + 1)
+        }
+        assert trial.value == value_of(number, EPOCHS)
+        assert trial.user_attrs["test_top1"] == 40.0 + number
+
+
+def test_a_pruned_trial_keeps_its_last_report(played: Any) -> None:
+    trial = played.trial(PRUNED)
+    assert trial.state.name == "PRUNED"
+    assert trial.intermediate_values == {1: value_of(PRUNED, 1), 2: 5.0}
+    assert trial.user_attrs["reason"] == "pruned at epoch 2 of 4"
+
+
+def test_a_diverged_trial_is_pruned_with_nan(played: Any) -> None:
+    trial = played.trial(DIVERGED)
+    assert trial.state.name == "PRUNED"
+    assert sorted(trial.intermediate_values) == [1, 2, 3]
+    assert math.isnan(trial.intermediate_values[3])
+    assert trial.user_attrs["reason"].startswith("diverged in epoch 3")
+
+
+def test_a_trial_out_of_memory_is_pruned_with_a_constraint(played: Any) -> None:
+    trial = played.trial(MEMORY)
+    assert trial.state.name == "PRUNED"
+    assert trial.constraints == {"memory": 1.0}
+
+
+def test_a_trial_that_raised_fails_with_its_traceback(played: Any) -> None:
+    trial = played.trial(RAISED)
+    assert trial.state.name == "FAIL"
+    assert trial.user_attrs["reason"] == "RuntimeError: boom"
+    assert played.folder.failure(RAISED).read_text() == "Traceback: boom"
+
+
+@pytest.mark.parametrize("number", [DIES, BREAKS])
+def test_a_worker_that_dies_again_and_again_fails_its_trial(played: Any, number: int) -> None:
+    trial = played.trial(number)
+    assert trial.state.name == "FAIL"
+    assert trial.user_attrs["reason"]
+    assert trial.intermediate_values == {1: value_of(number, 1), 2: value_of(number, 2)}
+    assert starts(played, number) == 2  # once, and once more
+
+
+def test_a_worker_that_dies_once_goes_on_and_completes(played: Any) -> None:
+    trial = played.trial(DIES_ONCE)
+    assert starts(played, DIES_ONCE) == 2
+    assert trial.state.name == "COMPLETE"
+    assert trial.intermediate_values == {
+        epoch: value_of(DIES_ONCE, epoch) for epoch in range(1, EPOCHS + 1)
+    }
+
+
+def test_workers_stay_warm(played: Any) -> None:
+    """Trials that end in good order leave their process to the next one."""
+    pids = {(played.folder.trial(number) / "started").read_text() for number in (8, 9, 10)}
+    assert len(pids) <= 2
+
+
+def test_no_ray_is_left(played: Any) -> None:
+    import ray
+
+    assert not ray.is_initialized()
+
+
+def starts(desk: Any, number: int) -> int:
+    return len((desk.folder.trial(number) / "started").read_text().split())
+
+
+def endless(task: Task) -> Iterator[Message]:
+    yield EpochDone({"epoch": 1, "val_top1": 50.0})
+    threading.Event().wait()
+
+
+def test_a_time_out_in_another_thread_leaves_live_trials_to_the_next_run(
+    module_desk: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread as in a notebook: signals can be taken in the main thread only."""
+    storage = optuna.storages.InMemoryStorage()
+    desk = module_desk(storage, n_trials=3)
+
+    def monotonic() -> float:  # the time has come when an epoch has
+        return time.monotonic() + 1000 * any(isinstance(event, Epoch) for event in desk.events)
+
+    monkeypatch.setattr("search.workers.driver.time", SimpleNamespace(monotonic=monotonic))
+    ended: list[str] = []
+    thread = threading.Thread(
+        target=lambda: ended.append(run_search(desk.ledger, Resources(1, 1), endless, 500.0))
+    )
+    thread.start()
+    thread.join(timeout=120)
+    assert ended == [TIMED_OUT]
+    assert desk.states == ["RUNNING"]
+    desk.lease.__exit__()
+    task = module_desk(storage, n_trials=3).next_task()
+    assert (task.number, task.reported) == (0, 1)
