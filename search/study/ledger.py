@@ -140,15 +140,23 @@ class Ledger:
             self._end(live, Diverged(f"diverged in epoch {epoch}: {OBJECTIVE} is nan", epoch))
             return False
         live.usage = news.usage
-        with one_commit(self.study._storage):  # no crash comes between report, decision and tell
-            live.trial.report(value, epoch)
-            fault_point("epoch reported")
-            ended = self.telling.pruned(live, epoch) if self._prunes(live, epoch) else None
+        ended = self._settle(live, epoch, value)
         live.epoch, live.best = epoch, max(live.best, value)
         self.observe(events.Epoch(number, epoch, live.config.epochs, value, news.result))
         if ended:
             self._over(ended)
         return ended is None
+
+    def _settle(self, live: LiveTrial, epoch: int, value: float) -> events.Ended | None:
+        """Reports, decides and, if pruned, tells: in one commit, so that no crash comes between."""
+        try:
+            with one_commit(self.study._storage):
+                live.trial.report(value, epoch)
+                fault_point("epoch reported")
+                return self.telling.pruned(live, epoch) if self._prunes(live, epoch) else None
+        except BaseException:
+            live.trial._cached_frozen_trial.intermediate_values.pop(epoch, None)  # not committed
+            raise
 
     def _prunes(self, live: LiveTrial, epoch: int) -> bool:
         """Asks the pruner about the last epoch. The recipe's own trial always runs to its end:
