@@ -11,6 +11,7 @@ import io
 import json
 import os
 import pickle
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def _parse_head(path: Path, line: bytes) -> dict[str, Any]:
 def rotate_and_write(folder: Path, state: dict[str, Any]) -> None:
     """The newest checkpoint of ``folder``; the one before it is kept."""
     latest = folder / LATEST
-    if latest.exists():
+    with suppress(FileNotFoundError):  # none yet, or a dead driver's worker was at it just now
         os.replace(latest, folder / PREVIOUS)
     fault_point("checkpoint rotated")
     write_checkpoint(latest, state)

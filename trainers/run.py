@@ -7,6 +7,7 @@ the run is complete, ``test.json``. Nothing here knows of a search.
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, fields
@@ -145,8 +146,8 @@ class TrainingRun:
         }
         rotate_and_write(self.folder, state)
         fault_point("checkpoint kept")
-        self._append_history(result)
-        fault_point("history appended")
+        self._write_history()
+        fault_point("history written")
         return result
 
     def test(self) -> Evaluation:
@@ -172,14 +173,13 @@ class TrainingRun:
         return summarize(self.trainer.model, self.data.in_channels, self.data.image_size, 1)
 
     def _write_history(self) -> None:
-        with open(self.folder / HISTORY, "w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow([item.name for item in fields(EpochResult)])
-            writer.writerows(result.to_dict().values() for result in self.trainer.history)
-
-    def _append_history(self, result: EpochResult) -> None:
-        with open(self.folder / HISTORY, "a", newline="") as file:
-            csv.writer(file).writerow(result.to_dict().values())
+        """Whole every time: a worker of a dead driver, still at work for a moment, adds nothing
+        twice."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow([item.name for item in fields(EpochResult)])
+        writer.writerows(result.to_dict().values() for result in self.trainer.history)
+        write_atomically(self.folder / HISTORY, text.getvalue().encode())
 
 
 def _difference(found: Any, wanted: Any, name: str = "it") -> str:
@@ -192,11 +192,9 @@ def _difference(found: Any, wanted: Any, name: str = "it") -> str:
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The rows of ``history.csv`` as numbers; empty when there is none. A line that is still
-    being written does not count."""
+    """The rows of ``history.csv`` as numbers; empty when there is none."""
     path = folder / HISTORY
     if not path.exists():
         return []
     with open(path, newline="") as file:
-        whole = [line for line in file if line.endswith("\n")]
-    return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(whole)]
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]

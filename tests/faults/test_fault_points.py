@@ -36,7 +36,7 @@ TRAINER_POINTS = {
     "best kept": 6,
     "checkpoint rotated": 6,
     "checkpoint kept": 6,
-    "history appended": 6,
+    "history written": 6,
     "epoch reported": 6,
     "reason recorded": 4,
 }
