@@ -11,7 +11,7 @@ from optuna.trial import Trial, TrialState
 
 from search.layout import StudyFolder
 from search.study import events
-from search.study.database import one_commit
+from search.study.database import one_commit, set_user_attrs
 from search.study.live_trial import LiveTrial, values_of
 from search.study.messages import Completed, Diverged, Failed, OutOfMemory
 from trainers.faults import fault_point
@@ -81,10 +81,7 @@ class Telling:
         figures: Mapping[str, Any] | None = None,
     ) -> events.Ended:
         with one_commit(self._study._storage):
-            for name, figure in (figures or {}).items():
-                trial.set_user_attr(name, figure)
-                fault_point("figure recorded")
-            trial.set_user_attr("reason", reason)
+            set_user_attrs(trial, {**(figures or {}), "reason": reason})
             fault_point("reason recorded")
             self._study.tell(trial, value, state)
         fault_point("trial told")

@@ -122,8 +122,8 @@ def _tune(
         LedgerSearcher,
         LedgerStopper,
         StopNow,
-        make_worker,
     )
+    from search.workers.worker import make_worker
 
     watch = Watch(resources.bounds)
     per_trial = {"cpu": resources.threads * resources.processes, "gpu": resources.gpus_per_trial}

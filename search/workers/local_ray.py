@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from search.errors import one_line
 
@@ -19,7 +20,8 @@ _RAY_ENVIRONMENT = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # everywhere: ports open on the loopback only
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
-    "RAY_preload_python_modules": "ray.tune,torch",  # by workers, while the driver gets ready
+    # By workers, while the driver gets ready.
+    "RAY_preload_python_modules": "ray.tune,torch,search.workers.worker,trainers.run",
     "RAY_AIR_NEW_OUTPUT": "0",  # the display is ours
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they mean to the driver
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study database holds the results
@@ -45,9 +47,10 @@ def local_ray(cpus: int, at_once: int) -> Iterator[str]:
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a worker's death is told by us
     scratch = tempfile.mkdtemp(prefix="sharpsearch-")
     try:
-        with _hangups_ignored(), _no_api_server():
+        with _hangups_ignored(), _replaced(*_helpers()):
             _start(cpus)
-        yield scratch
+        with _replaced(*_own_environments()):
+            yield scratch
     except SystemExit:  # Ray's own answer to SIGTERM while it starts
         raise KeyboardInterrupt from None
     finally:
@@ -72,18 +75,42 @@ def _start(cpus: int) -> None:
         raise RayNotStartedError(f"Ray could not be started ({one_line(error)})") from error
 
 
-@contextmanager
-def _no_api_server() -> Iterator[None]:
-    """Within: Ray starts without the server of its web interface. Even with the interface off it
-    would start one and wait a second or more for it, to report usage, which is off too."""
-    from ray._private import services
+Change = tuple[Any, str, Any]  # whose attribute, its name, its value
 
-    start = services.start_api_server
-    services.start_api_server = lambda *args, **kwargs: ("", None)
+
+@contextmanager
+def _replaced(*changes: Change) -> Iterator[None]:
+    """Within: attributes of Ray's have other values."""
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in changes]
+    for change in changes:
+        setattr(*change)
     try:
         yield
     finally:
-        services.start_api_server = start
+        for change in before:
+            setattr(*change)
+
+
+def _helpers() -> list[Change]:
+    """Not to start what one machine has no use for: the server of the web interface (waited for
+    a second or more, also with the interface off), the scaler of clusters and the reader of the
+    workers' output. They take two seconds of a core just when workers start."""
+    from ray._private import services
+    from ray._private.node import Node
+
+    return [
+        (services, "start_api_server", lambda *args, **kwargs: ("", None)),
+        (Node, "start_monitor", lambda node: None),
+        (Node, "start_log_monitor", lambda node: None),
+    ]
+
+
+def _own_environments() -> list[Change]:
+    """Not to give trials an environment of their own: Ray would start other workers than those
+    that wait already. All processes here inherit the driver's."""
+    from ray.tune.execution import class_cache
+
+    return [(class_cache, "DEFAULT_ENV_VARS", {}), (class_cache, "ENV_VARS_TO_PROPAGATE", set())]
 
 
 @contextmanager

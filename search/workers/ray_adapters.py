@@ -1,4 +1,4 @@
-"""The two thin adapters between Ray Tune's controller and the ledger, and its worker.
+"""The two thin adapters between Ray Tune's controller and the ledger.
 
 Tune's controller asks the scheduler first; when that says STOP, the searcher hears of the last
 result in ``on_trial_complete`` only. So the scheduler hands every message to the ledger, and the
@@ -7,11 +7,9 @@ searcher asks for tasks and hears of trials that Ray gave up.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from ray import tune
@@ -23,20 +21,10 @@ from search.study.events import Note
 from search.study.ledger import Ledger
 from search.study.messages import EpochDone, Failed, Message, OutOfMemory, Remark, Task
 from search.workers.watch import Watch
-from trainers.parent import die_with_parent
+from search.workers.worker import MESSAGES, TASK, Began
 
-TASK, MESSAGE = "task", "message"
 LOW_ON_MEMORY = "low on memory"  # how Ray says that its memory monitor ended a worker
 SECONDS_BETWEEN_LOOKS = 1.0
-
-Work = Callable[[Task], Iterator[Message]]
-
-
-@dataclass(frozen=True)
-class Began:
-    """A worker is at a trial now; its process number."""
-
-    pid: int
 
 
 class NotSaved:
@@ -99,21 +87,24 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         task: Task = trial.config[TASK]
-        message: Message | Began = result[MESSAGE]
+        for message in result[MESSAGES]:
+            if not self._goes_on(task.number, message):
+                self.watch.ended(task.number)
+                return TrialScheduler.STOP
+        return TrialScheduler.CONTINUE
+
+    def _goes_on(self, number: int, message: Message | Began) -> bool:
         if isinstance(message, Began):
-            self.watch.began(task.number, message.pid)
-            return TrialScheduler.CONTINUE
-        if isinstance(message, Remark):
+            self.watch.began(number, message.pid)
+        elif isinstance(message, Remark):
             self.ledger.observe(Note(message.text, warning=True))
-            return TrialScheduler.CONTINUE
-        if isinstance(message, EpochDone):
-            self.watch.heard(task.number)
-            if self.ledger.report(task.number, message):
-                return TrialScheduler.CONTINUE
+        elif isinstance(message, EpochDone):
+            self.watch.heard(number)
+            return self.ledger.report(number, message)
         else:
-            self.ledger.end(task.number, message)
-        self.watch.ended(task.number)
-        return TrialScheduler.STOP
+            self.ledger.end(number, message)
+            return False
+        return True
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """Its worker died."""
@@ -162,29 +153,3 @@ class LedgerStopper(NotSaved, tune.Stopper):
             raise StopNow
         self.watch.look()
         return False
-
-
-def make_worker(work: Work) -> type[tune.Trainable]:
-    """A Ray worker that stays warm from trial to trial and steps through ``work``'s messages."""
-
-    class Worker(tune.Trainable):
-        _messages: Iterator[Message | Began]
-
-        def setup(self, config: dict[str, Any]) -> None:
-            die_with_parent()
-            self._messages = _announced(work, config[TASK])
-
-        def reset_config(self, new_config: dict[str, Any]) -> bool:
-            self._messages.close()  # type: ignore[attr-defined]  # ends a pruned trial's monitor
-            self.setup(new_config)
-            return True
-
-        def step(self) -> dict[str, Any]:
-            return {MESSAGE: next(self._messages)}
-
-    return Worker
-
-
-def _announced(work: Work, task: Task) -> Iterator[Message | Began]:
-    yield Began(os.getpid())
-    yield from work(task)

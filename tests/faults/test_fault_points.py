@@ -25,7 +25,6 @@ LEDGER_POINTS = {
     "pruning decided": 2,
     "divergence reported": 1,
     "constraint recorded": 1,
-    "figure recorded": 18,
     "reason recorded": 10,
     "trial told": 10,
 }
