@@ -21,7 +21,7 @@ from search.study.events import Note
 from search.study.ledger import Ledger
 from search.study.messages import EpochDone, Failed, Message, OutOfMemory, Remark, Task
 from search.workers.watch import Watch
-from search.workers.worker import MESSAGES, TASK, Began
+from search.workers.worker import MESSAGE, TASK, Began
 
 LOW_ON_MEMORY = "low on memory"  # how Ray says that its memory monitor ended a worker
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -87,11 +87,10 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         task: Task = trial.config[TASK]
-        for message in result[MESSAGES]:
-            if not self._goes_on(task.number, message):
-                self.watch.ended(task.number)
-                return TrialScheduler.STOP
-        return TrialScheduler.CONTINUE
+        if self._goes_on(task.number, result[MESSAGE]):
+            return TrialScheduler.CONTINUE
+        self.watch.ended(task.number)
+        return TrialScheduler.STOP
 
     def _goes_on(self, number: int, message: Message | Began) -> bool:
         if isinstance(message, Began):

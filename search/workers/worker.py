@@ -4,18 +4,16 @@ every worker would have to load them before its first trial."""
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ray import tune
 
-from search.study.messages import EpochDone, Message, Task
+from search.study.messages import Message, Task
 from trainers.parent import die_with_parent
 
-TASK, MESSAGES = "task", "messages"
-SHORT = 0.02  # s; epochs that take no longer are told together
+TASK, MESSAGE = "task", "message"
 
 Work = Callable[[Task], Iterator[Message]]
 
@@ -43,21 +41,9 @@ def make_worker(work: Work) -> type[tune.Trainable]:
             return True
 
         def step(self) -> dict[str, Any]:
-            return {MESSAGES: told_together(self._messages)}
+            return {MESSAGE: next(self._messages)}
 
     return Worker
-
-
-def told_together(messages: Iterator[Message | Began]) -> list[Message | Began]:
-    """The next message, and those after it for as long as they come at once: a round through
-    Ray costs more than a very short epoch. The driver hears of them in their order."""
-    told: list[Message | Began] = []
-    quick = True
-    while quick:
-        start = time.monotonic()
-        told.append(next(messages))
-        quick = time.monotonic() - start < SHORT and isinstance(told[-1], EpochDone)
-    return told
 
 
 def _announced(work: Work, task: Task) -> Iterator[Message | Began]:
