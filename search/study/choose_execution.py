@@ -32,6 +32,7 @@ from trainers.files import write_atomically
 
 # Below this many pixels an epoch is over before a probe would be.
 PIXELS_WORTH_A_PROBE = 10_000_000
+CLEARLY = 1.1  # times faster; two short timings of the same way may differ by as much
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def _side_by_side(command: list[str], count: int) -> list[bytes]:
 
 
 def _best(job: Job, timings: list[dict[str, Any]]) -> Choice:
-    best = timings[0]
+    best = _fastest(timings)
     execution = Execution.from_mapping(best["execution"])
     concurrency = job.resources.concurrency if job.asked.concurrency else best["at_once"]
     resources = replace(job.resources, concurrency=concurrency, threads=execution.threads)
@@ -161,6 +162,14 @@ def _best(job: Job, timings: list[dict[str, Any]]) -> Choice:
         f"thread(s): {best['speed']:.0f} images/s, the fastest of {len(timings)} ways tried"
     )
     return Choice(execution, resources, reason)
+
+
+def _fastest(timings: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of ``timings``, sorted by speed. More threads a trial must be clearly worth it: trials of
+    one thread each never wait for one another."""
+    least = min(timing["execution"]["threads"] for timing in timings)
+    steady = next(timing for timing in timings if timing["execution"]["threads"] == least)
+    return timings[0] if timings[0]["speed"] > CLEARLY * steady["speed"] else steady
 
 
 def _key(job: Job, data: Meta) -> str:
