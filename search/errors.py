@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
@@ -42,9 +43,21 @@ def run_main(main: Callable[[], int]) -> int:
     except SearchError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return BROKEN
+    except OSError as error:  # of the machine, not of the program: a full disk, also under stdout
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        _give_up_output()
+        return BROKEN
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _give_up_output() -> None:
+    """What could not be written is not tried again when Python ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def one_line(error: BaseException | str) -> str:

@@ -62,6 +62,21 @@ def test_a_programming_error_keeps_its_traceback() -> None:
         run_main(fails)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("flush", [True, False])
+def test_output_on_a_full_disk_is_one_line_of_complaint(flush: bool) -> None:
+    code = (
+        "import sys; from search.errors import run_main\n"
+        f"def main():\n    print('text', flush={flush}); sys.stdout.flush(); return 0\n"
+        "sys.exit(run_main(main))"
+    )
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, done.stderr) == (1, "error: [Errno 28] No space left on device\n")
+
+
 def test_a_terminal_without_our_signs_is_no_reason_to_stop() -> None:
     code = "from search.errors import run_main; run_main(lambda: print('10 … 16 größer') or 0)"
     done = subprocess.run(
