@@ -2,7 +2,7 @@
 
     python -m search.run --space resnet50_cosine
 
-quick: 10 trials of ResNet-18 and -34 on the embedded digits, about 2 minutes on 2 idle cores of an
+quick: 8 trials of ResNet-18 and -34 on the embedded digits, about 3 minutes on 2 idle cores of an
 AMD EPYC; expect 90 % and more on validation, but half of that for trial 0, whose rate of 0.1
 wants more than 6 epochs.
 full: the report's own scale, 200 epochs on CIFAR-10 (trial 0 took 5 h 14 min on its RTX 4060
@@ -50,7 +50,7 @@ SPACE = Space(
     presets={
         "quick": Preset(
             dataset="digits",
-            n_trials=10,
+            n_trials=8,
             recipe={
                 "depth": 18,
                 "batch_size": 64,
