@@ -24,7 +24,7 @@ from benchmarks.studies import open_ledger, study_job
 from search.study.messages import Completed, EpochDone, Message, Task
 
 REPORTS = 9
-TRIALS, FEW = (100, 6, 100), (3, 2, 3)  # ours, the default peer, the one that reuses
+TRIALS, FEW = (60, 3, 60), (3, 2, 3)  # ours, the default peer, the one that reuses
 VALUE = 50.0
 
 

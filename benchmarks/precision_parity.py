@@ -23,7 +23,7 @@ from trainers.config import TrainConfig
 from trainers.data import prepare
 from trainers.execution import PRECISIONS, Execution
 
-SEEDS, FEW_SEEDS = 8, 2
+SEEDS, FEW_SEEDS = 6, 2
 ALL = 10**9
 Task = tuple[dict[str, Any], str, str, int]  # configuration, precision, data folder, images
 
