@@ -192,9 +192,11 @@ def _difference(found: Any, wanted: Any, name: str = "it") -> str:
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The rows of ``history.csv`` as numbers; empty when there is none."""
+    """The rows of ``history.csv`` as numbers; empty when there is none. A line that is not whole
+    (a copy, or another program at work) does not count."""
     path = folder / HISTORY
     if not path.exists():
         return []
     with open(path, newline="") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        whole = [line for line in file if line.endswith("\n")]
+    return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(whole)]
