@@ -20,8 +20,8 @@ from search.planning.machine import cpu_count
 from trainers.config import TrainConfig
 from trainers.data import ImageData
 from trainers.execution import Execution
+from trainers.models.summary import summarize
 from trainers.probe import candidates
-from trainers.summary import summarize
 from trainers.trainer import Trainer
 
 AIM = Aim("≥", 0.5)

@@ -8,9 +8,9 @@ from rich.console import Console
 
 from benchmarks.data import dataset
 from benchmarks.harness import Options
+from search.planning.choose_execution import Choice, choose_execution
 from search.planning.job import Job, resolve
 from search.run import make_parser
-from search.study.choose_execution import Choice, choose_execution
 from trainers.data import prepare
 from trainers.data.cache import load_prepared
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from benchmarks.harness import Aim, Case, Options, alternate, main
 from benchmarks.studies import EPOCHS, make_study, next_task, open_ledger, report
-from search.study.ledger import Ledger
-from search.study.messages import Failed
+from search.ledger.ledger import Ledger
+from search.ledger.messages import Failed
 
 TRIALS, FEW = (10_000, 100), (30, 10)
 RUNGS = (2, 4, 8, 16)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.harness import Aim, Case, Options, Sample, compare, main
 from benchmarks.studies import make_study, open_ledger, whole_trial
-from search.study.ledger import Ledger
+from search.ledger.ledger import Ledger
 
 TRIALS, FEW = (10_000, 1000), (30, 10)
 TRIALS_A_SAMPLE = 10

@@ -21,7 +21,7 @@ import optuna
 
 from benchmarks.harness import Aim, Case, Options, alternate, main
 from benchmarks.studies import open_ledger, study_job
-from search.study.messages import Completed, EpochDone, Message, Task
+from search.ledger.messages import Completed, EpochDone, Message, Task
 
 REPORTS = 9
 TRIALS, FEW = (60, 3, 60), (3, 2, 3)  # ours, the default peer, the one that reuses

@@ -36,7 +36,7 @@ def open_it(results_dir: Path, data_dir: str) -> float:
     """Seconds, in a fresh process, imports not counted. The trial is left for the next one."""
     from rich.console import Console
 
-    from search.study.choose_execution import recorded_execution
+    from search.planning.choose_execution import recorded_execution
     from search.terminal.display import display_for
 
     job = study_job(Options("normal", None, data_dir), results_dir)

@@ -19,13 +19,13 @@ from sqlalchemy import create_engine, insert
 
 from benchmarks.harness import Options
 from benchmarks.jobs import make_job
-from search.layout import default_storage
+from search.common.layout import default_storage
+from search.ledger.ledger import Ledger
+from search.ledger.messages import Completed, EpochDone, Task
 from search.planning.job import Job
+from search.planning.open_study import make_plan, open_study
+from search.storage.lease import Lease
 from search.strategy.distributions import distributions
-from search.study.lease import Lease
-from search.study.ledger import Ledger
-from search.study.messages import Completed, EpochDone, Task
-from search.study.open_study import make_plan, open_study
 from trainers.data import prepare
 from trainers.data.cache import load_prepared
 

@@ -11,8 +11,8 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from search.errors import UserError, one_line, run_main
-from search.layout import DEFAULT_RESULTS, artifacts_dir, default_storage
+from search.common.errors import UserError, one_line, run_main
+from search.common.layout import DEFAULT_RESULTS, artifacts_dir, default_storage
 from search.run import OneLineParser
 
 LOOPBACK = "127.0.0.1"
@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     """Serves until Ctrl-C. Exit code 2: wrong input, in one line."""
     args = make_parser().parse_args(argv)
     results_dir = Path(args.results_dir)
-    from search.study.storage import open_storage
+    from search.storage.storage import open_storage
 
     storage = open_storage(args.storage or default_storage(results_dir), create=False)
     server, publisher = make_dashboard(storage, results_dir, args.host, args.port)
@@ -69,7 +69,7 @@ def make_dashboard(storage: Any, results_dir: Path, host: str, port: int) -> tup
     import optuna_dashboard
     from optuna.artifacts import FileSystemArtifactStore
 
-    from search.publishing.publisher import Publisher
+    from search.dashboard_sync.sync import Publisher
 
     if not 0 <= port <= 65535:
         raise UserError(f"--port must be in [0, 65535], got {port}")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.errors import run_main
+from search.common.errors import run_main
 from search.planning.flags import SPACE_FILE_WARNING, OneLineParser, add_data_flags, add_space_flags
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from trainers.config import TrainConfig
     from trainers.data import ImageShape
-    from trainers.summary import ModelSummary
+    from trainers.models.summary import ModelSummary
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
 def image_shape(args: argparse.Namespace, dataset: str, console: Console) -> ImageShape:
     """The data set's, if it is known without the data or given; what flags say goes first."""
     from search.planning.check_data import prepare_data
-    from search.planning.checks import at_least
+    from search.planning.flag_checks import at_least
     from trainers.data import SHAPES, ImageShape
     from trainers.data.meta import read_meta
 
@@ -85,7 +85,7 @@ def model_summary(config: TrainConfig, shape: ImageShape, batch_size: int) -> Mo
     import torch
 
     from trainers.models import build_model
-    from trainers.summary import summarize
+    from trainers.models.summary import summarize
 
     with torch.device("meta"):
         model = build_model(config.to_dict(), shape.classes, shape.channels, shape.side)

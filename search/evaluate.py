@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.errors import UserError, run_main
+from search.common.errors import UserError, run_main
 from search.planning.flags import OneLineParser, add_data_flags, add_feature_flag
 
 if TYPE_CHECKING:
@@ -34,15 +34,15 @@ def main(argv: list[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
     from rich.console import Console
 
-    from search.layout import FEATURE_MAPS
-    from search.planning.checks import at_least
+    from search.common.layout import FEATURE_MAPS
+    from search.planning.flag_checks import at_least
     from search.terminal.evaluation_tables import print_evaluation
     from search.terminal.feature_output import draw_maps
-    from search.terminal.say import say
-    from trainers.checkpoint import CheckpointError
-    from trainers.feature_maps import find_convolutions
-    from trainers.saved import read_saved, restore
-    from trainers.summary import summarize
+    from search.terminal.plain_line import say
+    from trainers.evaluation.feature_maps import find_convolutions
+    from trainers.models.summary import summarize
+    from trainers.runs.checkpoint import CheckpointError
+    from trainers.runs.saved_model import read_saved, restore
 
     at_least("threads", args.threads, 1)
     console = Console()

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.errors import run_main
-from search.layout import DEFAULT_RESULTS, range_folder
+from search.common.errors import run_main
+from search.common.layout import DEFAULT_RESULTS, range_folder
 from search.planning.flags import (
     SPACE_FILE_WARNING,
     OneLineParser,
@@ -21,8 +21,8 @@ from search.planning.lr_interval import DEFAULT_STEPS, lr_parameter, narrowed
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from search.planning.setting import Setting
-    from trainers.lr_range import RangeCurve, Sweep
+    from search.planning.single_run import Setting
+    from trainers.lr_range.sweep import RangeCurve, Sweep
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -50,9 +50,9 @@ def main(argv: list[str] | None = None) -> int:
     from rich.console import Console
 
     from search.planning.check_data import prepare_data
-    from search.planning.setting import resolve_setting
-    from search.terminal.say import say
-    from trainers.lr_range import Sweep
+    from search.planning.single_run import resolve_setting
+    from search.terminal.plain_line import say
+    from trainers.lr_range.sweep import Sweep
 
     console = Console()
     setting = resolve_setting(args)
@@ -74,7 +74,7 @@ def run_test(console: Console, setting: Setting, data_folder: Path, sweep: Sweep
     from rich.progress import Progress
 
     from trainers.data import open_prepared
-    from trainers.lr_range import range_test
+    from trainers.lr_range.sweep import range_test
 
     data = open_prepared(data_folder)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -86,8 +86,8 @@ def run_test(console: Console, setting: Setting, data_folder: Path, sweep: Sweep
 
 def write(folder: Path, curve: RangeCurve) -> None:
     """The curve as CSV and as a picture."""
-    from trainers.lr_range import write_curve
-    from trainers.lr_range_picture import save_picture
+    from trainers.lr_range.plot import save_picture
+    from trainers.lr_range.sweep import write_curve
 
     write_curve(folder, curve)
     save_picture(folder, curve)

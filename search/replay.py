@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.errors import UserError, run_main
-from search.layout import DEFAULT_RESULTS, StudyFolder, default_storage
+from search.common.errors import UserError, run_main
+from search.common.layout import DEFAULT_RESULTS, StudyFolder, default_storage
 from search.planning.flags import OneLineParser
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0: the same curve; 1: another; 2: wrong input."""
     args = make_parser().parse_args(argv)
-    from search.study.storage import load_study
+    from search.storage.storage import load_study
 
     results_dir = Path(args.results_dir)
     study = load_study(args.study_name, args.storage or default_storage(results_dir))
@@ -111,9 +111,9 @@ def replay(
 ) -> Iterator[tuple[str, bool]]:
     """A line for each epoch on record, for the test set at last; and whether they differ."""
     from trainers.config import TrainConfig
-    from trainers.epoch import DivergedError
+    from trainers.epoch_result import DivergedError
     from trainers.execution import Execution
-    from trainers.run import TrainingRun, read_history
+    from trainers.runs.training_run import TrainingRun, read_history
 
     recipe = study.user_attrs["identity"]["recipe"]
     config = TrainConfig.from_mapping({**recipe, **trial.params})
@@ -149,7 +149,7 @@ def _compare(epoch: int | str, recorded: dict[str, Any], found: dict[str, Any]) 
 
 def surroundings(study: Study) -> list[str]:
     """In what the study's machine and versions differ from today's."""
-    from search.study.open_study import PROVENANCE, package_versions
+    from search.planning.open_study import PROVENANCE, package_versions
 
     recorded = study.user_attrs.get(PROVENANCE, {})
     now = package_versions() | {"python": platform.python_version(), "machine": machine()}

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.errors import UserError, run_main
-from search.layout import DEFAULT_RESULTS, default_storage
+from search.common.errors import UserError, run_main
+from search.common.layout import DEFAULT_RESULTS, default_storage
 from search.run import OneLineParser
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from search.errors import INTERRUPTED, run_main
-from search.layout import DEFAULT_RESULTS
+from search.common.errors import INTERRUPTED, run_main
+from search.common.layout import DEFAULT_RESULTS
 from search.planning.flags import (
     SPACE_FILE_WARNING,
     OneLineParser,
@@ -79,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     args = make_parser().parse_args(arguments)
     from search.planning.job import resolve
-    from search.study.storage import hide_password
+    from search.storage.storage import hide_password
 
     job = resolve(args)
     print(f"{job.space.space.name}: {job.preset_reason}", flush=True)
@@ -100,19 +100,19 @@ def search(job: Job, command: str, manner: str = "normal") -> int:
     """
     from rich.console import Console
 
+    from search.ledger.events import FINISHED, TIMED_OUT
+    from search.ledger.retrying import PatientLedger
     from search.planning.check_data import check_data, prepare_data
-    from search.study.choose_execution import choose_execution, recorded_execution
-    from search.study.events import FINISHED, TIMED_OUT
-    from search.study.lease import Lease
-    from search.study.open_study import check_study, make_plan, open_study
-    from search.study.patience import PatientLedger
-    from search.study.range_first import range_first, recorded_range
-    from search.study.storage import leave, watched
-    from search.terminal.closing import conclude
+    from search.planning.choose_execution import choose_execution, recorded_execution
+    from search.planning.lr_range_first import range_first, recorded_range
+    from search.planning.open_study import check_study, make_plan, open_study
+    from search.storage.lease import Lease
+    from search.storage.storage import leave, watched
     from search.terminal.display import display_for, open_log
-    from search.terminal.say import say
+    from search.terminal.plain_line import say
+    from search.terminal.search_summary import conclude
     from search.workers.driver import run_search
-    from search.workers.work import train_task
+    from search.workers.train_task import train_task
 
     console = Console()
     data_folder = prepare_data(job.dataset, job.data_dir, console)

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.errors import INTERRUPTED, UserError, run_main
-from search.layout import DEFAULT_RESULTS, run_folder
+from search.common.errors import INTERRUPTED, UserError, run_main
+from search.common.layout import DEFAULT_RESULTS, run_folder
 from search.planning.flags import (
     SPACE_FILE_WARNING,
     OneLineParser,
@@ -25,8 +25,8 @@ DIVERGED_CODE = 1
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from search.planning.setting import Setting
-    from trainers.run import TrainingRun
+    from search.planning.single_run import Setting
+    from trainers.runs.training_run import TrainingRun
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -53,8 +53,8 @@ def main(argv: list[str] | None = None) -> int:
     from rich.console import Console
 
     from search.planning.check_data import prepare_data
-    from search.planning.setting import resolve_setting
-    from search.terminal.say import say
+    from search.planning.single_run import resolve_setting
+    from search.terminal.plain_line import say
 
     console = Console()
     setting = resolve_setting(args, args.processes)
@@ -83,8 +83,8 @@ def refuse_used(folder: Path, resume: bool) -> None:
 
 def open_run(setting: Setting, data_folder: Path, folder: Path, maps: list[str]) -> TrainingRun:
     """The run, resumed if it was begun. Raises ``UserError`` if ``folder`` holds another's."""
-    from trainers.feature_maps import find_convolutions
-    from trainers.run import HISTORY, TrainingRun
+    from trainers.evaluation.feature_maps import find_convolutions
+    from trainers.runs.training_run import HISTORY, TrainingRun
 
     run = TrainingRun(setting.config, data_folder, setting.execution, folder)
     find_convolutions(run.trainer.model, maps)
@@ -97,10 +97,10 @@ def train_and_evaluate(
     console: Console, setting: Setting, run: TrainingRun, maps: list[str], command: str
 ) -> int:
     """The epochs with their bars, then the figures of the test set. ``command`` goes on."""
-    from search.terminal.conclude_run import conclude_run
-    from search.terminal.say import say
+    from search.terminal.plain_line import say
+    from search.terminal.run_summary import conclude_run
     from search.terminal.train_display import train_with_bars
-    from trainers.epoch import DivergedError
+    from trainers.epoch_result import DivergedError
 
     for problem in run.problems:
         say(console, f"warning: {problem}")

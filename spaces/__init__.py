@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from spaces.space import Space
 
 SPACES: Mapping[str, str] = {
-    "resnet50_cosine": "spaces.resnet50_cosine",
-    "lenet_batch": "spaces.lenet_batch",
-    "lenet_epochs": "spaces.lenet_epochs",
-    "resnet9_plain": "spaces.resnet9_plain",
-    "resnet9_lr_range": "spaces.resnet9_lr_range",
-    "cnn200": "spaces.cnn200",
-    "resnet200": "spaces.resnet200",
-    "wrn_sam": "spaces.wrn_sam",
+    "resnet50_cosine": "spaces.named.resnet50_cosine",
+    "lenet_batch": "spaces.named.lenet_batch",
+    "lenet_epochs": "spaces.named.lenet_epochs",
+    "resnet9_plain": "spaces.named.resnet9_plain",
+    "resnet9_lr_range": "spaces.named.resnet9_lr_range",
+    "cnn200": "spaces.named.cnn200",
+    "resnet200": "spaces.named.resnet200",
+    "wrn_sam": "spaces.named.wrn_sam",
 }
 
 

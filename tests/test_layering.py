@@ -14,15 +14,26 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOT_FOR_TRAINERS = {"spaces", "search", "optuna", "ray"}
 ROOMS = {  # each room of search/, and the rooms it may import
-    "strategy": set(),
-    "planning": {"strategy"},
-    "study": {"planning", "strategy"},
-    "workers": {"planning", "study"},
-    "reporting": {"study"},
-    "publishing": {"reporting"},
-    "terminal": {"planning", "publishing", "reporting", "strategy", "study"},
+    "common": set(),
+    "storage": {"common"},
+    "record": {"common", "storage"},
+    "strategy": {"common"},
+    "planning": {"common", "record", "storage", "strategy"},
+    "ledger": {"common", "planning", "record", "storage", "strategy"},
+    "workers": {"common", "planning", "ledger"},
+    "reporting": {"common", "planning", "record", "storage"},
+    "dashboard_sync": {"common", "record", "reporting", "storage"},
+    "terminal": {
+        "common",
+        "dashboard_sync",
+        "ledger",
+        "planning",
+        "record",
+        "reporting",
+        "storage",
+        "strategy",
+    },
 }
-SHARED = {"errors", "layout", "wording"}  # modules of search/ that every room may import
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -78,15 +89,15 @@ def test_trainers_know_nothing_of_the_search(path: Path) -> None:
 def test_rooms_of_the_search_import_one_way(room: str) -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for path in files(f"search/{room}"))
     used = set(re.findall(r"^\s*(?:from|import) search\.(\w+)", text, re.MULTILINE))
-    assert used <= ROOMS[room] | SHARED | {room}
+    assert used <= ROOMS[room] | {room}
 
 
 def test_every_room_has_its_rule() -> None:
     assert {path.parent.name for path in REPOSITORY.glob("search/*/*.py")} == set(ROOMS)
 
 
-@pytest.mark.parametrize("path", files("search/study"), ids=identify)
-def test_the_study_never_imports_ray(path: Path) -> None:
+@pytest.mark.parametrize("path", files("search/ledger"), ids=identify)
+def test_the_ledger_never_imports_ray(path: Path) -> None:
     assert "ray" not in imported(path)
 
 
@@ -100,7 +111,7 @@ def loaded_by(statement: str) -> set[str]:
 
 
 def test_what_the_command_line_checks_with_spares_torch() -> None:
-    modules = "trainers.config, trainers.data, trainers.execution, trainers.checks"
+    modules = "trainers.config, trainers.data, trainers.execution, trainers.compatibility"
     loaded = loaded_by(f"import {modules}")
     assert {"trainers", "numpy"} <= loaded
     assert not loaded & {"torch", "torchvision", "sklearn", *NOT_FOR_TRAINERS}

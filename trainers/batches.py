@@ -11,7 +11,7 @@ from torch import Tensor
 from trainers.augment import Draws, crop_and_flip, cut_out, draw
 from trainers.config import TrainConfig
 from trainers.data import ImageData
-from trainers.ranks import Ranks
+from trainers.parallel.ranks import Ranks
 from trainers.seeds import derive_seed
 
 EVAL_BATCH = 256

@@ -1,83 +1,132 @@
-"""Loss, top-1 and top-5 over batches, worked out many batches at a time on the device."""
+"""The table of what can be measured: label, unit, format, direction. Imports no torch."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+from trainers.rules import ConfigError, suggest
 
-from trainers.losses import Loss
-
-BATCHES_A_FLUSH = 64
+MAXIMIZE, MINIMIZE = "maximize", "minimize"  # as Optuna names them
+TRAINING, VALIDATION, TEST, COST = "training", "validation", "test", "cost"
 
 
 @dataclass(frozen=True)
-class Summary:
-    """Mean loss over images, accuracies in %, and the spread over batches of both."""
+class Metric:
+    """One figure of an epoch or of a trial.
 
-    loss: float
-    loss_std: float
-    top1: float
-    top1_std: float
-    top5: float
-
-
-def label_ranks(logits: Tensor, labels: Tensor) -> Tensor:
-    """How many classes stand before the label: (N, K), (N,) → (N,) int64; 0 is top-1.
-
-    An equal score of an earlier class stands before, as it does for argmax; a label whose score
-    is not a number stands last.
-    """
-    score = logits.gather(1, labels[:, None])
-    classes = torch.arange(logits.shape[1], device=logits.device)
-    before = (logits > score) | ((logits == score) & (classes < labels[:, None]))
-    return before.sum(dim=1) + torch.isnan(score[:, 0]) * logits.shape[1]
-
-
-class RunningMetrics:
-    """Collects logits batch by batch; the host waits only in ``summary``.
-
-    With fewer than five classes top-5 counts every image.
+    ``split`` says on what it is measured; a cost is measured on the machine. ``unit`` is "" where
+    there is none. ``text`` is a format specification of Python's, ``scale`` what a value is
+    divided by first, for figures shown in thousands or millions. ``direction`` says which way is
+    better, None where neither is.
     """
 
-    def __init__(self, loss: Loss):
-        self._loss = loss
-        self._logits: list[Tensor] = []
-        self._labels: list[Tensor] = []
-        self._rows: list[Tensor] = []
+    name: str
+    label: str
+    unit: str = ""
+    split: str = COST
+    direction: str | None = None
+    text: str = ".4g"
+    scale: float = 1.0
+    integer: bool = False
 
-    def add(self, logits: Tensor, labels: Tensor) -> None:
-        """One batch: ``logits`` (N, K), ``labels`` (N,). Keeps a reference, copies nothing."""
-        self._logits.append(logits.detach())
-        self._labels.append(labels)
-        if len(self._logits) == BATCHES_A_FLUSH:
-            self._flush()
+    @property
+    def heading(self) -> str:
+        """``validation top-1 (%)``."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
 
-    @torch.no_grad()
-    def _flush(self) -> None:
-        sizes = torch.tensor([len(labels) for labels in self._labels])
-        logits, labels = torch.cat(self._logits).float(), torch.cat(self._labels)
-        ranks = label_ranks(logits, labels)
-        columns = [torch.ones_like(ranks), self._loss(logits, labels), ranks < 1, ranks < 5]
-        values = torch.stack([column.double() for column in columns], dim=1)
-        batch = torch.repeat_interleave(torch.arange(len(sizes)), sizes).to(values.device)
-        self._rows.append(values.new_zeros(len(sizes), 4).index_add_(0, batch, values))
-        self._logits, self._labels = [], []
+    @property
+    def selects(self) -> bool:
+        """Whether it may be an objective. The test set never selects."""
+        return self.split == VALIDATION and self.direction is not None
 
-    def rows(self) -> Tensor:
-        """(batches, 4) float64: images, sum of losses, right at 1, right at 5."""
-        if self._logits:
-            self._flush()
-        return torch.cat(self._rows)
+    @property
+    def sign(self) -> int:
+        """1 where lower is better, -1 where higher is: what to multiply by before sorting."""
+        return 1 if self.direction == MINIMIZE else -1
 
-    def summary(self) -> Summary:
-        """The figures of all batches added."""
-        return summarize_rows(self.rows().cpu())
+    def format(self, value: float) -> str:
+        """``93.25`` for an accuracy; the unit is the heading's."""
+        return format(value / self.scale, self.text)
+
+    def is_better(self, value: float, than: float) -> bool:
+        """Whether ``value`` beats ``than``; a NaN beats nothing, and is beaten by any number."""
+        if math.isnan(value) or math.isnan(than):
+            return math.isnan(than) and not math.isnan(value)
+        return self.sign * value < self.sign * than
+
+    @property
+    def worst(self) -> float:
+        """What every value beats."""
+        return self.sign * math.inf
+
+    def best_index(self, values: Sequence[float]) -> int | None:
+        """Where the best of ``values`` is, the first of equals; None where none is finite."""
+        finite = [i for i, value in enumerate(values) if math.isfinite(value)]
+        return min(finite, key=lambda i: self.sign * values[i], default=None)
 
 
-def summarize_rows(rows: Tensor) -> Summary:
-    """Means over images and spread over batches of rows as ``RunningMetrics.rows`` gives them."""
-    loss, top1, top5 = (rows[:, 1:].sum(dim=0) / rows[:, 0].sum()).tolist()
-    spread = (rows[:, 1:] / rows[:, :1]).std(dim=0, correction=0).tolist()
-    return Summary(loss, spread[0], 100 * top1, 100 * spread[1], 100 * top5)
+def _accuracy(name: str, label: str, split: str) -> Metric:
+    return Metric(name, label, "%", split, MAXIMIZE, ".2f")
+
+
+def _loss(name: str, label: str, split: str) -> Metric:
+    return Metric(name, label, "", split, MINIMIZE, ".4f")
+
+
+def _time(name: str, label: str) -> Metric:
+    return Metric(name, label, "s", COST, MINIMIZE, ",.3g")
+
+
+def _table(metrics: Iterable[Metric]) -> Mapping[str, Metric]:
+    return {metric.name: metric for metric in metrics}
+
+
+METRICS: Mapping[str, Metric] = _table(
+    (
+        _accuracy("val_top1", "validation top-1", VALIDATION),
+        _accuracy("val_top5", "validation top-5", VALIDATION),
+        _loss("val_loss", "validation loss", VALIDATION),
+        _accuracy("train_top1", "training top-1", TRAINING),
+        _accuracy("train_top5", "training top-5", TRAINING),
+        _loss("train_loss", "training loss", TRAINING),
+        _accuracy("test_top1", "test top-1", TEST),
+        _accuracy("test_top5", "test top-5", TEST),
+        Metric("test_error", "test error", "%", TEST, MINIMIZE, ".2f"),
+        _loss("test_loss", "test loss", TEST),
+        _loss("test_loss_batch_sum", "test loss, batch means / images", TEST),
+        _accuracy("class_top1", "test top-1 of a class", TEST),
+        Metric("best_epoch", "best epoch", text=",d", integer=True),
+        Metric("epochs", "epochs", text=",d", integer=True),
+        _time("seconds", "time"),
+        _time("seconds_per_epoch", "time per epoch"),
+        _time("test_seconds", "test time"),
+        _time("cpu_seconds", "CPU time"),
+        Metric("cpu_utilization", "CPU utilisation", "%", text=".0f"),
+        Metric("peak_memory_mb", "memory", "MiB", COST, MINIMIZE, ",.0f"),
+        Metric("gpu_utilization", "GPU utilisation", "%", text=".0f"),
+        Metric("gpu_peak_memory_mb", "GPU memory", "MiB", COST, MINIMIZE, ",.0f"),
+        Metric("gpu_power_w", "GPU power", "W", COST, MINIMIZE, ".0f"),
+        Metric("parameters", "parameters", "M", COST, MINIMIZE, ".3f", 1e6, integer=True),
+        Metric("macs", "MACs", "M", COST, MINIMIZE, ".3f", 1e6, integer=True),
+    )
+)
+
+DEFAULT_OBJECTIVE = "val_top1"
+
+
+def objective_metric(name: str) -> Metric:
+    """The metric ``name`` of the table. Raises ``ConfigError`` where it may not select."""
+    known = [metric.name for metric in METRICS.values() if metric.selects]
+    if name not in METRICS:
+        raise ConfigError(
+            f"unknown objective {name!r}{suggest(name, known)} (known: {', '.join(known)})"
+        )
+    metric = METRICS[name]
+    if not metric.selects:
+        raise ConfigError(
+            f"objective must be one of {', '.join(known)}, measured on the validation split, "
+            f"got {name!r}: what selects no longer measures"
+        )
+    return metric

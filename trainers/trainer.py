@@ -12,21 +12,21 @@ import torch
 from torch import Tensor, nn
 
 from trainers.batches import Batches
-from trainers.checks import check_fits
+from trainers.compatibility import check_fits
 from trainers.config import TrainConfig
 from trainers.data import ImageData, stratified_split
-from trainers.epoch import DivergedError, EpochResult
-from trainers.evaluation import Evaluation, evaluate
+from trainers.epoch_result import DivergedError, EpochResult
+from trainers.evaluation.evaluation import Evaluation, evaluate
+from trainers.evaluation.inference import in_precision, logits_of, summary_of
+from trainers.evaluation.running_metrics import RunningMetrics, Summary, summarize_rows
 from trainers.execution import Execution
-from trainers.inference import in_precision, logits_of, summary_of
 from trainers.losses import is_exploded, make_loss
-from trainers.metrics import RunningMetrics, Summary, summarize_rows
 from trainers.models import build_model
-from trainers.ranks import Ranks
-from trainers.sam import SAM, frozen_statistics
-from trainers.schedules import best_epoch, learning_rate, stops_early
+from trainers.optim.sam import SAM, frozen_statistics
+from trainers.optim.schedules import best_epoch, learning_rate, stops_early
+from trainers.optim.sgd import SGD
+from trainers.parallel.ranks import Ranks
 from trainers.seeds import derive_seed
-from trainers.sgd import SGD
 
 STEPS_BETWEEN_LOOKS = 25  # CPU only: a look at the loss costs nothing there
 

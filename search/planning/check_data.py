@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from search.errors import UserError
+from search.common.errors import UserError
 from search.planning.job import Job
-from trainers.checks import check_fits
+from trainers.compatibility import check_fits
 from trainers.config import TrainConfig
 from trainers.data.cache import load_prepared, verify_prepared
 from trainers.data.meta import Meta

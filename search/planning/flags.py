@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import NoReturn
 
-from search.errors import UserError
-from search.layout import default_data_dir
+from search.common.errors import UserError
+from search.common.layout import default_data_dir
 
 
 class OneLineParser(argparse.ArgumentParser):

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from search.errors import UserError
-from search.layout import StudyFolder, default_storage, preset_suffix
-from search.planning.checks import at_least, known, writable
-from search.planning.find_space import find_space
+from search.common.errors import UserError
+from search.common.layout import StudyFolder, default_storage, preset_suffix
+from search.planning.flag_checks import at_least, known, writable
 from search.planning.lr_interval import DEFAULT_STEPS, lr_parameter
 from search.planning.machine import gpu_count
-from search.planning.options import parse_settings
 from search.planning.resources import Resources, choose_resources, default_execution
+from search.planning.settings import parse_settings
+from search.planning.space_file import find_space
 from search.strategy.pruners import PRUNERS
 from search.strategy.samplers import SAMPLERS, grid_points
 from spaces.space import PRESETS, ScaledSpace

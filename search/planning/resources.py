@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from search.errors import UserError
-from search.planning.checks import at_least
+from search.common.errors import UserError
+from search.planning.flag_checks import at_least
 from search.planning.machine import cpu_count
 from trainers.execution import Execution
 

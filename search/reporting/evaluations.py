@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.layout import StudyFolder
+from search.common.layout import StudyFolder
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from optuna.distributions import (
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from search.layout import StudyFolder
+from search.common.layout import StudyFolder
 from search.reporting.columns import (
     EPOCH_COLUMNS,
     FLAG,

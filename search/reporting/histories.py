@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from search.layout import StudyFolder
+from search.common.layout import StudyFolder
 
 
 def read_histories(folder: StudyFolder, numbers: Iterable[int]) -> pd.DataFrame:

@@ -13,10 +13,10 @@ import pandas as pd
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from search.errors import UserError
-from search.layout import StudyFolder
+from search.common.errors import UserError
+from search.common.layout import StudyFolder
+from search.record.trials import Spending, best_completed, published_values, spending
 from search.reporting.frames import make_epochs_frame, make_trials_frame
-from search.study.outcome import Spending, best_completed, published_values, spending
 
 OBJECTIVE = "val_top1"
 

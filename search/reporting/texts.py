@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from search.wording import duration, number
+from search.common.formatting import duration, number
 
 NOTHING = "–"
 _SECRETS = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.errors import UserError, one_line
-from search.layout import StudyFolder, safe_name
+from search.common.errors import UserError, one_line
+from search.common.layout import StudyFolder, safe_name
 from search.reporting.compare import compare_sections, comparison_frames
 from search.reporting.export import TABLE_FORMATS, Frames
 from search.reporting.markdown import write_markdown
@@ -14,7 +14,7 @@ from search.reporting.page import make_page
 from search.reporting.section import Section
 from search.reporting.sections import sections_of
 from search.reporting.study_data import StudyData, read_study
-from search.study.storage import load_study, only_study
+from search.storage.storage import load_study, only_study
 
 Paths = list[Path]
 

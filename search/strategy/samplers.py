@@ -19,7 +19,7 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from search.errors import UserError
+from search.common.errors import UserError
 from search.strategy.recent_trials import with_recent_trials
 from search.strategy.sobol import sobol_point
 from spaces.params import Float, Parameter

@@ -12,12 +12,12 @@ from optuna.study import Study
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from search.ledger.events import Ended, Event, Note
 from search.planning.job import Job
-from search.study.events import Ended, Event, Note
-from search.terminal.closing import best_trial, published_figures
+from search.terminal.event_lines import line
 from search.terminal.live_view import live_view
 from search.terminal.progress import Progress
-from search.wording import line
+from search.terminal.search_summary import best_trial, published_figures
 
 QUIET, NORMAL, VERBOSE = "quiet", "normal", "verbose"
 

@@ -6,10 +6,10 @@ import optuna
 from rich.console import Console
 from rich.table import Table
 
+from search.common.formatting import number, settings
 from search.planning.job import Job
 from search.strategy.distributions import distributions
 from search.strategy.samplers import make_sampler
-from search.wording import number, settings
 from spaces.space import ScaledSpace
 from trainers.config import TrainConfig, option_help
 
@@ -75,7 +75,7 @@ def model_size(job: Job, values: dict[str, object]) -> str:
 
     from trainers.data import open_prepared, prepare
     from trainers.models import build_model
-    from trainers.summary import summarize
+    from trainers.models.summary import summarize
 
     data = open_prepared(prepare(job.dataset, job.data_dir))
     config = TrainConfig.from_mapping({**job.space.recipe, **values})

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from trainers.class_scores import class_scores
-from trainers.evaluation import Evaluation
-from trainers.summary import ModelSummary
+from trainers.evaluation.class_scores import class_scores
+from trainers.evaluation.evaluation import Evaluation
+from trainers.models.summary import ModelSummary
 
 MOST_CLASSES = 20  # a larger confusion matrix does not fit on a screen
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from search.terminal.say import say
+from search.terminal.plain_line import say
 from trainers.data import ImageData
-from trainers.feature_maps import feature_maps
-from trainers.feature_picture import save_feature_picture
+from trainers.evaluation.feature_maps import feature_maps
+from trainers.evaluation.feature_plot import save_feature_picture
 from trainers.trainer import Trainer
 
 

@@ -9,9 +9,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from search.study.events import Ended
+from search.common.formatting import duration, settings
+from search.ledger.events import Ended
+from search.terminal.event_lines import line
 from search.terminal.progress import LiveTrial, Progress
-from search.wording import duration, line, settings
 
 STATE_STYLES = {"COMPLETE": "green", "PRUNED": "yellow", "FAIL": "red"}
 OTHER_LINES = 6  # of heads, the table's own, and the prompt that follows

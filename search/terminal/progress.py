@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.study.events import Ended, Epoch, Event, Started
+from search.ledger.events import Ended, Epoch, Event, Started
 
 RECENT = 6
 

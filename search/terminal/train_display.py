@@ -15,9 +15,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from search.wording import number
-from trainers.epoch import EpochResult
-from trainers.run import TrainingRun
+from search.common.formatting import number
+from trainers.epoch_result import EpochResult
+from trainers.runs.training_run import TrainingRun
 
 SECONDS_BETWEEN_LOOKS = 0.1
 

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from search.errors import SearchError
+from search.common.errors import SearchError
+from search.ledger.events import FINISHED, INTERRUPTED, TIMED_OUT, Note
+from search.ledger.ledger import Ledger
 from search.planning.resources import Resources
-from search.study.events import FINISHED, INTERRUPTED, TIMED_OUT, Note
-from search.study.ledger import Ledger
-from search.workers.local_ray import RayNotStartedError, in_main_thread, local_ray, lost_process
+from search.workers.ray_internals import RayNotStartedError, in_main_thread, local_ray, lost_process
 from search.workers.watch import Watch
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -26,7 +26,7 @@ def run_search(
 ) -> str:
     """Trains until the study is met, ``timeout`` seconds have passed or a signal came.
 
-    ``work`` is a function from ``Task`` to messages, as ``search.workers.work.train_task``.
+    ``work`` is a function from ``Task`` to messages, as ``search.workers.train_task.train_task``.
     Returns how it ended; trials that were live then stay RUNNING in the study and on disk.
     """
     with _stop_signals() as stop:

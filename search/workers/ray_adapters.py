@@ -17,9 +17,9 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from search.study.events import Note
-from search.study.ledger import Ledger
-from search.study.messages import EpochDone, Failed, Message, OutOfMemory, Remark, Task
+from search.ledger.events import Note
+from search.ledger.ledger import Ledger
+from search.ledger.messages import EpochDone, Failed, Message, OutOfMemory, Remark, Task
 from search.workers.watch import Watch
 from search.workers.worker import MESSAGE, TASK, Began
 
@@ -93,6 +93,7 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
         return TrialScheduler.STOP
 
     def _goes_on(self, number: int, message: Message | Began) -> bool:
+        """Takes a message in; False when the trial is over with it."""
         if isinstance(message, Began):
             self.watch.began(number, message.pid)
         elif isinstance(message, Remark):

@@ -10,8 +10,8 @@ from typing import Any
 
 from ray import tune
 
-from search.study.messages import Message, Task
-from trainers.parent import die_with_parent
+from search.ledger.messages import Message, Task
+from trainers.parallel.parent_process import die_with_parent
 
 TASK, MESSAGE = "task", "message"
 

@@ -25,12 +25,12 @@ FLAGS: dict[str, tuple[str, ...]] = {"trained": ("--n-trials", "4")}
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     [
-        "trainers.run",
+        "trainers.runs.training_run",
         "search.planning.check_data",
-        "search.study.ledger",
-        "search.study.open_study",
+        "search.ledger.ledger",
+        "search.planning.open_study",
         "search.run",
-        "search.workers.work",
+        "search.workers.train_task",
         "optuna.samplers._tpe.sampler",
         "optuna.storages._rdb.storage",
         "sqlalchemy.dialects.sqlite",

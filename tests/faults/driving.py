@@ -18,14 +18,9 @@ from typing import Any
 
 from optuna.study import Study
 
-from search.errors import SearchError
-from search.planning.check_data import check_data
-from search.planning.job import Job, resolve
-from search.planning.resources import Bounds
-from search.run import make_parser
-from search.study.lease import Lease
-from search.study.ledger import Ledger
-from search.study.messages import (
+from search.common.errors import SearchError
+from search.ledger.ledger import Ledger
+from search.ledger.messages import (
     Blocked,
     Completed,
     Diverged,
@@ -36,14 +31,19 @@ from search.study.messages import (
     Remark,
     Task,
 )
-from search.study.open_study import make_plan, open_study
-from search.study.patience import PatientLedger
-from search.wording import line
+from search.ledger.retrying import PatientLedger
+from search.planning.check_data import check_data
+from search.planning.job import Job, resolve
+from search.planning.open_study import make_plan, open_study
+from search.planning.resources import Bounds
+from search.run import make_parser
+from search.storage.lease import Lease
+from search.terminal.event_lines import line
 from search.workers.driver import run_search
-from search.workers.work import train_task
+from search.workers.train_task import train_task
+from trainers.atomic_files import remove_partials, write_atomically
 from trainers.data.prepare import prepare
-from trainers.faults import VARIABLE
-from trainers.files import remove_partials, write_atomically
+from trainers.failpoints import VARIABLE
 
 SPACE = Path(__file__).with_name("tiny_space.py")
 

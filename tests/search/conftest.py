@@ -13,14 +13,14 @@ import pytest
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from search.layout import StudyFolder
+from search.common.layout import StudyFolder
+from search.ledger.events import Event
+from search.ledger.ledger import Ledger, Plan
+from search.ledger.messages import EpochDone, Task
+from search.storage.lease import Lease
 from search.strategy.distributions import distributions
 from search.strategy.pruners import HalvingPruner
 from search.strategy.samplers import make_sampler
-from search.study.events import Event
-from search.study.lease import Lease
-from search.study.ledger import Ledger, Plan
-from search.study.messages import EpochDone, Task
 from spaces.params import Categorical, Float, Int, Parameter
 from spaces.space import Constraint, Preset, ScaledSpace, Space
 

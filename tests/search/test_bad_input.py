@@ -13,7 +13,7 @@ import numpy as np
 import optuna
 import pytest
 
-from search.errors import run_main
+from search.common.errors import run_main
 from search.run import main
 
 QUICK = ("--space", "wrn_sam", "--preset", "quick")
@@ -211,7 +211,7 @@ def test_another_programs_study_is_refused(refused: Refused, tmp_path: Path) -> 
 
 def test_the_process_says_it_and_loads_no_ray(tmp_path: Path) -> None:
     code = (
-        "import sys; from search.errors import run_main; from search.run import main;"
+        "import sys; from search.common.errors import run_main; from search.run import main;"
         f"code = run_main(lambda: main({[*QUICK, '--set', 'batch_size=4096']!r}));"
         "assert not {'ray', 'torch'} & set(sys.modules); sys.exit(code)"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from search import describe
-from search.errors import run_main
+from search.common.errors import run_main
 from spaces import SPACES, named_space
 
 

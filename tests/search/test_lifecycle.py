@@ -19,15 +19,15 @@ import pytest
 from optuna.study import Study
 from rich.console import Console
 
-from search.errors import run_main
+from search.common.errors import run_main
+from search.ledger.ledger import Ledger
+from search.ledger.messages import EpochDone
 from search.planning.check_data import check_data
 from search.planning.job import resolve
+from search.planning.open_study import make_plan, open_study
 from search.run import main, make_parser
-from search.study.lease import Lease
-from search.study.ledger import Ledger
-from search.study.messages import EpochDone
-from search.study.open_study import make_plan, open_study
-from search.workers.work import train_task
+from search.storage.lease import Lease
+from search.workers.train_task import train_task
 from trainers.data.prepare import prepare
 
 pytestmark = pytest.mark.slow
@@ -269,7 +269,7 @@ def test_pandas_reads_it(life: Life) -> None:
 
 
 def test_the_conclusion_compares_with_the_recipe(life: Life) -> None:
-    from search.terminal.closing import print_result
+    from search.terminal.search_summary import print_result
 
     console = Console(file=io.StringIO(), width=100)
     print_result(console, life.study, 4)

@@ -11,11 +11,11 @@ import optuna
 import pytest
 
 from search import lr_range, run
-from search.errors import UserError, run_main
+from search.common.errors import UserError, run_main
 from search.planning.job import Job, resolve
 from search.planning.lr_interval import lr_parameter, narrowed
-from search.study.open_study import IDENTITY, LR_RANGE
-from search.study.range_first import in_words, range_first, recorded_range
+from search.planning.lr_range_first import in_words, range_first, recorded_range
+from search.planning.open_study import IDENTITY, LR_RANGE
 from spaces import named_space
 from spaces.params import Float
 from spaces.space import ScaledSpace

@@ -10,15 +10,15 @@ import optuna
 import pytest
 
 from search import replay
-from search.errors import UserError
+from search.common.errors import UserError
+from search.ledger.ledger import Ledger
+from search.ledger.messages import EpochDone
 from search.planning.check_data import check_data
 from search.planning.job import resolve
+from search.planning.open_study import make_plan, open_study
 from search.run import make_parser
-from search.study.lease import Lease
-from search.study.ledger import Ledger
-from search.study.messages import EpochDone
-from search.study.open_study import make_plan, open_study
-from search.workers.work import train_task
+from search.storage.lease import Lease
+from search.workers.train_task import train_task
 from trainers.data.prepare import prepare
 
 SETTINGS = "depth=10 width=1 batch_size=512 optimizer=sgd dropout=0.1 rho=0.05 weight_decay=0.0005"

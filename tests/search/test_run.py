@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from search.errors import SearchError, StorageError, UserError, run_main
+from search.common.errors import SearchError, StorageError, UserError, run_main
 from search.run import main
 from spaces.params import SpaceError
 from trainers.rules import ConfigError
@@ -66,7 +66,7 @@ def test_a_programming_error_keeps_its_traceback() -> None:
 @pytest.mark.parametrize("flush", [True, False])
 def test_output_on_a_full_disk_is_one_line_of_complaint(flush: bool) -> None:
     code = (
-        "import sys; from search.errors import run_main\n"
+        "import sys; from search.common.errors import run_main\n"
         f"def main():\n    print('text', flush={flush}); sys.stdout.flush(); return 0\n"
         "sys.exit(run_main(main))"
     )
@@ -78,7 +78,9 @@ def test_output_on_a_full_disk_is_one_line_of_complaint(flush: bool) -> None:
 
 
 def test_a_terminal_without_our_signs_is_no_reason_to_stop() -> None:
-    code = "from search.errors import run_main; run_main(lambda: print('10 … 16 größer') or 0)"
+    code = (
+        "from search.common.errors import run_main; run_main(lambda: print('10 … 16 größer') or 0)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
@@ -100,7 +102,7 @@ def test_a_dry_run_shows_all_and_writes_nothing(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
     monkeypatch.setattr("search.workers.driver.run_search", None)
-    tmp_path.joinpath("mine.py").write_text("from spaces.wrn_sam import SPACE")
+    tmp_path.joinpath("mine.py").write_text("from spaces.named.wrn_sam import SPACE")
     before = tree_of(tmp_path)
     flags = ["--preset", "quick", "--data-dir", str(data_dir), "--dry-run"]
     assert main(["--space", "mine.py", "--set", "width=2", "--n-trials", "9", *flags]) == 0

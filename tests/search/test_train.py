@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from search import train
-from search.errors import UserError, run_main
-from trainers.run import read_history
+from search.common.errors import UserError, run_main
+from trainers.runs.training_run import read_history
 from trainers.trainer import Trainer
 
 SMALL = ("--space", "lenet_batch", "--preset", "quick", "--threads", "1", "--epochs", "2")

@@ -14,9 +14,9 @@ import pytest
 
 from trainers.config import TrainConfig
 from trainers.data import ImageData
-from trainers.epoch import EpochResult
+from trainers.epoch_result import EpochResult
 from trainers.execution import Execution
-from trainers.run import TrainingRun
+from trainers.runs.training_run import TrainingRun
 from trainers.trainer import Trainer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -48,7 +48,7 @@ from pathlib import Path
 from trainers.config import TrainConfig
 from trainers.data import open_prepared
 from trainers.execution import Execution
-from trainers.run import TrainingRun
+from trainers.runs.training_run import TrainingRun
 from trainers.trainer import Trainer
 
 task = json.loads(sys.argv[1])

@@ -15,10 +15,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from trainers.batches import Batches
 from trainers.data import ImageData, stratified_split
-from trainers.epoch import DivergedError, EpochResult
+from trainers.epoch_result import DivergedError, EpochResult
 from trainers.models import build_model
+from trainers.optim.schedules import best_epoch
 from trainers.rules import ConfigError
-from trainers.schedules import best_epoch
 from trainers.trainer import Trainer
 
 Make = Callable[..., Trainer]

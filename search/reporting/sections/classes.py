@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from search.common.formatting import settings
+from search.record.trials import ranked
 from search.reporting.evaluations import Evaluation, read_evaluation
 from search.reporting.study_data import StudyData
 from search.reporting.table import BEST, PLAIN, PUBLISHED, RECIPE, Row, Table
 from search.reporting.texts import percent
-from search.study.outcome import ranked
-from search.wording import settings
 
 MOST_ROWS = 6
 MOST_CLASSES = 20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from search.common.formatting import settings
 from search.reporting.chart import (
     BEST,
     COMPLETE,
@@ -23,7 +24,6 @@ from search.reporting.study_data import StudyData
 from search.reporting.table import BEST as BEST_ROW
 from search.reporting.table import PLAIN, Row, Table
 from search.reporting.texts import figure, heading, missing, percent
-from search.wording import settings
 
 
 def cost(data: StudyData) -> Section | None:

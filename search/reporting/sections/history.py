@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from optuna.trial import FrozenTrial, TrialState
 
+from search.common.formatting import settings
 from search.reporting.chart import (
     BEST,
     COMPLETE,
@@ -22,7 +23,6 @@ from search.reporting.chart import (
 )
 from search.reporting.sections.curves import EPOCH, MOST_LINES, faint, joined
 from search.reporting.study_data import StudyData
-from search.wording import settings
 
 STATES = (
     ("pruned", PRUNED, TrialState.PRUNED),

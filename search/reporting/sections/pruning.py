@@ -7,6 +7,7 @@ from collections import Counter
 
 from optuna.trial import FrozenTrial, TrialState
 
+from search.record.trials import by_pruner
 from search.reporting.chart import (
     BARS,
     COMPLETE,
@@ -21,7 +22,6 @@ from search.reporting.chart import (
 from search.reporting.study_data import StudyData
 from search.reporting.table import Row, Table
 from search.reporting.texts import count, figure, whole_percent
-from search.study.outcome import by_pruner
 
 MOST_REASONS = 20
 MOST_RUNGS = 12

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.errors import UserError
+from search.common.errors import UserError
 from search.planning.check_data import check_data
 from search.planning.job import Job, resolve
 from search.run import make_parser
@@ -19,7 +19,7 @@ from trainers.models import MODELS, build_model
 from trainers.rules import ConfigError
 
 SPACE = """
-from spaces.depth_width import depths
+from spaces.parameters.architecture import depths
 from spaces.params import Int
 from spaces.space import Constraint, Preset, Space
 P = Preset("x.npz", 2)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from search.errors import UserError
+from search.common.errors import UserError
 from search.planning import job as job_module
 from search.planning import resources as resources_module
 from search.planning.job import Job, choose_preset, resolve
@@ -89,31 +89,36 @@ def test_the_preset_says_why(asked: str, gpus: int, name: str, says: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("asked", "gpus", "expected"),
+    ("asked", "gpus", "processes", "expected"),
     [
-        ((None, None, None), 0, (4, 1, 0.0)),
-        ((1, None, None), 0, (1, 4, 0.0)),
-        ((None, 2, None), 0, (2, 2, 0.0)),
-        ((None, 8, None), 0, (1, 8, 0.0)),
-        ((8, None, None), 0, (8, 1, 0.0)),
-        ((3, 5, None), 0, (3, 5, 0.0)),
-        ((None, None, None), 2, (2, 2, 1.0)),
-        ((None, None, 0.5), 2, (4, 1, 0.5)),
-        ((None, None, 0.4), 2, (4, 1, 0.4)),
-        ((None, None, 1 / 3), 1, (3, 1, 1 / 3)),
-        ((None, None, 2), 2, (1, 4, 2)),
-        ((None, None, 0), 2, (4, 1, 0)),
-        ((1, None, 1), 2, (1, 4, 1)),
+        ((None, None, None), 0, 1, (4, 1, 0.0)),
+        ((1, None, None), 0, 1, (1, 4, 0.0)),
+        ((None, 2, None), 0, 1, (2, 2, 0.0)),
+        ((None, 8, None), 0, 1, (1, 8, 0.0)),
+        ((8, None, None), 0, 1, (8, 1, 0.0)),
+        ((3, 5, None), 0, 1, (3, 5, 0.0)),
+        ((None, None, None), 2, 1, (2, 2, 1.0)),
+        ((None, None, 0.5), 2, 1, (4, 1, 0.5)),
+        ((None, None, 0.4), 2, 1, (4, 1, 0.4)),
+        ((None, None, 1 / 3), 1, 1, (3, 1, 1 / 3)),
+        ((None, None, 2), 2, 1, (1, 4, 2)),
+        ((None, None, 0), 2, 1, (4, 1, 0)),
+        ((1, None, 1), 2, 1, (1, 4, 1)),
+        ((None, None, None), 0, 2, (2, 1, 0.0)),
+        ((1, None, None), 0, 2, (1, 2, 0.0)),
+        ((None, None, None), 4, 2, (2, 1, 2.0)),
+        ((None, None, 0), 4, 2, (2, 1, 0)),
     ],
 )
 def test_resources_of_four_cores(
     monkeypatch: pytest.MonkeyPatch,
     asked: tuple[int | None, int | None, float | None],
     gpus: int,
+    processes: int,
     expected: tuple[int, int, float],
 ) -> None:
     monkeypatch.setattr(resources_module, "cpu_count", lambda: 4)
-    chosen = choose_resources(*asked, gpus)
+    chosen = choose_resources(*asked, gpus, processes)
     assert (chosen.concurrency, chosen.threads, chosen.gpus_per_trial) == expected
 
 
@@ -131,26 +136,6 @@ def test_gpus_that_are_not_there_are_refused(
 ) -> None:
     with pytest.raises(UserError, match=message):
         choose_resources(*asked, gpus=2)
-
-
-@pytest.mark.parametrize(
-    ("asked", "gpus", "expected"),
-    [
-        ((None, None, None), 0, (2, 1, 0.0)),
-        ((1, None, None), 0, (1, 2, 0.0)),
-        ((None, None, None), 4, (2, 1, 2.0)),
-        ((None, None, 0), 4, (2, 1, 0)),
-    ],
-)
-def test_two_processes_of_a_trial_share_four_cores(
-    monkeypatch: pytest.MonkeyPatch,
-    asked: tuple[int | None, int | None, float | None],
-    gpus: int,
-    expected: tuple[int, int, float],
-) -> None:
-    monkeypatch.setattr(resources_module, "cpu_count", lambda: 4)
-    chosen = choose_resources(*asked, gpus, processes=2)
-    assert (chosen.concurrency, chosen.threads, chosen.gpus_per_trial) == expected
 
 
 def test_each_process_has_a_gpu_of_its_own() -> None:

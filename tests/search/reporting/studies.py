@@ -20,7 +20,7 @@ from optuna.distributions import (
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.layout import StudyFolder
+from search.common.layout import StudyFolder
 
 BEGIN = datetime(2026, 1, 2, 3, 4, 5)
 SPACE: dict[str, BaseDistribution] = {
@@ -35,7 +35,7 @@ CLASSES = ("cat", "dog", "owl")
 def our_study(
     name: str = "study", epochs: int = 4, storage: Any = None, **attributes: Any
 ) -> Study:
-    """An empty study with the attributes that ``search.study.open_study`` writes."""
+    """An empty study with the attributes that ``search.planning.open_study`` writes."""
     study = optuna.create_study(study_name=name, direction="maximize", storage=storage)
     described = {
         "execution": {"device": "cpu", "threads": 1},

@@ -13,7 +13,7 @@ from optuna.distributions import FloatDistribution
 from optuna.study import Study
 from optuna.trial import TrialState, create_trial
 
-from search.errors import UserError
+from search.common.errors import UserError
 from search.reporting.sections import sections_of
 from search.reporting.study_data import read_study
 from search.reporting.write import write

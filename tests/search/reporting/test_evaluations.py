@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from search.layout import StudyFolder
+from search.common.layout import StudyFolder
 from search.reporting.evaluations import read_evaluation
 
 
@@ -61,7 +61,7 @@ def test_a_damaged_file_is_no_evaluation(text: str, tmp_path: Path) -> None:
 
 
 def test_the_files_are_called_as_the_trainer_calls_them(tmp_path: Path) -> None:
-    from trainers.run import HISTORY, TEST
+    from trainers.runs.training_run import HISTORY, TEST
 
     folder = StudyFolder(tmp_path, "s")
     assert folder.history(0).name == HISTORY

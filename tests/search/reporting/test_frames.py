@@ -13,7 +13,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
-from search.layout import StudyFolder
+from search.common.layout import StudyFolder
 from search.report import epochs_frame, trials_frame
 from search.reporting.columns import EPOCH_COLUMNS, TRIAL_COLUMNS
 

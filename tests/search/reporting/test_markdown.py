@@ -9,7 +9,7 @@ from types import ModuleType
 from markdown_it import MarkdownIt
 from PIL import Image
 
-from search.layout import StudyFolder
+from search.common.layout import StudyFolder
 from search.reporting.markdown import write_markdown
 from search.reporting.markdown_text import escaped
 from search.reporting.sections import sections_of

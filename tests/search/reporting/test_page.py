@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from search.layout import StudyFolder
+from search.common.layout import StudyFolder
 from search.reporting.page import make_page
 from search.reporting.sections import sections_of
 from search.reporting.study_data import read_study

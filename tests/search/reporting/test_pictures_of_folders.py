@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from search.layout import StudyFolder
+from search.common.layout import StudyFolder
 from search.reporting.chart import Panel
 from search.reporting.page import make_page
 from search.reporting.sections import sections_of

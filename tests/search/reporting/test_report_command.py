@@ -10,7 +10,7 @@ from types import ModuleType
 import optuna
 import pytest
 
-from search.errors import UserError, run_main
+from search.common.errors import UserError, run_main
 from search.report import main
 
 

@@ -10,7 +10,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from search.layout import StudyFolder
+from search.common.layout import StudyFolder
 from search.reporting.sections.by_value import by_value, switches
 from search.reporting.sections.classes import per_class
 from search.reporting.sections.headline import changes, side_by_side, tiles

@@ -10,11 +10,11 @@ from typing import Any
 import optuna
 import pytest
 
-from search.errors import UserError
+from search.common.errors import UserError
+from search.ledger.messages import Completed, Diverged, Failed, OutOfMemory
 from search.strategy.distributions import distributions
 from search.strategy.samplers import SAMPLERS, grid_points, make_sampler
 from search.strategy.sobol import sobol_point
-from search.study.messages import Completed, Diverged, Failed, OutOfMemory
 from spaces.params import Categorical, Float, Int
 from spaces.space import Constraint, ScaledSpace
 
@@ -114,7 +114,7 @@ SCRIPT = """
 import optuna
 from search.strategy.samplers import make_sampler
 from search.strategy.distributions import distributions
-from spaces.wrn_sam import SPACE
+from spaces.named.wrn_sam import SPACE
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 space = SPACE.at("quick")
 chosen = distributions(space.parameters)

@@ -12,12 +12,13 @@ import pytest
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
-from search.study.events import Ended, Epoch, Event, Note, Started, TakenUp
+from search.common.formatting import duration, number, settings
+from search.ledger.events import Ended, Epoch, Event, Note, Started, TakenUp
 from search.terminal import progress as progress_module
-from search.terminal.closing import best_trial, print_result, savings
 from search.terminal.display import QUIET, VERBOSE, Display
+from search.terminal.event_lines import line
 from search.terminal.progress import Progress
-from search.wording import duration, line, number, settings
+from search.terminal.search_summary import best_trial, print_result, savings
 
 STARTED = Started(1, {"lr": 0.123456, "depth": 16}, 4, 0)
 EPOCH = Epoch(1, 2, 4, 61.234, {"val_loss": 1.23456})

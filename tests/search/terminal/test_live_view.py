@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from search.study.events import Ended, Epoch, Started
+from search.ledger.events import Ended, Epoch, Started
+from search.terminal.event_lines import line
 from search.terminal.live_view import live_view
 from search.terminal.progress import Progress
-from search.wording import line
 
 PARAMS = {"batch_size": 33, "lr": 0.059755, "augment": "crop"}
 

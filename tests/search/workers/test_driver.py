@@ -16,9 +16,8 @@ from typing import Any
 import optuna
 import pytest
 
-from search.planning.resources import Resources
-from search.study.events import FINISHED, TIMED_OUT, Ended, Epoch
-from search.study.messages import (
+from search.ledger.events import FINISHED, TIMED_OUT, Ended, Epoch
+from search.ledger.messages import (
     Completed,
     Diverged,
     EpochDone,
@@ -27,6 +26,7 @@ from search.study.messages import (
     OutOfMemory,
     Task,
 )
+from search.planning.resources import Resources
 from search.workers.driver import run_search
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,1 @@
+"""What every room uses: errors, the file layout, numbers as text."""

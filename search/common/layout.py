@@ -1,0 +1,109 @@
+"""Where everything lies: the one place that knows the file layout.
+
+results/studies.db                   the study database, unless --storage names another
+results/<study>/search.log           what happened, line by line
+results/<study>/trials/00007/        one trial: checkpoint.pt, best.pt, history.csv, test.json
+results/<study>/drivers/             one lock file per driver at work
+results/<study>/lr_range.csv         the learning-rate range test, where one was run
+results/<study>/report/              what search.report wrote
+results/artifacts/                   what search.dashboard shows of trials
+results/runs/<space>[-<preset>]/     what search.train wrote: a trial's files
+results/lr_range/<space>[-<preset>]/ what search.lr_range wrote
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+DEFAULT_RESULTS = Path("results")
+FEATURE_MAPS = "feature_maps.png"
+
+
+def default_data_dir() -> str:
+    """SHARPSEARCH_DATA, else a folder in the user's cache."""
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return os.environ.get("SHARPSEARCH_DATA") or f"{cache}/sharpsearch"
+
+
+def default_storage(results_dir: Path) -> str:
+    """The SQLite database of a results folder, as an Optuna URL."""
+    return f"sqlite:///{results_dir / 'studies.db'}"
+
+
+def preset_suffix(preset_name: str) -> str:
+    """What tells the small preset's files from those at the report's own scale."""
+    return "" if preset_name == "full" else f"-{preset_name}"
+
+
+def run_folder(results_dir: Path, space_name: str, preset_name: str) -> Path:
+    """Where one setting is trained without a search."""
+    return results_dir / "runs" / safe_name(f"{space_name}{preset_suffix(preset_name)}")
+
+
+def artifacts_dir(results_dir: Path) -> Path:
+    """What the dashboard shows of trials, for all studies of a results folder."""
+    return results_dir / "artifacts"
+
+
+def range_folder(results_dir: Path, space_name: str, preset_name: str) -> Path:
+    """Where a learning-rate range test without a search is kept."""
+    return results_dir / "lr_range" / safe_name(f"{space_name}{preset_suffix(preset_name)}")
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """The files of one study. A name that is no safe file name is percent-encoded."""
+
+    results_dir: Path
+    study_name: str
+
+    @property
+    def path(self) -> Path:
+        return self.results_dir / safe_name(self.study_name)
+
+    @property
+    def log(self) -> Path:
+        return self.path / "search.log"
+
+    @property
+    def drivers(self) -> Path:
+        return self.path / "drivers"
+
+    @property
+    def claims(self) -> Path:
+        return self.path / "drivers" / "claims.lock"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report"
+
+    def trial(self, number: int) -> Path:
+        return self.path / "trials" / f"{number:05d}"
+
+    def history(self, number: int) -> Path:
+        """A row per epoch, as ``trainers.runs.training_run`` writes it."""
+        return self.trial(number) / "history.csv"
+
+    def evaluation(self, number: int) -> Path:
+        """The test set's figures of a completed trial, as ``trainers.runs`` writes them."""
+        return self.trial(number) / "test.json"
+
+    def feature_maps(self, number: int) -> Path:
+        return self.trial(number) / FEATURE_MAPS
+
+    @property
+    def lr_range(self) -> Path:
+        return self.path / "lr_range.csv"
+
+    def failure(self, number: int) -> Path:
+        """The traceback of a trial that raised."""
+        return self.trial(number) / "error.txt"
+
+
+def safe_name(name: str) -> str:
+    """``name`` as one component of a path; distinct names stay distinct."""
+    encoded = quote(name, safe=" @+,=()[]äöüÄÖÜß")
+    return encoded if encoded.strip(".") else encoded.replace(".", "%2E")

@@ -1,0 +1,70 @@
+"""Claiming trials of a study, such that no two drivers ever train the same."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from optuna.distributions import BaseDistribution
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from search.ledger.enqueued import wish_fault
+from search.storage.database import one_commit
+from search.storage.lease import Lease
+from spaces.space import ScaledSpace
+from trainers.failpoints import fault_point
+
+OWNER = "driver"
+
+
+class Claims:
+    """Trials for one driver: what a dead driver left first, then new ones up to a total."""
+
+    def __init__(
+        self,
+        study: Study,
+        lease: Lease,
+        space: ScaledSpace,
+        distributions: Mapping[str, BaseDistribution],
+    ):
+        self._study = study
+        self._lease = lease
+        self._space = space
+        self._distributions = distributions
+
+    def claim(self, total: int, busy: Collection[int]) -> tuple[Trial | None, bool]:
+        """A trial that is now this driver's, with its parameters, and whether it was begun by
+        another; None when there is none left.
+
+        ``busy`` are the numbers that this driver trains already. WAITING trials do not count
+        towards ``total``: they are what is asked for next.
+        """
+        with self._lease.claiming(), one_commit(self._study._storage):
+            trials = self._study.get_trials(deepcopy=False)
+            for frozen in trials:
+                if frozen.number not in busy and self._is_orphan(frozen):
+                    return self._own(Trial(self._study, frozen._trial_id)), True
+            if sum(trial.state != TrialState.WAITING for trial in trials) >= total:
+                return None, False
+            trial = self._study.ask()
+            fault_point("trial created")
+            return self._own(trial), False
+
+    def fault(self, trial: Trial) -> str | None:
+        """Why a trial that a user enqueued has no parameters; None for any other."""
+        return wish_fault(self._space, trial._fixed_params)
+
+    def _is_orphan(self, frozen: FrozenTrial) -> bool:
+        if frozen.state != TrialState.RUNNING:
+            return False
+        owner = frozen.user_attrs.get(OWNER, "")
+        return owner == self._lease.driver or not self._lease.is_alive(owner)
+
+    def _own(self, trial: Trial) -> Trial:
+        trial.set_user_attr(OWNER, self._lease.driver)
+        fault_point("trial owned")
+        if self.fault(trial) is None:
+            for name, distribution in self._distributions.items():
+                trial._suggest(name, distribution)
+                fault_point("parameter drawn")
+        return trial

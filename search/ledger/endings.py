@@ -1,0 +1,97 @@
+"""How trials end: each in one terminal state, told once, with its reason on record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from optuna.study import Study
+from optuna.trial import Trial, TrialState
+
+from search.common.layout import StudyFolder
+from search.ledger import events
+from search.ledger.live_trial import LiveTrial, values_of
+from search.ledger.messages import Completed, Diverged, Failed, OutOfMemory
+from search.storage.database import one_commit, set_user_attrs
+from trainers.failpoints import fault_point
+
+
+class Telling:
+    """Tells a study's trials, and returns what is to be announced of it.
+
+    A crash at any point leaves a trial that can be told again.
+    """
+
+    def __init__(self, study: Study, folder: StudyFolder, observe: Callable[[events.Event], None]):
+        self._study = study
+        self._folder = folder
+        self._observe = observe
+
+    def completed(self, live: LiveTrial, news: Completed) -> events.Ended:
+        """COMPLETE with the best value that was reported."""
+        values = values_of(self._study, live.trial)
+        best_epoch = min(epoch for epoch, value in values.items() if value == live.best)
+        figures = {"best_epoch": best_epoch, **news.figures}
+        return self._tell(live.trial, TrialState.COMPLETE, live.best, "completed", figures)
+
+    def pruned(self, live: LiveTrial, epoch: int) -> events.Ended:
+        """PRUNED; its value is its last report, as Optuna has it."""
+        fault_point("pruning decided")
+        reason = f"pruned at epoch {epoch} of {live.config.epochs}"
+        return self._tell(live.trial, TrialState.PRUNED, None, reason, live.usage)
+
+    def diverged(self, live: LiveTrial, news: Diverged) -> events.Ended:
+        """PRUNED with NaN as its last report: the sampler learns from it."""
+        if news.epoch not in values_of(self._study, live.trial):
+            live.trial.report(math.nan, news.epoch)
+            fault_point("divergence reported")
+        return self._tell(live.trial, TrialState.PRUNED, None, news.reason, live.usage)
+
+    def out_of_memory(self, trial: Trial, news: OutOfMemory) -> events.Ended:
+        """PRUNED with a constraint, so that the sampler turns away."""
+        self._constrain(trial, "memory")
+        return self._tell(trial, TrialState.PRUNED, None, f"out_of_memory: {news.reason}")
+
+    def invalid(self, trial: Trial, fault: str) -> events.Ended:
+        """FAIL: values outside the space have nothing to teach the sampler."""
+        return self._tell(trial, TrialState.FAIL, None, f"infeasible: {fault}")
+
+    def infeasible(self, trial: Trial, rule: str) -> events.Ended:
+        """PRUNED with a constraint: a combination of values that makes no sense."""
+        self._constrain(trial, "feasible")
+        return self._tell(trial, TrialState.PRUNED, None, f"infeasible: {rule}")
+
+    def failed(self, trial: Trial, news: Failed) -> events.Ended:
+        """FAIL, which teaches the sampler nothing; its traceback goes into the trial's folder."""
+        self._keep_traceback(trial.number, news.traceback)
+        return self._tell(trial, TrialState.FAIL, None, news.reason)
+
+    def _constrain(self, trial: Trial, key: str) -> None:
+        if key not in trial.constraints:
+            trial.set_constraint(key, 1.0)
+            fault_point("constraint recorded")
+
+    def _tell(
+        self,
+        trial: Trial,
+        state: TrialState,
+        value: float | None,
+        reason: str,
+        figures: Mapping[str, Any] | None = None,
+    ) -> events.Ended:
+        with one_commit(self._study._storage):
+            set_user_attrs(trial, {**(figures or {}), "reason": reason})
+            fault_point("reason recorded")
+            self._study.tell(trial, value, state)
+        fault_point("trial told")
+        return events.Ended(trial.number, state.name, value, reason, dict(trial.params))
+
+    def _keep_traceback(self, number: int, text: str) -> None:
+        path = self._folder.failure(number)
+        try:
+            if text:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+        except OSError as error:  # a full disk must not take the other trials along
+            self._observe(events.Note(f"cannot write {path}: {error}", warning=True))

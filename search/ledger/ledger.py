@@ -1,0 +1,243 @@
+"""The ledger: the only one that asks the study, reports to it, decides and tells.
+
+It never imports Ray. What happens is announced to an observer, for the terminal and the log.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.study import Study
+from optuna.trial import Trial, TrialState
+
+from search.common.errors import SearchError
+from search.common.layout import StudyFolder
+from search.ledger import events
+from search.ledger.claims import Claims
+from search.ledger.common_failure import common_failure
+from search.ledger.endings import Telling
+from search.ledger.live_trial import LiveTrial, recall, values_of
+from search.ledger.messages import (
+    Blocked,
+    Completed,
+    Diverged,
+    Ending,
+    EpochDone,
+    Failed,
+    OutOfMemory,
+    Task,
+)
+from search.storage.database import commits_together, one_commit
+from search.storage.lease import Lease
+from spaces.space import ScaledSpace
+from trainers.config import TrainConfig
+from trainers.failpoints import fault_point
+from trainers.rules import ConfigError
+
+OBJECTIVE = "val_top1"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every trial of a study shares."""
+
+    space: ScaledSpace
+    distributions: Mapping[str, BaseDistribution]
+    n_trials: int
+    execution: Mapping[str, Any]
+    data_folder: Path
+    folder: StudyFolder
+
+
+class Ledger:
+    """Hands out tasks, takes in epochs and endings; each trial is told once.
+
+    All of it may be called again with the same news: an epoch that was reported and a trial that
+    was told are left as they are.
+    """
+
+    def __init__(
+        self, study: Study, plan: Plan, lease: Lease, observe: Callable[[events.Event], None]
+    ):
+        self.study = study
+        self.plan = plan
+        self.claims = Claims(study, lease, plan.space, plan.distributions)
+        self.telling = Telling(study, plan.folder, observe)
+        self.observe = observe
+        self.live: dict[int, LiveTrial] = {}
+        self.closed = False
+        self.hurry: Callable[[], bool] = lambda: False  # whether the search is asked to stop
+
+    # -- asking ------------------------------------------------------------------------------
+
+    def next_task(self) -> Task | None:
+        """The next trial to train: one that a dead driver left, else a new one; None when the
+        study has its total (then ``is_met`` tells whether others still work on it)."""
+        while not self.closed:
+            trial, begun = self.claims.claim(self.plan.n_trials, self.live)
+            if trial is None:
+                return None
+            if begun:
+                last = max(values_of(self.study, trial), default=0)
+                self.observe(events.TakenUp(trial.number, last))
+            task = self._begin(trial)
+            if task is not None:
+                return task
+        return None
+
+    def _begin(self, trial: Trial) -> Task | None:
+        """The task of a claimed trial; None when it ends without training."""
+        fault = self.claims.fault(trial)
+        if fault:
+            self._over(self.telling.invalid(trial, fault))
+            return None
+        try:
+            config = TrainConfig.from_mapping({**self.plan.space.recipe, **trial.params})
+        except ConfigError as error:
+            self._over(self.telling.infeasible(trial, str(error)))
+            return None
+        broken = self.plan.space.broken_constraint(trial.params)
+        if broken:
+            self._over(self.telling.infeasible(trial, broken))
+            return None
+        live = recall(self.study, trial, config)
+        self.observe(events.Started(trial.number, trial.params, config.epochs, live.epoch))
+        if self._is_undecided(live) and self._prunes(live, live.epoch):
+            self._over(self.telling.pruned(live, live.epoch))
+            return None
+        self.live[trial.number] = live  # last: until here, asking again takes it up again
+        return Task(
+            number=trial.number,
+            config=config.to_dict(),
+            execution=self.plan.execution,
+            data_folder=str(self.plan.data_folder),
+            folder=str(self.plan.folder.trial(trial.number)),
+            reported=live.epoch,
+        )
+
+    # -- reporting ---------------------------------------------------------------------------
+
+    def report(self, number: int, news: EpochDone) -> bool:
+        """One epoch of a live trial. True: go on; False: the trial was pruned and is told."""
+        with self._unless_told_elsewhere(number):
+            live = self.live.get(number)
+            return live is not None and self._report(live, news)
+        return False
+
+    def _report(self, live: LiveTrial, news: EpochDone) -> bool:
+        number = live.trial.number
+        epoch, value = int(news.result["epoch"]), float(news.result[OBJECTIVE])
+        if epoch <= live.epoch:
+            return True
+        if math.isnan(value):
+            self._end(live, Diverged(f"diverged in epoch {epoch}: {OBJECTIVE} is nan", epoch))
+            return False
+        live.usage = news.usage
+        ended = self._settle(live, epoch, value)
+        live.epoch, live.best = epoch, max(live.best, value)
+        self.observe(events.Epoch(number, epoch, live.config.epochs, value, news.result))
+        if ended:
+            self._over(ended)
+        return ended is None
+
+    def _settle(self, live: LiveTrial, epoch: int, value: float) -> events.Ended | None:
+        """Reports, decides and, if pruned, tells: in one commit, so that no crash comes between."""
+        try:
+            with one_commit(self.study._storage):
+                live.trial.report(value, epoch)
+                fault_point("epoch reported")
+                return self.telling.pruned(live, epoch) if self._prunes(live, epoch) else None
+        except BaseException:
+            live.trial._cached_frozen_trial.intermediate_values.pop(epoch, None)  # not committed
+            raise
+
+    def _prunes(self, live: LiveTrial, epoch: int) -> bool:
+        """Asks the pruner about the last epoch. The recipe's own trial always runs to its end:
+        it is what the others are compared with."""
+        last = epoch >= live.config.epochs
+        return live.trial.number != 0 and not last and live.trial.should_prune()
+
+    def _is_undecided(self, live: LiveTrial) -> bool:
+        """Whether a crash may have come between the last report and the pruner's decision."""
+        together = commits_together(self.study._storage)
+        return live.epoch > 0 and not live.diverged and not together
+
+    # -- ending ------------------------------------------------------------------------------
+
+    def end(self, number: int, ending: Ending) -> None:
+        """The ending of a live trial; of any other it is old news."""
+        with self._unless_told_elsewhere(number):
+            live = self.live.get(number)
+            if live is not None:
+                self._end(live, ending)
+
+    @contextmanager
+    def _unless_told_elsewhere(self, number: int) -> Iterator[None]:
+        """Optuna's own command line and notebooks may end a trial that is trained here."""
+        try:
+            yield
+        except UpdateFinishedTrialError:
+            self.live.pop(number, None)
+            self.observe(events.Note(f"trial {number} was ended by another program", warning=True))
+
+    def _end(self, live: LiveTrial, ending: Ending) -> None:
+        if isinstance(ending, Blocked):
+            self.close()
+            raise SearchError(
+                f"trial {live.trial.number} cannot go on: {ending.reason}; "
+                "what was recorded is kept, the same command goes on"
+            )
+        if isinstance(ending, Completed) and not live.epoch:
+            ending = Failed("completed without an epoch")
+        if isinstance(ending, Completed):
+            ended = self.telling.completed(live, ending)
+        elif isinstance(ending, Diverged):
+            ended = self.telling.diverged(live, ending)
+        elif isinstance(ending, OutOfMemory):
+            ended = self.telling.out_of_memory(live.trial, ending)
+        else:
+            ended = self.telling.failed(live.trial, ending)
+        self._over(ended)
+        if isinstance(ending, Failed):
+            self._stop_if_all_fail()
+
+    def _over(self, ended: events.Ended) -> None:
+        """A trial was told."""
+        self.let_go(ended.number)
+        self.observe(ended)
+
+    def _stop_if_all_fail(self) -> None:
+        reason = common_failure(self.study.get_trials(deepcopy=False))
+        if reason:
+            self.close()
+            raise SearchError(
+                f"all trials so far failed for the same reason: {reason}; see "
+                f"{self.plan.folder.failure(0)}; the same command tries the next one"
+            )
+
+    # -- closing -----------------------------------------------------------------------------
+
+    def is_met(self) -> bool:
+        """Whether the study has its total and nothing of it is running anywhere."""
+        trials = self.study.get_trials(deepcopy=False)
+        ended = sum(trial.state.is_finished() for trial in trials)
+        return ended >= self.plan.n_trials and not any(
+            trial.state == TrialState.RUNNING for trial in trials
+        )
+
+    def let_go(self, number: int) -> None:
+        """No longer at work here; a trial that was not told is handed out again, from its last
+        epoch."""
+        self.live.pop(number, None)
+
+    def close(self) -> None:
+        """No more news is taken: what is live stays RUNNING, for the next driver to take up."""
+        self.closed = True
+        self.live.clear()

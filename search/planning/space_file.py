@@ -1,0 +1,47 @@
+"""A space by its name in the table, or from a user's own file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from search.common.errors import UserError, one_line
+from spaces import SPACES, named_space
+from spaces.params import SpaceError
+from spaces.space import Space
+from trainers.rules import suggest
+
+
+def find_space(name_or_path: str) -> Space:
+    """The named space, or ``SPACE`` of a Python file. The file's code is run, by design."""
+    if name_or_path in SPACES:
+        return named_space(name_or_path)
+    path = Path(name_or_path).expanduser()
+    if path.suffix == ".py" or path.is_file():
+        return _space_of_file(path)
+    raise UserError(
+        f"unknown space {name_or_path!r}{suggest(name_or_path, SPACES)} "
+        f"(known: {', '.join(SPACES)}; or the path of a .py file with a SPACE in it)"
+    )
+
+
+def _space_of_file(path: Path) -> Space:
+    if not path.is_file():
+        raise UserError(f"no such space file: {path}")
+    module = ModuleType(f"user_space_{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # dataclasses look their module up by name
+    try:
+        # Not imported: that would leave a __pycache__ beside the user's file.
+        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
+    except SpaceError as error:
+        raise UserError(f"{path}: {error}") from None
+    except (Exception, SystemExit) as error:
+        raise UserError(
+            f"{path} cannot be run: {type(error).__name__}: {one_line(error)}"
+        ) from None
+    space = getattr(module, "SPACE", None)
+    if not isinstance(space, Space):
+        raise UserError(f"{path} must define SPACE as a spaces.space.Space, got {space!r:.60}")
+    return space

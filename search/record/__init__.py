@@ -1,0 +1,1 @@
+"""What a study says of itself, and what its trials came to."""

@@ -1,0 +1,170 @@
+"""All that a study says of itself: one frozen, versioned record, written and read here alone.
+
+The record is one attribute of the Optuna study. Version 1, of the first release, was a set of
+attributes without a version; it is read as what it would be today, and what it lacks has the
+default that it had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
+
+from optuna.study import Study
+
+from search.common.errors import UserError
+from search.record.version_1 import as_version_2
+from trainers.execution import Execution
+from trainers.metrics import DEFAULT_OBJECTIVE
+
+VERSION = 2
+RECORD = "sharpsearch"  # the study's attribute
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class SpaceFacts:
+    """The space that the study searches. ``constraints`` are descriptions, ``parameters`` Optuna's
+    distributions as JSON texts, ``recipe`` what is fixed, ``baseline`` the recipe's own values of
+    what varies: trial 0's."""
+
+    name: str
+    title: str = ""
+    source: str = ""
+    preset: str = "full"
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    baseline: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    constraints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReferenceFigure:
+    """A figure that a report published; ``setting`` as in ``spaces.space.Reference``."""
+
+    metric: str
+    value: float
+    source: str = ""
+    setting: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """The data set: ``given`` is how it was named on the command line, ``shapes`` of its arrays,
+    ``data_dir`` where it was prepared."""
+
+    fingerprint: str
+    name: str = ""
+    given: str = ""
+    data_dir: str = ""
+    classes: tuple[str, ...] = ()
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StrategyFacts:
+    """Which settings are tried: names of the tables of samplers and pruners; the sampler's seed."""
+
+    sampler: str = "tpe"
+    pruner: str = "halving"
+    seed: int = 0
+    n_trials: int | None = None
+
+
+@dataclass(frozen=True)
+class LRRangeFacts:
+    """What a learning-rate range test came to: the rate at which the loss fell fastest, if it did,
+    and the interval that is searched since."""
+
+    low: float
+    high: float
+    suggestion: float | None = None
+    start: float = 1e-5
+    end: float = 1.0
+    steps: int = 0
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the study began: command without passwords, package versions, machine."""
+
+    command: str = ""
+    storage: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    python: str = ""
+    machine: str = ""
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """Everything that a reader of a study needs beside its trials.
+
+    ``folder`` is where its trials' files lie, ``folder_token`` what that folder holds too, so that
+    another disk's folder of the same name is not taken for it ("" in studies of version 1).
+    """
+
+    space: SpaceFacts
+    data: DataFacts
+    execution: Execution
+    objectives: tuple[str, ...] = (DEFAULT_OBJECTIVE,)
+    strategy: StrategyFacts = field(default_factory=StrategyFacts)
+    references: tuple[ReferenceFigure, ...] = ()
+    lr_range: LRRangeFacts | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+    folder: str = ""
+    folder_token: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {"version": VERSION, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> StudyRecord:
+        """The record in ``values``; what a later release added and this one does not know is
+        left out, what is missing has its default."""
+        lr_range = values.get("lr_range")
+        return cls(
+            space=_part(SpaceFacts, values["space"]),
+            data=_part(DataFacts, values["data"]),
+            execution=_part(Execution, values["execution"]),
+            objectives=tuple(values.get("objectives", (DEFAULT_OBJECTIVE,))),
+            strategy=_part(StrategyFacts, values.get("strategy", {})),
+            references=tuple(_part(ReferenceFigure, r) for r in values.get("references", ())),
+            lr_range=None if lr_range is None else _part(LRRangeFacts, lr_range),
+            provenance=_part(Provenance, values.get("provenance", {})),
+            folder=values.get("folder", ""),
+            folder_token=values.get("folder_token", ""),
+        )
+
+
+def read_record(study: Study) -> StudyRecord | None:
+    """What ``study`` says of itself; None where another program made it.
+
+    Raises ``UserError`` where a newer release wrote it.
+    """
+    attributes = study.user_attrs
+    values = attributes.get(RECORD) or as_version_2(attributes)
+    if values is None:
+        return None
+    if values["version"] > VERSION:
+        raise UserError(
+            f"study {study.study_name!r} was written by a newer release (record version "
+            f"{values['version']}, this one reads up to {VERSION}); upgrade sharpsearch"
+        )
+    return StudyRecord.from_dict(values)
+
+
+def write_record(study: Study, record: StudyRecord) -> None:
+    """Writes all of it at once: a crash leaves the old record or the new one."""
+    study.set_user_attr(RECORD, record.to_dict())
+
+
+def _part(kind: type[Part], values: Mapping[str, Any]) -> Part:
+    known = {item.name: item.type for item in fields(kind)}  # type: ignore[arg-type]
+    kept = {name: value for name, value in values.items() if name in known}
+    for name, value in kept.items():
+        if isinstance(value, list) and str(known[name]).startswith("tuple"):
+            kept[name] = tuple(value)
+    return kind(**kept)

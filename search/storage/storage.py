@@ -1,0 +1,151 @@
+"""The study database: opened by URL, checked before any work starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from search.common.errors import StorageError, UserError, one_line
+from search.storage.database import StudyDatabase
+from search.storage.sqlite import fold_log, log_ahead
+from search.storage.tables import with_tables
+
+NOT_A_URL = (ArgumentError, NoSuchModuleError, ValueError)
+UNUSABLE = (SQLAlchemyError, OSError, RuntimeError, optuna.exceptions.StorageInternalError)
+SQLITE_WAIT_SECONDS = 120  # the dashboard reads, another driver writes: wait, don't fail
+
+
+def open_storage(
+    url: str,
+    create: bool = True,
+    sqlite_wait: float = SQLITE_WAIT_SECONDS,
+    for_writing: bool = False,
+) -> BaseStorage:
+    """The storage at ``url`` (Optuna's own notation). Raises ``UserError`` if it cannot be opened.
+
+    With ``create`` false, a SQLite file that does not exist is refused, not made. ``sqlite_wait``
+    is how many seconds a locked file is waited for, in silence and deaf to signals.
+    ``for_writing`` is for a driver, whose many small writes should not wait for the disk.
+    """
+    try:
+        if is_journal(url):
+            _check_file(Path(url), create)
+            return JournalStorage(JournalFileBackend(url))
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            _check_sqlite(url, parsed.database, create)
+            options = _sqlite_options(sqlite_wait)
+            storage = with_tables(lambda: StudyDatabase(url, engine_kwargs=options))
+            if for_writing:
+                log_ahead(storage.engine, Path(str(parsed.database)))
+            return storage
+        options = {"pool_pre_ping": True}
+        return with_tables(lambda: StudyDatabase(url, engine_kwargs=options))
+    except UserError:
+        raise
+    except ImportError as error:
+        raise UserError(
+            f"the storage {hide_password(url)!r} needs a database driver that is not installed: "
+            f"{one_line(error.__cause__ or error)}; install it with pip or use sqlite:///…"
+        ) from None
+    except NOT_A_URL as error:
+        raise UserError(
+            f"--storage must be a database URL such as sqlite:///results/studies.db, "
+            f"got {hide_password(url)!r} ({one_line(error)})"
+        ) from None
+    except UNUSABLE as error:
+        cause = one_line(getattr(error, "orig", None) or error.__cause__ or error)
+        raise UserError(
+            f"cannot open the storage {hide_password(url)!r}: {cause}; "
+            "check path, server and rights"
+        ) from None
+
+
+@contextmanager
+def watched(url: str) -> Iterator[None]:
+    """Within: a database that stops working is a ``StorageError``, one line without password."""
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        raise StorageError(
+            f"the storage {hide_password(url)!r} stopped working: {cause_of(error)}; "
+            "what was reported is kept, the same command goes on"
+        ) from error
+
+
+def cause_of(error: BaseException) -> str:
+    """What the database itself said, without the statement."""
+    inner = error.__cause__ or error
+    return one_line(getattr(inner, "orig", None) or inner)
+
+
+def leave(storage: BaseStorage) -> None:
+    """A driver's last step: its SQLite file is one plain file again."""
+    backend = getattr(storage, "_backend", None)
+    if isinstance(backend, StudyDatabase):
+        fold_log(backend.engine)
+
+
+def is_journal(url: str) -> bool:
+    """Whether ``url`` is the path of an Optuna journal file."""
+    return url.endswith((".log", ".journal")) and "://" not in url
+
+
+def _check_sqlite(url: str, database: str | None, create: bool) -> None:
+    if not database or database == ":memory:":
+        raise UserError(f"--storage must be a file or a server, got {url!r}: it would be lost")
+    _check_file(Path(database), create)
+
+
+def _check_file(path: Path, create: bool) -> None:
+    if path.is_dir():
+        raise UserError(f"--storage must name a file, got the folder {str(path)!r}")
+    if create:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    elif not path.exists():
+        raise UserError(f"no study database at {str(path)!r}; run a search first or name another")
+
+
+def _sqlite_options(wait: float) -> dict[str, Any]:
+    return {"connect_args": {"timeout": wait}}
+
+
+def hide_password(url: str) -> str:
+    """``url`` as it may be printed."""
+    try:
+        parsed = make_url(url)
+        if "password" in parsed.query:
+            parsed = parsed.update_query_dict({"password": "hidden"})
+        return parsed.render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        return url if "@" not in url else f"…@{url.rsplit('@', 1)[1]}"
+
+
+def load_study(name: str, url: str) -> optuna.Study:
+    """An existing study. Raises ``UserError`` naming what exists otherwise."""
+    storage = open_storage(url, create=False)
+    names = sorted(optuna.get_all_study_names(storage))
+    if name not in names:
+        known = ", ".join(names[:10]) or "none"
+        raise UserError(f"no study {name!r} in {hide_password(url)!r} (there: {known})")
+    return optuna.load_study(study_name=name, storage=storage)
+
+
+def only_study(url: str) -> optuna.Study:
+    """The one study of a storage. Raises ``UserError`` where there is none or a choice."""
+    storage = open_storage(url, create=False)
+    names = sorted(optuna.get_all_study_names(storage))
+    if len(names) != 1:
+        there = ", ".join(names[:10]) or "none"
+        raise UserError(
+            f"--study-name must be given: {hide_password(url)!r} has {len(names)} studies ({there})"
+        )
+    return optuna.load_study(study_name=names[0], storage=storage)

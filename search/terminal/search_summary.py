@@ -1,0 +1,128 @@
+"""The end of a search in print: the best trial beside the recipe and the published figure."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import Any
+
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+from rich.table import Table
+
+from search.common.formatting import duration, number
+from search.common.layout import DEFAULT_RESULTS, default_storage
+from search.ledger.events import FINISHED
+from search.planning.job import Job
+from search.record.trials import best_completed, published_values, spending
+from search.storage.storage import hide_password
+from search.terminal.plain_line import say
+
+SHOWN = (
+    ("validation top-1 %", "val_top1"),
+    ("test top-1 %", "test_top1"),
+    ("test top-5 %", "test_top5"),
+    ("test loss", "test_loss"),
+)
+MOST_FAILURES = 5
+
+
+def best_trial(study: Study) -> FrozenTrial | None:
+    """The completed trial with the best validation accuracy, the earliest of equals."""
+    return best_completed(study.get_trials(deepcopy=False), study.direction)
+
+
+def conclude(console: Console, job: Job, study: Study, ended: str, command: str) -> None:
+    """What came out, and the commands to go on with; the result becomes the study's note."""
+    print_result(console, study, job.config.epochs)
+    if ended != FINISHED:
+        say(console, f"{ended}; nothing is lost, the same command goes on:\n  {command}")
+    say(console, f"look:    python -m search.dashboard{where(job)}")
+    name = f" --study-name {shlex.quote(study.study_name)}"
+    say(console, f"report:  python -m search.report{name}{where(job)}")
+    say(console, f"files:   {job.folder.path}")
+    if job.storage != hide_password(job.storage):
+        say(console, "the storage's password is not shown; put the URL into OPTUNA_STORAGE")
+    leave_note(study, job)
+
+
+def leave_note(study: Study, job: Job) -> None:
+    """What any dashboard shows of the study, also one that is started without this program."""
+    from search.dashboard_sync.notes import save_study_note
+    from search.reporting.study_data import read_study
+
+    if study.get_trials(deepcopy=False):
+        save_study_note(study, read_study(study, job.results_dir))
+
+
+def where(job: Job) -> str:
+    """The flags that lead another command to the job's studies; none that it would guess."""
+    flags = ""
+    if job.storage != (os.environ.get("OPTUNA_STORAGE") or default_storage(job.results_dir)):
+        flags += f" --storage {shlex.quote(hide_password(job.storage))}"
+    if job.results_dir != DEFAULT_RESULTS:
+        flags += f" --results-dir {shlex.quote(str(job.results_dir))}"
+    return flags
+
+
+def print_result(console: Console, study: Study, epochs: int) -> None:
+    """Table of best, trial 0 and published; failures; what the pruner saved."""
+    trials = study.get_trials(deepcopy=False)
+    best = best_completed(trials, study.direction)
+    if best is None:
+        console.print("no trial has completed yet")
+    else:
+        console.print(comparison(study, best, trials[0]))
+    failed = [trial for trial in trials if trial.state == TrialState.FAIL]
+    for trial in failed[:MOST_FAILURES]:
+        say(console, f"trial {trial.number} failed: {trial.user_attrs.get('reason')}")
+    if len(failed) > MOST_FAILURES:
+        say(console, f"… and {len(failed) - MOST_FAILURES} more failed")
+    say(console, savings(trials, epochs))
+
+
+def comparison(study: Study, best: FrozenTrial, recipe: FrozenTrial) -> Table:
+    """Parameters and figures side by side; the best trial's changes stand out."""
+    table = Table(title=f"{study.study_name}: {study.user_attrs['space']['title']}")
+    table.add_column("")
+    table.add_column(f"best: trial {best.number}", justify="right")
+    table.add_column("trial 0: the recipe", justify="right")
+    table.add_column("published", justify="right")
+    for name, value in best.params.items():
+        old = recipe.params.get(name)
+        style = "bold" if value != old else "dim"
+        table.add_row(name, number(value), number(old), "", style=style)
+    table.add_section()
+    published = published_figures(study)
+    for label, key in SHOWN:
+        table.add_row(label, figure(best, key), figure(recipe, key), published.get(key, ""))
+    scale = f"{study.user_attrs['preset']} preset on {study.user_attrs['dataset']['name']}"
+    table.caption = f"{scale}; published: {study.user_attrs['space']['source']}"
+    if study.user_attrs["preset"] != "full":
+        table.caption += " at its own scale, for orientation only"
+    return table
+
+
+def figure(trial: FrozenTrial, key: str) -> str:
+    """A figure of a trial as it is printed; validation accuracy is the trial's value."""
+    value: Any = trial.value if key == "val_top1" else trial.user_attrs.get(key)
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if "loss" in key else f"{value:.2f}"
+
+
+def published_figures(study: Study) -> dict[str, str]:
+    """The published figures of the recipe's own setting, by metric."""
+    found = published_values(study.user_attrs.get("references", []))
+    return {metric: f"{value:g}" for metric, value in found.items()}
+
+
+def savings(trials: list[FrozenTrial], epochs: int) -> str:
+    """How many epochs were trained, and how many the pruner spared."""
+    spent = spending(trials, epochs)
+    return (
+        f"{spent.ended} trials ended, {spent.pruned} of them pruned: {spent.epochs_trained} epochs "
+        f"trained ({duration(spent.seconds)} of workers' time), {spent.epochs_saved} saved by "
+        f"pruning ({spent.saved_share:.0f} %)"
+    )

@@ -1,0 +1,141 @@
+"""A private Ray on this machine's loopback, and whether it still lives."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from search.common.errors import one_line
+
+# Ray decides these when it is imported; a user's own setting wins.
+_RAY_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # everywhere: ports open on the loopback only
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+    # By workers, while the driver gets ready.
+    "RAY_preload_python_modules": "ray.tune,torch,search.workers.worker,trainers.runs.training_run",
+    "RAY_AIR_NEW_OUTPUT": "0",  # the display is ours
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they mean to the driver
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study database holds the results
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # a first Ctrl-C ends the search in good order, see below
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # Ray's snapshot is never needed to go on
+    "TUNE_WARN_THRESHOLD_S": "60",
+}
+_OBJECT_STORE_BYTES = 80 * 1024 * 1024  # messages are small, images are memory-mapped files
+
+
+class RayNotStartedError(RuntimeError):
+    """Says why."""
+
+
+@contextmanager
+def local_ray(cpus: int, at_once: int) -> Iterator[str]:
+    """A private Ray on this machine's loopback, and a scratch folder for what Tune writes."""
+    for name, value in _RAY_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(at_once)
+    import ray
+
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a worker's death is told by us
+    scratch = tempfile.mkdtemp(prefix="sharpsearch-")
+    try:
+        with _hangups_ignored(), _replaced(*_helpers()):
+            _start(cpus)
+        with _replaced(*_own_environments()):
+            yield scratch
+    except SystemExit:  # Ray's own answer to SIGTERM while it starts
+        raise KeyboardInterrupt from None
+    finally:
+        ray.shutdown()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _start(cpus: int) -> None:
+    import ray
+
+    try:
+        ray.init(
+            address="local",
+            num_cpus=cpus,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _node_ip_address="127.0.0.1",
+        )
+    except Exception as error:  # Ray has no narrower one: a machine too busy for its 30 s
+        raise RayNotStartedError(f"Ray could not be started ({one_line(error)})") from error
+
+
+Change = tuple[Any, str, Any]  # whose attribute, its name, its value
+
+
+@contextmanager
+def _replaced(*changes: Change) -> Iterator[None]:
+    """Within: attributes of Ray's have other values."""
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in changes]
+    for change in changes:
+        setattr(*change)
+    try:
+        yield
+    finally:
+        for change in before:
+            setattr(*change)
+
+
+def _helpers() -> list[Change]:
+    """Not to start what one machine has no use for: the server of the web interface (waited for
+    a second or more, also with the interface off), the scaler of clusters and the reader of the
+    workers' output. Each takes half a second of a core just when workers start."""
+    from ray._private import services
+    from ray._private.node import Node
+
+    return [
+        (services, "start_api_server", lambda *args, **kwargs: ("", None)),
+        (Node, "start_monitor", lambda node: None),
+        (Node, "start_log_monitor", lambda node: None),
+    ]
+
+
+def _own_environments() -> list[Change]:
+    """Not to give trials an environment of their own: Ray would start other workers than those
+    that wait already. All processes here inherit the driver's."""
+    from ray.tune.execution import class_cache
+
+    return [(class_cache, "DEFAULT_ENV_VARS", {}), (class_cache, "ENV_VARS_TO_PROPAGATE", set())]
+
+
+@contextmanager
+def _hangups_ignored() -> Iterator[None]:
+    """Within: processes that are started outlive a terminal that is closed, until they are
+    stopped in good order."""
+    if not in_main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def in_main_thread() -> bool:
+    """Python takes signals there only; a search in another thread ends by its time-out."""
+    return threading.current_thread() is threading.main_thread()
+
+
+def lost_process() -> str:
+    """The name of Ray's own process that has died, without which no worker lives; "" if none."""
+    from ray._private import worker
+
+    node = worker._global_node
+    dead: set[str] = set() if node is None else {kind for kind, _ in node.dead_processes()}
+    return ", ".join(sorted(dead & {"raylet", "gcs_server"}))

@@ -1,0 +1,1 @@
+"""The named spaces, one a report's experiment; ``spaces.SPACES`` is their table."""

@@ -1,0 +1,201 @@
+"""The page and the dashboard in a browser: no errors on the console, marks in every figure."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from search.dashboard import make_dashboard
+from search.reporting.write import report_study
+from search.storage.storage import open_storage
+
+pytestmark = pytest.mark.slow
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--enable-unsafe-swiftshader",  # WebGL without a graphics card, for parallel coordinates
+    "--window-size=1280,1000",
+)
+# What is drawn in a plot, by the elements that plotly makes of it.
+MARKS = ".scatterlayer path, .barlayer path, .heatmaplayer image, .parcoords .axis, .hm image"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.skip("no browser: chromium and chromedriver must be on the PATH")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as chrome:
+        chrome.set_page_load_timeout(60)
+        yield chrome
+
+
+@pytest.fixture(scope="module")
+def results(studies: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with one study of many trials."""
+    folder = tmp_path_factory.mktemp("results")
+    study = studies.usual_study(folder, storage=f"sqlite:///{folder}/studies.db")
+    more = [
+        studies.trial(number, [40.0, 50.0, 60.0 + number, 61.0 + number], lr=0.01 * number)
+        for number in range(6, 14)
+    ]
+    study.add_trials(more)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(results: Path) -> Path:
+    storage = f"sqlite:///{results}/studies.db"
+    return report_study("study", storage, results, None, ("html",))[0].absolute()
+
+
+@pytest.fixture(scope="module")
+def dashboard(results: Path) -> Iterator[str]:
+    """The address of a dashboard at work."""
+    storage = open_storage(f"sqlite:///{results}/studies.db", create=False)
+    server, publisher = make_dashboard(storage, results, "127.0.0.1", 0)
+    publisher.look()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def wait_for(browser: Any, script: str, seconds: float = 60) -> Any:
+    """The value of ``script``, once it is neither empty nor false."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    return WebDriverWait(browser, seconds).until(lambda b: b.execute_script(f"return {script}"))
+
+
+def errors(browser: Any) -> list[str]:
+    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def open_page(browser: Any, page: Path, width: int = 1280, dark: bool = False) -> None:
+    value = "dark" if dark else "light"
+    media = {"features": [{"name": "prefers-color-scheme", "value": value}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get_log("browser")
+    browser.get(page.as_uri())
+    wait_for(browser, "document.querySelectorAll('.plot').length && [...document."
+             "querySelectorAll('.plot')].every(p => p.querySelector('.main-svg'))")  # fmt: skip
+
+
+def test_every_figure_of_the_page_has_marks(browser: Any, page: Path) -> None:
+    open_page(browser, page)
+    marks = browser.execute_script(
+        f"return Object.fromEntries([...document.querySelectorAll('.plot')].map("
+        f"p => [p.id, p.querySelectorAll('{MARKS}').length]))"
+    )
+    assert len(marks) > 10
+    assert [name for name, count in marks.items() if count == 0] == []
+    assert errors(browser) == []
+
+
+def test_the_page_asks_the_network_for_nothing(browser: Any, page: Path) -> None:
+    open_page(browser, page)
+    asked = browser.execute_script(
+        "return performance.getEntriesByType('resource').map(e => e.name)"
+    )
+    assert [name for name in asked if not name.startswith(("data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_is_wider_than_the_screen_and_nothing_overlaps(
+    browser: Any, page: Path, width: int
+) -> None:
+    open_page(browser, page, width)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    overlaps = browser.execute_script("""
+        const boxes = [...document.querySelectorAll('.card, .tiles div')].map(
+            e => e.getBoundingClientRect());
+        let found = 0;
+        boxes.forEach((a, i) => boxes.slice(i + 1).forEach(b => {
+            const x = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+            const y = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+            if (x > 1 && y > 1) found += 1;
+        }));
+        return found;
+    """)
+    assert overlaps == 0
+
+
+def test_the_page_is_dark_where_the_reader_is(browser: Any, page: Path) -> None:
+    colours = []
+    for dark in (False, True):
+        open_page(browser, page, dark=dark)
+        colours.append(
+            browser.execute_script(
+                "return [getComputedStyle(document.body).backgroundColor,"
+                "document.querySelector('.plot .xtick text').style.fill]"
+            )
+        )
+    (light_ground, light_ink), (dark_ground, dark_ink) = colours
+    assert brightness(light_ground) > 200 > 60 > brightness(dark_ground)
+    assert brightness(light_ink) < 100 < 200 < brightness(dark_ink)
+
+
+def brightness(colour: str) -> float:
+    """Of ``rgb(r, g, b)``, from 0 to 255."""
+    parts = colour[colour.index("(") + 1 : -1].split(",")
+    return sum(map(float, parts[:3])) / 3
+
+
+def test_the_dashboard_lists_the_study(browser: Any, dashboard: str) -> None:
+    browser.get_log("browser")
+    browser.get(f"{dashboard}/dashboard")
+    wait_for(browser, "document.body.innerText.includes('study')")
+    assert errors(browser) == []
+
+
+def test_the_dashboard_draws_history_intermediate_values_and_our_plots(
+    browser: Any, dashboard: str
+) -> None:
+    browser.get_log("browser")
+    browser.get(f"{dashboard}/dashboard/studies/1")
+    drawn = (
+        "(t => [...document.querySelectorAll('.js-plotly-plot')].some(p =>"
+        " p.innerHTML.includes(t) && p.querySelectorAll('.scatterlayer path').length > 0))"
+    )
+    titles = ("validation top-1 (%)", "Loss", "CPU time of the trial (s)", "Values at the rungs")
+    for text in titles:
+        assert wait_for(browser, f"{drawn}({text!r})"), text
+    lines = "document.querySelectorAll('#graph-intermediate-values .scatterlayer .js-line').length"
+    assert wait_for(browser, f"{lines} > 10")
+    assert errors(browser) == []
+
+
+def test_the_dashboard_shows_a_trial_with_its_files(browser: Any, dashboard: str) -> None:
+    browser.get_log("browser")
+    browser.get(f"{dashboard}/dashboard/studies/1/trials?numbers=2")
+    pictures = "[...document.querySelectorAll('img')].filter(i => i.naturalWidth > 300).length == 2"
+    assert wait_for(browser, pictures)
+    text = browser.execute_script("return document.body.innerText")
+    assert "history.csv" in text
+    assert "unlike the recipe" in text
+    assert errors(browser) == []

@@ -1,0 +1,198 @@
+"""What a study carries for the dashboard, read back with the dashboard's own functions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import optuna
+import pytest
+from optuna.artifacts import FileSystemArtifactStore
+from optuna.study import Study
+from optuna.trial import Trial, TrialState
+from optuna_dashboard import get_note, save_note
+from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
+from optuna_dashboard.artifact._backend import list_trial_artifacts
+
+from search.common.layout import StudyFolder
+from search.dashboard_sync.notes import OURS, code, write_note
+from search.dashboard_sync.sync import Published, publish
+
+
+class Desk:
+    """A study, where it is published to, and what the dashboard sees of it."""
+
+    def __init__(self, study: Study, folder: Path):
+        self.study = study
+        self.folder = folder
+        self.store = FileSystemArtifactStore(folder)
+        self.published = Published()
+
+    def publish(self, results_dir: Path) -> None:
+        publish(self.study, results_dir, self.store, self.published)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        return self.study._storage.get_study_system_attrs(self.study._study_id)
+
+    def files(self, number: int) -> dict[str, str]:
+        """Name → id of a trial's files."""
+        trial = self.study.get_trials()[number]
+        listed = list_trial_artifacts(self.attributes, {}, trial)
+        return {meta["filename"]: meta["artifact_id"] for meta in listed}
+
+    def note(self, number: int) -> str:
+        trial = self.study.get_trials()[number]
+        return get_note(Trial(self.study, trial._trial_id))
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder that tests read."""
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture(scope="module")
+def published(studies: ModuleType, results: Path) -> Desk:
+    """A study with all kinds of trials, published."""
+    (results / "artifacts").mkdir()
+    study = studies.usual_study(results)
+    path = results / "study" / "trials" / "00005" / "feature_maps.png"
+    path.write_bytes(b"\x89PNG picture")
+    desk = Desk(study, results / "artifacts")
+    desk.publish(results)
+    return desk
+
+
+@pytest.fixture
+def desk(studies: ModuleType, tmp_path: Path) -> Desk:
+    """The recipe's trial and one that failed, not yet published."""
+    (tmp_path / "artifacts").mkdir()
+    study = studies.our_study()
+    study.add_trials([studies.trial(0, [1.0, 2.0]), studies.trial(1, [], TrialState.FAIL)])
+    studies.write_history(StudyFolder(tmp_path, "study"), 0, [1.0, 2.0])
+    return Desk(study, tmp_path / "artifacts")
+
+
+def test_the_studys_note_has_result_reference_and_command(published: Desk) -> None:
+    note = get_note(published.study)
+    assert "| test top-1 (%) | 84.36 | 69.00 | 81.00 | +12.00 |" in note
+    assert "python -m search.run --space space" in note
+    assert note.rstrip().endswith(OURS)
+
+
+def test_each_trials_note_says_why_it_ended_and_where_its_files_are(
+    published: Desk, results: Path
+) -> None:
+    assert "**pruned at epoch 2 of 4**" in published.note(1)
+    assert "unlike the recipe: lr = 0.01, width = 1" in published.note(1)
+    assert str(results / "study" / "trials" / "00001") in published.note(1)
+    assert "**RuntimeError: boom**" in published.note(4)
+    assert "test top-1 81.00 %" in published.note(2)
+
+
+def test_each_trial_has_its_files(published: Desk, results: Path) -> None:
+    assert set(published.files(2)) == {"curves.png", "confusion.png", "history.csv"}
+    assert set(published.files(1)) == {"curves.png", "history.csv"}
+    assert published.files(4) == {}
+    history = (published.folder / published.files(2)["history.csv"]).read_bytes()
+    assert history == StudyFolder(results, "study").history(2).read_bytes()
+    picture = (published.folder / published.files(2)["confusion.png"]).read_bytes()
+    assert picture.startswith(b"\x89PNG")
+
+
+def test_feature_maps_are_shown_where_they_exist(published: Desk) -> None:
+    shown = published.folder / published.files(5)["feature_maps.png"]
+    assert shown.read_bytes() == b"\x89PNG picture"
+
+
+def test_plots_are_what_the_dashboard_can_draw(published: Desk) -> None:
+    found = get_plotly_graph_objects(published.attributes)
+    plots = {key: json.loads(text) for key, text in found.items()}
+    assert {"curves-0", "curves-1", "rungs-0", "cost-0"} <= set(plots)
+    best = [t for t in plots["curves-0"]["data"] if t.get("name") == "best, trial 2"]
+    assert best[0]["y"] == [50, 70, 80, 82]
+    assert all(len(text) < 60_000 for text in found.values())
+
+
+def test_publishing_again_changes_nothing(desk: Desk, tmp_path: Path) -> None:
+    desk.publish(tmp_path)
+    before, files = desk.attributes, sorted(desk.folder.iterdir())
+    desk.published = Published()  # another dashboard
+    desk.publish(tmp_path)
+    assert desk.attributes == before
+    assert sorted(desk.folder.iterdir()) == files
+
+
+def test_trials_are_left_as_they_are(desk: Desk, tmp_path: Path) -> None:
+    before = desk.study.get_trials()
+    attributes = desk.study.user_attrs
+    desk.publish(tmp_path)
+    assert desk.study.get_trials() == before
+    assert desk.study.user_attrs == attributes
+
+
+def test_news_of_a_running_study_are_added(desk: Desk, studies: ModuleType, tmp_path: Path) -> None:
+    desk.publish(tmp_path)
+    desk.study.add_trial(studies.trial(2, [60.0, 80.0, 90.0, 91.0], lr=0.3))
+    desk.publish(tmp_path)
+    assert "| 90.00 |" in get_note(desk.study)
+    assert "**completed**" in desk.note(2)
+
+
+def test_a_trial_at_work_has_no_note_yet(desk: Desk, studies: ModuleType, tmp_path: Path) -> None:
+    desk.study.add_trial(studies.trial(2, [60.0], TrialState.RUNNING))
+    desk.publish(tmp_path)
+    assert desk.note(2) == ""
+
+
+def test_notes_of_users_stay(desk: Desk, studies: ModuleType, tmp_path: Path) -> None:
+    save_note(desk.study, "my own words")
+    save_note(Trial(desk.study, desk.study.get_trials()[1]._trial_id), "look at this one")
+    desk.publish(tmp_path)
+    assert get_note(desk.study) == "my own words"
+    assert desk.note(1) == "look at this one"
+
+
+def test_a_file_that_was_deleted_stays_deleted(desk: Desk, tmp_path: Path) -> None:
+    desk.publish(tmp_path)
+    trial = desk.study.get_trials()[0]
+    key = f"dashboard:artifacts:{trial._trial_id}:{desk.files(0)['history.csv']}"
+    desk.study._storage.set_study_system_attr(desk.study._study_id, key, "null")
+    desk.published = Published()
+    desk.publish(tmp_path)
+    assert set(desk.files(0)) == {"curves.png"}
+
+
+def test_studies_of_other_programs_are_left_alone(tmp_path: Path) -> None:
+    study = optuna.create_study()
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    other = Desk(study, tmp_path)
+    other.publish(tmp_path)
+    assert other.attributes == {}
+
+
+def test_a_shorter_note_leaves_nothing_of_a_longer_one() -> None:
+    study = optuna.create_study()
+    for text in ("long " * 2000, "short", "", "again " * 1000):
+        write_note(study, text)
+        assert get_note(study) == text
+
+
+@pytest.mark.parametrize("text", ["plain", "a`b", "a``b", "`", "results/`x`"])
+def test_code_holds_any_text(text: str) -> None:
+    from markdown_it import MarkdownIt
+
+    assert f"<code>{text}</code>" in MarkdownIt().render(code(text))
+
+
+def test_a_password_is_not_published(studies: ModuleType, tmp_path: Path) -> None:
+    command = "python -m search.run --storage mysql://me:geheim@host/db"
+    study = studies.our_study(provenance={"command": command})
+    study.add_trial(studies.trial(0, [1.0]))
+    (tmp_path / "artifacts").mkdir()
+    Desk(study, tmp_path / "artifacts").publish(tmp_path)
+    assert "geheim" not in get_note(study)
+    assert "mysql://me:***@host/db" in get_note(study)

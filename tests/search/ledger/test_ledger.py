@@ -1,0 +1,495 @@
+"""The ledger against a study in memory or in SQLite, without Ray."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from search.ledger.events import Ended, Note, Started, TakenUp
+from search.ledger.messages import Completed, Diverged, Ending, EpochDone, Failed, OutOfMemory
+from search.storage.storage import open_storage
+from search.strategy.pruners import HalvingPruner
+from spaces.params import SpaceError
+from spaces.space import Constraint
+from trainers.config import TrainConfig
+
+ENDINGS: list[tuple[Ending, str]] = [
+    (Completed({"test_top1": 50.0}), "COMPLETE"),
+    (Diverged("diverged in epoch 2: training loss is nan", 2), "PRUNED"),
+    (OutOfMemory("host memory"), "PRUNED"),
+    (Failed("ValueError: no", "Traceback …"), "FAIL"),
+]
+
+
+class AlwaysPrune(optuna.pruners.BasePruner):
+    """Ends every trial that it is asked about."""
+
+    def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+        return True
+
+
+class CrashError(Exception):
+    pass
+
+
+class CrashingPruner(optuna.pruners.BasePruner):
+    def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+        raise CrashError
+
+
+def test_the_first_task_is_the_recipe(open_desk: Any, make_space: Any) -> None:
+    task = open_desk().next_task()
+    recipe = TrainConfig.from_mapping(make_space().recipe)
+    assert task.number == 0
+    assert TrainConfig.from_mapping(task.config) == recipe
+    assert task.reported == 0
+
+
+def test_a_trials_folder_carries_its_number(open_desk: Any) -> None:
+    desk = open_desk()
+    desk.next_task()
+    assert Path(desk.next_task().folder) == desk.folder.path / "trials" / "00001"
+
+
+def test_tasks_end_at_the_total(open_desk: Any) -> None:
+    desk = open_desk(n_trials=2)
+    desk.next_task(), desk.next_task()
+    assert desk.ledger.next_task() is None
+    assert not desk.ledger.is_met()  # two are still running
+
+
+def test_the_value_of_a_completed_trial_is_its_best_epoch(open_desk: Any) -> None:
+    desk = open_desk()
+    task = desk.next_task()
+    assert desk.report(task, 40.0, 70.0, 60.0, 70.0)
+    desk.ledger.end(0, Completed({"test_top1": 66.0}))
+    trial = desk.trial(0)
+    assert trial.state == TrialState.COMPLETE
+    assert trial.value == 70.0
+    assert trial.intermediate_values == {1: 40.0, 2: 70.0, 3: 60.0, 4: 70.0}
+    assert trial.user_attrs["best_epoch"] == 2
+    assert trial.user_attrs["test_top1"] == 66.0
+
+
+def test_a_pruned_trial_keeps_its_last_report_and_the_reason(open_desk: Any) -> None:
+    desk = open_desk(pruner=AlwaysPrune())
+    desk.next_task()
+    task = desk.next_task()
+    assert not desk.report(task, 30.0)
+    trial = desk.trial(1)
+    assert trial.state == TrialState.PRUNED
+    assert trial.intermediate_values == {1: 30.0}
+    assert trial.user_attrs["reason"] == "pruned at epoch 1 of 4"
+    assert trial.user_attrs["cpu_seconds"] == 1.0
+
+
+def test_the_recipe_is_never_pruned(open_desk: Any) -> None:
+    desk = open_desk(pruner=AlwaysPrune())
+    assert desk.report(desk.next_task(), 1.0, 0.5, 0.2, 0.1)
+    assert desk.trial(0).state == TrialState.RUNNING
+
+
+def test_the_last_epoch_is_never_pruned(open_desk: Any, make_space: Any) -> None:
+    desk = open_desk(pruner=AlwaysPrune(), space=make_space({"epochs": 1}))
+    desk.next_task()
+    assert desk.report(desk.next_task(), 1.0)
+    desk.ledger.end(1, Completed({}))
+    assert desk.trial(1).state == TrialState.COMPLETE
+
+
+@pytest.mark.parametrize(("ending", "state"), ENDINGS)
+def test_an_ending_is_told_once_with_its_reason(open_desk: Any, ending: Any, state: str) -> None:
+    desk = open_desk()
+    desk.report(desk.next_task(), 50.0)
+    for repeated in (ending, ending, *(other for other, _ in ENDINGS)):
+        desk.ledger.end(0, repeated)
+    assert desk.trial(0).state.name == state
+    assert desk.trial(0).user_attrs["reason"]
+    assert [event.state for event in desk.events if isinstance(event, Ended)] == [state]
+
+
+def test_news_of_a_trial_that_ended_changes_nothing(open_desk: Any) -> None:
+    desk = open_desk()
+    task = desk.next_task()
+    desk.report(task, 50.0)
+    desk.ledger.end(0, Failed("ValueError: no"))
+    before = desk.trial(0)
+    assert not desk.report(task, 90.0, first=2)
+    assert desk.trial(0) == before
+
+
+def test_an_epoch_told_again_or_late_is_ignored(open_desk: Any) -> None:
+    desk = open_desk()
+    task = desk.next_task()
+    desk.report(task, 50.0, 60.0)
+    assert desk.report(task, 51.0, first=1)
+    assert desk.report(task, 61.0, first=2)
+    assert desk.trial(0).intermediate_values == {1: 50.0, 2: 60.0}
+
+
+def test_news_of_an_unknown_trial_stops_it(open_desk: Any) -> None:
+    desk = open_desk()
+    assert not desk.ledger.report(7, EpochDone({"epoch": 1, "val_top1": 1.0}))
+    desk.ledger.end(7, Completed({}))
+    assert desk.states == ["WAITING"]
+
+
+def test_divergence_is_reported_as_nan_and_pruned(open_desk: Any) -> None:
+    desk = open_desk()
+    desk.next_task()
+    task = desk.next_task()
+    desk.report(task, 50.0)
+    desk.ledger.end(1, Diverged("diverged in epoch 2: training loss is nan", 2))
+    trial = desk.trial(1)
+    assert trial.state == TrialState.PRUNED
+    assert trial.intermediate_values[1] == 50.0
+    assert math.isnan(trial.intermediate_values[2])
+    assert trial.user_attrs["reason"] == "diverged in epoch 2: training loss is nan"
+
+
+def test_a_nan_as_value_is_a_divergence(open_desk: Any) -> None:
+    desk = open_desk()
+    desk.next_task()
+    assert not desk.report(desk.next_task(), math.nan)
+    assert desk.trial(1).state == TrialState.PRUNED
+    assert "diverged in epoch 1" in desk.trial(1).user_attrs["reason"]
+
+
+def test_completion_without_an_epoch_is_a_failure(open_desk: Any) -> None:
+    desk = open_desk()
+    desk.next_task()
+    desk.ledger.end(0, Completed({}))
+    assert desk.trial(0).state == TrialState.FAIL
+
+
+def test_out_of_memory_teaches_the_sampler_a_constraint(open_desk: Any) -> None:
+    desk = open_desk()
+    desk.next_task()
+    desk.ledger.end(0, OutOfMemory("CUDA out of memory"))
+    trial = desk.trial(0)
+    assert trial.state == TrialState.PRUNED
+    assert trial.constraints == {"memory": 1.0}
+    assert trial.user_attrs["reason"] == "out_of_memory: CUDA out of memory"
+
+
+def test_a_failures_traceback_is_kept_in_the_trials_folder(open_desk: Any) -> None:
+    desk = open_desk()
+    desk.next_task()
+    desk.ledger.end(0, Failed("ValueError: no", "Traceback: line 1"))
+    assert desk.folder.failure(0).read_text() == "Traceback: line 1"
+
+
+def test_a_traceback_that_cannot_be_written_does_not_stop_the_search(open_desk: Any) -> None:
+    desk = open_desk()
+    desk.next_task()
+    desk.folder.path.joinpath("trials").write_text("a file where a folder should be")
+    desk.ledger.end(0, Failed("ValueError: no", "Traceback: line 1"))
+    assert desk.trial(0).state == TrialState.FAIL
+    assert any(isinstance(event, Note) and event.warning for event in desk.events)
+
+
+def test_a_trial_ended_by_another_program_is_let_go(open_desk: Any) -> None:
+    desk = open_desk(pruner=AlwaysPrune())
+    first, second = desk.next_task(), desk.next_task()
+    for number in (0, 1):
+        desk.study.tell(number, state=TrialState.FAIL)
+    assert not desk.report(first, 50.0)
+    desk.ledger.end(1, Completed({}))
+    assert desk.states == ["FAIL", "FAIL"]
+    assert not desk.ledger.live
+    assert desk.next_task().number == second.number + 1
+
+
+# -- what a user enqueued ----------------------------------------------------------------------
+
+
+def test_enqueued_values_are_used_and_the_rest_is_sampled(open_desk: Any) -> None:
+    desk = open_desk()
+    desk.next_task()
+    desk.study.enqueue_trial({"lr": 0.5})
+    task = desk.next_task()
+    assert task.number == 1
+    assert task.config["lr"] == 0.5
+    assert set(desk.trial(1).params) == {"lr", "depth", "optimizer", "residual"}
+
+
+@pytest.mark.parametrize(
+    ("wish", "rule"),
+    [
+        ({"lr": 5.0}, "lr must be in [0.01, 1], got 5.0"),
+        ({"lr": "fast"}, "lr must be a number, got 'fast'"),
+        ({"depth": 12}, "depth must be in [10, 28] in steps of 6, got 12"),
+        ({"optimizer": "adam"}, "optimizer must be one of sgd, sam, got 'adam'"),
+        ({"lr": None}, "lr must be a number, got None"),
+        ({"color": 3}, "'color' does not vary in this space"),
+    ],
+)
+def test_enqueued_values_outside_the_space_fail_with_the_rule(
+    open_desk: Any, wish: dict[str, Any], rule: str
+) -> None:
+    desk = open_desk()
+    desk.next_task()
+    desk.study.enqueue_trial(wish)
+    task = desk.next_task()  # the search goes on with another
+    assert task.number == 2
+    assert desk.trial(1).state == TrialState.FAIL
+    assert desk.trial(1).user_attrs["reason"] == f"infeasible: {rule}"
+
+
+def test_an_enqueued_trial_that_breaks_a_constraint_ends_infeasible(
+    open_desk: Any, make_space: Any
+) -> None:
+    rule = Constraint("sam needs depth of at most 16", shallow_sam)
+    desk = open_desk(space=make_space(constraints=(rule,)))
+    desk.next_task()
+    desk.study.enqueue_trial({"optimizer": "sam", "depth": 28})
+    assert desk.next_task().number == 2
+    trial = desk.trial(1)
+    assert trial.state == TrialState.PRUNED
+    assert trial.constraints == {"feasible": 1.0}
+    assert trial.user_attrs["reason"] == "infeasible: sam needs depth of at most 16"
+
+
+def test_a_value_that_the_trainer_refuses_ends_infeasible(open_desk: Any, make_space: Any) -> None:
+    """SAM and Nesterov exclude each other in the trainer's configuration, not in this space."""
+    desk = open_desk(space=make_space({"nesterov": True}))
+    desk.next_task()
+    desk.study.enqueue_trial({"optimizer": "sam"})
+    assert desk.next_task().number == 2
+    assert desk.trial(1).state == TrialState.PRUNED
+    assert "nesterov" in desk.trial(1).user_attrs["reason"]
+
+
+def test_sampled_points_keep_the_constraints(open_desk: Any, make_space: Any) -> None:
+    rule = Constraint("sam needs depth of at most 16", shallow_sam)
+    desk = open_desk(space=make_space(constraints=(rule,)), n_trials=30)
+    tasks = [desk.next_task() for _ in range(30)]
+    assert all(shallow_sam(task.config) for task in tasks)
+    assert {task.config["optimizer"] for task in tasks} == {"sam", "sgd"}
+
+
+def test_a_constraint_holds_for_enqueued_and_sampled_values_together(
+    open_desk: Any, make_space: Any
+) -> None:
+    rule = Constraint("sam needs depth of at most 16", shallow_sam)
+    desk = open_desk(space=make_space(constraints=(rule,)), n_trials=20)
+    desk.next_task()
+    for _ in range(12):
+        desk.study.enqueue_trial({"optimizer": "sam"})
+    assert all(desk.next_task().config["depth"] <= 16 for _ in range(12))
+
+
+def test_a_constraint_that_nothing_can_keep_ends_the_search_all_the_same(
+    open_desk: Any, make_space: Any
+) -> None:
+    rule = Constraint("only the recipe", lambda values: values["lr"] == 0.1)
+    desk = open_desk(space=make_space(constraints=(rule,)))
+    desk.next_task()
+    assert desk.ledger.next_task() is None
+    assert desk.states == ["RUNNING", "PRUNED", "PRUNED"]
+
+
+def test_a_constraint_that_raises_says_which_and_loses_nothing(
+    open_desk: Any, make_space: Any
+) -> None:
+    broken = Constraint("a lookup", lambda values: {0.1: True}[values["lr"]])
+    desk = open_desk(space=make_space(constraints=(broken,)))
+    desk.next_task()
+    with pytest.raises(SpaceError, match=r"constraint 'a lookup' cannot be checked.*KeyError"):
+        desk.ledger.next_task()
+    assert desk.states == ["RUNNING", "RUNNING"]  # both are taken up when it is mended
+
+
+def shallow_sam(values: Any) -> bool:
+    return values["optimizer"] != "sam" or values["depth"] <= 16
+
+
+# -- what a driver left behind -----------------------------------------------------------------
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> optuna.storages.BaseStorage:
+    if request.param == "memory":
+        return optuna.storages.InMemoryStorage()
+    return optuna.storages.RDBStorage(f"sqlite:///{tmp_path}/studies.db")
+
+
+def test_a_left_trial_goes_on_under_its_number_after_its_last_epoch(
+    open_desk: Any, storage: Any
+) -> None:
+    first = open_desk(storage)
+    first.next_task()
+    left = first.next_task()
+    first.report(left, 50.0, 60.0)
+    first.ledger.end(0, Failed("ValueError: no"))
+    first.ledger.close()
+    first.lease.__exit__()
+
+    second = open_desk(storage)
+    task = second.next_task()
+    assert (task.number, task.reported) == (1, 2)
+    assert task.config == left.config
+    second.report(task, 60.0, 55.0, 57.0, first=2)
+    second.ledger.end(1, Completed({}))
+    assert second.trial(1).intermediate_values == {1: 50.0, 2: 60.0, 3: 55.0, 4: 57.0}
+    assert second.trial(1).value == 60.0
+    taken = [event for event in second.events if isinstance(event, TakenUp)]
+    started = [event for event in second.events if isinstance(event, Started)]
+    assert taken == [TakenUp(1, 2)]
+    assert (started[0].number, started[0].epoch) == (1, 2)
+
+
+def test_a_living_drivers_trials_are_not_taken(open_desk: Any, storage: Any) -> None:
+    first, second = open_desk(storage), open_desk(storage)
+    numbers = [desk.next_task().number for desk in (first, second, first)]
+    assert numbers == [0, 1, 2]
+    assert second.ledger.next_task() is None
+    assert not second.ledger.is_met()
+
+
+def test_a_trial_without_parameters_or_owner_is_taken_up(open_desk: Any, storage: Any) -> None:
+    """Its driver died between the trial's creation and its first parameter."""
+    whole = open_desk(optuna.storages.InMemoryStorage())
+    whole.next_task()
+    expected = whole.next_task()
+
+    desk = open_desk(storage)
+    desk.next_task()
+    desk.study._storage.create_new_trial(desk.study._study_id)
+    task = desk.next_task()
+    assert task.number == 1
+    assert task.config == expected.config
+
+
+def test_a_trial_with_half_its_parameters_is_completed(open_desk: Any, storage: Any) -> None:
+    whole = open_desk(optuna.storages.InMemoryStorage())
+    whole.next_task()
+    expected = whole.next_task()
+
+    desk = open_desk(storage)
+    desk.next_task()
+    half = desk.study.ask()
+    half._suggest("lr", desk.ledger.plan.distributions["lr"])
+    assert desk.next_task().config == expected.config
+
+
+def test_a_decision_cut_off_by_a_crash_is_made_up_for(open_desk: Any, storage: Any) -> None:
+    first = open_desk(storage, pruner=optuna.pruners.NopPruner())
+    first.next_task()
+    first.report(first.next_task(), 50.0)
+    first.ledger.end(0, Failed("ValueError: no"))
+    first.lease.__exit__()
+
+    second = open_desk(storage, pruner=AlwaysPrune())
+    assert second.next_task().number == 2
+    assert second.trial(1).state == TrialState.PRUNED
+    assert second.trial(1).intermediate_values == {1: 50.0}
+
+
+def test_a_report_and_the_decision_about_it_are_recorded_together(
+    open_desk: Any, tmp_path: Path
+) -> None:
+    storage = open_storage(f"sqlite:///{tmp_path}/studies.db", for_writing=True)
+    first = open_desk(storage, pruner=CrashingPruner())
+    first.next_task()
+    with pytest.raises(CrashError):
+        first.report(first.next_task(), 50.0)
+    assert first.trial(1).intermediate_values == {}
+    first.study.pruner = optuna.pruners.NopPruner()
+    assert first.ledger.report(1, EpochDone({"epoch": 1, "val_top1": 50.0}))
+    first.ledger.close()
+    first.lease.__exit__()
+
+    second = open_desk(storage, pruner=AlwaysPrune())  # it was let go on, whatever came since
+    assert [second.next_task().number, second.next_task().number] == [0, 1]
+    assert second.trial(1).state == TrialState.RUNNING
+
+
+@pytest.mark.parametrize("pruner", [optuna.pruners.NopPruner(), HalvingPruner(2, 2)])
+def test_a_divergence_cut_off_by_a_crash_is_found_again(
+    open_desk: Any, storage: Any, pruner: optuna.pruners.BasePruner
+) -> None:
+    first = open_desk(storage, pruner=optuna.pruners.NopPruner())
+    first.next_task()
+    first.report(first.next_task(), 50.0)
+    first.ledger.live[1].trial.report(math.nan, 2)
+    first.ledger.end(0, Failed("ValueError: no"))
+    first.lease.__exit__()
+
+    second = open_desk(storage, pruner=pruner)
+    assert second.next_task().reported == 1
+    second.ledger.end(1, Diverged("diverged in epoch 2: training loss is nan", 2))
+    assert second.trial(1).state == TrialState.PRUNED
+    assert second.trial(1).intermediate_values[1] == 50.0
+    assert second.trial(1).user_attrs["reason"] == "diverged in epoch 2: training loss is nan"
+
+
+def test_a_closed_ledger_takes_no_news_and_leaves_its_trials_running(open_desk: Any) -> None:
+    desk = open_desk()
+    task = desk.next_task()
+    desk.report(task, 50.0)
+    desk.ledger.close()
+    assert not desk.report(task, 60.0, first=2)
+    desk.ledger.end(0, Completed({}))
+    assert desk.ledger.next_task() is None
+    assert desk.states == ["RUNNING"]
+    assert desk.trial(0).intermediate_values == {1: 50.0}
+
+
+def test_a_met_study_has_nothing_running_and_counts_failures(open_desk: Any) -> None:
+    desk = open_desk(n_trials=4)
+    for (ending, _), value in zip(ENDINGS, (50.0, 60.0, 70.0, 80.0), strict=True):
+        task = desk.next_task()
+        desk.report(task, value)
+        assert not desk.ledger.is_met()
+        desk.ledger.end(task.number, ending)
+    assert desk.ledger.is_met()
+    assert desk.ledger.next_task() is None
+    assert all(trial.state.is_finished() for trial in desk.study.get_trials())
+
+
+def test_a_larger_total_goes_on_and_a_smaller_one_is_met(open_desk: Any, storage: Any) -> None:
+    first = open_desk(storage, n_trials=1)
+    first.report(first.next_task(), 50.0)
+    first.ledger.end(0, Completed({}))
+    assert first.ledger.is_met()
+    assert not open_desk(storage, n_trials=2).ledger.is_met()
+    assert open_desk(storage, n_trials=1).ledger.is_met()
+
+
+def test_left_trials_are_taken_up_also_beyond_a_smaller_total(open_desk: Any, storage: Any) -> None:
+    first = open_desk(storage, n_trials=3)
+    for _ in range(3):
+        first.next_task()
+    first.lease.__exit__()
+    second = open_desk(storage, n_trials=1)
+    assert [second.next_task().number for _ in range(3)] == [0, 1, 2]
+    assert second.ledger.next_task() is None
+
+
+@pytest.mark.parametrize("pruner", ["halving", "none"])
+def test_every_trial_has_one_terminal_state_when_the_total_is_met(
+    open_desk: Any, pruner: str
+) -> None:
+    """Twelve trials, endings of all kinds in turn, interleaved two at a time."""
+    from search.strategy.pruners import make_pruner
+
+    desk = open_desk(n_trials=12, pruner=make_pruner(pruner, 4))
+    epochs = {}
+    while not desk.ledger.is_met():
+        while len(desk.ledger.live) < 2 and (task := desk.ledger.next_task()):
+            epochs[task.number] = task
+        for number in list(desk.ledger.live):
+            done = desk.ledger.live[number].epoch
+            if done == 1 + number % 4:
+                desk.ledger.end(number, ENDINGS[number % 4][0])
+            else:
+                desk.report(epochs[number], 10.0 * number + done, first=done + 1)
+    ended = [event.number for event in desk.events if isinstance(event, Ended)]
+    assert sorted(ended) == list(range(12))
+    assert all(trial.state.is_finished() for trial in desk.study.get_trials())

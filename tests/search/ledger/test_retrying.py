@@ -1,0 +1,140 @@
+"""A ledger that waits for its database: a SQLite file that another program has locked."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.exceptions import StorageInternalError
+
+from search.common.errors import SearchError, StorageError
+from search.ledger import retrying as patience
+from search.ledger.events import Note
+from search.ledger.messages import Blocked, Completed, Failed
+from search.ledger.retrying import PatientLedger
+from search.storage.storage import open_storage
+
+
+@pytest.fixture
+def desk(open_desk: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(patience, "SECONDS_BETWEEN_TRIES", 0.01)
+    desk = open_desk(open_storage(f"sqlite:///{tmp_path}/studies.db", sqlite_wait=0.01))
+    ledger = desk.ledger
+    desk.ledger = PatientLedger(ledger.study, ledger.plan, desk.lease, desk.events.append)
+    return desk
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Locks the database for ``seconds``."""
+    with closing(sqlite3.connect(tmp_path / "studies.db", check_same_thread=False)) as other:
+        timers = []
+
+        def lock(seconds: float) -> None:
+            other.execute("BEGIN EXCLUSIVE")
+            timers.append(threading.Timer(seconds, other.rollback))
+            timers[-1].start()
+
+        yield lock
+        for timer in timers:
+            timer.join()
+
+
+def warnings_of(desk: Any) -> list[str]:
+    return [event.text for event in desk.events if isinstance(event, Note) and event.warning]
+
+
+def test_a_locked_database_is_waited_for_with_one_warning(desk: Any, locked: Any) -> None:
+    task = desk.next_task()
+    locked(0.2)
+    assert desk.report(task, 50.0)
+    locked(0.2)
+    assert desk.report(task, 60.0, first=2)
+    locked(0.2)
+    desk.ledger.end(0, Completed({"test_top1": 40.0}))
+    locked(0.2)
+    assert desk.next_task().number == 1
+    assert desk.trial(0).state.name == "COMPLETE"
+    assert desk.trial(0).intermediate_values == {1: 50.0, 2: 60.0}
+    assert len(warnings_of(desk)) == 4
+    assert all("database is locked" in text for text in warnings_of(desk))
+
+
+def test_patience_ends_with_one_line_and_nothing_is_lost(desk: Any, locked: Any) -> None:
+    task = desk.next_task()
+    desk.ledger.patience = 0.05
+    locked(0.5)
+    with pytest.raises(StorageError, match=r"database is locked; what was trained is kept"):
+        desk.report(task, 50.0)
+    desk.ledger.patience = 60.0
+    assert desk.report(task, 50.0)  # told again, as the next start does
+    assert desk.trial(0).intermediate_values == {1: 50.0}
+
+
+def test_who_asks_to_stop_is_heard_while_waiting(desk: Any, locked: Any) -> None:
+    task = desk.next_task()
+    desk.ledger.hurry = lambda: True
+    locked(0.2)
+    with pytest.raises(StorageError):
+        desk.report(task, 50.0)
+
+
+def test_a_folder_that_is_gone_is_not_waited_for(desk: Any, locked: Any) -> None:
+    task = desk.next_task()
+    shutil.rmtree(desk.folder.path)
+    locked(0.2)
+    with pytest.raises(StorageError):
+        desk.report(task, 50.0)
+
+
+def test_a_machines_fault_leaves_the_trial_and_stops_the_search(desk: Any) -> None:
+    task = desk.next_task()
+    desk.report(task, 50.0)
+    with pytest.raises(SearchError, match="trial 0 cannot go on: No space left on device"):
+        desk.ledger.end(0, Blocked("No space left on device"))
+    assert desk.ledger.closed
+    assert desk.trial(0).state.name == "RUNNING"
+
+
+def test_five_failures_alike_stop_the_search(open_desk: Any) -> None:
+    desk = open_desk(n_trials=20)
+    for number in range(4):
+        desk.next_task()
+        desk.ledger.end(number, Failed(f"RuntimeError: shape ({number}, 3) is wrong", "Trace"))
+    desk.next_task()
+    with pytest.raises(SearchError, match=r"all trials so far failed .*: RuntimeError: shape \(0"):
+        desk.ledger.end(4, Failed("RuntimeError: shape (4, 3) is wrong", "Trace"))
+    assert desk.ledger.next_task() is None
+    assert desk.states == ["FAIL"] * 5
+
+
+@pytest.mark.parametrize("odd", [Failed("KeyError: 'x'"), Completed({})])
+@pytest.mark.parametrize("place", [0, 2, 4])
+def test_failures_of_several_kinds_do_not(open_desk: Any, odd: Any, place: int) -> None:
+    desk = open_desk(n_trials=20)
+    for number in range(6):
+        desk.report(desk.next_task(), 50.0)
+        desk.ledger.end(number, odd if number == place else Failed("RuntimeError: no"))
+    assert not desk.ledger.closed
+
+
+def test_a_trial_whose_commit_failed_is_forgotten(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Optuna's cache would hand it out as one that a dead driver left."""
+    desk.next_task()
+    claims, own = desk.ledger.claims, desk.ledger.claims._own
+
+    def break_once(trial: Any) -> Any:
+        monkeypatch.setattr(claims, "_own", own)
+        raise StorageInternalError("the server went away")
+
+    monkeypatch.setattr(claims, "_own", break_once)
+    assert desk.next_task().number == 1
+    assert desk.states == ["RUNNING", "RUNNING"]

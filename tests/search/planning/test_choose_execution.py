@@ -1,0 +1,45 @@
+"""What a probe's timings come to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from search.planning import choose_execution as module
+from search.planning.job import resolve
+from search.run import make_parser
+from trainers.execution import Execution
+
+LARGE: Any = SimpleNamespace(shapes={"train_images": (50_000, 32, 32, 3)})
+
+
+def timing(threads: int, speed: float, precision: str = "bfloat16") -> dict[str, Any]:
+    execution = Execution(threads=threads, precision=precision).to_dict()
+    return {"execution": execution, "at_once": 2 // threads, "speed": speed}
+
+
+@pytest.mark.parametrize(
+    ("speeds", "threads"), [((100.0, 109.0), 1), ((100.0, 111.0), 2), ((100.0, 90.0), 1)]
+)
+def test_more_threads_a_trial_must_be_clearly_worth_it(
+    speeds: tuple[float, float], threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [timing(1, speeds[0]), timing(2, speeds[1]), timing(1, 50.0, "float32")]
+    found.sort(key=lambda item: -item["speed"])
+    asked: list[int] = []
+
+    def measure(job: Any, folder: Path) -> list[dict[str, Any]]:
+        asked.append(1)
+        return found
+
+    monkeypatch.setattr(module, "_measure", measure)
+    places = ("--results-dir", str(tmp_path), "--data-dir", str(tmp_path))
+    job = resolve(make_parser().parse_args(["--space", "wrn_sam", "--preset", "quick", *places]))
+    for _ in range(2):
+        choice = module.choose_execution(job, LARGE, tmp_path, lambda text: None)
+        assert choice.execution == Execution(threads=threads, precision="bfloat16")
+        assert choice.resources.concurrency == 2 // threads
+    assert asked == [1], "the second time, the finding is known"

@@ -1,0 +1,143 @@
+"""The study database: what it opens, what it hides, and reading while another writes."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from search.common.errors import StorageError, UserError, one_line
+from search.ledger.messages import Completed
+from search.storage.storage import hide_password, load_study, open_storage, watched
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("sqlite:///results/studies.db", "sqlite:///results/studies.db"),
+        ("sqlite:////tmp/studies.db", "sqlite:////tmp/studies.db"),
+        ("postgresql://user:secret@host:5432/db", "postgresql://user:***@host:5432/db"),
+        ("mysql+pymysql://user:secret@host/db?charset=utf8", "***@host/db?charset=utf8"),
+        ("postgresql://host/db?user=u&password=secret", "password=hidden"),
+        ("postgresql://user:secret@host:port/db", "…@host:port/db"),
+        ("user:se@cret@host", "…@host"),
+        ("results/study.log", "results/study.log"),
+    ],
+)
+def test_a_password_is_never_shown(url: str, shown: str) -> None:
+    assert shown in hide_password(url)
+    assert "secret" not in hide_password(url)
+
+
+def test_a_missing_driver_is_named_and_the_password_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "psycopg2", None)  # as if not installed
+    with pytest.raises(UserError) as caught:
+        open_storage("postgresql+psycopg2://user:secret@127.0.0.1:1/db")
+    assert "needs a database driver that is not installed" in str(caught.value)
+    assert "psycopg2" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_sqlite_file_is_made_with_its_folder(tmp_path: Path) -> None:
+    open_storage(f"sqlite:///{tmp_path}/new/studies.db")
+    assert tmp_path.joinpath("new/studies.db").is_file()
+
+
+@pytest.mark.parametrize("name", ["studies.db", "study.log"])
+def test_a_reader_makes_nothing(tmp_path: Path, name: str) -> None:
+    url = str(tmp_path / name) if name.endswith(".log") else f"sqlite:///{tmp_path}/{name}"
+    with pytest.raises(UserError, match=r"no study database at .*run a search first"):
+        open_storage(url, create=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_database_of_another_optuna_is_refused(tmp_path: Path) -> None:
+    import sqlite3
+
+    url = f"sqlite:///{tmp_path}/studies.db"
+    open_storage(url)
+    with sqlite3.connect(tmp_path / "studies.db") as database:
+        database.execute("UPDATE version_info SET schema_version = 3")
+        database.execute("UPDATE alembic_version SET version_num = 'v0.1'")
+    database.close()
+    with pytest.raises(UserError, match="cannot open the storage"):
+        open_storage(url)
+
+
+def test_loading_names_the_studies_that_exist(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/studies.db"
+    for name in ("one", "two"):
+        optuna.create_study(study_name=name, storage=open_storage(url))
+    assert load_study("two", url).study_name == "two"
+    with pytest.raises(UserError, match=r"no study 'three'.*\(there: one, two\)"):
+        load_study("three", url)
+
+
+def test_a_database_that_stops_working_is_one_line() -> None:
+    cause = RuntimeError("disk I/O\nerror")
+    with (
+        pytest.raises(StorageError) as caught,
+        watched("postgresql://user:secret@host/db"),
+    ):
+        raise OperationalError("SELECT 1", {}, cause)
+    text = one_line(caught.value)
+    assert "stopped working: disk I/O error; what was reported is kept" in text
+    assert "secret" not in text
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "journal"])
+def test_a_search_goes_on_in_a_file(tmp_path: Path, open_desk: Any, kind: str) -> None:
+    url = f"sqlite:///{tmp_path}/studies.db" if kind == "sqlite" else f"{tmp_path}/study.journal"
+    first = open_desk(open_storage(url), n_trials=2)
+    first.report(first.next_task(), 50.0, 60.0)
+    first.ledger.close()
+    first.lease.__exit__()
+    second = open_desk(open_storage(url), n_trials=2)
+    task = second.next_task()
+    assert (task.number, task.reported) == (0, 2)
+    second.report(task, 70.0, first=3)
+    second.ledger.end(0, Completed({"test_top1": 66.0}))
+    assert open_desk(open_storage(url)).trial(0).intermediate_values == {1: 50.0, 2: 60.0, 3: 70.0}
+
+
+def test_two_studies_share_a_database_without_meeting(tmp_path: Path, open_desk: Any) -> None:
+    storage = open_storage(f"sqlite:///{tmp_path}/studies.db")
+    other = optuna.create_study(study_name="other", storage=storage, direction="maximize")
+    other.ask()
+    desk = open_desk(storage, n_trials=1)
+    assert desk.next_task().number == 0
+    assert desk.ledger.next_task() is None
+    assert len(desk.study.get_trials()) == 1
+    assert len(other.get_trials()) == 1
+
+
+def test_reading_all_the_time_does_not_stop_the_writer(tmp_path: Path, open_desk: Any) -> None:
+    """As the dashboard does: a connection of its own, everything read again and again."""
+    url = f"sqlite:///{tmp_path}/studies.db"
+    desk = open_desk(open_storage(url), n_trials=6)
+    done, seen, problems = threading.Event(), [], []
+
+    def read() -> None:
+        try:
+            while not done.is_set():
+                study = optuna.load_study(study_name="study", storage=url)
+                seen.append(len(study.get_trials()))
+        except Exception as error:
+            problems.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    while (task := desk.ledger.next_task()) is not None:
+        if desk.report(task, *[50.0 + task.number] * 4):
+            desk.ledger.end(task.number, Completed({}))
+    done.set()
+    reader.join()
+    assert not problems
+    assert seen
+    assert desk.ledger.is_met()

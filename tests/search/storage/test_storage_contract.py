@@ -1,0 +1,24 @@
+"""Optuna's own contract for storages, over the one that a search writes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from optuna.storages import BaseStorage, get_storage
+from optuna.testing.pytest_storages import StorageTestCase
+
+from search.storage.database import StudyDatabase
+from search.storage.storage import open_storage
+
+pytestmark = pytest.mark.slow
+
+
+class TestStudyDatabase(StorageTestCase):
+    @pytest.fixture(params=["as it is", "behind Optuna's cache"])
+    def storage(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseStorage]:
+        opened = open_storage(f"sqlite:///{tmp_path}/studies.db", for_writing=True)
+        assert isinstance(opened, StudyDatabase)
+        yield opened if request.param == "as it is" else get_storage(opened)
+        opened.engine.dispose()

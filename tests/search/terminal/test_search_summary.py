@@ -1,0 +1,148 @@
+"""The end of a search in print, and the commands to go on with."""
+
+from __future__ import annotations
+
+import io
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.distributions import FloatDistribution
+from optuna.study import Study
+from optuna.trial import TrialState, create_trial
+from optuna_dashboard import get_note
+from rich.console import Console
+
+from search.dashboard import make_parser as dashboard_parser
+from search.ledger.events import FINISHED, INTERRUPTED
+from search.planning.job import Job, resolve
+from search.record.trials import spending
+from search.report import make_parser as report_parser
+from search.run import make_parser
+from search.terminal.search_summary import conclude, where
+
+
+@pytest.fixture(autouse=True)
+def no_storage_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
+
+
+@pytest.fixture
+def make_job(tmp_path: Path) -> Callable[..., Job]:
+    def make(*args: str) -> Job:
+        command = ["--space", "wrn_sam", "--preset", "quick", "--data-dir", str(tmp_path), *args]
+        return resolve(make_parser().parse_args(command))
+
+    return make
+
+
+def made_study() -> Study:
+    study = optuna.create_study(study_name="a study", direction="maximize")
+    study.set_user_attr("space", {"title": "WideResNet", "source": "report E"})
+    study.set_user_attr("preset", "quick")
+    study.set_user_attr("dataset", {"name": "digits"})
+    study.set_user_attr("baseline", {"lr": 0.1})
+    study.set_user_attr("identity", {"objective": "val_top1", "recipe": {"epochs": 6}})
+    reference = {"metric": "test_top1", "value": 84.36, "source": "report E", "setting": {}}
+    study.set_user_attr("references", [reference])
+    return study
+
+
+def trial(
+    lr: float, values: list[float], state: TrialState, reason: str
+) -> optuna.trial.FrozenTrial:
+    done = state == TrialState.COMPLETE
+    return create_trial(
+        state=state,
+        value=max(values) if done else None,
+        params={"lr": lr},
+        distributions={"lr": FloatDistribution(0.01, 1, log=True)},
+        user_attrs={"reason": reason, "wall_seconds": 10.0}
+        | ({"test_top1": 70.5, "test_loss": 0.25} if done else {}),
+        intermediate_values=dict(enumerate(values, start=1)),
+    )
+
+
+def printed(job: Job, study: Study, ended: str = FINISHED) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    conclude(console, job, study, ended, "python -m search.run --space wrn_sam")
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_best_recipe_and_published_are_printed(make_job: Callable[..., Job]) -> None:
+    study = made_study()
+    study.add_trial(trial(0.1, [10.0, 60.0], TrialState.COMPLETE, "completed"))
+    study.add_trial(trial(0.3, [20.0, 65.5], TrialState.COMPLETE, "completed"))
+    study.add_trial(trial(0.9, [5.0], TrialState.PRUNED, "pruned at epoch 1 of 6"))
+    study.add_trial(trial(0.8, [], TrialState.FAIL, "RuntimeError: [boom]"))
+    text = printed(make_job("--epochs", "6"), study)
+    for words in (
+        "best: trial 1",
+        "65.50",
+        "84.36",
+        "0.2500",
+        "trial 3 failed: RuntimeError: [boom]",
+    ):
+        assert words in text
+    assert "4 trials ended, 1 of them pruned: 5 epochs trained" in text
+    assert "5 saved by pruning (50 %)" in text
+    assert "65.50" in get_note(study)
+
+
+def test_a_study_without_a_completed_trial(make_job: Callable[..., Job]) -> None:
+    study = made_study()
+    study.add_trial(trial(0.8, [], TrialState.FAIL, "RuntimeError: boom"))
+    text = printed(make_job(), study, INTERRUPTED)
+    assert "no trial has completed yet" in text
+    assert "trial 0 failed: RuntimeError: boom" in text
+    assert "interrupted; nothing is lost, the same command goes on" in text
+
+
+def test_a_study_without_trials(make_job: Callable[..., Job]) -> None:
+    study = made_study()
+    assert "0 trials ended" in printed(make_job(), study, INTERRUPTED)
+    assert get_note(study) == ""
+
+
+def test_the_commands_have_the_flags_that_are_needed(
+    make_job: Callable[..., Job], tmp_path: Path
+) -> None:
+    assert where(make_job()) == ""
+    assert where(make_job("--results-dir", "my results")) == " --results-dir 'my results'"
+    elsewhere = f"sqlite:///{tmp_path}/x.db"
+    assert where(make_job("--storage", elsewhere)) == f" --storage {elsewhere}"
+
+
+def test_the_printed_commands_parse(make_job: Callable[..., Job]) -> None:
+    study = made_study()
+    study.add_trial(trial(0.1, [10.0], TrialState.COMPLETE, "completed"))
+    lines = printed(make_job("--results-dir", "my results"), study).splitlines()
+    for word, parser in (("report:", report_parser()), ("look:", dashboard_parser())):
+        (text,) = [line for line in lines if line.startswith(word)]
+        arguments = shlex.split(text)[4:]
+        assert parser.parse_args(arguments).results_dir == "my results"
+    (report,) = [line for line in lines if line.startswith("report:")]
+    assert report_parser().parse_args(shlex.split(report)[4:]).study_name == "a study"
+
+
+def test_a_storage_of_the_environment_needs_no_flag(
+    make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "postgresql://me:geheim@host/db"
+    monkeypatch.setenv("OPTUNA_STORAGE", url)
+    assert where(make_job()) == ""
+
+
+def test_a_password_is_not_printed(make_job: Callable[..., Job]) -> None:
+    text = printed(make_job("--storage", "postgresql://me:geheim@host/db"), made_study())
+    assert "geheim" not in text
+    assert "OPTUNA_STORAGE" in text
+
+
+def test_divergence_is_not_the_pruners_merit() -> None:
+    pruned = trial(0.1, [1.0, 2.0], TrialState.PRUNED, "pruned at epoch 2 of 6")
+    diverged = trial(0.9, [1.0], TrialState.PRUNED, "diverged in epoch 1")
+    spent = spending([pruned, diverged], 6)
+    assert (spent.pruned, spent.epochs_trained, spent.epochs_saved) == (2, 3, 4)

@@ -1,0 +1,117 @@
+"""What a worker tells of a trial: epochs, then one ending, whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from search.ledger.messages import (
+    Completed,
+    Diverged,
+    EpochDone,
+    Failed,
+    Message,
+    OutOfMemory,
+    Task,
+)
+from search.workers.train_task import train_task
+from trainers.config import TrainConfig
+from trainers.epoch_result import DivergedError
+
+Play = Callable[..., list[Message]]
+
+
+class Result:
+    """An epoch's result, as far as the search looks at it."""
+
+    def __init__(self, epoch: int):
+        self.epoch = epoch
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, "val_top1": 10.0 * self.epoch}
+
+
+@pytest.fixture
+def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
+    """Messages of a run of three epochs that raises ``error`` in the second."""
+
+    def run(error: BaseException | None = None, reported: int = 0) -> list[Message]:
+        class Run:
+            problems: tuple[str, ...] = ()
+
+            def __init__(self, config: Any, data: Path, execution: Any, folder: Path):
+                self.folder = folder
+
+            def results(self) -> Iterator[Result]:
+                yield Result(1)
+                if error is not None:
+                    raise error
+                yield from (Result(2), Result(3))
+
+            def usage(self) -> dict[str, float]:
+                return {"cpu_seconds": 1.0}
+
+            def test(self) -> Any:
+                return SimpleNamespace(figures=lambda: {"test_top1": 66.0})
+
+        monkeypatch.setattr("trainers.runs.training_run.TrainingRun", Run)
+        config = TrainConfig(depth=10, width=1).to_dict()
+        return list(train_task(Task(3, config, {}, "data", str(tmp_path), reported)))
+
+    return run
+
+
+def test_epochs_then_completion(play: Play) -> None:
+    *epochs, last = play()
+    assert [message.result["epoch"] for message in epochs] == [1, 2, 3]  # type: ignore[union-attr]
+    assert last == Completed({"test_top1": 66.0, "cpu_seconds": 1.0})
+
+
+def test_reported_epochs_are_not_told_again(play: Play) -> None:
+    messages = play(reported=2)
+    assert [m.result["epoch"] for m in messages if isinstance(m, EpochDone)] == [3]
+    assert isinstance(messages[-1], Completed)
+
+
+def test_all_epochs_reported_leaves_the_completion(play: Play) -> None:
+    assert [type(message) for message in play(reported=3)] == [Completed]
+
+
+@pytest.mark.parametrize(
+    ("error", "ending"),
+    [
+        (DivergedError(2, "training loss is nan"), Diverged),
+        (MemoryError(), OutOfMemory),
+        (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried\nto allocate"), OutOfMemory),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), OutOfMemory),
+        (RuntimeError("boom\nand more"), Failed),
+        (ValueError(), Failed),
+        (AssertionError("never"), Failed),
+    ],
+)
+def test_an_error_is_one_ending_after_the_epochs_before(
+    play: Play, error: BaseException, ending: type
+) -> None:
+    first, last = play(error)
+    assert isinstance(first, EpochDone)
+    assert type(last) is ending
+    assert "\n" not in last.reason
+    assert last.reason
+
+
+def test_a_failure_brings_its_traceback(play: Play) -> None:
+    last = play(RuntimeError("boom"))[-1]
+    assert isinstance(last, Failed)
+    assert last.reason == "RuntimeError: boom"
+    assert "Traceback" in last.traceback
+    assert "in results" in last.traceback
+
+
+def test_an_interrupt_is_no_ending(play: Play) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        play(KeyboardInterrupt())

@@ -1,0 +1,94 @@
+"""The figures of a finished network against scikit-learn and by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, confusion_matrix, recall_score, top_k_accuracy_score
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from trainers.config import TrainConfig
+from trainers.evaluation.evaluation import Evaluation, evaluate
+from trainers.losses import make_loss
+
+CLASSES = 7
+
+
+@pytest.fixture
+def outputs() -> tuple[Tensor, Tensor]:
+    """600 images: evaluation counts them in batches of 256, 256 and 88."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(600, CLASSES, generator=generator)
+    labels = torch.randint(CLASSES, (600,), generator=generator)
+    logits[torch.arange(600), labels] += 1
+    return logits, labels
+
+
+def evaluated(logits: Tensor, labels: Tensor) -> Evaluation:
+    return evaluate(logits, labels, make_loss(TrainConfig(loss="cross_entropy")), seconds=1.5)
+
+
+def test_accuracies_confusion_and_classes_are_scikit_learns(outputs) -> None:
+    logits, labels = outputs
+    found = evaluated(logits, labels)
+    called, right, scores = logits.argmax(dim=1).numpy(), labels.numpy(), logits.numpy()
+    assert found.top1 == pytest.approx(100 * accuracy_score(right, called))
+    assert found.top5 == pytest.approx(100 * top_k_accuracy_score(right, scores, k=5))
+    np.testing.assert_array_equal(found.confusion, confusion_matrix(right, called))
+    assert found.per_class == pytest.approx(100 * recall_score(right, called, average=None))
+    assert (found.images, found.seconds) == (600, 1.5)
+
+
+def test_both_conventions_of_the_loss(outputs) -> None:
+    logits, labels = outputs
+    found = evaluated(logits, labels)
+    losses = F.cross_entropy(logits.double(), labels, reduction="none")
+    assert found.loss == pytest.approx(float(losses.mean()), rel=1e-6)
+    means = [float(losses[a:b].mean()) for a, b in ((0, 256), (256, 512), (512, 600))]
+    assert found.loss_batch_sum == pytest.approx(sum(means) / 600, rel=1e-6)
+
+
+def test_the_loss_is_in_the_unit_of_training(outputs) -> None:
+    logits, labels = outputs
+    loss = make_loss(TrainConfig(loss="smoothed_kl", label_smoothing=0.1))
+    found = evaluate(logits, labels, loss, seconds=0.0)
+    assert found.loss == pytest.approx(float(loss(logits, labels).mean()), rel=1e-6)
+
+
+def test_a_class_without_images_has_no_accuracy(outputs) -> None:
+    logits, labels = outputs
+    found = evaluated(logits, labels.masked_fill(labels == 3, 2))
+    assert math.isnan(found.per_class[3])
+    assert not any(math.isnan(value) for i, value in enumerate(found.per_class) if i != 3)
+    assert np.shape(found.confusion) == (CLASSES, CLASSES)
+
+
+def test_rows_of_the_confusion_are_the_right_classes() -> None:
+    logits = F.one_hot(torch.tensor([0, 1, 1]), 2).float()
+    assert evaluated(logits, torch.tensor([0, 0, 1])).confusion == ((1, 1), (0, 1))
+
+
+def test_figures_are_named_as_a_study_records_them(outputs) -> None:
+    found = evaluated(*outputs)
+    assert found.figures() == {
+        "test_top1": found.top1,
+        "test_top5": found.top5,
+        "test_loss": found.loss,
+        "test_loss_batch_sum": found.loss_batch_sum,
+        "test_seconds": 1.5,
+    }
+
+
+def test_the_sum_of_batch_means_depends_on_the_batch_alone(outputs) -> None:
+    logits, labels = outputs
+    loss = make_loss(TrainConfig(loss="cross_entropy"))
+    by_64 = evaluate(logits, labels, loss, seconds=0, batch_size=64)
+    losses = F.cross_entropy(logits, labels, reduction="none").double()
+    means = [part.mean() for part in losses.split(64)]
+    assert len(means) == 10
+    assert by_64.loss_batch_sum == pytest.approx(float(sum(means)) / 600, rel=1e-6)
+    assert by_64.loss == evaluated(logits, labels).loss

@@ -1,0 +1,145 @@
+"""Schedules against torch's own schedulers; early stopping by hand."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+
+from trainers.config import TrainConfig
+from trainers.optim.schedules import best_epoch, learning_rate, stops_early
+
+
+def rates(config: TrainConfig) -> list[float]:
+    """Of every epoch; the losses do not matter but to ``plateau``."""
+    return [learning_rate(config, [1.0] * done) for done in range(config.epochs)]
+
+
+def optimizer(lr: float) -> torch.optim.SGD:
+    return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
+
+
+def test_constant_stays() -> None:
+    assert rates(TrainConfig(lr=0.3, epochs=5, schedule="constant")) == [0.3] * 5
+
+
+def test_starts_at_the_scaled_rate() -> None:
+    options = {"lr": 0.1, "batch_size": 256, "lr_base_batch": 128, "epochs": 4}
+    for schedule in ("constant", "cosine", "piecewise", "plateau"):
+        assert rates(TrainConfig(schedule=schedule, **options))[0] == pytest.approx(0.2)
+
+
+def test_piecewise_of_report_e_drops_after_40_100_140_and_170_epochs() -> None:
+    found = rates(TrainConfig(lr=0.1, epochs=200, schedule="piecewise", decay_factor=0.2))
+    lengths = [40, 60, 40, 30, 30]
+    expected = [0.1 * 0.2**i for i, length in enumerate(lengths) for _ in range(length)]
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "drops"),
+    [
+        (10, [2, 5, 7, 9]),  # 0.85 · 10 = 8.5: the ninth epoch begins before it
+        (16, [4, 8, 12, 14]),  # 3.2, 8, 11.2, 13.6
+        (20, [4, 10, 14, 17]),
+        (100, [20, 50, 70, 85]),
+        (300, [60, 150, 210, 255]),
+        (1, []),
+    ],
+)
+def test_piecewise_at_other_lengths(epochs: int, drops: list[int]) -> None:
+    found = rates(TrainConfig(lr=1.0, epochs=epochs, schedule="piecewise", decay_factor=0.5))
+    assert [done for done in range(1, epochs) if found[done] < found[done - 1]] == drops
+    assert found[-1] == 0.5 ** len(drops)
+
+
+@pytest.mark.parametrize(
+    ("milestones", "epochs"), [((0.29,), 100), ((0.1, 0.3, 0.7), 10), ((0.07, 0.14), 100)]
+)
+def test_a_milestone_on_a_whole_epoch_is_not_lost_to_rounding(milestones, epochs) -> None:
+    """0.29 · 100 is 28.999999999999996, 0.07 · 100 is 7.000000000000001 in floats."""
+    found = rates(TrainConfig(epochs=epochs, schedule="piecewise", milestones=milestones))
+    drops = [done for done in range(1, epochs) if found[done] < found[done - 1]]
+    assert drops == [round(m * epochs) for m in milestones]
+
+
+@pytest.mark.parametrize(("lr", "epochs"), [(0.1, 200), (0.7, 17), (1e-3, 1)])
+def test_cosine_is_torchs(lr: float, epochs: int) -> None:
+    base = optimizer(lr)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(base, T_max=epochs)
+    expected = []
+    for _ in range(epochs):
+        expected.append(base.param_groups[0]["lr"])
+        base.step()
+        scheduler.step()
+    found = rates(TrainConfig(lr=lr, epochs=epochs, schedule="cosine"))
+    # torch goes on from the rate before, so its roundings add up to some 1e-13 of the rate.
+    assert found == pytest.approx(expected, rel=1e-12, abs=1e-15 * lr)
+
+
+def loss_series(seed: int) -> list[float]:
+    """Falling, level and rising stretches, with equal values and tiny steps among them."""
+    draw = random.Random(seed)
+    losses, value = [], 2.0
+    for _ in range(60):
+        value = max(0.01, value + draw.choice([-0.2, -1e-4, -1e-5, 0.0, 0.0, 0.05]))
+        losses.append(draw.choice([value, value, value + draw.random()]))
+    return losses
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    ("patience", "factor", "min_lr"), [(0, 0.5, 0.0), (3, 0.1, 1e-3), (10, 0.1, 1e-5), (2, 0.9, 1)]
+)
+def test_plateau_is_torchs(seed: int, patience: int, factor: float, min_lr: float) -> None:
+    base = optimizer(0.015)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        base, mode="min", patience=patience, factor=factor, min_lr=min_lr
+    )
+    config = TrainConfig(
+        lr=0.015,
+        schedule="plateau",
+        plateau_patience=patience,
+        decay_factor=factor,
+        min_lr=min_lr,
+    )
+    losses = loss_series(seed)
+    for done, loss in enumerate(losses):
+        assert learning_rate(config, losses[:done]) == base.param_groups[0]["lr"]
+        scheduler.step(loss)
+
+
+def test_plateau_of_report_d_by_hand() -> None:
+    config = TrainConfig(
+        lr=0.015, schedule="plateau", plateau_patience=10, decay_factor=0.1, min_lr=1e-5
+    )
+    level = [1.0] * 11  # the first sets the best, ten are waited for
+    assert learning_rate(config, level) == 0.015
+    assert learning_rate(config, [*level, 1.0]) == pytest.approx(0.0015)
+    assert learning_rate(config, [1.0] * 100) == 1e-5
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "expected"),
+    [([], 0), ([5.0], 1), ([1.0, 3.0, 2.0], 2), ([3.0, 3.0], 1), ([1.0, 2.0, 2.0, 1.0], 2)],
+)
+def test_the_best_epoch_is_the_first_of_equals(accuracies: list[float], expected: int) -> None:
+    assert best_epoch(accuracies) == expected
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "stops"),
+    [
+        ([], False),
+        ([50, 40, 40], False),  # two epochs without improvement: the patience
+        ([50, 40, 40, 40], True),  # three: exceeded
+        ([50, 50, 50, 50], True),  # equal is no improvement
+        ([50, 40, 40, 51], False),
+        ([50, 40, 40, 51, 51, 51], False),
+        ([50, 40, 40, 51, 51, 51, 51], True),
+    ],
+)
+def test_early_stopping_when_the_counter_exceeds_its_patience(accuracies, stops) -> None:
+    assert stops_early(TrainConfig(early_stopping=2), accuracies) is stops
+    assert stops_early(TrainConfig(early_stopping=0), accuracies) is False

@@ -1,0 +1,316 @@
+"""A run in its folder: what lies there, and how it goes on after every kind of accident."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from trainers.data import prepare
+from trainers.epoch_result import DivergedError, EpochResult
+from trainers.execution import Execution
+from trainers.runs.checkpoint import LATEST, PREVIOUS, read_checkpoint
+from trainers.runs.training_run import BEST, HISTORY, TEST, TrainingRun, read_history
+
+Open = Callable[..., TrainingRun]
+LEARNS = {"epochs": 4, "lr": 1.0, "batch_size": 60}  # too fast: its second epoch is the best
+
+
+@pytest.fixture
+def open_run(tiny_config, digits_folder: Path, tmp_path: Path) -> Open:
+    """Opens the run of the tiny configuration, with ``changes``, in one and the same folder."""
+
+    def make(execution: Execution | None = None, **changes) -> TrainingRun:
+        config = tiny_config(**{**LEARNS, **changes})
+        return TrainingRun(config, digits_folder, execution or Execution(), tmp_path / "run")
+
+    return make
+
+
+@pytest.fixture
+def small_digits(digits_folder: Path, tmp_path: Path) -> Path:
+    """The prepared digits without the last test image."""
+    arrays = {
+        name: np.load(digits_folder / f"{name}.npy")
+        for name in ("train_images", "train_labels", "test_images", "test_labels")
+    }
+    for name in ("test_images", "test_labels"):
+        arrays[name] = arrays[name][:-1]
+    np.savez(tmp_path / "small.npz", **arrays)
+    return prepare(tmp_path / "small.npz", tmp_path / "data")
+
+
+def stopped_after(run: TrainingRun, epochs: int) -> list[EpochResult]:
+    """As if killed: what is on disk is all that is left."""
+    results = run.results()
+    taken = [next(results) for _ in range(epochs)]
+    results.close()
+    return taken
+
+
+def same_curve(some: list[EpochResult], others: list[EpochResult]) -> bool:
+    return all(a.same_curve(b) for a, b in zip(some, others, strict=True))
+
+
+def damage(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+@pytest.fixture(scope="module")
+def whole_run(tiny_config, digits_folder: Path, tmp_path_factory) -> TrainingRun:
+    """Trained without interruption in a folder of its own, and tested."""
+    folder = tmp_path_factory.mktemp("whole")
+    run = TrainingRun(tiny_config(**LEARNS), digits_folder, Execution(), folder)
+    list(run.results())
+    return run
+
+
+@pytest.fixture
+def whole(whole_run: TrainingRun) -> list[EpochResult]:
+    return whole_run.trainer.history
+
+
+def test_the_second_epoch_of_the_example_is_the_best(whole: list[EpochResult]) -> None:
+    accuracies = [result.val_top1 for result in whole]
+    assert accuracies.index(max(accuracies)) == 1
+
+
+def test_leaves_its_files_and_no_others(open_run: Open) -> None:
+    run = open_run()
+    list(run.results())
+    expected = {LATEST, PREVIOUS, BEST, HISTORY}
+    assert set(os.listdir(run.folder)) == expected
+    run.test()
+    assert set(os.listdir(run.folder)) == expected | {TEST}
+    assert run.problems == []
+
+
+def test_history_file_equals_the_results(open_run: Open) -> None:
+    run = open_run()
+    results = list(run.results())
+    assert read_history(run.folder) == [result.to_dict() for result in results]
+    lines = (run.folder / HISTORY).read_text().splitlines()
+    assert lines[0].split(",") == list(results[0].to_dict())
+    assert len(lines) == 1 + 4
+
+
+def test_an_epoch_is_on_disk_before_it_is_given_out(open_run: Open) -> None:
+    run = open_run()
+    for count, result in enumerate(run.results(), start=1):
+        assert read_history(run.folder)[-1] == result.to_dict()
+        assert len(read_checkpoint(run.folder / LATEST)["trainer"]["history"]) == count
+
+
+def test_a_history_line_still_being_written_does_not_count(open_run: Open) -> None:
+    run = open_run()
+    rows = [result.to_dict() for result in run.results()]
+    path = run.folder / HISTORY
+    content = path.read_bytes()
+    ends = [place + 1 for place, byte in enumerate(content) if byte == ord("\n")]
+    for length in [*range(ends[0] + 2), *range(ends[-2] - 2, len(content) + 1)]:
+        path.write_bytes(content[:length])
+        complete = sum(end <= length for end in ends)
+        assert read_history(run.folder) == rows[: max(0, complete - 1)]
+
+
+def test_no_history_is_an_empty_one(tmp_path: Path) -> None:
+    assert read_history(tmp_path) == []
+
+
+def test_test_file_holds_the_evaluation_of_the_best_epoch(open_run: Open) -> None:
+    run = open_run()
+    list(run.results())
+    evaluation = run.test()
+    content = json.loads((run.folder / TEST).read_text())
+    assert content["classes"] == [str(digit) for digit in range(10)]
+    assert content["top1"] == evaluation.top1
+    assert content["confusion"] == [list(row) for row in evaluation.confusion]
+    assert content["images"] == 100
+    best = read_checkpoint(run.folder / BEST)["model"]
+    for name, value in run.trainer.model.state_dict().items():
+        assert torch.equal(value, best[name]), name
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_goes_on_where_it_was_stopped(open_run: Open, whole_run, whole, epochs: int) -> None:
+    first = stopped_after(open_run(), epochs)
+    resumed = open_run()
+    assert resumed.trainer.history == first
+    results = list(resumed.results())
+    assert results[:epochs] == first  # even their times
+    assert same_curve(results, whole)
+    assert read_history(resumed.folder) == [result.to_dict() for result in results]
+    assert resumed.problems == []
+    expected, found = whole_run.test(), resumed.test()
+    assert (found.top1, found.loss) == (expected.top1, expected.loss)
+
+
+@pytest.mark.parametrize("epochs", [2, 3, 4])
+def test_a_torn_checkpoint_costs_one_epoch_and_changes_nothing(
+    open_run: Open, whole_run, whole, epochs: int
+) -> None:
+    stopped_after(open_run(), epochs)
+    damage(open_run().folder / LATEST)
+    resumed = open_run()
+    assert len(resumed.trainer.history) == epochs - 1
+    assert len(resumed.problems) == 1
+    assert "truncated" in resumed.problems[0]
+    assert same_curve(list(resumed.results()), whole)
+    expected, found = whole_run.test(), resumed.test()
+    assert (found.top1, found.loss) == (expected.top1, expected.loss)
+
+
+def test_without_any_whole_checkpoint_it_begins_again(open_run: Open, whole) -> None:
+    stopped_after(open_run(), 3)
+    for name in (LATEST, PREVIOUS):
+        damage(open_run().folder / name)
+    resumed = open_run()
+    assert resumed.trainer.history == []
+    assert len(resumed.problems) == 2
+    assert same_curve(list(resumed.results()), whole)
+
+
+def test_a_torn_history_file_is_written_anew(open_run: Open) -> None:
+    stopped_after(open_run(), 3)
+    damage(open_run().folder / HISTORY)
+    resumed = open_run()
+    results = list(resumed.results())
+    assert read_history(resumed.folder) == [result.to_dict() for result in results]
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({"lr": 0.1}, "lr was 1.0, now 0.1"),
+        ({"seed": 1}, "seed was 0, now 1"),
+        ({"execution": Execution(channels_last=False)}, "channels_last was True, now False"),
+    ],
+)
+def test_the_checkpoint_of_another_setting_is_passed_over(
+    open_run: Open, changes, difference: str
+) -> None:
+    stopped_after(open_run(), 2)
+    other = open_run(**changes)
+    assert other.trainer.history == []
+    assert other.problems == [
+        f"{other.folder}: its checkpoint is of another configuration: {difference}"
+    ]
+    assert [result.epoch for result in other.results()] == [1, 2, 3, 4]
+    assert open_run(**changes).problems == []
+
+
+def test_the_checkpoint_of_other_data_is_passed_over(
+    open_run: Open, tiny_config, small_digits: Path
+) -> None:
+    run = open_run()
+    stopped_after(run, 2)
+    other = TrainingRun(tiny_config(**LEARNS), small_digits, Execution(), run.folder)
+    assert other.trainer.history == []
+    assert len(other.problems) == 1
+
+
+def test_damaged_best_weights_are_not_needed_while_the_newest_are_the_best(
+    open_run: Open, whole
+) -> None:
+    stopped_after(open_run(), 1)
+    damage(open_run().folder / BEST)
+    resumed = open_run()
+    assert len(resumed.trainer.history) == 1
+    assert same_curve(list(resumed.results()), whole)
+
+
+def test_lost_best_weights_are_trained_again(open_run: Open, whole) -> None:
+    stopped_after(open_run(), 4)
+    damage(open_run().folder / BEST)
+    resumed = open_run()
+    assert resumed.trainer.history == []
+    assert "truncated" in resumed.problems[0]
+    assert same_curve(list(resumed.results()), whole)
+
+
+def test_best_weights_of_another_epoch_are_not_taken(open_run: Open) -> None:
+    run = open_run()
+    stopped_after(run, 1)
+    early = (run.folder / BEST).read_bytes()
+    stopped_after(open_run(), 4)
+    (run.folder / BEST).write_bytes(early)
+    resumed = open_run()
+    assert resumed.trainer.history == []
+    assert "not the weights of this run's best epoch" in resumed.problems[0]
+
+
+def test_a_finished_run_is_given_again_without_training(open_run: Open) -> None:
+    run = open_run()
+    first, evaluation, usage = list(run.results()), run.test(), run.usage()
+    before = (run.folder / LATEST).read_bytes()
+    again = open_run()
+    assert list(again.results()) == first
+    found = again.test()
+    assert (found.top1, found.loss) == (evaluation.top1, evaluation.loss)
+    assert (run.folder / LATEST).read_bytes() == before
+    cpu_seconds = again.usage()["cpu_seconds"]
+    assert 0 < cpu_seconds <= usage["cpu_seconds"]
+
+
+def test_divergence_leaves_the_epochs_before_it(
+    open_run: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = open_run()
+    results = run.results()
+    next(results)
+
+    def diverge() -> EpochResult:
+        raise DivergedError(2, "training loss is nan")
+
+    monkeypatch.setattr(run.trainer, "train_epoch", diverge)
+    with pytest.raises(DivergedError, match="epoch 2"):
+        next(results)
+    assert len(read_history(run.folder)) == 1
+    assert len(open_run().trainer.history) == 1
+
+
+def test_usage_before_the_first_epoch_is_the_size_of_the_model(open_run: Open) -> None:
+    run = open_run()
+    usage = run.usage()
+    parameters = sum(p.numel() for p in run.trainer.model.parameters())
+    assert set(usage) == {"parameters", "macs", "seconds_per_epoch"}
+    assert usage["parameters"] == parameters
+    assert usage["macs"] > parameters
+    assert usage["seconds_per_epoch"] == 0
+
+
+def test_usage_of_a_run_is_plausible(open_run: Open) -> None:
+    run = open_run()
+    results = list(run.results())
+    usage = run.usage()
+    seconds = sum(result.seconds + result.val_seconds for result in results)
+    assert set(usage) == {
+        "cpu_seconds",
+        "wall_seconds",
+        "cpu_utilization",
+        "peak_memory_mb",
+        "parameters",
+        "macs",
+        "seconds_per_epoch",
+    }
+    assert usage["seconds_per_epoch"] == pytest.approx(seconds / 4)
+    assert usage["wall_seconds"] >= seconds
+    assert 0 < usage["cpu_seconds"] < 20 * usage["wall_seconds"]
+    run.test()
+    assert run.usage() == usage  # the test is no part of training
+
+
+def test_usage_of_a_resumed_run_adds_up(open_run: Open) -> None:
+    first = open_run()
+    stopped_after(first, 3)
+    used = read_checkpoint(first.folder / LATEST)["usage"]
+    resumed = open_run()
+    assert resumed.usage()["cpu_seconds"] == used["cpu_seconds"]
+    list(resumed.results())
+    assert resumed.usage()["cpu_seconds"] > used["cpu_seconds"]
+    assert resumed.usage()["wall_seconds"] > used["wall_seconds"]

@@ -1,0 +1,31 @@
+"""Files that are never seen half-written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from trainers.failpoints import fault_point
+
+
+def remove_partials(folder: Path) -> None:
+    """What killed processes had begun to write in ``folder``."""
+    for partial in folder.glob("*.tmp"):
+        partial.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
+    """``path`` holds the old content or the new, never a part, even if the power fails."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(partial, "wb") as file:
+            file.write(content[: len(content) // 2])
+            fault_point("file half written")
+            file.write(content[len(content) // 2 :])
+            file.flush()
+            os.fsync(file.fileno())
+        fault_point("file written")
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,83 @@
+"""Loss, top-1 and top-5 over batches, worked out many batches at a time on the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trainers.losses import Loss
+
+BATCHES_A_FLUSH = 64
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Mean loss over images, accuracies in %, and the spread over batches of both."""
+
+    loss: float
+    loss_std: float
+    top1: float
+    top1_std: float
+    top5: float
+
+
+def label_ranks(logits: Tensor, labels: Tensor) -> Tensor:
+    """How many classes stand before the label: (N, K), (N,) → (N,) int64; 0 is top-1.
+
+    An equal score of an earlier class stands before, as it does for argmax; a label whose score
+    is not a number stands last.
+    """
+    score = logits.gather(1, labels[:, None])
+    classes = torch.arange(logits.shape[1], device=logits.device)
+    before = (logits > score) | ((logits == score) & (classes < labels[:, None]))
+    return before.sum(dim=1) + torch.isnan(score[:, 0]) * logits.shape[1]
+
+
+class RunningMetrics:
+    """Collects logits batch by batch; the host waits only in ``summary``.
+
+    With fewer than five classes top-5 counts every image.
+    """
+
+    def __init__(self, loss: Loss):
+        self._loss = loss
+        self._logits: list[Tensor] = []
+        self._labels: list[Tensor] = []
+        self._rows: list[Tensor] = []
+
+    def add(self, logits: Tensor, labels: Tensor) -> None:
+        """One batch: ``logits`` (N, K), ``labels`` (N,). Keeps a reference, copies nothing."""
+        self._logits.append(logits.detach())
+        self._labels.append(labels)
+        if len(self._logits) == BATCHES_A_FLUSH:
+            self._flush()
+
+    @torch.no_grad()
+    def _flush(self) -> None:
+        sizes = torch.tensor([len(labels) for labels in self._labels])
+        logits, labels = torch.cat(self._logits).float(), torch.cat(self._labels)
+        ranks = label_ranks(logits, labels)
+        columns = [torch.ones_like(ranks), self._loss(logits, labels), ranks < 1, ranks < 5]
+        values = torch.stack([column.double() for column in columns], dim=1)
+        batch = torch.repeat_interleave(torch.arange(len(sizes)), sizes).to(values.device)
+        self._rows.append(values.new_zeros(len(sizes), 4).index_add_(0, batch, values))
+        self._logits, self._labels = [], []
+
+    def rows(self) -> Tensor:
+        """(batches, 4) float64: images, sum of losses, right at 1, right at 5."""
+        if self._logits:
+            self._flush()
+        return torch.cat(self._rows)
+
+    def summary(self) -> Summary:
+        """The figures of all batches added."""
+        return summarize_rows(self.rows().cpu())
+
+
+def summarize_rows(rows: Tensor) -> Summary:
+    """Means over images and spread over batches of rows as ``RunningMetrics.rows`` gives them."""
+    loss, top1, top5 = (rows[:, 1:].sum(dim=0) / rows[:, 0].sum()).tolist()
+    spread = (rows[:, 1:] / rows[:, :1]).std(dim=0, correction=0).tolist()
+    return Summary(loss, spread[0], 100 * top1, 100 * spread[1], 100 * top5)

@@ -1,0 +1,1 @@
+"""One configuration trained in one folder: checkpoints, history, resume."""

@@ -1,0 +1,87 @@
+"""Checkpoints that are whole or refused: written atomically, recognised by version and checksum.
+
+A file is a line of JSON (version, SHA-256 and length of what follows), then what ``torch.save``
+wrote. It loads with ``weights_only=True``: nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import pickle
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainers.atomic_files import write_atomically
+from trainers.failpoints import fault_point
+
+KEY, VERSION = "sharpsearch_checkpoint", 1
+LATEST, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
+
+
+class CheckpointError(ValueError):
+    """A file that is no checkpoint of ours, or not whole; says which and why."""
+
+
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Saves tensors and plain values."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    payload = buffer.getvalue()
+    digest = hashlib.sha256(payload).hexdigest()
+    head = {KEY: VERSION, "sha256": digest, "bytes": len(payload)}
+    write_atomically(path, json.dumps(head).encode() + b"\n" + payload)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """What was saved, on the CPU. Raises ``CheckpointError`` for anything but a whole file."""
+    with open(path, "rb") as file:
+        head = _parse_head(path, file.readline(1000))
+        payload = file.read()
+    if head[KEY] != VERSION:
+        raise CheckpointError(f"{path}: version must be {VERSION}, got {head[KEY]}")
+    if len(payload) != head.get("bytes"):
+        raise CheckpointError(f"{path}: truncated, {len(payload)} of {head.get('bytes')} bytes")
+    if hashlib.sha256(payload).hexdigest() != head.get("sha256"):
+        raise CheckpointError(f"{path}: damaged, its checksum does not match")
+    try:
+        return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError) as error:
+        raise CheckpointError(f"{path}: refused, more than tensors and plain values") from error
+
+
+def _parse_head(path: Path, line: bytes) -> dict[str, Any]:
+    try:
+        head = json.loads(line)
+    except ValueError:
+        head = None
+    if not isinstance(head, dict) or KEY not in head:
+        raise CheckpointError(f"{path}: not a checkpoint of this program")
+    return head
+
+
+def rotate_and_write(folder: Path, state: dict[str, Any]) -> None:
+    """The newest checkpoint of ``folder``; the one before it is kept."""
+    latest = folder / LATEST
+    with suppress(FileNotFoundError):  # none yet, or a dead driver's worker was at it just now
+        os.replace(latest, folder / PREVIOUS)
+    fault_point("checkpoint rotated")
+    write_checkpoint(latest, state)
+
+
+def read_newest(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
+    """The newest whole checkpoint of ``folder``, or None; and why newer ones were passed over."""
+    problems: list[str] = []
+    for name in (LATEST, PREVIOUS):
+        try:
+            return read_checkpoint(folder / name), problems
+        except FileNotFoundError:
+            continue
+        except (CheckpointError, OSError) as error:
+            problems.append(str(error))
+    return None, problems
