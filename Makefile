@@ -1,6 +1,8 @@
 # make search    search a space, in a .venv that this makes   (SPACE=wrn_sam ARGS="--n-trials 20")
-# make test      the test suite
-# make faults    the driver killed at every step and at random moments; minutes
+# make test      the test suite, two tests at a time: 4 minutes on 2 cores   (ARGS="-m 'not slow'")
+# make test-other-processor   trainer's tests, and a search, in the arithmetic of an older processor
+# make faults    the driver killed at every step and at random moments: half an hour
+# make bench-smoke   every benchmark at its smallest size: 2 minutes
 # make lint      ruff and mypy
 # make bench     all benchmarks against their peers: under 20 minutes on a quiet machine
 
@@ -11,16 +13,26 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: search test faults lint bench clean
+OTHER_PROCESSOR := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := --numprocesses 2 --dist loadfile
+
+.PHONY: search test test-other-processor faults bench-smoke lint bench clean
 
 search: $(READY)
 	$(BIN)/python -m search.run --space $(SPACE) $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(PARALLEL) $(ARGS)
+
+test-other-processor: $(READY)
+	$(OTHER_PROCESSOR) $(PYTEST) $(PARALLEL) tests/trainers tests/search/test_lifecycle.py $(ARGS)
 
 faults: $(READY)
-	$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
+	$(PYTEST) tests/faults $(ARGS)
+
+bench-smoke: $(READY)
+	$(PYTEST) tests/benchmarks $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -15,6 +15,15 @@ from PIL import Image
 REPOSITORY = Path(__file__).resolve().parents[1]
 FEW_CLASSES = ("airplane", "cat", "frog", "ship")
 FEW_TRAIN, FEW_TEST = 100, 25  # images of each class
+TARGETS = {"benchmarks": "make bench-smoke", "faults": "make faults"}  # folders with their own
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A folder with a target of its own is collected only where the command line names it."""
+    if collection_path.parent != Path(__file__).parent or collection_path.name not in TARGETS:
+        return None
+    named = (config.invocation_params.dir / part.split("::")[0] for part in config.args)
+    return None if any(path.is_relative_to(collection_path) for path in named) else True
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_sqlite_locked_for_half_a_minute(
     start: Any, snapshot: Any, undisturbed: Any, tmp_path: Path
 ) -> None:
@@ -115,7 +115,7 @@ def ended(server: Server) -> int:
         return 0
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["fast", "immediate"])
 def test_postgresql_started_again_in_mid_search(
     start: Any, undisturbed: Any, server: Server, tmp_path: Path, how: str
@@ -133,7 +133,7 @@ def test_postgresql_started_again_in_mid_search(
     assert folder.with_name("results.log").read_text().count("the study database is back") == 2
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_two_drivers_start_at_once_on_postgresql(
     start: Any, undisturbed: Any, server: Server, tmp_path: Path
 ) -> None:
@@ -146,7 +146,7 @@ def test_two_drivers_start_at_once_on_postgresql(
     assert driving.snapshot(read(server)) == undisturbed("invented", *flags)
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_a_killed_driver_goes_on_on_postgresql(
     run: Any, undisturbed: Any, server: Server, tmp_path: Path
 ) -> None:

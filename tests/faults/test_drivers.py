@@ -47,7 +47,7 @@ def test_two_drivers_share_the_work_and_meet_the_total(
     assert len(owners) == 2
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_of_two_drivers_one_is_killed_over_and_over(
     start: Any, run: Any, snapshot: Any, undisturbed: Any, tmp_path: Path, kills: int
 ) -> None:
@@ -134,7 +134,7 @@ STRIKES = [
 ]
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 @pytest.mark.parametrize(("victim", "number", "message"), STRIKES)
 @pytest.mark.parametrize("epoch", [2, 9])
 def test_ray_loses_a_process(
@@ -159,7 +159,7 @@ def test_ray_loses_a_process(
     wait_for(lambda: gone(seen), 10)
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 @pytest.mark.parametrize("strikes", [3])
 def test_a_worker_that_dies_too_often_fails_its_trial_alone(
     start: Any, snapshot: Any, undisturbed: Any, tmp_path: Path, strikes: int
@@ -179,7 +179,7 @@ def test_a_worker_that_dies_too_often_fails_its_trial_alone(
     assert [t for t in trials if t["number"] != 1] == [t for t in expected if t["number"] != 1]
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_the_driver_is_killed_at_random_moments_with_ray(
     start: Any, snapshot: Any, undisturbed: Any, tmp_path: Path, kills: int
 ) -> None:

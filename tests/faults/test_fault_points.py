@@ -71,7 +71,7 @@ def test_killed_at(
     check(run, snapshot, tmp_path, undisturbed(work), work, f"{point}:{nth}")
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 @pytest.mark.parametrize(("work", "point", "nth"), EVERY)
 def test_killed_at_every_point(
     run: Any, snapshot: Any, undisturbed: Any, tmp_path: Path, work: str, point: str, nth: int
@@ -79,7 +79,7 @@ def test_killed_at_every_point(
     check(run, snapshot, tmp_path, undisturbed(work), work, f"{point}:{nth}")
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 @pytest.mark.parametrize("work", ["invented", "trained"])
 def test_killed_at_random_moments(
     start: Callable[..., BaseProcess],

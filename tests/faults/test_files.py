@@ -54,7 +54,7 @@ def finish(start: Any, folder: Path, work: str) -> int:
     return process.exitcode
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [600, 900, 1200, 2000])
 def test_a_full_disk(
     start: Any, snapshot: Any, undisturbed: Any, small_disk: Any, size: int
@@ -67,7 +67,7 @@ def test_a_full_disk(
     assert snapshot(folder) == undisturbed("trained")
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_a_read_only_disk(
     start: Any, run: Any, snapshot: Any, undisturbed: Any, small_disk: Any
 ) -> None:
@@ -120,7 +120,7 @@ def foreign(file: Path) -> None:
     shutil.copy(file.parent.parent / "00000" / "checkpoint.pt", file)
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 @pytest.mark.parametrize("files", [("checkpoint.pt",), ("checkpoint.pt", "checkpoint.previous.pt")])
 @pytest.mark.parametrize("damage", [torn, flipped, empty, foreign])
 def test_a_damaged_checkpoint(
@@ -140,7 +140,7 @@ def test_a_damaged_checkpoint(
     assert snapshot(folder) == undisturbed("trained")
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_lost_best_weights_are_trained_again(
     run: Any, snapshot: Any, undisturbed: Any, tmp_path: Path
 ) -> None:
