@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     shape = image_shape(args, args.dataset or space.preset.dataset, console)
     summary = model_summary(config, shape, config.batch_size)
     console.print(
-        f"{space.space.name}, preset {preset_name}: model {config.model} for images of "
+        f"{space.definition.name}, preset {preset_name}: model {config.model} for images of "
         f"{shape.channels} x {shape.side} x {shape.side} and {shape.classes} classes",
         highlight=False,
     )

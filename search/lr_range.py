@@ -59,8 +59,8 @@ def main(argv: list[str] | None = None) -> int:
     scaled = setting.space
     steps = scaled.preset.lr_range_steps or DEFAULT_STEPS
     sweep = Sweep(args.start, args.end, args.steps if args.steps is not None else steps)
-    folder = args.out or range_folder(DEFAULT_RESULTS, scaled.space.name, scaled.preset_name)
-    say(console, f"{scaled.space.name}: {setting.preset_reason}")
+    folder = args.out or range_folder(DEFAULT_RESULTS, scaled.definition.name, scaled.preset_name)
+    say(console, f"{scaled.definition.name}: {setting.preset_reason}")
     data_folder = prepare_data(setting.dataset, setting.data_dir, console)
     curve = run_test(console, setting, data_folder, sweep)
     write(folder, curve)
@@ -101,7 +101,7 @@ def finding(setting: Setting, sweep: Sweep, curve: RangeCurve) -> str:
             f"no suggestion: the loss never falls over {tried}; try other --start, --end, --steps"
         )
     text = f"suggested learning rate: {curve.suggestion:.3g} (the loss falls fastest; {tried})"
-    published = [r for r in setting.space.space.references if r.metric == "suggested_lr"]
+    published = [r for r in setting.space.definition.references if r.metric == "suggested_lr"]
     for reference in published:
         text += f"\npublished: {reference.value:g} ({reference.source})"
     if lr_parameter(setting.space) is not None:

@@ -82,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
     from search.storage.storage import hide_password
 
     job = resolve(args)
-    print(f"{job.space.space.name}: {job.preset_reason}", flush=True)
+    print(f"{job.space.definition.name}: {job.preset_reason}", flush=True)
     if args.dry_run:
         from search.terminal.dry_run import show
 

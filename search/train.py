@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     setting = resolve_setting(args, args.processes)
     folder = args.out or default_run_folder(setting)
     refuse_used(folder, args.resume)
-    say(console, f"{setting.space.space.name}: {setting.preset_reason}")
+    say(console, f"{setting.space.definition.name}: {setting.preset_reason}")
     data_folder = prepare_data(setting.dataset, setting.data_dir, console)
     run = open_run(setting, data_folder, folder, args.feature_maps)
     again = arguments if args.resume else [*arguments, "--resume"]
@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def default_run_folder(setting: Setting) -> Path:
     """Where a run goes that names no folder."""
-    return run_folder(DEFAULT_RESULTS, setting.space.space.name, setting.space.preset_name)
+    return run_folder(DEFAULT_RESULTS, setting.space.definition.name, setting.space.preset_name)
 
 
 def refuse_used(folder: Path, resume: bool) -> None:

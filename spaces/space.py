@@ -54,8 +54,9 @@ class Space:
     """What a search is about.
 
     ``recipe`` is the report's own setting, complete in what differs from the trainer's defaults;
-    it becomes trial 0. Each of ``parameters`` varies one of the recipe's values. Raises
-    ``SpaceError`` where these do not fit together.
+    it becomes trial 0. Each of ``parameters`` varies one of the recipe's values. ``objective``
+    is the metric that the search optimises and that chooses a trial's best epoch, as the trainer
+    names it. Raises ``SpaceError`` where these do not fit together.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Space:
     presets: Mapping[str, Preset]
     references: tuple[Reference, ...] = ()
     constraints: tuple[Constraint, ...] = ()
+    objective: str = "val_top1"
 
     def __post_init__(self) -> None:
         names = [parameter.name for parameter in self.parameters]
@@ -86,7 +88,8 @@ class Space:
             if name not in names:
                 raise SpaceError(f"preset {preset_name!r} replaces {name!r}, which does not vary")
         parameters = tuple(replaced.get(p.name, p) for p in self.parameters)
-        return ScaledSpace(self, preset_name, {**self.recipe, **preset.recipe}, parameters)
+        recipe = {"objective": self.objective, **self.recipe, **preset.recipe}
+        return ScaledSpace(self, preset_name, recipe, parameters)
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class ScaledSpace:
     The recipe must have a value inside every parameter and keep every constraint.
     """
 
-    space: Space
+    definition: Space
     preset_name: str
     recipe: Mapping[str, Any]
     parameters: tuple[Parameter, ...]
@@ -112,7 +115,7 @@ class ScaledSpace:
 
     @property
     def preset(self) -> Preset:
-        return self.space.presets[self.preset_name]
+        return self.definition.presets[self.preset_name]
 
     def fix(self, values: Mapping[str, Any]) -> ScaledSpace:
         """With ``values`` in the recipe; what is fixed no longer varies."""
@@ -126,7 +129,7 @@ class ScaledSpace:
     def broken_constraint(self, values: Mapping[str, Any]) -> str | None:
         """The description of the first constraint that recipe and ``values`` break."""
         merged = {**self.recipe, **values}
-        for constraint in self.space.constraints:
+        for constraint in self.definition.constraints:
             try:
                 if not constraint.holds(merged):
                     return constraint.description

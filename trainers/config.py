@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from trainers.metrics import DEFAULT_OBJECTIVE, Selecting
 from trainers.models import MODELS
 from trainers.rules import Choice, ConfigError, Flag, Fractions, Integer, Number, Rule, suggest
 
@@ -56,9 +57,13 @@ class TrainConfig:
     decay_factor: float = _option(
         0.2, Number(0, 1, open_low=True, open_high=True), "piecewise, plateau: factor of a drop"
     )
-    plateau_patience: int = _option(10, Integer(0), "plateau: epochs without a lower loss")
+    plateau_metric: str = _option("val_loss", Selecting(), "plateau: metric that is watched")
+    plateau_patience: int = _option(10, Integer(0), "plateau: epochs without a better metric")
     min_lr: float = _option(0.0, Number(0), "plateau: the rate never falls below")
-    early_stopping: int = _option(0, Integer(0), "epochs without a better result; 0: off")
+    objective: str = _option(
+        DEFAULT_OBJECTIVE, Selecting(), "metric that chooses the best epoch and the best trial"
+    )
+    early_stopping: int = _option(0, Integer(0), "epochs without a better objective; 0: off")
 
     loss: str = _option("cross_entropy", Choice(LOSSES), "what is minimised")
     label_smoothing: float = _option(0.0, Number(0, 1, open_high=True), "mass off the label")

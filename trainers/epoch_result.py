@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+from trainers.metrics import METRICS
 
 
 @dataclass(frozen=True)
@@ -35,15 +38,14 @@ class EpochResult:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> EpochResult:
-        return cls(**{item.name: values[item.name] for item in fields(cls)})
+        """NaN for what an earlier release did not measure; what it does not know is left out."""
+        return cls(**{item.name: values.get(item.name, math.nan) for item in fields(cls)})
 
-    def same_curve(self, other: EpochResult) -> bool:
-        """Equal in everything but the clock."""
-        return all(
-            getattr(self, item.name) == getattr(other, item.name)
-            for item in fields(self)
-            if item.name not in ("seconds", "val_seconds")
-        )
+
+def best_epoch(history: Sequence[EpochResult], objective: str) -> int:
+    """The first epoch (from 1) with the best ``objective``; 0 before any."""
+    best = METRICS[objective].best_index([getattr(result, objective) for result in history])
+    return 0 if best is None else best + 1
 
 
 class DivergedError(RuntimeError):

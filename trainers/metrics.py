@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from trainers.rules import ConfigError, suggest
 
@@ -116,17 +117,26 @@ METRICS: Mapping[str, Metric] = _table(
 DEFAULT_OBJECTIVE = "val_top1"
 
 
-def objective_metric(name: str) -> Metric:
-    """The metric ``name`` of the table. Raises ``ConfigError`` where it may not select."""
+def objective_metric(name: str, option: str = "objective") -> Metric:
+    """The metric ``name`` of the table. Raises ``ConfigError`` where it may not select; the text
+    calls it ``option``."""
     known = [metric.name for metric in METRICS.values() if metric.selects]
-    if name not in METRICS:
+    if not isinstance(name, str) or name not in METRICS:
         raise ConfigError(
-            f"unknown objective {name!r}{suggest(name, known)} (known: {', '.join(known)})"
+            f"unknown {option} {name!r}{suggest(name, known)} (known: {', '.join(known)})"
         )
     metric = METRICS[name]
     if not metric.selects:
         raise ConfigError(
-            f"objective must be one of {', '.join(known)}, measured on the validation split, "
+            f"{option} must be one of {', '.join(known)}, measured on the validation split, "
             f"got {name!r}: what selects no longer measures"
         )
     return metric
+
+
+@dataclass(frozen=True)
+class Selecting:
+    """The rule of an option that names a metric which selects."""
+
+    def check(self, name: str, value: Any) -> str:
+        return objective_metric(value, name).name

@@ -15,7 +15,7 @@ from trainers.batches import Batches
 from trainers.compatibility import check_fits
 from trainers.config import TrainConfig
 from trainers.data import ImageData, stratified_split
-from trainers.epoch_result import DivergedError, EpochResult
+from trainers.epoch_result import DivergedError, EpochResult, best_epoch
 from trainers.evaluation.evaluation import Evaluation, evaluate
 from trainers.evaluation.inference import in_precision, logits_of, summary_of
 from trainers.evaluation.running_metrics import RunningMetrics, Summary, summarize_rows
@@ -23,7 +23,7 @@ from trainers.execution import Execution
 from trainers.losses import is_exploded, make_loss
 from trainers.models import build_model
 from trainers.optim.sam import SAM, frozen_statistics
-from trainers.optim.schedules import best_epoch, learning_rate, stops_early
+from trainers.optim.schedules import learning_rate, stops_early
 from trainers.optim.sgd import SGD
 from trainers.parallel.ranks import Ranks
 from trainers.seeds import derive_seed
@@ -90,18 +90,24 @@ class Trainer:
     @property
     def finished(self) -> bool:
         """All epochs done, or stopped early by the trial's own rule."""
-        accuracies = [result.val_top1 for result in self.history]
-        return len(accuracies) >= self.config.epochs or stops_early(self.config, accuracies)
+        done = len(self.history)
+        return done >= self.config.epochs or stops_early(self.config, done, self.best_epoch)
+
+    @property
+    def best_epoch(self) -> int:
+        """The first epoch with the best objective so far; 0 before any."""
+        return best_epoch(self.history, self.config.objective)
 
     @property
     def best_is_last(self) -> bool:
         """Whether the epoch just trained is the best so far."""
-        return best_epoch([item.val_top1 for item in self.history]) == len(self.history)
+        return self.best_epoch == len(self.history)
 
     def train_epoch(self) -> EpochResult:
         """One pass over the training split and one over the validation split."""
         epoch = len(self.history) + 1
-        lr = learning_rate(self.config, [result.val_loss for result in self.history])
+        watched = [getattr(result, self.config.plateau_metric) for result in self.history]
+        lr = learning_rate(self.config, watched)
         self.optimizer.lr = lr
         start = time.perf_counter()
         train = self._train(epoch)

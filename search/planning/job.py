@@ -94,7 +94,7 @@ def resolve(args: argparse.Namespace) -> Job:
         execution=default_execution(resources, precision),
         dataset=args.dataset or preset.dataset,
         data_dir=Path(args.data_dir).expanduser(),
-        study_name=args.study_name or f"{space.space.name}{preset_suffix(preset_name)}",
+        study_name=args.study_name or f"{space.definition.name}{preset_suffix(preset_name)}",
         storage=args.storage or default_storage(results_dir),
         results_dir=results_dir,
         n_trials=_total(args.n_trials, sampler, space),

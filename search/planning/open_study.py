@@ -83,7 +83,7 @@ def identity(job: Job, data: Meta) -> dict[str, Any]:
     """What must not change within a study."""
     fixed = {**job.config.to_dict(), **dict.fromkeys(job.space.baseline(), None)}
     return {
-        "space": job.space.space.name,
+        "space": job.space.definition.name,
         "dataset": data.fingerprint,
         "objective": OBJECTIVE,
         "parameters": {
@@ -147,7 +147,7 @@ def _difference(found: Any, wanted: Any) -> str:
 
 def _description(job: Job, data: Meta, command: str) -> dict[str, Any]:
     """What reports and the dashboard show of a study; written once."""
-    space = job.space.space
+    space = job.space.definition
     return {
         **({LR_RANGE: dict(job.lr_range)} if job.lr_range else {}),
         EXECUTION: job.execution.to_dict(),

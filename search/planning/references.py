@@ -17,13 +17,13 @@ def published_for(space: ScaledSpace, config: TrainConfig) -> list[Reference]:
     """
     if space.preset_name != "full":
         return []
-    return [item for item in space.space.references if _is_setting_of(item, space, config)]
+    return [item for item in space.definition.references if _is_setting_of(item, space, config)]
 
 
 def _is_setting_of(reference: Reference, space: ScaledSpace, config: TrainConfig) -> bool:
     options = config.to_dict()
     named = {key: value for key, value in reference.setting.items() if key in options}
-    wanted = TrainConfig.from_mapping({**space.space.recipe, **named}).to_dict()
+    wanted = TrainConfig.from_mapping({**space.definition.recipe, **named}).to_dict()
     return all(options[key] == wanted[key] for key in options if key not in _FREE)
 
 

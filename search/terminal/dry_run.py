@@ -48,13 +48,13 @@ def recipe_table(config: TrainConfig, space: ScaledSpace) -> Table:
 
 def space_table(space: ScaledSpace) -> Table:
     """What varies, and where."""
-    table = Table(title=f"space {space.space.name}", box=None, title_justify="left")
+    table = Table(title=f"space {space.definition.name}", box=None, title_justify="left")
     for column in ("parameter", "interval", "recipe"):
         table.add_column(column)
     for parameter in space.parameters:
         value = number(space.recipe[parameter.name])
         table.add_row(parameter.name, parameter.describe(), value)
-    for constraint in space.space.constraints:
+    for constraint in space.definition.constraints:
         table.add_row("constraint", constraint.description, "")
     return table
 

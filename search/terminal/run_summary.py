@@ -14,7 +14,6 @@ from search.terminal.evaluation_tables import print_evaluation
 from search.terminal.feature_output import draw_maps
 from search.terminal.plain_line import say
 from trainers.models.summary import summarize
-from trainers.optim.schedules import best_epoch
 from trainers.runs.training_run import TrainingRun
 
 COST_AND_TRAINING = (
@@ -35,7 +34,7 @@ def conclude_run(console: Console, setting: Setting, run: TrainingRun, maps: Seq
     """Tests ``run`` at its best epoch and prints all figures."""
     evaluation = run.test()
     history, data = run.trainer.history, run.data
-    best = best_epoch([result.val_top1 for result in history])
+    best = run.trainer.best_epoch
     references = published_for(setting.space, setting.config)
     summary = summarize(run.trainer.model, data.in_channels, data.image_size)
     say(console, f"evaluated at the best epoch on validation, {best} of {len(history)}:")

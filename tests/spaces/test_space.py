@@ -72,8 +72,8 @@ def test_a_space_that_does_not_fit_together_is_refused(changes, message: str) ->
 
 def test_a_preset_replaces_recipe_and_parameters() -> None:
     quick, full = make().at("quick"), make().at("full")
-    assert quick.recipe == {"depth": 4, "width": 4, "lr": 0.1}
-    assert full.recipe == {"depth": 10, "width": 4, "lr": 0.1}
+    assert quick.recipe == {"objective": "val_top1", "depth": 4, "width": 4, "lr": 0.1}
+    assert full.recipe == {"objective": "val_top1", "depth": 10, "width": 4, "lr": 0.1}
     assert quick.parameters[0] == Int("depth", 4, 10)
     assert full.parameters[0] == Int("depth", 4, 40)
     assert quick.parameters[1:] == full.parameters[1:]
@@ -85,6 +85,12 @@ def test_a_preset_replaces_recipe_and_parameters() -> None:
     assert (full.preset.sampler, full.preset.pruner) == ("tpe", "halving")
 
 
+def test_the_objective_reaches_the_recipe() -> None:
+    assert make(objective="val_loss").at("full").recipe["objective"] == "val_loss"
+    recipe = {"depth": 10, "width": 4, "lr": 0.1, "objective": "val_top5"}
+    assert make(objective="val_loss", recipe=recipe).at("full").recipe == recipe
+
+
 def test_the_baseline_is_the_recipes_own_values_of_what_varies() -> None:
     assert make().at("full").baseline() == {"depth": 10, "width": 4, "lr": 0.1}
     assert make().at("quick").baseline() == {"depth": 4, "width": 4, "lr": 0.1}
@@ -93,7 +99,7 @@ def test_the_baseline_is_the_recipes_own_values_of_what_varies() -> None:
 def test_what_is_fixed_no_longer_varies() -> None:
     fixed = make().at("full").fix({"depth": 5, "seed": 3})
     assert [parameter.name for parameter in fixed.parameters] == ["width", "lr"]
-    assert fixed.recipe == {"depth": 5, "width": 4, "lr": 0.1, "seed": 3}
+    assert fixed.recipe == {"objective": "val_top1", "depth": 5, "width": 4, "lr": 0.1, "seed": 3}
     assert fixed.baseline() == {"width": 4, "lr": 0.1}
     assert fixed.preset_name == "full"
 

@@ -56,7 +56,7 @@ def test_the_recipe_is_the_reports(name: str) -> None:
 def test_full_is_the_reports_scale() -> None:
     full = SPACE.at("full")
     assert full.preset.dataset == "cifar100"
-    assert full.recipe == SPACE.recipe
+    assert full.recipe == {"objective": "val_top1", **SPACE.recipe}
 
 
 def test_what_varies() -> None:

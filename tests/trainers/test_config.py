@@ -46,8 +46,20 @@ REFUSED = [
     ("milestones", (0.5, 0.2), "must rise from one number to the next, got (0.5, 0.2)"),
     ("decay_factor", 0, "must be in (0, 1), got 0"),
     ("decay_factor", 1, "must be in (0, 1), got 1"),
+    (
+        "plateau_metric",
+        "train_loss",
+        "must be one of val_top1, val_top5, val_loss, measured on the validation split, "
+        "got 'train_loss': what selects no longer measures",
+    ),
     ("plateau_patience", -1, "must be at least 0, got -1"),
     ("min_lr", -1, "must be at least 0, got -1"),
+    (
+        "objective",
+        "test_top1",
+        "must be one of val_top1, val_top5, val_loss, measured on the validation split, "
+        "got 'test_top1': what selects no longer measures",
+    ),
     ("early_stopping", 0.5, f"{WHOLE} 0, got 0.5"),
     (
         "loss",
@@ -85,6 +97,13 @@ def test_refuses_with_one_line(name: str, value: Any, sentence: str) -> None:
     with pytest.raises(ConfigError) as caught:
         TrainConfig(**{name: value})
     assert str(caught.value) == f"{name} {sentence}"
+
+
+def test_an_unknown_objective_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigError) as caught:
+        TrainConfig(objective="val_los")
+    message = "unknown objective 'val_los'; did you mean 'val_loss'? (known: val_top1, val_top5, "
+    assert str(caught.value) == message + "val_loss)"
 
 
 def test_every_option_has_a_refused_value_above_and_a_help() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.trainers.curves import same_curve
 from trainers.config import TrainConfig
 from trainers.data import ImageData
 from trainers.epoch_result import EpochResult
@@ -112,10 +113,6 @@ def curves(configs, digits: ImageData) -> dict[str, list[EpochResult]]:
                 trainer.train_epoch()
             found[f"{name} {precision}"] = trainer.history
     return found
-
-
-def same_curve(some: list[EpochResult], others: list[EpochResult]) -> bool:
-    return all(a.same_curve(b) for a, b in zip(some, others, strict=True))
 
 
 def test_the_curves_differ_where_the_settings_do(curves) -> None:

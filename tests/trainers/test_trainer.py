@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from tests.trainers.curves import same_curve
 from trainers.batches import Batches
 from trainers.data import ImageData, stratified_split
-from trainers.epoch_result import DivergedError, EpochResult
+from trainers.epoch_result import DivergedError, EpochResult, best_epoch
+from trainers.evaluation.running_metrics import Summary
 from trainers.models import build_model
-from trainers.optim.schedules import best_epoch
 from trainers.rules import ConfigError
 from trainers.trainer import Trainer
 
@@ -28,10 +29,6 @@ def train(trainer: Trainer) -> list[EpochResult]:
     while not trainer.finished:
         trainer.train_epoch()
     return trainer.history
-
-
-def same_curve(some: list[EpochResult], others: list[EpochResult]) -> bool:
-    return all(a.same_curve(b) for a, b in zip(some, others, strict=True))
 
 
 def equal_weights(some: dict[str, Tensor], others: dict[str, Tensor]) -> bool:
@@ -186,6 +183,54 @@ def test_a_large_validation_loss_alone_is_no_divergence(tiny_trainer: Make) -> N
     assert history[-1].train_loss < history[0].train_loss
 
 
+@pytest.fixture
+def decree(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Sets what the next validations find, as (top-1, loss): rounding shall not decide a test."""
+
+    def decree(*figures: tuple[float, float]) -> None:
+        found = iter([Summary(loss, 0.0, top1, 0.0, 90.0) for top1, loss in figures])
+        monkeypatch.setattr("trainers.trainer.summary_of", lambda *args: next(found))
+
+    return decree
+
+
+def result_of(epoch: int, **figures: float) -> EpochResult:
+    return EpochResult.from_mapping({"epoch": epoch, **figures})
+
+
+@pytest.mark.parametrize(
+    ("objective", "values", "expected"),
+    [
+        ("val_top1", [], 0),
+        ("val_top1", [5.0], 1),
+        ("val_top1", [1.0, 3.0, 2.0], 2),
+        ("val_top1", [3.0, 3.0], 1),
+        ("val_top5", [1.0, 2.0, 2.0, 1.0], 2),
+        ("val_loss", [1.0, 3.0, 2.0], 1),
+        ("val_loss", [1.0, 0.5, 0.5], 2),
+    ],
+)
+def test_the_best_epoch_is_the_first_of_the_best(objective, values, expected: int) -> None:
+    history = [result_of(i, **{objective: value}) for i, value in enumerate(values, start=1)]
+    assert best_epoch(history, objective) == expected
+
+
+def test_the_objective_chooses_the_weights_and_ends_the_trial(
+    tiny_trainer: Make, decree: Callable[..., None]
+) -> None:
+    """The loss is best after the second epoch, top-1 after the third."""
+    figures = [(50.0, 1.0), (40.0, 0.5), (60.0, 0.7), (60.0, 0.9), (60.0, 0.8), (60.0, 0.8)]
+    expected = {"val_loss": (2, 4), "val_top1": (3, 5)}  # best epoch, last with a patience of 1
+    for objective, (best, last) in expected.items():
+        decree(*figures)
+        trainer, kept = tiny_trainer(objective=objective, epochs=6, early_stopping=1), []
+        while not trainer.finished:
+            trainer.train_epoch()
+            kept.append(copy.deepcopy(trainer.model.state_dict()))
+        assert (trainer.best_epoch, len(kept)) == (best, last)
+        assert equal_weights(trainer.best_weights, kept[best - 1])
+
+
 def test_stops_early_when_nothing_gets_better(tiny_trainer: Make) -> None:
     """A rate too small for float32 changes no weight, so every epoch guesses the same."""
     trainer = tiny_trainer(epochs=20, lr=1e-60, weight_decay=0.0, early_stopping=2)
@@ -205,15 +250,16 @@ def test_of_equal_epochs_the_first_is_kept(tiny_trainer: Make) -> None:
 
 
 def test_test_figures_are_those_of_the_best_epoch(
-    tiny_trainer: Make, digits: ImageData, tiny_config
+    tiny_trainer: Make, digits: ImageData, tiny_config, decree: Callable[..., None]
 ) -> None:
-    options = {"epochs": 8, "lr": 0.5, "batch_size": 24}
+    options = {"lr": 0.5, "batch_size": 24}
+    decree((50.0, 1.0), (60.0, 1.0), (40.0, 1.0))
     trainer, kept = tiny_trainer(**options), []
     while not trainer.finished:
         trainer.train_epoch()
         kept.append(copy.deepcopy(trainer.model))
-    best = best_epoch([result.val_top1 for result in trainer.history])
-    assert 1 < best < 8
+    best = trainer.best_epoch
+    assert (best, len(kept)) == (2, 3)
     found = trainer.test()
     batches = Batches(tiny_config(**options), digits, torch.device("cpu"), channels_last=True)
     with torch.no_grad():
@@ -270,5 +316,13 @@ def test_the_network_is_the_configured_one(tiny_trainer: Make) -> None:
 def test_an_epoch_result_comes_back_from_plain_values(tiny_trainer: Make) -> None:
     result = tiny_trainer().train_epoch()
     assert EpochResult.from_mapping(result.to_dict()) == result
-    assert result.same_curve(dataclasses.replace(result, seconds=0.0, val_seconds=0.0))
-    assert not result.same_curve(dataclasses.replace(result, val_top5=-1.0))
+
+
+def test_an_epoch_of_an_earlier_release_lacks_a_field_and_one_of_a_later_has_more(
+    tiny_trainer: Make,
+) -> None:
+    values = tiny_trainer().train_epoch().to_dict()
+    del values["val_top5"]
+    result = EpochResult.from_mapping({**values, "val_top10": 3.0})
+    assert math.isnan(result.val_top5)
+    assert {**result.to_dict(), "val_top5": None} == {**values, "val_top5": None}

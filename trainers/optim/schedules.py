@@ -10,13 +10,15 @@ import math
 from collections.abc import Sequence
 
 from trainers.config import TrainConfig
+from trainers.metrics import METRICS
 
 PLATEAU_THRESHOLD = 1e-4  # relative; torch's ReduceLROnPlateau has the same default
 
 
-def learning_rate(config: TrainConfig, val_losses: Sequence[float]) -> float:
-    """The rate of the next epoch, after ``len(val_losses)`` finished ones."""
-    done = len(val_losses)
+def learning_rate(config: TrainConfig, watched: Sequence[float]) -> float:
+    """The rate of the next epoch, after ``len(watched)`` finished ones; ``watched`` are their
+    values of ``config.plateau_metric``."""
+    done = len(watched)
     start = config.initial_lr
     if config.schedule == "cosine":
         return start * (1 + math.cos(math.pi * done / config.epochs)) / 2
@@ -25,16 +27,18 @@ def learning_rate(config: TrainConfig, val_losses: Sequence[float]) -> float:
         drops = sum(done >= round(m * config.epochs, 9) for m in config.milestones)
         return start * config.decay_factor**drops
     if config.schedule == "plateau":
-        return plateau_rate(config, val_losses)
+        return plateau_rate(config, watched)
     return start
 
 
-def plateau_rate(config: TrainConfig, val_losses: Sequence[float]) -> float:
-    """torch's ReduceLROnPlateau (mode min, relative threshold) replayed over the history."""
-    rate, best, waited = config.initial_lr, math.inf, 0
-    for loss in val_losses:
-        if loss < best * (1 - PLATEAU_THRESHOLD):
-            best, waited = loss, 0
+def plateau_rate(config: TrainConfig, watched: Sequence[float]) -> float:
+    """torch's ReduceLROnPlateau (relative threshold) replayed over the history; its mode is the
+    direction of the metric."""
+    metric = METRICS[config.plateau_metric]
+    rate, best, waited = config.initial_lr, metric.worst, 0
+    for value in watched:
+        if metric.is_better(value, than=best * (1 - metric.sign * PLATEAU_THRESHOLD)):
+            best, waited = value, 0
         else:
             waited += 1
         if waited > config.plateau_patience:
@@ -44,16 +48,9 @@ def plateau_rate(config: TrainConfig, val_losses: Sequence[float]) -> float:
     return rate
 
 
-def best_epoch(val_top1: Sequence[float]) -> int:
-    """The first epoch (from 1) with the highest validation accuracy; 0 before any."""
-    return max(range(len(val_top1)), key=lambda i: val_top1[i]) + 1 if val_top1 else 0
-
-
-def stops_early(config: TrainConfig, val_top1: Sequence[float]) -> bool:
-    """Whether more than ``early_stopping`` epochs have passed without a better accuracy.
+def stops_early(config: TrainConfig, epochs: int, best_epoch: int) -> bool:
+    """Whether more than ``early_stopping`` of ``epochs`` have passed since the best one.
 
     Report D: a counter of epochs without improvement; stop when it exceeds its patience.
     """
-    if config.early_stopping == 0:
-        return False
-    return len(val_top1) - best_epoch(val_top1) > config.early_stopping
+    return 0 < config.early_stopping < epochs - best_epoch

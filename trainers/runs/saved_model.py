@@ -14,6 +14,7 @@ from trainers.data import DataError, ImageData
 from trainers.execution import Execution
 from trainers.rules import ConfigError
 from trainers.runs.checkpoint import CheckpointError, read_checkpoint
+from trainers.runs.identity import Identity
 from trainers.runs.training_run import BEST
 from trainers.trainer import Trainer
 
@@ -52,11 +53,11 @@ def read_saved(path: Path) -> SavedModel:
 
 
 def _parse(state: dict[str, Any]) -> SavedModel:
-    identity = state["identity"]
+    identity = Identity.from_mapping(state["identity"])
     return SavedModel(
-        config=TrainConfig.from_mapping(identity["config"]),
-        execution=Execution.from_mapping(identity["execution"]),
-        fingerprint=identity["data"],
+        config=identity.config,
+        execution=identity.execution,
+        fingerprint=identity.data,
         data_folder=Path(state["data_folder"]),
         epoch=state["epoch"],
         weights=state["model"],

@@ -20,14 +20,14 @@ from torch import Tensor
 from trainers.atomic_files import remove_partials, write_atomically
 from trainers.config import TrainConfig
 from trainers.data import open_prepared
-from trainers.epoch_result import EpochResult
+from trainers.epoch_result import EpochResult, best_epoch
 from trainers.evaluation.evaluation import Evaluation
 from trainers.execution import Execution
 from trainers.failpoints import fault_point
 from trainers.models.summary import ModelSummary, summarize
-from trainers.optim.schedules import best_epoch
 from trainers.parallel.ranks import LeadingRanks, Ranks
 from trainers.resource_monitor import ResourceMonitor
+from trainers.rules import ConfigError
 from trainers.runs.checkpoint import (
     CheckpointError,
     read_checkpoint,
@@ -35,6 +35,7 @@ from trainers.runs.checkpoint import (
     rotate_and_write,
     write_checkpoint,
 )
+from trainers.runs.identity import Identity
 from trainers.trainer import Trainer, fitting_split
 
 BEST, HISTORY, TEST = "best.pt", "history.csv", "test.json"
@@ -64,11 +65,7 @@ class TrainingRun:
             fitting_split(config, self.data, execution)  # asked before any process is started
             ranks = LeadingRanks(config, data_folder, execution, folder)
         self.trainer = Trainer(config, self.data, execution, ranks)
-        self.identity = {
-            "config": config.to_dict(),
-            "execution": execution.to_dict(),
-            "data": self.data.fingerprint,
-        }
+        self.identity = Identity(config, execution, self.data.fingerprint)
         self.problems: list[str] = []
         self._monitor = ResourceMonitor(execution.device, self._resume())
 
@@ -77,8 +74,8 @@ class TrainingRun:
         state, self.problems = read_newest(self.folder)
         if state is None:
             return {}
-        if state.get("identity") != self.identity:
-            change = _difference(state.get("identity"), self.identity)
+        change = self._change_since(state)
+        if change:
             self.problems.append(
                 f"{self.folder}: its checkpoint is of another configuration: {change}"
             )
@@ -89,14 +86,22 @@ class TrainingRun:
         self.trainer.load(state["trainer"], best)
         return state["usage"]
 
+    def _change_since(self, checkpoint: dict[str, Any]) -> str:
+        """What is different from the run that wrote ``checkpoint``; empty where nothing is."""
+        try:
+            return Identity.from_mapping(checkpoint["identity"]).difference(self.identity)
+        except (ConfigError, KeyError, TypeError) as error:
+            return f"{type(error).__name__}: {error}"
+
     def _best_weights(self, state: dict[str, Any]) -> dict[str, Tensor] | None:
         """Those of the best epoch of a trainer's ``state``, or None where they are lost.
 
         They may be of an epoch after it, which a killed process had begun to keep: that epoch
         is trained again, to the same weights.
         """
-        epoch = best_epoch([item["val_top1"] for item in state["history"]])
-        if epoch == len(state["history"]):
+        history = [EpochResult.from_mapping(item) for item in state["history"]]
+        epoch = best_epoch(history, self.trainer.config.objective)
+        if epoch == len(history):
             return state["model"]
         path = self.folder / BEST
         try:
@@ -104,7 +109,7 @@ class TrainingRun:
         except (CheckpointError, OSError) as error:
             self.problems.append(str(error))
             return None
-        if best.get("identity") != self.identity or best["epoch"] < epoch:
+        if self._change_since(best) or best["epoch"] < epoch:
             self.problems.append(f"{path}: not the weights of this run's best epoch, {epoch}")
             return None
         return best["model"]
@@ -136,11 +141,11 @@ class TrainingRun:
         fault_point("epoch trained")
         if self.trainer.best_is_last:
             best = {"epoch": result.epoch, "model": self.trainer.best_weights}
-            known = {"identity": self.identity, "data_folder": str(self._data_folder)}
+            known = {"identity": self.identity.to_dict(), "data_folder": str(self._data_folder)}
             write_checkpoint(self.folder / BEST, {**known, **best})
         fault_point("best kept")
         state = {
-            "identity": self.identity,
+            "identity": self.identity.to_dict(),
             "trainer": self.trainer.state(),
             "usage": self._monitor.usage(),
         }
@@ -180,15 +185,6 @@ class TrainingRun:
         writer.writerow([item.name for item in fields(EpochResult)])
         writer.writerows(result.to_dict().values() for result in self.trainer.history)
         write_atomically(self.folder / HISTORY, text.getvalue().encode())
-
-
-def _difference(found: Any, wanted: Any, name: str = "it") -> str:
-    """The first value that differs, in words."""
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        for key in sorted(found.keys() | wanted.keys()):
-            if found.get(key) != wanted.get(key):
-                return _difference(found.get(key), wanted.get(key), key)
-    return f"{name} was {found!r}, now {wanted!r}"
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:

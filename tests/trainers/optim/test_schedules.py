@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from typing import Literal
 
 import pytest
 import torch
 
 from trainers.config import TrainConfig
-from trainers.optim.schedules import best_epoch, learning_rate, stops_early
+from trainers.optim.schedules import learning_rate, stops_early
 
 
 def rates(config: TrainConfig) -> list[float]:
@@ -89,17 +90,21 @@ def loss_series(seed: int) -> list[float]:
 
 
 @pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("metric", "mode"), [("val_loss", "min"), ("val_top1", "max")])
 @pytest.mark.parametrize(
     ("patience", "factor", "min_lr"), [(0, 0.5, 0.0), (3, 0.1, 1e-3), (10, 0.1, 1e-5), (2, 0.9, 1)]
 )
-def test_plateau_is_torchs(seed: int, patience: int, factor: float, min_lr: float) -> None:
+def test_plateau_is_torchs(
+    seed: int, patience: int, factor: float, min_lr: float, metric: str, mode: Literal["min", "max"]
+) -> None:
     base = optimizer(0.015)
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        base, mode="min", patience=patience, factor=factor, min_lr=min_lr
+        base, mode=mode, patience=patience, factor=factor, min_lr=min_lr
     )
     config = TrainConfig(
         lr=0.015,
         schedule="plateau",
+        plateau_metric=metric,
         plateau_patience=patience,
         decay_factor=factor,
         min_lr=min_lr,
@@ -121,25 +126,16 @@ def test_plateau_of_report_d_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("accuracies", "expected"),
-    [([], 0), ([5.0], 1), ([1.0, 3.0, 2.0], 2), ([3.0, 3.0], 1), ([1.0, 2.0, 2.0, 1.0], 2)],
-)
-def test_the_best_epoch_is_the_first_of_equals(accuracies: list[float], expected: int) -> None:
-    assert best_epoch(accuracies) == expected
-
-
-@pytest.mark.parametrize(
-    ("accuracies", "stops"),
+    ("epochs", "best", "stops"),
     [
-        ([], False),
-        ([50, 40, 40], False),  # two epochs without improvement: the patience
-        ([50, 40, 40, 40], True),  # three: exceeded
-        ([50, 50, 50, 50], True),  # equal is no improvement
-        ([50, 40, 40, 51], False),
-        ([50, 40, 40, 51, 51, 51], False),
-        ([50, 40, 40, 51, 51, 51, 51], True),
+        (0, 0, False),
+        (3, 1, False),  # two epochs without improvement: the patience
+        (4, 1, True),  # three: exceeded
+        (4, 4, False),
+        (6, 4, False),
+        (7, 4, True),
     ],
 )
-def test_early_stopping_when_the_counter_exceeds_its_patience(accuracies, stops) -> None:
-    assert stops_early(TrainConfig(early_stopping=2), accuracies) is stops
-    assert stops_early(TrainConfig(early_stopping=0), accuracies) is False
+def test_early_stopping_when_the_counter_exceeds_its_patience(epochs, best, stops) -> None:
+    assert stops_early(TrainConfig(early_stopping=2), epochs, best) is stops
+    assert stops_early(TrainConfig(early_stopping=0), epochs, best) is False

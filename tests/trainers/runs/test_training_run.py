@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +12,13 @@ import numpy as np
 import pytest
 import torch
 
+from tests.trainers.curves import same_curve
+from trainers.config import TrainConfig
 from trainers.data import prepare
 from trainers.epoch_result import DivergedError, EpochResult
 from trainers.execution import Execution
-from trainers.runs.checkpoint import LATEST, PREVIOUS, read_checkpoint
+from trainers.runs.checkpoint import LATEST, PREVIOUS, read_checkpoint, write_checkpoint
+from trainers.runs.saved_model import read_saved
 from trainers.runs.training_run import BEST, HISTORY, TEST, TrainingRun, read_history
 
 Open = Callable[..., TrainingRun]
@@ -51,10 +55,6 @@ def stopped_after(run: TrainingRun, epochs: int) -> list[EpochResult]:
     taken = [next(results) for _ in range(epochs)]
     results.close()
     return taken
-
-
-def same_curve(some: list[EpochResult], others: list[EpochResult]) -> bool:
-    return all(a.same_curve(b) for a, b in zip(some, others, strict=True))
 
 
 def damage(path: Path) -> None:
@@ -314,3 +314,39 @@ def test_usage_of_a_resumed_run_adds_up(open_run: Open) -> None:
     list(resumed.results())
     assert resumed.usage()["cpu_seconds"] > used["cpu_seconds"]
     assert resumed.usage()["wall_seconds"] > used["wall_seconds"]
+
+
+RELEASED = Path(__file__).parents[2] / "search/record/version_1/lenet_epochs-quick/trials/00003"
+
+
+@pytest.fixture
+def released(tmp_path: Path) -> Path:
+    """A trial of the first release, killed after the sixth epoch of a few; its third is best."""
+    return Path(shutil.copytree(RELEASED, tmp_path / "released"))
+
+
+def test_a_checkpoint_of_the_first_release_goes_on(released: Path, tmp_path: Path) -> None:
+    """It knows nothing of the options that came later: they have the defaults that it had."""
+    identity = read_checkpoint(released / LATEST)["identity"]
+    config = TrainConfig.from_mapping(identity["config"])
+    assert "objective" not in identity["config"]
+    assert (config.objective, config.plateau_metric) == ("val_top1", "val_loss")
+    before, data = read_history(released), prepare("digits32", tmp_path)
+    run = TrainingRun(config, data, Execution.from_mapping(identity["execution"]), released)
+    assert run.problems == []
+    assert [result.to_dict() for result in run.trainer.history] == before
+    assert (run.trainer.best_epoch, len(before)) == (3, 6)
+    results = list(run.results())
+    assert [result.epoch for result in results] == list(range(1, config.epochs + 1))
+    assert [result.to_dict() for result in results[:6]] == before
+    assert read_saved(released).epoch == run.trainer.best_epoch
+
+
+def test_a_checkpoint_of_a_later_release_is_passed_over(open_run: Open) -> None:
+    run = open_run()
+    stopped_after(run, 1)
+    state = read_checkpoint(run.folder / LATEST)
+    state["identity"]["config"]["warmup"] = 3
+    write_checkpoint(run.folder / LATEST, state)
+    (problem,) = open_run().problems
+    assert "unknown hyperparameter 'warmup'" in problem
