@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import os
+import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Any
@@ -13,7 +14,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from search.common.errors import UserError, one_line, run_main
 from search.common.layout import DEFAULT_RESULTS, artifacts_dir, default_storage
-from search.run import OneLineParser
+from search.dashboard_sync.same_origin import SameOrigin, address, allowed_hosts
+from search.planning.flags import OneLineParser
 
 LOOPBACK = "127.0.0.1"
 PORT = 8080
@@ -35,6 +37,13 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add("--results-dir", default=str(DEFAULT_RESULTS), help="default: results")
     add("--host", default=LOOPBACK, help="default: 127.0.0.1, which only this machine reaches")
+    add(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name by which browsers reach it, as behind a proxy; repeatable",
+    )
     add("--port", type=int, default=PORT, help=f"default: {PORT}; 0: any that is free")
     return parser
 
@@ -46,9 +55,10 @@ def main(argv: list[str] | None = None) -> int:
     from search.storage.storage import open_storage
 
     storage = open_storage(args.storage or default_storage(results_dir), create=False)
-    server, publisher = make_dashboard(storage, results_dir, args.host, args.port)
-    print(f"dashboard: http://{_shown(args.host)}:{server.server_port}/  (Ctrl-C ends it)")
-    if not _is_loopback(args.host):
+    host = args.host.strip("[]")
+    server, publisher = make_dashboard(storage, results_dir, host, args.port, args.allowed_host)
+    print(f"dashboard: http://{_shown(host)}:{server.server_port}/  (Ctrl-C ends it)")
+    if not _is_loopback(host):
         print("warning: whoever reaches this address can change and delete studies")
     sys.stdout.flush()
     if hasattr(os, "nice"):
@@ -64,8 +74,11 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def make_dashboard(storage: Any, results_dir: Path, host: str, port: int) -> tuple[Any, Any]:
-    """The server, bound to its address, and the publisher, neither started."""
+def make_dashboard(
+    storage: Any, results_dir: Path, host: str, port: int, allowed: Sequence[str] = ()
+) -> tuple[Any, Any]:
+    """The server, bound to its address, and the publisher, neither started. Browsers reach it by
+    the host's own names and those ``allowed``."""
     import optuna_dashboard
     from optuna.artifacts import FileSystemArtifactStore
 
@@ -81,12 +94,15 @@ def make_dashboard(storage: Any, results_dir: Path, host: str, port: int) -> tup
             f"cannot write to {str(folder)!r}: {one_line(error)}; choose another --results-dir"
         ) from None
     store = FileSystemArtifactStore(folder)
-    app = optuna_dashboard.wsgi(storage, artifact_store=store)
+    names, any_address = allowed_hosts(host)
+    dashboard: Any = optuna_dashboard.wsgi(storage, artifact_store=store)
+    app = SameOrigin(dashboard, {*names, *allowed}, any_address)
+    kind = _Server6 if ":" in host else _Server
     try:
-        server = make_server(host, port, app, server_class=_Server, handler_class=_QuietHandler)
+        server = make_server(host, port, app, server_class=kind, handler_class=_QuietHandler)
     except OSError as error:
         raise UserError(
-            f"cannot listen on {host}:{port}: {one_line(error.strerror or error)}; "
+            f"cannot listen on {_shown(host)}:{port}: {one_line(error.strerror or error)}; "
             "choose another with --port"
         ) from None
     return server, Publisher(storage, results_dir, store)
@@ -96,16 +112,18 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
 
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """A line per request would bury what matters."""
 
 
 def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    numeric = address(host)
+    return host == "localhost" if numeric is None else numeric.is_loopback
 
 
 def _shown(host: str) -> str:

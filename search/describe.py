@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,6 @@ from search.planning.flags import SPACE_FILE_WARNING, OneLineParser, add_data_fl
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from trainers.config import TrainConfig
     from trainers.data import ImageShape
@@ -43,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
 
     from search.planning.job import choose_preset, fixed_space
     from search.planning.machine import gpu_count
+    from search.terminal.plain_line import say
     from trainers.config import TrainConfig
 
     preset_name, _ = choose_preset(args.preset, gpu_count())
@@ -51,10 +50,10 @@ def main(argv: list[str] | None = None) -> int:
     console = Console()
     shape = image_shape(args, args.dataset or space.preset.dataset, console)
     summary = model_summary(config, shape, config.batch_size)
-    console.print(
+    say(
+        console,
         f"{space.definition.name}, preset {preset_name}: model {config.model} for images of "
         f"{shape.channels} x {shape.side} x {shape.side} and {shape.classes} classes",
-        highlight=False,
     )
     print_summary(console, summary)
     return 0
@@ -94,14 +93,19 @@ def model_summary(config: TrainConfig, shape: ImageShape, batch_size: int) -> Mo
 
 def print_summary(console: Console, summary: ModelSummary) -> None:
     """The parts with their shapes, every layer, and the sums."""
+    from search.terminal.plain_line import PlainTable, say
+
     parts = [("input", summary.input_shape), *summary.children]
-    console.print(_table("parts", ("name", "output shape"), [(n, str(s)) for n, s in parts]))
-    rows = [
-        (row.name, row.type, str(row.output_shape), f"{row.parameters:,}", f"{row.macs:,}")
-        for row in summary.rows
-    ]
+    table = PlainTable("parts", ("name", "output shape"), right=(), no_wrap=True)
+    for name, shape in parts:
+        table.add_texts(name, str(shape))
+    console.print(table)
     columns = ("name", "type", "output shape", "parameters", "MACs an image")
-    console.print(_table("layers", columns, rows))
+    table = PlainTable("layers", columns, right=(3, 4), no_wrap=True)
+    for row in summary.rows:
+        sizes = f"{row.parameters:,}", f"{row.macs:,}"
+        table.add_texts(row.name, row.type, str(row.output_shape), *sizes)
+    console.print(table)
     for label, value in (
         ("parameters", summary.parameters),
         ("MACs an image: convolutions and linear layers", summary.macs),
@@ -110,19 +114,7 @@ def print_summary(console: Console, summary: ModelSummary) -> None:
             summary.macs_with_norm_and_pool,
         ),
     ):
-        console.print(f"{label}: {value:,}", highlight=False)
-
-
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=None)
-    for column in columns:
-        numeric = column in ("parameters", "MACs an image")
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    return table
+        say(console, f"{label}: {value:,}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from search.ledger.events import Ended, Event, Note
 from search.planning.job import Job
 from search.terminal.event_lines import line
 from search.terminal.live_view import live_view
+from search.terminal.plain_line import say
 from search.terminal.progress import Progress
 from search.terminal.search_summary import best_trial, published_figures
 
@@ -50,7 +51,7 @@ class Display:
         self.log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
         self.log.flush()
         if self._is_shown(event):
-            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            say(self.console, text)
 
     def _is_shown(self, event: Event) -> bool:
         """Whether it gets a line: what the live view has needs none."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import optuna
 from rich.console import Console
-from rich.table import Table
 
 from search.common.formatting import number, settings
 from search.planning.job import Job
 from search.strategy.distributions import distributions
 from search.strategy.samplers import make_sampler
+from search.terminal.plain_line import PlainTable, say
 from spaces.space import ScaledSpace
 from trainers.config import TrainConfig, option_help
 
@@ -20,42 +20,39 @@ def show(job: Job) -> None:
     console.print(recipe_table(job.config, job.space))
     console.print(space_table(job.space))
     sample = sampled(job)
-    console.print(f"one sample:  {settings(sample)}", highlight=False)
+    say(console, f"one sample:  {settings(sample)}")
     for label, values in (("recipe", {}), ("sample", sample)):
-        console.print(f"model size, {label}: {model_size(job, values)}", highlight=False)
+        say(console, f"model size, {label}: {model_size(job, values)}")
     r = job.resources
     if job.lr_range_steps:
-        console.print(f"first: a learning-rate range test over {job.lr_range_steps} mini-batches")
-    console.print(
+        say(console, f"first: a learning-rate range test over {job.lr_range_steps} mini-batches")
+    say(
+        console,
         f"would run: study {job.study_name!r}, {job.n_trials} trials of up to "
         f"{job.config.epochs} epochs on {job.dataset}, sampler {job.sampler}, pruner {job.pruner}; "
         f"{r.concurrency} at once with {r.threads} thread(s) and {r.gpus_per_trial:g} GPU(s) each",
-        highlight=False,
     )
 
 
-def recipe_table(config: TrainConfig, space: ScaledSpace) -> Table:
+def recipe_table(config: TrainConfig, space: ScaledSpace) -> PlainTable:
     """Every value of the recipe, those that vary marked."""
-    table = Table(title="recipe", box=None, title_justify="left")
-    for column in ("", "value", "varies", "meaning"):
-        table.add_column(column)
+    table = PlainTable("recipe", ("", "value", "varies", "meaning"), right=())
     varies = set(space.baseline())
     meaning = option_help()
     for name, value in config.to_dict().items():
-        table.add_row(name, number(value), "yes" if name in varies else "", meaning[name])
+        table.add_texts(name, number(value), "yes" if name in varies else "", meaning[name])
     return table
 
 
-def space_table(space: ScaledSpace) -> Table:
+def space_table(space: ScaledSpace) -> PlainTable:
     """What varies, and where."""
-    table = Table(title=f"space {space.definition.name}", box=None, title_justify="left")
-    for column in ("parameter", "interval", "recipe"):
-        table.add_column(column)
+    headings = ("parameter", "interval", "recipe")
+    table = PlainTable(f"space {space.definition.name}", headings, right=())
     for parameter in space.parameters:
         value = number(space.recipe[parameter.name])
-        table.add_row(parameter.name, parameter.describe(), value)
+        table.add_texts(parameter.name, parameter.describe(), value)
     for constraint in space.definition.constraints:
-        table.add_row("constraint", constraint.description, "")
+        table.add_texts("constraint", constraint.description, "")
     return table
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.table import Table
 
+from search.terminal.plain_line import PlainTable, say
 from trainers.evaluation.class_scores import class_scores
 from trainers.evaluation.evaluation import Evaluation
 from trainers.models.summary import ModelSummary
@@ -28,12 +28,12 @@ def print_evaluation(
     if len(classes) <= MOST_CLASSES:
         console.print(_confusion(evaluation, classes))
     else:
-        console.print(f"confusion matrix: {len(classes)} classes are too many to print")
+        say(console, f"confusion matrix: {len(classes)} classes are too many to print")
 
 
 def _figures(
     evaluation: Evaluation, summary: ModelSummary, published: Mapping[str, float]
-) -> Table:
+) -> PlainTable:
     precision, recall, f1 = class_scores(evaluation.confusion).means()
     rows = (
         ("accuracy %", "test_top1", f"{evaluation.top1:.2f}"),
@@ -58,14 +58,18 @@ def _figures(
             f"{summary.macs_with_norm_and_pool:,}",
         ),
     )
-    table = _table("test set", ("", "here", *(["published"] if published else [])))
+    table = PlainTable(
+        "test set", ("", "here", *(["published"] if published else [])), no_wrap=True
+    )
     for label, metric, value in rows:
         beside = [_number(published.get(metric))] if published else []
-        table.add_row(label, value, *beside)
+        table.add_texts(label, value, *beside)
     return table
 
 
-def _classes(evaluation: Evaluation, classes: Sequence[str], published: Sequence[float]) -> Table:
+def _classes(
+    evaluation: Evaluation, classes: Sequence[str], published: Sequence[float]
+) -> PlainTable:
     """Accuracy of a class is its recall."""
     scores = class_scores(evaluation.confusion)
     columns = {
@@ -76,24 +80,17 @@ def _classes(evaluation: Evaluation, classes: Sequence[str], published: Sequence
     }
     if len(published) == len(classes):
         columns["published accuracy"] = tuple(published)
-    table = _table("classes, %", ("class", *columns))
+    table = PlainTable("classes, %", ("class", *columns), no_wrap=True)
     for name, *figures in zip(classes, *columns.values(), strict=True):
-        table.add_row(name, *(f"{value:.1f}" for value in figures))
+        table.add_texts(name, *(f"{value:.1f}" for value in figures))
     return table
 
 
-def _confusion(evaluation: Evaluation, classes: Sequence[str]) -> Table:
+def _confusion(evaluation: Evaluation, classes: Sequence[str]) -> PlainTable:
     numbers = [str(number) for number in range(len(classes))]
-    table = _table("confusion matrix (rows: the truth)", ("", *numbers))
+    table = PlainTable("confusion matrix (rows: the truth)", ("", *numbers), no_wrap=True)
     for number, name, row in zip(numbers, classes, evaluation.confusion, strict=True):
-        table.add_row(f"{number} {name}", *map(str, row))
-    return table
-
-
-def _table(title: str, columns: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", box=None)
-    for number, name in enumerate(columns):
-        table.add_column(name, justify="right" if number else "left", no_wrap=True)
+        table.add_texts(f"{number} {name}", *map(str, row))
     return table
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+from rich.box import HEAVY_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from search.common.formatting import duration, number
 from search.common.layout import DEFAULT_RESULTS, default_storage
@@ -17,7 +17,7 @@ from search.ledger.events import FINISHED
 from search.planning.job import Job
 from search.record.trials import best_completed, published_values, spending
 from search.storage.storage import hide_password
-from search.terminal.plain_line import say
+from search.terminal.plain_line import PlainTable, say
 
 SHOWN = (
     ("validation top-1 %", "val_top1"),
@@ -71,7 +71,7 @@ def print_result(console: Console, study: Study, epochs: int) -> None:
     trials = study.get_trials(deepcopy=False)
     best = best_completed(trials, study.direction)
     if best is None:
-        console.print("no trial has completed yet")
+        say(console, "no trial has completed yet")
     else:
         console.print(comparison(study, best, trials[0]))
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
@@ -82,25 +82,27 @@ def print_result(console: Console, study: Study, epochs: int) -> None:
     say(console, savings(trials, epochs))
 
 
-def comparison(study: Study, best: FrozenTrial, recipe: FrozenTrial) -> Table:
+def comparison(study: Study, best: FrozenTrial, recipe: FrozenTrial) -> PlainTable:
     """Parameters and figures side by side; the best trial's changes stand out."""
-    table = Table(title=f"{study.study_name}: {study.user_attrs['space']['title']}")
-    table.add_column("")
-    table.add_column(f"best: trial {best.number}", justify="right")
-    table.add_column("trial 0: the recipe", justify="right")
-    table.add_column("published", justify="right")
+    table = PlainTable(
+        f"{study.study_name}: {study.user_attrs['space']['title']}",
+        ("", f"best: trial {best.number}", "trial 0: the recipe", "published"),
+        box=HEAVY_HEAD,
+        title_justify="center",
+    )
     for name, value in best.params.items():
         old = recipe.params.get(name)
         style = "bold" if value != old else "dim"
-        table.add_row(name, number(value), number(old), "", style=style)
+        table.add_texts(name, number(value), number(old), "", style=style)
     table.add_section()
     published = published_figures(study)
     for label, key in SHOWN:
-        table.add_row(label, figure(best, key), figure(recipe, key), published.get(key, ""))
+        table.add_texts(label, figure(best, key), figure(recipe, key), published.get(key, ""))
     scale = f"{study.user_attrs['preset']} preset on {study.user_attrs['dataset']['name']}"
-    table.caption = f"{scale}; published: {study.user_attrs['space']['source']}"
+    caption = f"{scale}; published: {study.user_attrs['space']['source']}"
     if study.user_attrs["preset"] != "full":
-        table.caption += " at its own scale, for orientation only"
+        caption += " at its own scale, for orientation only"
+    table.explain(caption)
     return table
 
 

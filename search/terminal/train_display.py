@@ -16,6 +16,7 @@ from rich.progress import (
 )
 
 from search.common.formatting import number
+from search.terminal.plain_line import say
 from trainers.epoch_result import EpochResult
 from trainers.runs.training_run import TrainingRun
 
@@ -33,11 +34,11 @@ def train_with_bars(console: Console, run: TrainingRun, epochs: int) -> None:
         bar = EpochBar(progress, progress.add_task("images", total=images))
         run.trainer.on_step = bar.step
         for result in run.results():
-            console.print(epoch_line(result, epochs), highlight=False, soft_wrap=True)
+            say(console, epoch_line(result, epochs))
             progress.update(whole, completed=result.epoch)
             bar.restart()
     if run.trainer.history and len(run.trainer.history) < epochs:
-        console.print(f"stopped early: no better epoch for {run.trainer.config.early_stopping}")
+        say(console, f"stopped early: no better epoch for {run.trainer.config.early_stopping}")
 
 
 @dataclass
