@@ -101,7 +101,7 @@ def search(job: Job, command: str, manner: str = "normal") -> int:
     from rich.console import Console
 
     from search.ledger.events import FINISHED, TIMED_OUT
-    from search.ledger.retrying import PatientLedger
+    from search.ledger.retrying import RetryingLedger
     from search.planning.check_data import check_data, prepare_data
     from search.planning.choose_execution import choose_execution, recorded_execution
     from search.planning.lr_range_first import range_first, recorded_range
@@ -126,7 +126,7 @@ def search(job: Job, command: str, manner: str = "normal") -> int:
     with watched(job.storage), Lease(job.folder) as lease, open_log(job.folder.log) as log:
         study = open_study(job, data, lease, command)
         display = display_for(job, study, console, log, manner)
-        ledger = PatientLedger(study, make_plan(job, study, data_folder), lease, display)
+        ledger = RetryingLedger(study, make_plan(job, study, data_folder), lease, display)
         ended = FINISHED
         if not ledger.is_met():
             with display.running():

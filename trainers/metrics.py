@@ -51,6 +51,14 @@ class Metric:
         """``93.25`` for an accuracy; the unit is the heading's."""
         return format(value / self.scale, self.text)
 
+    def quantity(self, value: float) -> str:
+        """``93.25 %``: with its unit."""
+        return f"{self.format(value)} {self.unit}".rstrip()
+
+    def described(self, value: float) -> str:
+        """``validation top-1 93.25 %``."""
+        return f"{self.label} {self.quantity(value)}"
+
     def is_better(self, value: float, than: float) -> bool:
         """Whether ``value`` beats ``than``; a NaN beats nothing, and is beaten by any number."""
         if math.isnan(value) or math.isnan(than):

@@ -8,9 +8,9 @@ from optuna.distributions import BaseDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from search.ledger.enqueued import wish_fault
 from search.storage.database import one_commit
 from search.storage.lease import Lease
+from spaces.params import SpaceError
 from spaces.space import ScaledSpace
 from trainers.failpoints import fault_point
 
@@ -50,9 +50,18 @@ class Claims:
             fault_point("trial created")
             return self._own(trial), False
 
-    def fault(self, trial: Trial) -> str | None:
-        """Why a trial that a user enqueued has no parameters; None for any other."""
-        return wish_fault(self._space, trial._fixed_params)
+    def rule_broken(self, trial: Trial) -> str | None:
+        """Why the values that a user enqueued for ``trial`` are outside the space, in which case
+        it has no parameters; None for any other trial."""
+        parameters = {parameter.name: parameter for parameter in self._space.parameters}
+        for name, value in trial._fixed_params.items():
+            if name not in parameters:
+                return f"{name!r} does not vary in this space"
+            try:
+                parameters[name].check(value)
+            except SpaceError as error:
+                return str(error)
+        return None
 
     def _is_orphan(self, frozen: FrozenTrial) -> bool:
         if frozen.state != TrialState.RUNNING:
@@ -63,7 +72,7 @@ class Claims:
     def _own(self, trial: Trial) -> Trial:
         trial.set_user_attr(OWNER, self._lease.driver)
         fault_point("trial owned")
-        if self.fault(trial) is None:
+        if self.rule_broken(trial) is None:
             for name, distribution in self._distributions.items():
                 trial._suggest(name, distribution)
                 fault_point("parameter drawn")

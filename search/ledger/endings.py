@@ -15,16 +15,24 @@ from search.ledger.live_trial import LiveTrial, values_of
 from search.ledger.messages import Completed, Diverged, Failed, OutOfMemory
 from search.storage.database import one_commit, set_user_attrs
 from trainers.failpoints import fault_point
+from trainers.metrics import Metric
 
 
-class Telling:
+class Endings:
     """Tells a study's trials, and returns what is to be announced of it.
 
     A crash at any point leaves a trial that can be told again.
     """
 
-    def __init__(self, study: Study, folder: StudyFolder, observe: Callable[[events.Event], None]):
+    def __init__(
+        self,
+        study: Study,
+        metric: Metric,
+        folder: StudyFolder,
+        observe: Callable[[events.Event], None],
+    ):
         self._study = study
+        self._metric = metric
         self._folder = folder
         self._observe = observe
 
@@ -85,7 +93,8 @@ class Telling:
             fault_point("reason recorded")
             self._study.tell(trial, value, state)
         fault_point("trial told")
-        return events.Ended(trial.number, state.name, value, reason, dict(trial.params))
+        params = dict(trial.params)
+        return events.Ended(trial.number, state.name, reason, params, self._metric, value)
 
     def _keep_traceback(self, number: int, text: str) -> None:
         path = self._folder.failure(number)

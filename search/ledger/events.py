@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trainers.metrics import Metric
+
 FINISHED, TIMED_OUT, INTERRUPTED = "finished", "timed out", "interrupted"  # how a search ends
 
 
 @dataclass(frozen=True)
-class TakenUp:
-    """A trial that a dead driver left behind goes on after ``epoch``."""
+class Resumed:
+    """A trial that a dead driver left goes on after ``epoch``."""
 
     number: int
     epoch: int
@@ -29,24 +31,27 @@ class Started:
 
 @dataclass(frozen=True)
 class Epoch:
-    """An epoch was reported: ``value`` is the validation accuracy in %."""
+    """An epoch was reported: ``value`` is that of ``metric``, the objective; ``result`` holds
+    the epoch's other figures by name."""
 
     number: int
     epoch: int
     epochs: int
     value: float
+    metric: Metric
     result: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A trial was told: Optuna's state, its value if it has one, and why."""
+    """A trial was told: Optuna's state, why, and the value of ``metric`` if it has one."""
 
     number: int
     state: str
-    value: float | None
     reason: str
     params: Mapping[str, Any]
+    metric: Metric
+    value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -57,4 +62,4 @@ class Note:
     warning: bool = False
 
 
-Event = TakenUp | Started | Epoch | Ended | Note
+Event = Resumed | Started | Epoch | Ended | Note

@@ -21,8 +21,7 @@ from search.common.errors import SearchError
 from search.common.layout import StudyFolder
 from search.ledger import events
 from search.ledger.claims import Claims
-from search.ledger.common_failure import common_failure
-from search.ledger.endings import Telling
+from search.ledger.endings import Endings
 from search.ledger.live_trial import LiveTrial, recall, values_of
 from search.ledger.messages import (
     Blocked,
@@ -34,14 +33,14 @@ from search.ledger.messages import (
     OutOfMemory,
     Task,
 )
+from search.record.trials import common_failure
 from search.storage.database import commits_together, one_commit
 from search.storage.lease import Lease
 from spaces.space import ScaledSpace
 from trainers.config import TrainConfig
 from trainers.failpoints import fault_point
+from trainers.metrics import METRICS, Metric
 from trainers.rules import ConfigError
-
-OBJECTIVE = "val_top1"
 
 
 @dataclass(frozen=True)
@@ -69,11 +68,12 @@ class Ledger:
         self.study = study
         self.plan = plan
         self.claims = Claims(study, lease, plan.space, plan.distributions)
-        self.telling = Telling(study, plan.folder, observe)
+        self.metric = _objective(plan.space.recipe)
+        self.endings = Endings(study, self.metric, plan.folder, observe)
         self.observe = observe
         self.live: dict[int, LiveTrial] = {}
         self.closed = False
-        self.hurry: Callable[[], bool] = lambda: False  # whether the search is asked to stop
+        self.should_stop: Callable[[], bool] = lambda: False
 
     # -- asking ------------------------------------------------------------------------------
 
@@ -81,12 +81,12 @@ class Ledger:
         """The next trial to train: one that a dead driver left, else a new one; None when the
         study has its total (then ``is_met`` tells whether others still work on it)."""
         while not self.closed:
-            trial, begun = self.claims.claim(self.plan.n_trials, self.live)
+            trial, resumed = self.claims.claim(self.plan.n_trials, self.live)
             if trial is None:
                 return None
-            if begun:
+            if resumed:
                 last = max(values_of(self.study, trial), default=0)
-                self.observe(events.TakenUp(trial.number, last))
+                self.observe(events.Resumed(trial.number, last))
             task = self._begin(trial)
             if task is not None:
                 return task
@@ -94,25 +94,25 @@ class Ledger:
 
     def _begin(self, trial: Trial) -> Task | None:
         """The task of a claimed trial; None when it ends without training."""
-        fault = self.claims.fault(trial)
-        if fault:
-            self._over(self.telling.invalid(trial, fault))
+        rule = self.claims.rule_broken(trial)
+        if rule:
+            self._over(self.endings.invalid(trial, rule))
             return None
         try:
             config = TrainConfig.from_mapping({**self.plan.space.recipe, **trial.params})
         except ConfigError as error:
-            self._over(self.telling.infeasible(trial, str(error)))
+            self._over(self.endings.infeasible(trial, str(error)))
             return None
         broken = self.plan.space.broken_constraint(trial.params)
         if broken:
-            self._over(self.telling.infeasible(trial, broken))
+            self._over(self.endings.infeasible(trial, broken))
             return None
-        live = recall(self.study, trial, config)
+        live = recall(self.study, trial, config, self.metric)
         self.observe(events.Started(trial.number, trial.params, config.epochs, live.epoch))
         if self._is_undecided(live) and self._prunes(live, live.epoch):
-            self._over(self.telling.pruned(live, live.epoch))
+            self._over(self.endings.pruned(live, live.epoch))
             return None
-        self.live[trial.number] = live  # last: until here, asking again takes it up again
+        self.live[trial.number] = live  # last: until here, asking again resumes it
         return Task(
             number=trial.number,
             config=config.to_dict(),
@@ -133,16 +133,18 @@ class Ledger:
 
     def _report(self, live: LiveTrial, news: EpochDone) -> bool:
         number = live.trial.number
-        epoch, value = int(news.result["epoch"]), float(news.result[OBJECTIVE])
+        epoch, value = int(news.result["epoch"]), float(news.result[self.metric.name])
         if epoch <= live.epoch:
             return True
-        if math.isnan(value):
-            self._end(live, Diverged(f"diverged in epoch {epoch}: {OBJECTIVE} is nan", epoch))
+        if not math.isfinite(value):
+            reason = f"diverged in epoch {epoch}: {self.metric.label} is {value:g}"
+            self._end(live, Diverged(reason, epoch))
             return False
         live.usage = news.usage
         ended = self._settle(live, epoch, value)
-        live.epoch, live.best = epoch, max(live.best, value)
-        self.observe(events.Epoch(number, epoch, live.config.epochs, value, news.result))
+        live.add(epoch, value)
+        epochs = live.config.epochs
+        self.observe(events.Epoch(number, epoch, epochs, value, self.metric, news.result))
         if ended:
             self._over(ended)
         return ended is None
@@ -153,7 +155,7 @@ class Ledger:
             with one_commit(self.study._storage):
                 live.trial.report(value, epoch)
                 fault_point("epoch reported")
-                return self.telling.pruned(live, epoch) if self._prunes(live, epoch) else None
+                return self.endings.pruned(live, epoch) if self._prunes(live, epoch) else None
         except BaseException:
             live.trial._cached_frozen_trial.intermediate_values.pop(epoch, None)  # not committed
             raise
@@ -197,29 +199,31 @@ class Ledger:
         if isinstance(ending, Completed) and not live.epoch:
             ending = Failed("completed without an epoch")
         if isinstance(ending, Completed):
-            ended = self.telling.completed(live, ending)
+            ended = self.endings.completed(live, ending)
         elif isinstance(ending, Diverged):
-            ended = self.telling.diverged(live, ending)
+            ended = self.endings.diverged(live, ending)
         elif isinstance(ending, OutOfMemory):
-            ended = self.telling.out_of_memory(live.trial, ending)
+            ended = self.endings.out_of_memory(live.trial, ending)
         else:
-            ended = self.telling.failed(live.trial, ending)
+            ended = self.endings.failed(live.trial, ending)
         self._over(ended)
         if isinstance(ending, Failed):
             self._stop_if_all_fail()
 
     def _over(self, ended: events.Ended) -> None:
         """A trial was told."""
-        self.let_go(ended.number)
+        self.release(ended.number)
         self.observe(ended)
 
     def _stop_if_all_fail(self) -> None:
-        reason = common_failure(self.study.get_trials(deepcopy=False))
-        if reason:
+        """All so far, from the fifth on; later the last ten, whatever came before."""
+        alike = common_failure(self.study.get_trials(deepcopy=False))
+        if alike:
             self.close()
+            first, count = alike
             raise SearchError(
-                f"all trials so far failed for the same reason: {reason}; see "
-                f"{self.plan.folder.failure(0)}; the same command tries the next one"
+                f"the last {count} trials failed for the same reason: {first.user_attrs['reason']}"
+                f"; see {self.plan.folder.failure(first.number)}; the same command tries the next"
             )
 
     # -- closing -----------------------------------------------------------------------------
@@ -232,12 +236,17 @@ class Ledger:
             trial.state == TrialState.RUNNING for trial in trials
         )
 
-    def let_go(self, number: int) -> None:
-        """No longer at work here; a trial that was not told is handed out again, from its last
-        epoch."""
+    def release(self, number: int) -> None:
+        """Nobody here works on the trial any more; one that was not told is handed out again,
+        from its last epoch."""
         self.live.pop(number, None)
 
     def close(self) -> None:
-        """No more news is taken: what is live stays RUNNING, for the next driver to take up."""
+        """No more news is taken: what is live stays RUNNING, for the next driver to resume."""
         self.closed = True
         self.live.clear()
+
+
+def _objective(recipe: Mapping[str, Any]) -> Metric:
+    """What the trials are judged by: the one place that reads it."""
+    return METRICS[TrainConfig.from_mapping(dict(recipe)).objective]

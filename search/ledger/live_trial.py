@@ -10,27 +10,39 @@ from optuna.study import Study
 from optuna.trial import Trial
 
 from trainers.config import TrainConfig
+from trainers.metrics import Metric
 
 
 @dataclass
 class LiveTrial:
-    """``epoch`` is the last one reported. ``diverged``: a NaN was reported and not yet told."""
+    """``epoch`` is the last one reported, ``best`` the best value of ``metric`` so far, None
+    before the first. ``diverged``: a NaN was reported and not yet told."""
 
     trial: Trial
     config: TrainConfig
+    metric: Metric
     epoch: int = 0
-    best: float = -math.inf
+    best: float | None = None
     diverged: bool = False
     usage: Mapping[str, float] | None = None
 
+    def add(self, epoch: int, value: float) -> None:
+        """Takes in what was reported."""
+        self.epoch = max(self.epoch, epoch)
+        if self.best is None or self.metric.is_better(value, self.best):
+            self.best = value
 
-def recall(study: Study, trial: Trial, config: TrainConfig) -> LiveTrial:
+
+def recall(study: Study, trial: Trial, config: TrainConfig, metric: Metric) -> LiveTrial:
     """What the study has of a trial: nothing of a new one. A NaN is not an epoch: the worker will
     find it again."""
-    reported = values_of(study, trial)
-    values = {epoch: value for epoch, value in reported.items() if not math.isnan(value)}
-    best = max(values.values(), default=-math.inf)
-    return LiveTrial(trial, config, max(values, default=0), best, len(values) < len(reported))
+    live = LiveTrial(trial, config, metric)
+    for epoch, value in values_of(study, trial).items():
+        if math.isnan(value):
+            live.diverged = True
+        else:
+            live.add(epoch, value)
+    return live
 
 
 def values_of(study: Study, trial: Trial) -> dict[int, float]:

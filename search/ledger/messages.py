@@ -47,7 +47,7 @@ class Diverged:
 
 @dataclass(frozen=True)
 class OutOfMemory:
-    """The machine or the GPU has too little memory for this setting."""
+    """The machine or the GPU has too little memory for these parameters."""
 
     reason: str
 
@@ -62,8 +62,8 @@ class Failed:
 
 @dataclass(frozen=True)
 class Blocked:
-    """The machine, not the trial, is at fault: a full disk, data that is gone. The trial is left
-    to be taken up again."""
+    """The machine, not the trial, is at fault: a full disk, data that is gone. The trial stays
+    RUNNING and is resumed by the next start."""
 
     reason: str
 

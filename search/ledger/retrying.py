@@ -1,4 +1,4 @@
-"""A ledger that waits for its database: locked by another program, or a server started again."""
+"""A ledger that retries while its database cannot be reached: locked, or a server restarting."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from search.ledger.ledger import Ledger
 from search.ledger.messages import Ending, EpochDone, Task
 from search.storage.storage import cause_of
 
-PATIENCE_SECONDS = 600.0
+LONGEST_RETRY = 600.0  # s
 SECONDS_BETWEEN_TRIES = 1.0
-NO_WAITING_HELPS = ("disk is full", "readonly database", "no such table", "disk I/O error")
+NEVER_RETRIED = ("disk is full", "readonly database", "no such table", "disk I/O error")
 
 
-class PatientLedger(Ledger):
-    """A ``Ledger`` whose questions are asked again, with a warning, while the database cannot be
-    reached; that changes nothing, since news may be told twice.
+class RetryingLedger(Ledger):
+    """A ``Ledger`` whose calls are retried, with a warning, while the database cannot be reached.
+    That is safe, since telling the same twice changes nothing.
 
-    Raises ``StorageError`` after ``patience`` seconds, or at once when the study's folder is gone
+    Raises ``StorageError`` after ``retry_seconds``, or at once when the study's folder is gone
     or the search is asked to stop. What was trained is on disk then, and told at the next start.
     """
 
-    patience: float = PATIENCE_SECONDS
+    retry_seconds: float = LONGEST_RETRY
 
     def next_task(self) -> Task | None:
-        return self._patiently(super().next_task)
+        return self._retry(super().next_task)
 
     def report(self, number: int, news: EpochDone) -> bool:
-        return self._patiently(super().report, number, news)
+        return self._retry(super().report, number, news)
 
     def end(self, number: int, ending: Ending) -> None:
-        self._patiently(super().end, number, ending)
+        self._retry(super().end, number, ending)
 
     def is_met(self) -> bool:
-        return self._patiently(super().is_met)
+        return self._retry(super().is_met)
 
-    def _patiently(self, ask: Callable[..., Any], *news: Any) -> Any:
+    def _retry(self, ask: Callable[..., Any], *news: Any) -> Any:
         since = None
         while True:
             try:
@@ -64,15 +64,15 @@ class PatientLedger(Ledger):
         """A pause; returns when the waiting began."""
         cause = cause_of(error)
         first, since = since is None, since or time.monotonic()
-        late = time.monotonic() - since >= self.patience
-        hopeless = any(text in cause for text in NO_WAITING_HELPS)
-        if late or hopeless or self.hurry() or not self.plan.folder.path.is_dir():
+        late = time.monotonic() - since >= self.retry_seconds
+        hopeless = any(text in cause for text in NEVER_RETRIED)
+        if late or hopeless or self.should_stop() or not self.plan.folder.path.is_dir():
             raise StorageError(
                 f"the study database cannot be reached: {cause}; "
                 "what was trained is kept, the same command goes on"
             ) from error
         if first:
-            text = f"the study database cannot be reached, waiting up to {self.patience:.0f} s"
+            text = f"the study database cannot be reached, waiting up to {self.retry_seconds:.0f} s"
             self.observe(Note(f"{text}: {cause}", warning=True))
         time.sleep(SECONDS_BETWEEN_TRIES)
         return since

@@ -13,7 +13,7 @@ from optuna.distributions import distribution_to_json
 from optuna.study import Study, StudyDirection
 
 from search.common.errors import UserError
-from search.ledger.ledger import OBJECTIVE, Plan
+from search.ledger.ledger import Plan
 from search.planning.job import Job, plain
 from search.storage.lease import Lease
 from search.storage.storage import hide_password, open_storage
@@ -23,6 +23,7 @@ from search.strategy.samplers import make_sampler
 from trainers.data import DATASETS
 from trainers.data.meta import Meta
 from trainers.failpoints import fault_point
+from trainers.metrics import DEFAULT_OBJECTIVE
 
 IDENTITY, REFERENCES, EXECUTION, PROVENANCE, FOLDER, LR_RANGE = (
     "identity",
@@ -85,7 +86,7 @@ def identity(job: Job, data: Meta) -> dict[str, Any]:
     return {
         "space": job.space.definition.name,
         "dataset": data.fingerprint,
-        "objective": OBJECTIVE,
+        "objective": DEFAULT_OBJECTIVE,
         "parameters": {
             name: distribution_to_json(distribution)
             for name, distribution in distributions(job.space.parameters).items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,18 +11,16 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 PRUNER_REASON = "pruned at epoch"  # how the ledger begins the reason of what the pruner ended
+FEWEST_ALIKE, MOST_ALIKE = 5, 10  # failures for the same reason that end a search
 
 
-def best_completed(
-    trials: Iterable[FrozenTrial], direction: StudyDirection = StudyDirection.MAXIMIZE
-) -> FrozenTrial | None:
-    """The completed trial with the best value, the earliest of equals."""
+def best_completed(trials: Iterable[FrozenTrial], direction: StudyDirection) -> FrozenTrial | None:
+    """The completed trial with the best value in the study's ``direction``, the earliest of
+    equals."""
     return next(iter(ranked(trials, direction)), None)
 
 
-def ranked(
-    trials: Iterable[FrozenTrial], direction: StudyDirection = StudyDirection.MAXIMIZE
-) -> list[FrozenTrial]:
+def ranked(trials: Iterable[FrozenTrial], direction: StudyDirection) -> list[FrozenTrial]:
     """The completed trials, the best first, the earlier of equals first."""
     sign = 1 if direction == StudyDirection.MINIMIZE else -1
     done = [
@@ -76,12 +75,23 @@ def spending(trials: Sequence[FrozenTrial], epochs: int | None) -> Spending:
     )
 
 
-def published_values(
+def reference_values(
     references: Iterable[Mapping[str, Any]], setting: Mapping[str, Any] | None = None
 ) -> dict[str, float]:
-    """The published figures of one setting (the recipe's own by default), by metric."""
+    """A report's figures for one setting (the recipe's own by default), by metric."""
     found: dict[str, float] = {}
     for reference in references:
         if dict(reference["setting"]) == dict(setting or {}):
             found.setdefault(reference["metric"], reference["value"])
     return found
+
+
+def common_failure(trials: Iterable[FrozenTrial]) -> tuple[FrozenTrial, int] | None:
+    """The first of the last trials that ended, and their number, if all of them failed for the
+    same reason; None where they did not, or are too few. Numbers in a reason may differ."""
+    ended = [t for t in trials if t.state.is_finished() and t.datetime_complete is not None]
+    last = sorted(ended, key=lambda t: (t.datetime_complete, t.number))[-MOST_ALIKE:]
+    if len(last) < FEWEST_ALIKE or any(trial.state != TrialState.FAIL for trial in last):
+        return None
+    reasons = {re.sub(r"[\d.]+", "N", str(trial.user_attrs.get("reason"))) for trial in last}
+    return (last[0], len(last)) if len(reasons) == 1 else None

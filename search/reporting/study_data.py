@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.common.errors import UserError
 from search.common.layout import StudyFolder
-from search.record.trials import Spending, best_completed, published_values, spending
+from search.record.trials import Spending, best_completed, reference_values, spending
 from search.reporting.frames import make_epochs_frame, make_trials_frame
 
 OBJECTIVE = "val_top1"
@@ -91,7 +91,7 @@ class StudyData:
     @property
     def published(self) -> dict[str, float]:
         """The published figures of the recipe's own setting."""
-        return published_values(self.references)
+        return reference_values(self.references)
 
     @cached_property
     def values(self) -> list[float | None]:

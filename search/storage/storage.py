@@ -32,7 +32,7 @@ def open_storage(
     """The storage at ``url`` (Optuna's own notation). Raises ``UserError`` if it cannot be opened.
 
     With ``create`` false, a SQLite file that does not exist is refused, not made. ``sqlite_wait``
-    is how many seconds a locked file is waited for, in silence and deaf to signals.
+    is how many seconds a locked file is waited for; signals are handled after that only.
     ``for_writing`` is for a driver, whose many small writes should not wait for the disk.
     """
     try:

@@ -82,7 +82,7 @@ class NumberedSampler(BaseSampler):
     ) -> dict[str, Any]:
         given = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
         if set(search_space) <= set(given):
-            return given  # enqueued, or taken up again: it has what it needs
+            return given  # enqueued or resumed: it has what it needs
         for attempt in range(ATTEMPTS):
             point = {**self._draw(study, trial, attempt), **given}
             if self._space.broken_constraint(point) is None:

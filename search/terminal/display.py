@@ -14,11 +14,13 @@ from rich.live import Live
 
 from search.ledger.events import Ended, Event, Note
 from search.planning.job import Job
+from search.record.record import read_record
 from search.terminal.event_lines import line
 from search.terminal.live_view import live_view
 from search.terminal.plain_line import say
 from search.terminal.progress import Progress
 from search.terminal.search_summary import best_trial, published_figures
+from trainers.metrics import METRICS
 
 QUIET, NORMAL, VERBOSE = "quiet", "normal", "verbose"
 
@@ -89,7 +91,10 @@ def display_for(
             progress.epochs_of_ended += len(trial.intermediate_values)
     best = best_trial(study)
     if best is not None:
-        progress.best = Ended(best.number, best.state.name, best.value, "", best.params)
+        record = read_record(study)
+        assert record is not None  # whoever opened the study wrote it
+        metric = METRICS[record.objectives[0]]
+        progress.best = Ended(best.number, best.state.name, "", best.params, metric, best.value)
     published = published_figures(study).get("test_top1")
     scale = "" if study.user_attrs.get("preset") == "full" else " at its own scale"
     reference = f"published{scale}: test {published} %" if published else ""

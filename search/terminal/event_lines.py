@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from search.common.formatting import number, settings
-from search.ledger.events import Ended, Epoch, Event, Note, Started, TakenUp
+from search.ledger.events import Ended, Epoch, Event, Note, Resumed, Started
+from trainers.metrics import METRICS
+
+VALIDATION, TRAINING = ("val_top1", "val_loss"), ("train_top1", "train_loss")
 
 
 def line(event: Event, detailed: bool = False) -> str:
     """One event as one line; ``detailed`` epochs tell of training, rate and time too."""
-    if isinstance(event, TakenUp):
-        return f"trial {event.number} taken up again after epoch {event.epoch}"
+    if isinstance(event, Resumed):
+        return f"trial {event.number} resumed after epoch {event.epoch}"
     if isinstance(event, Started):
         return f"trial {event.number} started: {settings(event.params)}"
     if isinstance(event, Epoch):
         return _epoch(event, detailed)
     if isinstance(event, Ended):
-        value = "" if event.value is None else f", validation {event.value:.2f} %"
+        value = "" if event.value is None else f", {event.metric.described(event.value)}"
         return f"trial {event.number} {event.state}: {event.reason}{value}"
     assert isinstance(event, Note)
     return f"warning: {event.text}" if event.warning else event.text
@@ -23,11 +29,13 @@ def line(event: Event, detailed: bool = False) -> str:
 
 def _epoch(event: Epoch, detailed: bool) -> str:
     said = event.result
-    parts = [f"trial {event.number} epoch {event.epoch}/{event.epochs}: validation "]
-    parts.append(f"{event.value:.2f} %")
-    if "val_loss" in said:
-        parts.append(f", loss {said['val_loss']:.4f}")
-    if detailed and {"train_top1", "train_loss", "lr", "seconds"} <= set(said):
-        parts.append(f"; training {said['train_top1']:.2f} %, loss {said['train_loss']:.4f}")
-        parts.append(f"; lr {number(said['lr'])}, {said['seconds']:.1f} s")
-    return "".join(parts)
+    figures = [event.metric.described(event.value), *_figures(said, VALIDATION, event.metric.name)]
+    parts = [", ".join(figures)]
+    if detailed and {*TRAINING, "lr", "seconds"} <= set(said):
+        parts += [", ".join(_figures(said, TRAINING))]
+        parts += [f"lr {number(said['lr'])}, {said['seconds']:.1f} s"]
+    return f"trial {event.number} epoch {event.epoch}/{event.epochs}: {'; '.join(parts)}"
+
+
+def _figures(said: Mapping[str, Any], names: Sequence[str], told: str = "") -> list[str]:
+    return [METRICS[name].described(said[name]) for name in names if name in said and name != told]

@@ -12,7 +12,7 @@ from rich.text import Text
 from search.common.formatting import duration, settings
 from search.ledger.events import Ended
 from search.terminal.event_lines import line
-from search.terminal.progress import LiveTrial, Progress
+from search.terminal.progress import Progress, Row
 
 STATE_STYLES = {"COMPLETE": "green", "PRUNED": "yellow", "FAIL": "red"}
 OTHER_LINES = 6  # of heads, the table's own, and the prompt that follows
@@ -40,7 +40,9 @@ def live_view(progress: Progress, reference: str, height: int) -> RenderableType
 
 def _head(progress: Progress, reference: str) -> Text:
     best = progress.best
-    parts = [] if best is None else [f"best {best.value:.2f} % (trial {best.number})"]
+    parts = []
+    if best is not None and best.value is not None:
+        parts = [f"best {best.metric.quantity(best.value)} (trial {best.number})"]
     return Text(" · ".join([*parts, reference] if reference else parts), style="bold", end="\n")
 
 
@@ -65,7 +67,7 @@ def time_left(progress: Progress) -> str:
     return f"about {duration(left)} left at {mean}"
 
 
-def _trials(shown: Sequence[LiveTrial]) -> Table:
+def _trials(shown: Sequence[Row]) -> Table:
     table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
     table.add_column("trial", justify="right", no_wrap=True)
     table.add_column("epoch", justify="right", no_wrap=True)
@@ -73,10 +75,9 @@ def _trials(shown: Sequence[LiveTrial]) -> Table:
     table.add_column("validation", justify="right", no_wrap=True)
     table.add_column("setting", ratio=1, no_wrap=True, overflow="ellipsis")
     for live in shown:
-        value = "–" if live.value is None else f"{live.value:.2f} %"
         bar = ProgressBar(total=live.epochs, completed=live.epoch, width=12)
         epoch = f"{live.epoch}/{live.epochs}"
-        table.add_row(str(live.number), epoch, bar, value, Text(settings(live.params)))
+        table.add_row(str(live.number), epoch, bar, live.value, Text(settings(live.params)))
     return table
 
 

@@ -14,14 +14,15 @@ RECENT = 6
 
 
 @dataclass
-class LiveTrial:
-    """A trial at work: its last epoch and accuracy in %."""
+class Row:
+    """A trial at work, as the live view shows it: its last epoch, and the objective's value there
+    with its unit."""
 
     number: int
     params: Mapping[str, Any]
     epochs: int
     epoch: int = 0
-    value: float | None = None
+    value: str = "–"
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Progress:
     n_trials: int
     ended: int = 0
     epochs_of_ended: int = 0
-    live: dict[int, LiveTrial] = field(default_factory=dict)
+    live: dict[int, Row] = field(default_factory=dict)
     recent: deque[Ended] = field(default_factory=lambda: deque(maxlen=RECENT))
     best: Ended | None = None
     epochs_here: int = 0
@@ -40,9 +41,7 @@ class Progress:
 
     def take(self, event: Event) -> None:
         if isinstance(event, Started):
-            self.live[event.number] = LiveTrial(
-                event.number, event.params, event.epochs, event.epoch
-            )
+            self.live[event.number] = Row(event.number, event.params, event.epochs, event.epoch)
         elif isinstance(event, Epoch):
             self._epoch(event)
         elif isinstance(event, Ended):
@@ -51,7 +50,7 @@ class Progress:
     def _epoch(self, event: Epoch) -> None:
         live = self.live.get(event.number)
         if live:
-            live.epoch, live.value = event.epoch, event.value
+            live.epoch, live.value = event.epoch, event.metric.quantity(event.value)
         if self.first_epoch_at is None:
             self.first_epoch_at = time.monotonic()
         self.epochs_here += 1
@@ -62,8 +61,7 @@ class Progress:
         self.ended_here += 1
         self.epochs_of_ended += live.epoch if live else 0
         self.recent.append(event)
-        better = event.value is not None and event.state == "COMPLETE"
-        if better and (self.best is None or (self.best.value or 0) < (event.value or 0)):
+        if event.state == "COMPLETE" and _is_better(event, self.best):
             self.best = event
 
     def epochs_per_trial(self) -> float:
@@ -84,3 +82,9 @@ class Progress:
         # The clock started when the first epoch was over, so that one does not count.
         rate = (self.epochs_here - 1) / max(1e-9, time.monotonic() - self.first_epoch_at)
         return (begun + to_come) / rate
+
+
+def _is_better(event: Ended, best: Ended | None) -> bool:
+    if event.value is None or best is None or best.value is None:
+        return event.value is not None
+    return event.metric.is_better(event.value, than=best.value)

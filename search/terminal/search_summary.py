@@ -15,7 +15,7 @@ from search.common.formatting import duration, number
 from search.common.layout import DEFAULT_RESULTS, default_storage
 from search.ledger.events import FINISHED
 from search.planning.job import Job
-from search.record.trials import best_completed, published_values, spending
+from search.record.trials import best_completed, reference_values, spending
 from search.storage.storage import hide_password
 from search.terminal.plain_line import PlainTable, say
 
@@ -116,7 +116,7 @@ def figure(trial: FrozenTrial, key: str) -> str:
 
 def published_figures(study: Study) -> dict[str, str]:
     """The published figures of the recipe's own setting, by metric."""
-    found = published_values(study.user_attrs.get("references", []))
+    found = reference_values(study.user_attrs.get("references", []))
     return {metric: f"{value:g}" for metric, value in found.items()}
 
 

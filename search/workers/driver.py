@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from search.common.errors import SearchError
 from search.ledger.events import FINISHED, INTERRUPTED, TIMED_OUT, Note
@@ -17,12 +17,15 @@ from search.planning.resources import Resources
 from search.workers.ray_internals import RayNotStartedError, in_main_thread, local_ray, lost_process
 from search.workers.watch import Watch
 
+if TYPE_CHECKING:
+    from search.workers.worker import Work
+
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MOST_RESTARTS = 3  # of Ray, in one search
 
 
 def run_search(
-    ledger: Ledger, resources: Resources, work: Any, timeout: float | None = None
+    ledger: Ledger, resources: Resources, work: Work, timeout: float | None = None
 ) -> str:
     """Trains until the study is met, ``timeout`` seconds have passed or a signal came.
 
@@ -31,7 +34,7 @@ def run_search(
     """
     with _stop_signals() as stop:
         deadline = _Deadline(stop, timeout)
-        ledger.hurry = deadline.reached
+        ledger.should_stop = deadline.reached
         restarts = 0
         while lost := _with_ray(ledger, resources, work, deadline, stop):
             restarts += 1
@@ -40,7 +43,7 @@ def run_search(
                     f"{lost}, {restarts} times; what was recorded is kept, the same command goes on"
                 )
             for number in list(ledger.live):
-                ledger.let_go(number)
+                ledger.release(number)
             ledger.observe(Note(f"{lost}; Ray is started again", warning=True))
     ended = FINISHED if ledger.is_met() else INTERRUPTED if stop.asked else TIMED_OUT
     ledger.close()
@@ -48,13 +51,13 @@ def run_search(
 
 
 def _with_ray(
-    ledger: Ledger, resources: Resources, work: Any, deadline: _Deadline, stop: _Stop
+    ledger: Ledger, resources: Resources, work: Work, deadline: _Deadline, stop: _Stop
 ) -> str:
-    """Trains in one life of Ray; returns what ended that too early, if something did."""
+    """Trains until Ray dies or is no longer needed; returns what died, "" if nothing did."""
     cpus = resources.concurrency * resources.threads * resources.processes
     try:
         with local_ray(cpus, resources.concurrency) as scratch:
-            stop.listen()  # again: Ray has a handler of its own for SIGTERM
+            stop.listen()  # again, since Ray installs a handler for SIGTERM
             if not deadline.reached():
                 _tune(ledger, resources, work, deadline, scratch)
             lost = "" if deadline.reached() else lost_process()
@@ -104,15 +107,15 @@ class _Deadline:
         late = self._end is not None and time.monotonic() >= self._end
         return late or self._stop.asked
 
-    def words(self) -> str:
+    def reason(self) -> str:
         """Why the search stops now."""
         if self._stop.asked:
-            return "stopping in good order, trials at work are kept (once more: at once)"
+            return "stopping, trials at work are kept (a second signal ends it at once)"
         return "time is up, trials at work are kept"
 
 
 def _tune(
-    ledger: Ledger, resources: Resources, work: Any, deadline: _Deadline, scratch: str
+    ledger: Ledger, resources: Resources, work: Work, deadline: _Deadline, scratch: str
 ) -> None:
     from ray import tune
     from ray.tune import TuneError
@@ -142,6 +145,6 @@ def _tune(
         )
     except StopNow:
         if deadline.reached():
-            ledger.observe(Note(deadline.words()))
+            ledger.observe(Note(deadline.reason()))
     except TuneError as error:  # the ledger's own error, which Ray keeps as a text
         raise error.__context__ or error from None

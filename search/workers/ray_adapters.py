@@ -116,7 +116,7 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
         if self.deaths[number] <= self.max_retries:
             text = f"trial {number}: {reason}; another worker goes on with it"
             self.ledger.observe(Note(text, warning=True))
-            self.ledger.let_go(number)
+            self.ledger.release(number)
             return
         said = str(trial.get_error() or "")
         if LOW_ON_MEMORY in said.lower():

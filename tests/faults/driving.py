@@ -31,7 +31,7 @@ from search.ledger.messages import (
     Remark,
     Task,
 )
-from search.ledger.retrying import PatientLedger
+from search.ledger.retrying import RetryingLedger
 from search.planning.check_data import check_data
 from search.planning.job import Job, resolve
 from search.planning.open_study import make_plan, open_study
@@ -119,7 +119,7 @@ def _drive(asked: Job, work: str, log: Path) -> None:
     with Lease(asked.folder) as lease, open(log, "a", buffering=1) as lines:
         study = open_study(asked, check_data(asked, data), lease, "the tests")
         plan = make_plan(asked, study, data)
-        ledger = PatientLedger(study, plan, lease, lambda event: print(line(event), file=lines))
+        ledger = RetryingLedger(study, plan, lease, lambda event: print(line(event), file=lines))
         if work.startswith("ray "):
             os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # workers import this file
             quick = replace(asked.resources, bounds=Bounds(2, 10, 2, 10))

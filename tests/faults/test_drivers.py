@@ -51,7 +51,7 @@ def test_two_drivers_share_the_work_and_meet_the_total(
 def test_of_two_drivers_one_is_killed_over_and_over(
     start: Any, run: Any, snapshot: Any, undisturbed: Any, tmp_path: Path, kills: int
 ) -> None:
-    """The other takes up what it left, and never a live trial."""
+    """The other resumes what it left, and never a live trial."""
     folder, draw, struck, study = tmp_path / "0", random.Random(1), 0, 0
     while struck < kills:
         first, second = (start(folder, "slow", *UNORDERED) for _ in range(2))

@@ -112,6 +112,7 @@ class Desks:
         n_trials: int = 3,
         pruner: optuna.pruners.BasePruner | None = None,
         sampler: str = "random",
+        direction: str = "maximize",
     ) -> Desk:
         """The study of ``storage`` (default: a new one in memory), the recipe enqueued first."""
         space = space or small_space()
@@ -121,7 +122,7 @@ class Desks:
         study = optuna.create_study(
             study_name="study",
             storage=storage,
-            direction="maximize",
+            direction=direction,
             sampler=make_sampler(sampler, space, chosen, 0),
             pruner=pruner or HalvingPruner(2, 2),
             load_if_exists=True,

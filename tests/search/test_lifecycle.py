@@ -214,8 +214,8 @@ def test_no_epoch_is_missing_and_none_is_there_twice(life: Life) -> None:
 
 
 def test_a_trial_is_taken_up_under_its_number(life: Life) -> None:
-    assert "trial 1 taken up again after epoch" in life.outputs[1]
-    assert "trial 2 taken up again after epoch" in life.outputs[2]
+    assert "trial 1 resumed after epoch" in life.outputs[1]
+    assert "trial 2 resumed after epoch" in life.outputs[2]
 
 
 def test_no_process_is_left_behind(life: Life) -> None:

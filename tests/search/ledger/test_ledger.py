@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from search.ledger.events import Ended, Note, Started, TakenUp
+from search.ledger.events import Ended, Epoch, Note, Resumed, Started
 from search.ledger.messages import Completed, Diverged, Ending, EpochDone, Failed, OutOfMemory
 from search.storage.storage import open_storage
 from search.strategy.pruners import HalvingPruner
@@ -74,6 +74,50 @@ def test_the_value_of_a_completed_trial_is_its_best_epoch(open_desk: Any) -> Non
     assert trial.intermediate_values == {1: 40.0, 2: 70.0, 3: 60.0, 4: 70.0}
     assert trial.user_attrs["best_epoch"] == 2
     assert trial.user_attrs["test_top1"] == 66.0
+
+
+@pytest.fixture
+def by_loss(open_desk: Any, make_space: Any) -> Any:
+    """A desk whose trials are judged by their validation loss."""
+    space = make_space({"objective": "val_loss"})
+    return open_desk(space=space, n_trials=9, direction="minimize")
+
+
+def losses(desk: Any, task: Any, *values: float) -> bool:
+    """The answer to the last of a trial's epochs; its accuracy says the opposite."""
+    goes_on = True
+    for epoch, value in enumerate(values, 1):
+        result = {"epoch": epoch, "val_loss": value, "val_top1": 100 * value}
+        goes_on = desk.ledger.report(task.number, EpochDone(result))
+    return goes_on
+
+
+def test_the_best_epoch_of_an_objective_that_is_minimised_is_the_lowest(by_loss: Any) -> None:
+    assert losses(by_loss, by_loss.next_task(), 0.9, 0.2, 0.5, 0.2)
+    by_loss.ledger.end(0, Completed({}))
+    trial = by_loss.trial(0)
+    assert (trial.value, trial.user_attrs["best_epoch"]) == (0.2, 2)
+    assert trial.intermediate_values == {1: 0.9, 2: 0.2, 3: 0.5, 4: 0.2}
+    assert {e.metric.name for e in by_loss.events if isinstance(e, Epoch | Ended)} == {"val_loss"}
+
+
+def test_the_pruner_keeps_the_lowest_of_an_objective_that_is_minimised(by_loss: Any) -> None:
+    assert losses(by_loss, by_loss.next_task(), 0.5, 0.5)
+    assert not losses(by_loss, by_loss.next_task(), 0.6, 0.6)
+    assert losses(by_loss, by_loss.next_task(), 0.4, 0.4)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_an_objective_that_is_no_number_names_itself_in_the_reason(
+    by_loss: Any, value: float
+) -> None:
+    by_loss.next_task()
+    assert not losses(by_loss, by_loss.next_task(), value)
+    assert (
+        by_loss.trial(1)
+        .user_attrs["reason"]
+        .startswith(f"diverged in epoch 1: validation loss is {value}")
+    )
 
 
 def test_a_pruned_trial_keeps_its_last_report_and_the_reason(open_desk: Any) -> None:
@@ -193,7 +237,7 @@ def test_a_traceback_that_cannot_be_written_does_not_stop_the_search(open_desk: 
     assert any(isinstance(event, Note) and event.warning for event in desk.events)
 
 
-def test_a_trial_ended_by_another_program_is_let_go(open_desk: Any) -> None:
+def test_a_trial_ended_by_another_program_is_released(open_desk: Any) -> None:
     desk = open_desk(pruner=AlwaysPrune())
     first, second = desk.next_task(), desk.next_task()
     for number in (0, 1):
@@ -302,7 +346,7 @@ def test_a_constraint_that_raises_says_which_and_loses_nothing(
     desk.next_task()
     with pytest.raises(SpaceError, match=r"constraint 'a lookup' cannot be checked.*KeyError"):
         desk.ledger.next_task()
-    assert desk.states == ["RUNNING", "RUNNING"]  # both are taken up when it is mended
+    assert desk.states == ["RUNNING", "RUNNING"]  # both are resumed when it is mended
 
 
 def shallow_sam(values: Any) -> bool:
@@ -338,9 +382,9 @@ def test_a_left_trial_goes_on_under_its_number_after_its_last_epoch(
     second.ledger.end(1, Completed({}))
     assert second.trial(1).intermediate_values == {1: 50.0, 2: 60.0, 3: 55.0, 4: 57.0}
     assert second.trial(1).value == 60.0
-    taken = [event for event in second.events if isinstance(event, TakenUp)]
+    taken = [event for event in second.events if isinstance(event, Resumed)]
     started = [event for event in second.events if isinstance(event, Started)]
-    assert taken == [TakenUp(1, 2)]
+    assert taken == [Resumed(1, 2)]
     assert (started[0].number, started[0].epoch) == (1, 2)
 
 
@@ -352,7 +396,7 @@ def test_a_living_drivers_trials_are_not_taken(open_desk: Any, storage: Any) -> 
     assert not second.ledger.is_met()
 
 
-def test_a_trial_without_parameters_or_owner_is_taken_up(open_desk: Any, storage: Any) -> None:
+def test_a_trial_without_parameters_or_owner_is_resumed(open_desk: Any, storage: Any) -> None:
     """Its driver died between the trial's creation and its first parameter."""
     whole = open_desk(optuna.storages.InMemoryStorage())
     whole.next_task()
@@ -360,7 +404,7 @@ def test_a_trial_without_parameters_or_owner_is_taken_up(open_desk: Any, storage
 
     desk = open_desk(storage)
     desk.next_task()
-    desk.study._storage.create_new_trial(desk.study._study_id)
+    storage.create_new_trial(storage.get_study_id_from_name("study"))
     task = desk.next_task()
     assert task.number == 1
     assert task.config == expected.config
@@ -374,7 +418,7 @@ def test_a_trial_with_half_its_parameters_is_completed(open_desk: Any, storage: 
     desk = open_desk(storage)
     desk.next_task()
     half = desk.study.ask()
-    half._suggest("lr", desk.ledger.plan.distributions["lr"])
+    half.suggest_float("lr", 0.01, 1.0, log=True)
     assert desk.next_task().config == expected.config
 
 
@@ -462,7 +506,7 @@ def test_a_larger_total_goes_on_and_a_smaller_one_is_met(open_desk: Any, storage
     assert open_desk(storage, n_trials=1).ledger.is_met()
 
 
-def test_left_trials_are_taken_up_also_beyond_a_smaller_total(open_desk: Any, storage: Any) -> None:
+def test_left_trials_are_resumed_also_beyond_a_smaller_total(open_desk: Any, storage: Any) -> None:
     first = open_desk(storage, n_trials=3)
     for _ in range(3):
         first.next_task()

@@ -55,9 +55,10 @@ class LedgerMachine(RuleBasedStateMachine):
         self.folder = StudyFolder(Path(self.scratch.name), "study")
         self.model: dict[int, Model] = {}
         self.params: dict[int, dict[str, Any]] = {}
-        self.ledgers = [self._open(), self._open()]
+        self.leases = [Lease(self.folder), Lease(self.folder)]
+        self.ledgers = [self._open(lease) for lease in self.leases]
 
-    def _open(self) -> Ledger:
+    def _open(self, lease: Lease) -> Ledger:
         chosen = distributions(SPACE.parameters)
         study = optuna.create_study(
             study_name="study",
@@ -70,11 +71,11 @@ class LedgerMachine(RuleBasedStateMachine):
         if not study.get_trials(deepcopy=False):
             study.enqueue_trial(SPACE.baseline())
         plan = Plan(SPACE, chosen, TOTAL, {}, Path("data"), self.folder)
-        return Ledger(study, plan, Lease(self.folder), lambda event: None)
+        return Ledger(study, plan, lease, lambda event: None)
 
     def teardown(self) -> None:
-        for ledger in self.ledgers:
-            ledger.claims._lease.__exit__()
+        for lease in self.leases:
+            lease.__exit__()
         self.scratch.cleanup()
 
     # -- rules -----------------------------------------------------------------------------------
@@ -146,22 +147,23 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(driver=st.integers(0, 1))
     def crash(self, driver: int) -> None:
         """Gone with all it knew; the lock goes with its process."""
-        self.ledgers[driver].claims._lease.__exit__()
-        self.ledgers[driver] = self._open()
+        self.leases[driver].__exit__()
+        self.leases[driver] = Lease(self.folder)
+        self.ledgers[driver] = self._open(self.leases[driver])
 
     @precondition(lambda self: len(self.model) < TOTAL)
     @rule(driver=st.integers(0, 1), steps=st.integers(0, 2))
     def crash_while_asking(self, driver: int, steps: int) -> None:
         """Killed after a trial was created, owned or given its parameter."""
-        ledger = self.ledgers[driver]
-        with ledger.claims._lease.claiming():
+        ledger, lease = self.ledgers[driver], self.leases[driver]
+        with lease.claiming():
             if any(not m.ended for m in self.model.values()):
                 return
             trial = ledger.study.ask()
             if steps > 0:
-                trial.set_user_attr("driver", ledger.claims._lease.driver)
+                trial.set_user_attr("driver", lease.driver)
             if steps > 1:
-                trial._suggest("lr", ledger.plan.distributions["lr"])
+                trial.suggest_float("lr", 0.01, 1.0, log=True)
         self.model[trial.number] = Model()
         self.crash(driver)
 

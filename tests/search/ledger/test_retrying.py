@@ -12,21 +12,22 @@ from typing import Any
 
 import pytest
 from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
 
 from search.common.errors import SearchError, StorageError
-from search.ledger import retrying as patience
+from search.ledger import retrying
 from search.ledger.events import Note
 from search.ledger.messages import Blocked, Completed, Failed
-from search.ledger.retrying import PatientLedger
+from search.ledger.retrying import RetryingLedger
 from search.storage.storage import open_storage
 
 
 @pytest.fixture
 def desk(open_desk: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(patience, "SECONDS_BETWEEN_TRIES", 0.01)
+    monkeypatch.setattr(retrying, "SECONDS_BETWEEN_TRIES", 0.01)
     desk = open_desk(open_storage(f"sqlite:///{tmp_path}/studies.db", sqlite_wait=0.01))
     ledger = desk.ledger
-    desk.ledger = PatientLedger(ledger.study, ledger.plan, desk.lease, desk.events.append)
+    desk.ledger = RetryingLedger(ledger.study, ledger.plan, desk.lease, desk.events.append)
     return desk
 
 
@@ -66,20 +67,20 @@ def test_a_locked_database_is_waited_for_with_one_warning(desk: Any, locked: Any
     assert all("database is locked" in text for text in warnings_of(desk))
 
 
-def test_patience_ends_with_one_line_and_nothing_is_lost(desk: Any, locked: Any) -> None:
+def test_retrying_ends_with_one_line_and_nothing_is_lost(desk: Any, locked: Any) -> None:
     task = desk.next_task()
-    desk.ledger.patience = 0.05
+    desk.ledger.retry_seconds = 0.05
     locked(0.5)
     with pytest.raises(StorageError, match=r"database is locked; what was trained is kept"):
         desk.report(task, 50.0)
-    desk.ledger.patience = 60.0
+    desk.ledger.retry_seconds = 60.0
     assert desk.report(task, 50.0)  # told again, as the next start does
     assert desk.trial(0).intermediate_values == {1: 50.0}
 
 
 def test_who_asks_to_stop_is_heard_while_waiting(desk: Any, locked: Any) -> None:
     task = desk.next_task()
-    desk.ledger.hurry = lambda: True
+    desk.ledger.should_stop = lambda: True
     locked(0.2)
     with pytest.raises(StorageError):
         desk.report(task, 50.0)
@@ -108,10 +109,23 @@ def test_five_failures_alike_stop_the_search(open_desk: Any) -> None:
         desk.next_task()
         desk.ledger.end(number, Failed(f"RuntimeError: shape ({number}, 3) is wrong", "Trace"))
     desk.next_task()
-    with pytest.raises(SearchError, match=r"all trials so far failed .*: RuntimeError: shape \(0"):
+    with pytest.raises(SearchError, match=r"last 5 trials failed .*: RuntimeError: shape \(0"):
         desk.ledger.end(4, Failed("RuntimeError: shape (4, 3) is wrong", "Trace"))
     assert desk.ledger.next_task() is None
     assert desk.states == ["FAIL"] * 5
+
+
+def test_one_early_success_does_not_disarm_that(open_desk: Any) -> None:
+    desk = open_desk(n_trials=30)
+    for number in range(2):
+        desk.report(desk.next_task(), 50.0)
+        desk.ledger.end(number, Completed({}))
+    for number in range(2, 11):
+        desk.next_task()
+        desk.ledger.end(number, Failed("RuntimeError: no kernel"))
+    desk.next_task()
+    with pytest.raises(SearchError, match="the last 10 trials failed for the same reason"):
+        desk.ledger.end(11, Failed("RuntimeError: no kernel"))
 
 
 @pytest.mark.parametrize("odd", [Failed("KeyError: 'x'"), Completed({})])
@@ -129,12 +143,12 @@ def test_a_trial_whose_commit_failed_is_forgotten(
 ) -> None:
     """Optuna's cache would hand it out as one that a dead driver left."""
     desk.next_task()
-    claims, own = desk.ledger.claims, desk.ledger.claims._own
+    write = RDBStorage.set_trial_user_attr
 
-    def break_once(trial: Any) -> Any:
-        monkeypatch.setattr(claims, "_own", own)
+    def break_once(*what: Any, **more: Any) -> None:
+        monkeypatch.setattr(RDBStorage, "set_trial_user_attr", write)
         raise StorageInternalError("the server went away")
 
-    monkeypatch.setattr(claims, "_own", break_once)
+    monkeypatch.setattr(RDBStorage, "set_trial_user_attr", break_once)
     assert desk.next_task().number == 1
     assert desk.states == ["RUNNING", "RUNNING"]

@@ -13,17 +13,19 @@ from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
 from search.common.formatting import duration, number, settings
-from search.ledger.events import Ended, Epoch, Event, Note, Started, TakenUp
+from search.ledger.events import Ended, Epoch, Event, Note, Resumed, Started
 from search.terminal import progress as progress_module
 from search.terminal.display import QUIET, VERBOSE, Display
 from search.terminal.event_lines import line
 from search.terminal.progress import Progress
 from search.terminal.search_summary import best_trial, print_result, savings
+from trainers.metrics import METRICS
 
+TOP1, LOSS = METRICS["val_top1"], METRICS["val_loss"]
 STARTED = Started(1, {"lr": 0.123456, "depth": 16}, 4, 0)
-EPOCH = Epoch(1, 2, 4, 61.234, {"val_loss": 1.23456})
-PRUNED = Ended(1, "PRUNED", None, "pruned at epoch 2 of 4", {})
-COMPLETE = Ended(0, "COMPLETE", 70.0, "completed", {})
+EPOCH = Epoch(1, 2, 4, 61.234, TOP1, {"val_loss": 1.23456})
+PRUNED = Ended(1, "PRUNED", "pruned at epoch 2 of 4", {}, TOP1)
+COMPLETE = Ended(0, "COMPLETE", "completed", {}, TOP1, 70.0)
 
 
 @pytest.mark.parametrize(
@@ -55,11 +57,15 @@ def test_numbers(value: Any, words: str) -> None:
 @pytest.mark.parametrize(
     ("event", "words"),
     [
-        (TakenUp(3, 2), "trial 3 taken up again after epoch 2"),
+        (Resumed(3, 2), "trial 3 resumed after epoch 2"),
         (STARTED, "trial 1 started: lr=0.1235 depth=16"),
-        (EPOCH, "trial 1 epoch 2/4: validation 61.23 %, loss 1.2346"),
+        (EPOCH, "trial 1 epoch 2/4: validation top-1 61.23 %, validation loss 1.2346"),
+        (
+            Epoch(1, 2, 4, 1.23456, LOSS, {"val_loss": 1.23456, "val_top1": 61.2}),
+            "trial 1 epoch 2/4: validation loss 1.2346, validation top-1 61.20 %",
+        ),
         (PRUNED, "trial 1 PRUNED: pruned at epoch 2 of 4"),
-        (COMPLETE, "trial 0 COMPLETE: completed, validation 70.00 %"),
+        (COMPLETE, "trial 0 COMPLETE: completed, validation top-1 70.00 %"),
         (Note("slow disk"), "slow disk"),
         (Note("slow disk", warning=True), "warning: slow disk"),
     ],
@@ -73,15 +79,23 @@ def test_progress_counts_trials_and_keeps_the_best() -> None:
     for event in (Started(0, {}, 4, 0), STARTED, EPOCH):
         progress.take(event)
     assert list(progress.live) == [0, 1]
-    assert (progress.live[1].epoch, progress.live[1].value) == (2, 61.234)
+    assert (progress.live[1].epoch, progress.live[1].value) == (2, "61.23 %")
     progress.take(PRUNED)
     assert progress.best is None
     assert (progress.ended, progress.epochs_of_ended) == (1, 2)
     progress.take(COMPLETE)
-    progress.take(Ended(2, "COMPLETE", 65.0, "completed", {}))
+    progress.take(Ended(2, "COMPLETE", "completed", {}, TOP1, 65.0))
     assert progress.best == COMPLETE
     assert not progress.live
     assert [event.number for event in progress.recent] == [1, 0, 2]
+
+
+def test_progress_keeps_the_lowest_of_a_metric_that_is_minimised() -> None:
+    progress = Progress(n_trials=4)
+    for trial, value in enumerate((0.9, 0.4, 0.7)):
+        progress.take(Ended(trial, "COMPLETE", "completed", {}, LOSS, value))
+    assert progress.best is not None
+    assert progress.best.number == 1
 
 
 def test_the_time_left_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,9 +109,9 @@ def test_the_time_left_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
         progress.take(Started(trial, {}, 4, 0))
         for epoch in range(1, epochs + 1):
             clock[0] += 10
-            progress.take(Epoch(trial, epoch, 4, 50.0, {}))
+            progress.take(Epoch(trial, epoch, 4, 50.0, TOP1, {}))
         if trial < 2:
-            progress.take(Ended(trial, "COMPLETE", 50.0, "completed", {}))
+            progress.take(Ended(trial, "COMPLETE", "completed", {}, TOP1, 50.0))
     assert progress.seconds_left() == pytest.approx(110)
 
 
@@ -153,7 +167,7 @@ def test_quiet_shows_warnings_alone(shown: Shown) -> None:
 
 def test_the_live_view_has_trials_endings_and_the_best(shown: Shown) -> None:
     display, screen, _ = shown(terminal=True)
-    for event in (COMPLETE, STARTED, EPOCH, Ended(3, "FAIL", None, "ValueError: [no]", {})):
+    for event in (COMPLETE, STARTED, EPOCH, Ended(3, "FAIL", "ValueError: [no]", {}, TOP1)):
         display.progress.take(event)
     display.console.print(display.render())
     text = screen.getvalue()

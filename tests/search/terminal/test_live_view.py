@@ -12,14 +12,16 @@ from search.ledger.events import Ended, Epoch, Started
 from search.terminal.event_lines import line
 from search.terminal.live_view import live_view
 from search.terminal.progress import Progress
+from trainers.metrics import METRICS
 
+TOP1 = METRICS["val_top1"]
 PARAMS = {"batch_size": 33, "lr": 0.059755, "augment": "crop"}
 
 
 def busy(live: int, recent: int) -> Progress:
     progress = Progress(99)
     for number in range(recent):
-        progress.take(Ended(number, "FAIL", None, f"[red]reason[/red] {'x' * 300}", {}))
+        progress.take(Ended(number, "FAIL", f"[red]reason[/red] {'x' * 300}", {}, TOP1))
     for number in range(50, 50 + live):
         progress.take(Started(number, {"setting": "y" * 300}, 16, 0))
     return progress
@@ -44,9 +46,9 @@ def test_the_view_is_never_taller_or_wider_than_the_terminal(
 
 def test_the_view_has_bars_values_best_and_endings() -> None:
     progress = Progress(12)
-    progress.take(Ended(1, "COMPLETE", 88.125, "completed", PARAMS))
+    progress.take(Ended(1, "COMPLETE", "completed", PARAMS, TOP1, 88.125))
     progress.take(Started(2, PARAMS, 16, 0))
-    progress.take(Epoch(2, 4, 16, 71.5, {}))
+    progress.take(Epoch(2, 4, 16, 71.5, TOP1, {}))
     text = "\n".join(picture(live_view(progress, "published: test 84.36 %", 30), 120, 30))
     for words in (
         "best 88.12 % (trial 1) · published: test 84.36 %",
@@ -54,7 +56,7 @@ def test_the_view_has_bars_values_best_and_endings() -> None:
         "4/16",
         "71.50 %",
         "batch_size=33 lr=0.05976 augment=crop",
-        "trial 1 COMPLETE: completed, validation 88.12 %",
+        "trial 1 COMPLETE: completed, validation top-1 88.12 %",
         "time left: known when two trials have ended",
     ):
         assert words in text, words
@@ -67,6 +69,11 @@ def test_trials_that_do_not_fit_are_counted() -> None:
 
 def test_detailed_epochs_tell_of_training_rate_and_time() -> None:
     result = {"val_loss": 0.5, "train_top1": 40.0, "train_loss": 1.25, "lr": 0.05, "seconds": 2.0}
-    detail = "validation 51.23 %, loss 0.5000; training 40.00 %, loss 1.2500; lr 0.05, 2.0 s"
-    assert line(Epoch(3, 1, 16, 51.234, result), detailed=True) == f"trial 3 epoch 1/16: {detail}"
-    assert line(Epoch(3, 1, 16, 50.0, {}), detailed=True) == line(Epoch(3, 1, 16, 50.0, {}))
+    detail = (
+        "validation top-1 51.23 %, validation loss 0.5000; "
+        "training top-1 40.00 %, training loss 1.2500; lr 0.05, 2.0 s"
+    )
+    event = Epoch(3, 1, 16, 51.234, TOP1, result)
+    assert line(event, detailed=True) == f"trial 3 epoch 1/16: {detail}"
+    bare = Epoch(3, 1, 16, 50.0, TOP1, {})
+    assert line(bare, detailed=True) == line(bare)
