@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainers.config import TrainConfig
+from trainers.config import AUGMENTATIONS, TrainConfig
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,15 @@ def draw(config: TrainConfig, n: int, side: int, generator: torch.Generator) -> 
     probability one square, left and top uniform in [−s/2, side − s/2 − 1], so that it may hang
     over the border (report E); an image that is spared gets a square outside itself.
     """
+    chosen = AUGMENTATIONS[config.augment]
     crop_top = crop_left = flip = cut_top = cut_left = None
-    if "crop" in config.augment:
+    if chosen.crop:
         high = 2 * config.crop_padding + 1
         crop_top = torch.randint(high, (n,), generator=generator)
         crop_left = torch.randint(high, (n,), generator=generator)
-    if "flip" in config.augment:
+    if chosen.flip:
         flip = torch.rand(n, generator=generator) < 0.5
-    if "cutout" in config.augment:
+    if chosen.cutout:
         low = -(config.cutout_size // 2)
         cut_top = torch.randint(low, side + low, (n,), generator=generator)
         cut_left = torch.randint(low, side + low, (n,), generator=generator)

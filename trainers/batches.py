@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count, starmap
 
 import torch
 from torch import Tensor
 
 from trainers.augment import Draws, crop_and_flip, cut_out, draw
-from trainers.config import TrainConfig
+from trainers.config import NORMALIZATIONS, TrainConfig
 from trainers.data import ImageData
 from trainers.parallel.ranks import Ranks
 from trainers.seeds import derive_seed
 
 EVAL_BATCH = 256
-
-# Mean and std of pixels in [0, 1] that reports B and C give; "computed" comes from the data.
-GIVEN_STATISTICS = {
-    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    "cifar10": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
-}
 
 
 class Batches:
@@ -46,7 +40,7 @@ class Batches:
         self.test_images = data.test_images.to(device)
         self.test_labels = data.test_labels.to(device)
         self._bounds: list[tuple[int, int]] = []
-        self._scale, self._shift = _affine(config.normalize, data, device)
+        self._scale, self._shift = _affine(config, data, device)
 
     def training(self, indices: Tensor, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of one epoch in its own order; see ``batch_bounds`` for the last.
@@ -113,14 +107,24 @@ def batch_bounds(n: int, batch_size: int, smallest: int = 2) -> list[tuple[int, 
     return list(zip(starts, [*starts[1:], n], strict=True))
 
 
-def _affine(normalize: str, data: ImageData, device: torch.device) -> tuple[Tensor, Tensor]:
+def pixel_statistics(
+    config: TrainConfig, data: ImageData
+) -> tuple[Sequence[float], Sequence[float]]:
+    """Mean and standard deviation of each channel, of pixels in [0, 1], to normalise by."""
+    given, channels = NORMALIZATIONS[config.normalize], data.in_channels
+    if not given.mean:
+        return data.mean, data.std
+    repeat = channels if len(given.mean) == 1 else 1
+    return given.mean * repeat, given.std * repeat
+
+
+def _affine(config: TrainConfig, data: ImageData, device: torch.device) -> tuple[Tensor, Tensor]:
     """Scale and shift, each (W · C,), with (x / 255 − mean) / std = x · scale + shift for a line.
 
     A channel without spread is centred only.
     """
-    mean, std = GIVEN_STATISTICS.get(normalize, (data.mean, data.std))
-    channels = data.in_channels
-    means = torch.tensor(mean[:channels], dtype=torch.float64).repeat(data.image_size)
-    stds = torch.tensor(std[:channels], dtype=torch.float64).repeat(data.image_size)
+    mean, std = pixel_statistics(config, data)
+    means = torch.tensor(mean, dtype=torch.float64).repeat(data.image_size)
+    stds = torch.tensor(std, dtype=torch.float64).repeat(data.image_size)
     stds = torch.where(stds > 0, stds, 1)
     return (1 / (255 * stds)).float().to(device), (-means / stds).float().to(device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainers.config import TrainConfig
+from trainers.config import AUGMENTATIONS, NORMALIZATIONS, TrainConfig
 from trainers.models import MODELS
 from trainers.rules import ConfigError
 
@@ -33,13 +33,14 @@ def check_fits(
             f"batch_size must be at least {2 * processes}, two images for each of {processes} "
             f"processes, got {config.batch_size}"
         )
-    if "cutout" in config.augment and config.cutout_size > image_size:
+    if AUGMENTATIONS[config.augment].cutout and config.cutout_size > image_size:
         raise ConfigError(
             f"cutout_size must be at most {image_size}, the side of the images, "
             f"got {config.cutout_size}"
         )
-    if config.normalize == "cifar10" and in_channels != 3:
+    if not NORMALIZATIONS[config.normalize].fits(in_channels):
+        fitting = [name for name, entry in NORMALIZATIONS.items() if entry.fits(in_channels)]
         raise ConfigError(
-            f"normalize must be computed or half for images of {in_channels} channel(s), "
-            "got 'cifar10'"
+            f"normalize must be {' or '.join(fitting)} for images of {in_channels} channel(s), "
+            f"got {config.normalize!r}"
         )

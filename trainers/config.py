@@ -9,16 +9,53 @@ from typing import Any
 from trainers.metrics import DEFAULT_OBJECTIVE, Selecting
 from trainers.models import MODELS
 from trainers.rules import Choice, ConfigError, Flag, Fractions, Integer, Number, Rule, suggest
+from trainers.table import Augmentation, Entry, Normalization, Optimizer
 
-AUGMENTATIONS = ("none", "flip", "crop_flip", "crop_flip_cutout")
-LOSSES = ("cross_entropy", "smoothed_kl")
-NORMALIZATIONS = ("computed", "half", "cifar10")
-OPTIMIZERS = ("sgd", "sam")
-SCHEDULES = ("constant", "cosine", "piecewise", "plateau")
+_SGD = Entry("trainers.optim.sgd:SGD", "SGD with momentum", ("momentum", "nesterov"))
+_SAM = Entry("trainers.optim.sam:SAM", "SAM (Foret et al. 2021)", ("rho", "adaptive"))
+
+OPTIMIZERS: Mapping[str, Optimizer] = {
+    "sgd": Optimizer(_SGD),
+    "sam": Optimizer(_SGD, _SAM),  # report E
+}
+
+SCHEDULES: Mapping[str, Entry] = {
+    "constant": Entry("trainers.optim.schedules:constant", "the same in all epochs"),
+    "cosine": Entry("trainers.optim.schedules:cosine", "half a cosine wave, down to 0"),
+    "piecewise": Entry("trainers.optim.schedules:piecewise", "dropped at the milestones"),
+    "plateau": Entry("trainers.optim.schedules:plateau", "dropped where nothing gets better"),
+}
+
+LOSSES: Mapping[str, Entry] = {
+    "cross_entropy": Entry("trainers.losses:cross_entropy", "torch's", ("label_smoothing",)),
+    "smoothed_kl": Entry("trainers.losses:smoothed_kl", "of report E", ("label_smoothing",)),
+}
+
+AUGMENTATIONS: Mapping[str, Augmentation] = {
+    "none": Augmentation("images as they are"),
+    "flip": Augmentation("mirrored or not", flip=True),
+    "crop_flip": Augmentation("moved, and mirrored or not", crop=True, flip=True),
+    "crop_flip_cutout": Augmentation(
+        "and some with a square cut out", crop=True, flip=True, cutout=True
+    ),
+}
+
+NORMALIZATIONS: Mapping[str, Normalization] = {
+    "computed": Normalization("of the training images"),
+    "half": Normalization("0.5 and 0.5, report C", (0.5,), (0.5,)),
+    "cifar10": Normalization(
+        "of CIFAR-10, report B", (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
+    ),
+}
 
 
 def _option(default: Any, rule: Rule, help: str) -> Any:
-    return field(default=default, metadata={"rule": rule, "help": help})
+    return field(default=default, metadata={"rule": rule, "help": help, "table": {}})
+
+
+def _choice(default: str, table: Mapping[str, Any], help: str) -> Any:
+    rule = Choice(tuple(table))
+    return field(default=default, metadata={"rule": rule, "help": help, "table": table})
 
 
 @dataclass(frozen=True)
@@ -29,7 +66,7 @@ class TrainConfig:
     changes speed and rounding only). Raises ``ConfigError`` with value and rule.
     """
 
-    model: str = _option("wide_resnet", Choice(tuple(MODELS)), "network, by name")
+    model: str = _choice("wide_resnet", MODELS, "network")
     depth: int = _option(34, Integer(1, 1000), "layers, where the model has a choice")
     width: int = _option(10, Integer(1, 16), "multiplier of the channels, where there is a choice")
     dropout: float = _option(0.0, Number(0, 1, open_high=True), "probability of dropping a unit")
@@ -38,7 +75,7 @@ class TrainConfig:
 
     batch_size: int = _option(128, Integer(1), "images a step")
     epochs: int = _option(200, Integer(1), "passes over the training split")
-    optimizer: str = _option("sgd", Choice(OPTIMIZERS), "update rule")
+    optimizer: str = _choice("sgd", OPTIMIZERS, "update rule")
     lr: float = _option(0.1, Number(0, open_low=True), "learning rate at the start")
     lr_base_batch: int = _option(
         0, Integer(0), "lr is for this batch size, scaled linearly; 0: off"
@@ -50,7 +87,7 @@ class TrainConfig:
     rho: float = _option(0.05, Number(0), "SAM: radius of the climb")
     adaptive: bool = _option(False, Flag(), "SAM: scale the climb by the squared weights")
 
-    schedule: str = _option("constant", Choice(SCHEDULES), "learning rate over epochs")
+    schedule: str = _choice("constant", SCHEDULES, "learning rate over epochs")
     milestones: tuple[float, ...] = _option(
         (0.2, 0.5, 0.7, 0.85), Fractions(), "piecewise: progress at which the rate drops"
     )
@@ -65,13 +102,13 @@ class TrainConfig:
     )
     early_stopping: int = _option(0, Integer(0), "epochs without a better objective; 0: off")
 
-    loss: str = _option("cross_entropy", Choice(LOSSES), "what is minimised")
+    loss: str = _choice("cross_entropy", LOSSES, "what is minimised")
     label_smoothing: float = _option(0.0, Number(0, 1, open_high=True), "mass off the label")
-    augment: str = _option("none", Choice(AUGMENTATIONS), "of the training images")
+    augment: str = _choice("none", AUGMENTATIONS, "of the training images")
     crop_padding: int = _option(4, Integer(1), "crop: pixels of black border")
     cutout_size: int = _option(16, Integer(1), "cutout: side of the square, in pixels")
     cutout_probability: float = _option(0.5, Number(0, 1), "cutout: share of images")
-    normalize: str = _option("computed", Choice(NORMALIZATIONS), "mean and std of the pixels")
+    normalize: str = _choice("computed", NORMALIZATIONS, "mean and std of the pixels")
 
     val_fraction: float = _option(
         0.1, Number(0, 0.5, open_low=True), "share of the training images kept for validation"
@@ -83,7 +120,7 @@ class TrainConfig:
         for item in fields(self):
             value = item.metadata["rule"].check(item.name, getattr(self, item.name))
             object.__setattr__(self, item.name, value)
-        MODELS[self.model].check_options(asdict(self))
+        MODELS[self.model].check(vars(self))
         if self.optimizer == "sam" and self.nesterov:
             raise ConfigError("nesterov must be false with optimizer=sam, got True")
         if self.nesterov and self.momentum == 0:
@@ -123,6 +160,11 @@ def option_names() -> tuple[str, ...]:
     return tuple(item.name for item in fields(TrainConfig))
 
 
-def option_help() -> dict[str, str]:
-    """What each option means, in a few words."""
-    return {item.name: item.metadata["help"] for item in fields(TrainConfig)}
+def option_help(config: TrainConfig) -> dict[str, str]:
+    """What each option means, in a few words, and what its choice in ``config`` is."""
+    meanings = {}
+    for item in fields(config):
+        chosen = item.metadata["table"].get(getattr(config, item.name))
+        help = item.metadata["help"]
+        meanings[item.name] = f"{help}: {chosen.help}" if chosen else help
+    return meanings

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainers.config import TrainConfig
+from trainers.config import LOSSES, TrainConfig
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def smoothed_kl(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+def smoothed_kl(logits: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:
     """KL divergence from the smoothed target to the prediction, per image: (N, K), (N,) → (N,).
 
     The target has 1 − ε on the label and ε/(K − 1) on every other class (not torch's ε/K), and
     its entropy is subtracted, so a perfect fit has loss 0. Source: report E.
     """
     classes = logits.shape[1]
-    rest = smoothing / (classes - 1)
+    rest = label_smoothing / (classes - 1)
     log_p = functional.log_softmax(logits.float(), dim=1)
     on_label = log_p.gather(1, labels[:, None]).squeeze(1)
-    cross = (1 - smoothing) * on_label + rest * (log_p.sum(dim=1) - on_label)
-    return _negative_entropy(smoothing, classes) - cross
+    cross = (1 - label_smoothing) * on_label + rest * (log_p.sum(dim=1) - on_label)
+    return _negative_entropy(label_smoothing, classes) - cross
 
 
 def _negative_entropy(smoothing: float, classes: int) -> float:
@@ -35,18 +36,17 @@ def _negative_entropy(smoothing: float, classes: int) -> float:
     return (1 - smoothing) * math.log(1 - smoothing) + smoothing * math.log(rest)
 
 
+def cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:
+    """torch's, per image: (N, K), (N,) → (N,); its smoothing gives every class ε/K."""
+    return functional.cross_entropy(
+        logits.float(), labels, reduction="none", label_smoothing=label_smoothing
+    )
+
+
 def make_loss(config: TrainConfig) -> Loss:
     """The loss of ``config``: logits (N, K) and labels (N,) to float32 losses (N,)."""
-    smoothing = config.label_smoothing
-    if config.loss == "smoothed_kl":
-        return lambda logits, labels: smoothed_kl(logits, labels, smoothing)
-
-    def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-        return functional.cross_entropy(
-            logits.float(), labels, reduction="none", label_smoothing=smoothing
-        )
-
-    return cross_entropy
+    entry = LOSSES[config.loss]
+    return partial(entry.load(), **entry.keywords(vars(config)))
 
 
 def chance_loss(classes: int) -> float:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from trainers.batches import Batches
 from trainers.compatibility import check_fits
-from trainers.config import TrainConfig
+from trainers.config import OPTIMIZERS, TrainConfig
 from trainers.data import ImageData, stratified_split
 from trainers.epoch_result import DivergedError, EpochResult, best_epoch
 from trainers.evaluation.evaluation import Evaluation, evaluate
@@ -22,9 +22,8 @@ from trainers.evaluation.running_metrics import RunningMetrics, Summary, summari
 from trainers.execution import Execution
 from trainers.losses import is_exploded, make_loss
 from trainers.models import build_model
-from trainers.optim.sam import SAM, frozen_statistics
+from trainers.optim.sam import frozen_statistics
 from trainers.optim.schedules import learning_rate, stops_early
-from trainers.optim.sgd import SGD
 from trainers.parallel.ranks import Ranks
 from trainers.seeds import derive_seed
 
@@ -67,15 +66,7 @@ class Trainer:
         self.loss = make_loss(config)
         self.model = self._build(data)
         self.network = self.ranks.wrap(self.model)
-        self.optimizer = SGD(
-            self.model.parameters(),
-            lr=config.initial_lr,
-            momentum=config.momentum,
-            nesterov=config.nesterov,
-            weight_decay=config.effective_weight_decay,
-        )
-        sam = config.optimizer == "sam"
-        self.sam = SAM(self.model.parameters(), config.rho, config.adaptive) if sam else None
+        self.optimizer, self.sam = self._optimizer()
         self.history: list[EpochResult] = []
         self.best_weights: dict[str, Tensor] = {}
         self.on_step: Callable[[int], None] | None = None
@@ -86,6 +77,20 @@ class Trainer:
         model = build_model(options, data.num_classes, data.in_channels, data.image_size)
         layout = torch.channels_last if self.execution.channels_last else torch.contiguous_format
         return model.to(self.device, memory_format=layout)  # type: ignore[call-overload]
+
+    def _optimizer(self) -> tuple[Any, Any]:
+        """The update rule and, where there is one, what wraps its step."""
+        chosen, config = OPTIMIZERS[self.config.optimizer], self.config
+        rule = chosen.rule.load()(
+            self.model.parameters(),
+            lr=config.initial_lr,
+            weight_decay=config.effective_weight_decay,
+            **chosen.rule.keywords(vars(config)),
+        )
+        if chosen.wrapper is None:
+            return rule, None
+        wrap = chosen.wrapper.load()
+        return rule, wrap(self.model.parameters(), **chosen.wrapper.keywords(vars(config)))
 
     @property
     def finished(self) -> bool:
@@ -166,7 +171,7 @@ class Trainer:
         self.optimizer.zero_grad()
         loss, logits = self._pass(images, labels, weight)
         if self.sam is not None:
-            with self.sam.climbed(), frozen_statistics(self.model):
+            with self.sam.perturbed(), frozen_statistics(self.model):
                 self._pass(images, labels, weight)
         self.optimizer.step()
         return loss, logits

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from benchmarks.data import part_of
 from benchmarks.peers import loop, sam
 from search.planning.machine import cpu_count
-from trainers.batches import GIVEN_STATISTICS
+from trainers.batches import pixel_statistics
 from trainers.config import TrainConfig
 from trainers.data import ImageData, stratified_split
 from trainers.models import build_model
@@ -33,7 +33,7 @@ class Peer:
         self.model = build_model(
             config.to_dict(), data.num_classes, data.in_channels, data.image_size
         )
-        mean, std = GIVEN_STATISTICS.get(config.normalize, (data.mean, data.std))
+        mean, std = pixel_statistics(config, data)
         as_they_are = loop.plain(mean, std)
         moved = _transform(config, data, mean, std) or as_they_are
         self.training = loop.training_loader(

@@ -38,7 +38,7 @@ def recipe_table(config: TrainConfig, space: ScaledSpace) -> PlainTable:
     """Every value of the recipe, those that vary marked."""
     table = PlainTable("recipe", ("", "value", "varies", "meaning"), right=())
     varies = set(space.baseline())
-    meaning = option_help()
+    meaning = option_help(config)
     for name, value in config.to_dict().items():
         table.add_texts(name, number(value), "yes" if name in varies else "", meaning[name])
     return table

@@ -1,4 +1,4 @@
-"""Sharpness-aware minimisation: the gradient is taken at the top of a small climb.
+"""Sharpness-aware minimisation: the gradient is taken where the loss is highest nearby.
 
 Foret et al. 2021; report E. The base optimiser stays torch's own.
 """
@@ -15,7 +15,7 @@ TINY = 1e-12
 
 
 class SAM:
-    """Climbs from w to w + ε with ε = ρ · g / ‖g‖₂ over all parameters, and comes back.
+    """Perturbs w to w + ε with ε = ρ · g / ‖g‖₂ over all parameters, and comes back.
 
     With ``adaptive``, ε = ρ · w² · g / ‖|w| · g‖₂, as report E writes it. The weights are kept
     aside, not subtracted back, so they return bit for bit.
@@ -28,11 +28,11 @@ class SAM:
         self._kept = [torch.empty_like(p) for p in self.parameters]
 
     @contextmanager
-    def climbed(self) -> Iterator[None]:
-        """Within: weights at the top and gradients cleared. After: weights as before."""
+    def perturbed(self) -> Iterator[None]:
+        """Within: weights w + ε and gradients cleared. After: weights as before."""
         with torch.no_grad():
             torch._foreach_copy_(self._kept, self.parameters)
-            torch._foreach_add_(self.parameters, self._climb())
+            torch._foreach_add_(self.parameters, self._perturbation())
             for parameter in self.parameters:
                 parameter.grad = None
         try:
@@ -41,7 +41,7 @@ class SAM:
             with torch.no_grad():
                 torch._foreach_copy_(self.parameters, self._kept)
 
-    def _climb(self) -> tuple[Tensor, ...]:
+    def _perturbation(self) -> tuple[Tensor, ...]:
         gradients = tuple(_gradient(p) for p in self.parameters)
         if self.adaptive:
             sizes = torch._foreach_abs(self.parameters)

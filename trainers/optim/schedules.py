@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from trainers.config import TrainConfig
+from trainers.config import SCHEDULES, TrainConfig
 from trainers.metrics import METRICS
 
 PLATEAU_THRESHOLD = 1e-4  # relative; torch's ReduceLROnPlateau has the same default
@@ -17,21 +17,26 @@ PLATEAU_THRESHOLD = 1e-4  # relative; torch's ReduceLROnPlateau has the same def
 
 def learning_rate(config: TrainConfig, watched: Sequence[float]) -> float:
     """The rate of the next epoch, after ``len(watched)`` finished ones; ``watched`` are their
-    values of ``config.plateau_metric``."""
-    done = len(watched)
-    start = config.initial_lr
-    if config.schedule == "cosine":
-        return start * (1 + math.cos(math.pi * done / config.epochs)) / 2
-    if config.schedule == "piecewise":
-        # Whole epochs against progress · epochs: no rounding at the border. Report E.
-        drops = sum(done >= round(m * config.epochs, 9) for m in config.milestones)
-        return start * config.decay_factor**drops
-    if config.schedule == "plateau":
-        return plateau_rate(config, watched)
-    return start
+    values of ``config.plateau_metric``. Every schedule takes the same two."""
+    rate: float = SCHEDULES[config.schedule].load()(config, watched)
+    return rate
 
 
-def plateau_rate(config: TrainConfig, watched: Sequence[float]) -> float:
+def constant(config: TrainConfig, watched: Sequence[float]) -> float:
+    return config.initial_lr
+
+
+def cosine(config: TrainConfig, watched: Sequence[float]) -> float:
+    return config.initial_lr * (1 + math.cos(math.pi * len(watched) / config.epochs)) / 2
+
+
+def piecewise(config: TrainConfig, watched: Sequence[float]) -> float:
+    # Whole epochs against progress · epochs: no rounding at the border. Report E.
+    drops = sum(len(watched) >= round(m * config.epochs, 9) for m in config.milestones)
+    return config.initial_lr * config.decay_factor**drops
+
+
+def plateau(config: TrainConfig, watched: Sequence[float]) -> float:
     """torch's ReduceLROnPlateau (relative threshold) replayed over the history; its mode is the
     direction of the metric."""
     metric = METRICS[config.plateau_metric]

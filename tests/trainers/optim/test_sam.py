@@ -52,7 +52,7 @@ def all_equal(some: list[Tensor], others: list[Tensor]) -> bool:
 def sam_step(model: nn.Module, sam: SAM, optimizer: torch.optim.SGD, x: Tensor, y: Tensor) -> None:
     optimizer.zero_grad()
     F.cross_entropy(model(x), y).backward()
-    with sam.climbed(), frozen_statistics(model):
+    with sam.perturbed(), frozen_statistics(model):
         F.cross_entropy(model(x), y).backward()
     optimizer.step()
 
@@ -124,7 +124,7 @@ def test_climbs_by_rho_and_comes_back_exactly(network: nn.Module) -> None:
     (x, y), *_ = batches(1)
     before = weights(network)
     F.cross_entropy(network(x), y).backward()
-    with SAM(network.parameters(), rho=0.1).climbed():
+    with SAM(network.parameters(), rho=0.1).perturbed():
         inside = [new - old for new, old in zip(weights(network), before, strict=True)]
         assert all(p.grad is None for p in network.parameters())
     length = torch.cat([move.flatten() for move in inside]).norm()
@@ -139,7 +139,7 @@ def test_comes_back_exactly_when_the_second_pass_fails(network: nn.Module) -> No
     sam = SAM(network.parameters(), rho=0.1)
 
     def fail_at_the_top() -> None:
-        with sam.climbed(), frozen_statistics(network):
+        with sam.perturbed(), frozen_statistics(network):
             assert not all_equal(weights(network), before)
             raise RuntimeError("out of memory")
 
@@ -154,7 +154,7 @@ def test_parameters_without_gradient_or_frozen_stay(network: nn.Module) -> None:
     network[0].weight.requires_grad_(False)
     unused = nn.Parameter(torch.ones(3))
     F.cross_entropy(network(x), y).backward()
-    with SAM([*network.parameters(), unused], rho=0.1).climbed():
+    with SAM([*network.parameters(), unused], rho=0.1).perturbed():
         assert torch.equal(unused, torch.ones(3))
         assert network[0].weight.grad is None
 
@@ -162,7 +162,7 @@ def test_parameters_without_gradient_or_frozen_stay(network: nn.Module) -> None:
 def test_a_zero_gradient_climbs_nowhere() -> None:
     weight = nn.Parameter(torch.ones(3))
     weight.grad = torch.zeros(3)
-    with SAM([weight], rho=0.1).climbed():
+    with SAM([weight], rho=0.1).perturbed():
         assert torch.equal(weight, torch.ones(3))
 
 
