@@ -13,10 +13,15 @@ from trainers.table import Augmentation, Entry, Normalization, Optimizer
 
 _SGD = Entry("trainers.optim.sgd:SGD", "SGD with momentum", ("momentum", "nesterov"))
 _SAM = Entry("trainers.optim.sam:SAM", "SAM (Foret et al. 2021)", ("rho", "adaptive"))
+_ADAMW = Entry(
+    "trainers.optim.adamw:AdamW", "AdamW (Loshchilov and Hutter 2019)", ("beta1", "beta2")
+)
 
 OPTIMIZERS: Mapping[str, Optimizer] = {
     "sgd": Optimizer(_SGD),
     "sam": Optimizer(_SGD, _SAM),  # report E
+    "adamw": Optimizer(_ADAMW),
+    "sam_adamw": Optimizer(_ADAMW, _SAM),
 }
 
 SCHEDULES: Mapping[str, Entry] = {
@@ -82,7 +87,11 @@ class TrainConfig:
     )
     momentum: float = _option(0.9, Number(0, 1, open_high=True), "of SGD")
     nesterov: bool = _option(False, Flag(), "Nesterov's momentum")
-    weight_decay: float = _option(5e-4, Number(0), "L2 penalty, added to the gradient")
+    beta1: float = _option(0.9, Number(0, 1, open_high=True), "AdamW: of the mean gradient")
+    beta2: float = _option(0.999, Number(0, 1, open_high=True), "AdamW: of the mean square")
+    weight_decay: float = _option(
+        5e-4, Number(0), "L2 penalty, added to the gradient; AdamW: apart from it"
+    )
     weight_decay_per_image: bool = _option(False, Flag(), "multiply weight_decay by batch_size")
     rho: float = _option(0.05, Number(0), "SAM: radius of the climb")
     adaptive: bool = _option(False, Flag(), "SAM: scale the climb by the squared weights")
