@@ -15,6 +15,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from tests.trainers.curves import same_curve
 from trainers.batches import Batches
+from trainers.config import OPTIMIZERS
 from trainers.data import ImageData, stratified_split
 from trainers.epoch_result import DivergedError, EpochResult, best_epoch
 from trainers.evaluation.running_metrics import Summary
@@ -99,6 +100,13 @@ def test_sam_with_rho_zero_trains_as_sgd_bit_for_bit(tiny_trainer: Make) -> None
     assert equal_weights(sam.model.state_dict(), sgd.model.state_dict())
     climbing = tiny_trainer(optimizer="sam", rho=0.1)
     assert not same_curve(train(climbing), sgd.history)
+
+
+def test_sam_wraps_any_update_rule(tiny_trainer: Make) -> None:
+    plain = train(tiny_trainer(optimizer="adamw", lr=0.01))
+    assert plain[-1].train_loss < plain[0].train_loss
+    assert same_curve(train(tiny_trainer(optimizer="sam_adamw", lr=0.01, rho=0.0)), plain)
+    assert not same_curve(train(tiny_trainer(optimizer="sam_adamw", lr=0.01, rho=0.1)), plain)
 
 
 def test_sam_counts_every_batch_once(tiny_trainer: Make) -> None:
@@ -294,7 +302,7 @@ def test_validation_images_are_not_trained_on(tiny_trainer: Make, digits: ImageD
     assert plain.history[-1].val_loss != other.history[-1].val_loss
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "sam"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_goes_on_from_its_state_as_if_never_stopped(tiny_trainer: Make, optimizer: str) -> None:
     options = {"epochs": 4, "optimizer": optimizer, "dropout": 0.2, "augment": "crop_flip"}
     whole, begun, resumed = (tiny_trainer(**options) for _ in range(3))
