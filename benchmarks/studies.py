@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from optuna.distributions import distribution_to_json
-from optuna.storages._rdb import models
 from optuna.trial import TrialState
 from sqlalchemy import create_engine, insert
 
@@ -25,6 +24,14 @@ from search.ledger.messages import Completed, EpochDone, Task
 from search.planning.job import Job
 from search.planning.open_study import make_plan, open_study
 from search.storage.lease import Lease
+from search.storage.optuna_internals import (
+    PARAMS,
+    REPORTS,
+    TRIALS,
+    USER_ATTRIBUTES,
+    VALUES,
+    storage_of,
+)
 from search.strategy.distributions import distributions
 from trainers.data import prepare
 from trainers.data.cache import load_prepared
@@ -58,12 +65,12 @@ def make_study(options: Options, results_dir: Path, trials: int) -> Job:
     """A study of ``trials`` completed trials with 30 epochs each; its trial 0 is not begun."""
     job = study_job(options, results_dir)
     with open_ledger(job) as ledger:
-        study_id = ledger.study._study_id
+        study_id = storage_of(ledger.study).get_study_id_from_name(job.study_name)
     engine = create_engine(job.storage)
     rows = _rows(job, study_id, trials)
     with engine.begin() as connection:
-        for model, values in rows.items():
-            connection.execute(insert(model), values)
+        for table, values in rows.items():
+            connection.execute(insert(table), values)
     engine.dispose()
     return job
 
@@ -71,24 +78,15 @@ def make_study(options: Options, results_dir: Path, trials: int) -> Job:
 def _rows(job: Job, study_id: int, trials: int) -> dict[Any, list[dict[str, Any]]]:
     drawn = random.Random(0)
     kinds = {name: (d, distribution_to_json(d)) for name, d in _distributions(job).items()}
-    finite = models.TrialIntermediateValueModel.TrialIntermediateValueType.FINITE
-    rows: dict[Any, list[dict[str, Any]]] = {
-        model: []
-        for model in (
-            models.TrialModel,
-            models.TrialParamModel,
-            models.TrialValueModel,
-            models.TrialIntermediateValueModel,
-            models.TrialUserAttributeModel,
-        )
-    }
+    tables = (TRIALS, PARAMS, VALUES, REPORTS, USER_ATTRIBUTES)
+    rows: dict[Any, list[dict[str, Any]]] = {table: [] for table in tables}
     first, start = 2, datetime(2026, 1, 1)  # 1 is the recipe, waiting
     for number in range(1, trials + 1):
         trial_id = first + number - 1
         final = 40 + 50 * drawn.random()
         curve = [final * (1 - math.exp(-epoch / 8)) for epoch in range(1, EPOCHS + 1)]
         began = start + timedelta(minutes=number)
-        rows[models.TrialModel].append(
+        rows[TRIALS].append(
             {
                 "trial_id": trial_id,
                 "number": number,
@@ -98,15 +96,15 @@ def _rows(job: Job, study_id: int, trials: int) -> dict[Any, list[dict[str, Any]
                 "datetime_complete": began + timedelta(minutes=1),
             }
         )
-        rows[models.TrialValueModel].append(
+        rows[VALUES].append(
             {
                 "trial_id": trial_id,
                 "objective": 0,
                 "value": curve[-1],
-                "value_type": models.TrialValueModel.TrialValueType.FINITE,
+                "value_type": "FINITE",
             }
         )
-        rows[models.TrialParamModel] += [
+        rows[PARAMS] += [
             {
                 "trial_id": trial_id,
                 "param_name": name,
@@ -115,16 +113,16 @@ def _rows(job: Job, study_id: int, trials: int) -> dict[Any, list[dict[str, Any]
             }
             for name, (distribution, text) in kinds.items()
         ]
-        rows[models.TrialIntermediateValueModel] += [
+        rows[REPORTS] += [
             {
                 "trial_id": trial_id,
                 "step": epoch,
                 "intermediate_value": value,
-                "intermediate_value_type": finite,
+                "intermediate_value_type": "FINITE",
             }
             for epoch, value in enumerate(curve, 1)
         ]
-        rows[models.TrialUserAttributeModel] += [
+        rows[USER_ATTRIBUTES] += [
             {"trial_id": trial_id, "key": key, "value_json": json.dumps(drawn.random())}
             for key in FIGURES
         ]

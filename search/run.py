@@ -107,6 +107,7 @@ def search(job: Job, command: str, manner: str = "normal") -> int:
     from search.planning.lr_range_first import range_first, recorded_range
     from search.planning.open_study import check_study, make_plan, open_study
     from search.storage.lease import Lease
+    from search.storage.optuna_internals import storage_of
     from search.storage.storage import leave, watched
     from search.terminal.display import display_for, open_log
     from search.terminal.plain_line import say
@@ -132,7 +133,7 @@ def search(job: Job, command: str, manner: str = "normal") -> int:
             with display.running():
                 ended = run_search(ledger, job.resources, train_task, job.timeout)
         conclude(console, job, study, ended, command)
-        leave(study._storage)
+        leave(storage_of(study))
     return {FINISHED: 0, TIMED_OUT: TIMED_OUT_CODE}.get(ended, INTERRUPTED)
 
 

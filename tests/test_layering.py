@@ -6,10 +6,13 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOT_FOR_TRAINERS = {"spaces", "search", "optuna", "ray"}
@@ -17,7 +20,7 @@ ROOMS = {  # each room of search/, and the rooms it may import
     "common": set(),
     "storage": {"common"},
     "record": {"common", "storage"},
-    "strategy": {"common"},
+    "strategy": {"common", "storage"},
     "planning": {"common", "record", "storage", "strategy"},
     "ledger": {"common", "planning", "record", "storage", "strategy"},
     "workers": {"common", "planning", "ledger"},
@@ -53,6 +56,28 @@ def imported(path: Path) -> Iterator[str]:
                 for argument in node.args
                 if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
             )
+
+
+# Modules that reach the insides of Optuna and of Ray, so that no other need.
+INSIDES = {"search/storage/optuna_internals.py", "search/workers/ray_internals.py"}
+# os._exit ends a process at once; NamedTuple's own; torch's updates of many tensors in one kernel.
+ALLOWED = re.compile("_exit|_replace|_foreach_[a-z_]+|_BatchNorm")
+
+
+def private_names(source: str) -> Iterator[str]:
+    """Names with one leading underscore that ``source`` touches on anything but self and cls, or
+    imports, and private modules that it imports from."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute):
+            own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            parts = [] if own else [node.attr]
+        elif isinstance(node, ast.ImportFrom):
+            parts = [*str(node.module).split("."), *(alias.name for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            parts = [part for alias in node.names for part in alias.name.split(".")]
+        else:
+            continue
+        yield from (part for part in parts if part.startswith("_") and part[1:2] != "_")
 
 
 def files(package: str) -> list[Path]:
@@ -94,6 +119,38 @@ def test_rooms_of_the_search_import_one_way(room: str) -> None:
 
 def test_every_room_has_its_rule() -> None:
     assert {path.parent.name for path in REPOSITORY.glob("search/*/*.py")} == set(ROOMS)
+
+
+def test_finds_every_kind_of_private_name() -> None:
+    source = (
+        "import a._b\nfrom c._d import _e\nfrom f import g\n"
+        "class H(g._i):\n    def __init__(self):\n        self._own = self.__dict__\n"
+        "        self._own._j = cls._own\n"
+    )
+    assert sorted(private_names(source)) == ["_b", "_d", "_e", "_i", "_j"]
+
+
+@pytest.mark.parametrize("package", ["search", "spaces", "trainers", "benchmarks"])
+def test_insides_of_libraries_are_reached_from_two_modules(package: str) -> None:
+    found = {
+        identify(path): names
+        for path in files(package)
+        if (names := {n for n in private_names(path.read_text()) if not ALLOWED.fullmatch(n)})
+    }
+    assert set(found) <= INSIDES, found
+    if package == "search":
+        assert set(found) == INSIDES
+
+
+def test_every_import_is_declared() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = [re.split(r"[^\w.-]", line)[0] for line in project["dependencies"]]
+    declared = {canonicalize_name(name) for name in names}
+    ours = {"search", "spaces", "trainers"}
+    used = {name for package in ours for path in files(package) for name in imported(path)}
+    homes = packages_distributions()
+    for name in used - set(sys.stdlib_module_names) - ours:
+        assert {canonicalize_name(home) for home in homes[name]} & declared, name
 
 
 @pytest.mark.parametrize("path", files("search/ledger"), ids=identify)

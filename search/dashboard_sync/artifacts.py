@@ -24,8 +24,8 @@ from search.reporting.pictures import draw_picture
 from search.reporting.sections.curves import EPOCH
 from search.reporting.sections.evaluation import confusion_chart
 from search.reporting.study_data import StudyData
+from search.storage.optuna_internals import ARTIFACTS, set_study_attribute, trial_id
 
-PREFIX = "dashboard:artifacts:"  # optuna_dashboard.artifact: a trial's files in study attributes
 _NAMESPACE = uuid.UUID("5b0f1f3e-6d3c-4c8e-9a55-3f7a1f0f7c11")
 LARGEST = 10_000_000  # bytes of a file
 
@@ -40,7 +40,7 @@ def publish_files(
     """Stores the files that ``attributes``, the study's system attributes, do not name yet."""
     for name, make in _files(data, trial):
         identity = artifact_id(data.name, trial, name)
-        key = f"{PREFIX}{trial._trial_id}:{identity}"
+        key = f"{ARTIFACTS}{trial_id(trial)}:{identity}"
         if key in attributes:
             continue
         content = make()
@@ -49,7 +49,7 @@ def publish_files(
         store.write(identity, io.BytesIO(content))
         kind, encoding = mimetypes.guess_type(name)
         meta = {"artifact_id": identity, "filename": name, "mimetype": kind, "encoding": encoding}
-        study._storage.set_study_system_attr(study._study_id, key, json.dumps(meta))
+        set_study_attribute(study, key, json.dumps(meta))
 
 
 def artifact_id(study_name: str, trial: FrozenTrial, name: str) -> str:

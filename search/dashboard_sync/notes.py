@@ -21,14 +21,21 @@ from search.reporting.sections.references import published
 from search.reporting.study_data import StudyData
 from search.reporting.table import drop_empty_columns
 from search.reporting.texts import percent, setting, time_span, without_secrets
+from search.storage.optuna_internals import (
+    NOTE_PIECE,
+    note_piece_key,
+    note_version_key,
+    set_study_attribute,
+    study_attributes,
+)
+from search.storage.optuna_internals import trial_id as id_of
 
-PIECE = 2045  # characters of a study attribute, as the dashboard cuts its notes
 OURS = "*Kept up to date by sharpsearch. To keep a text of your own, delete this line.*"
 
 
 def save_study_note(study: Study, data: StudyData) -> bool:
     """Writes the study's note unless it is somebody's own. Whether there was something to do."""
-    before = read_note(study._storage.get_study_system_attrs(study._study_id))
+    before = read_note(study_attributes(study))
     if before and not before.rstrip().endswith(OURS):
         return False
     text = study_note(data)
@@ -52,28 +59,22 @@ def write_note(study: Study, text: str, trial_id: int | None = None) -> None:
 
     Done here because importing the dashboard takes seconds, and a search ends with a note.
     """
-    storage, study_id = study._storage, study._study_id
-    attributes = storage.get_study_system_attrs(study_id)
-    version_key = f"{_prefix(trial_id)}note_ver"
+    attributes, version_key = study_attributes(study), note_version_key(trial_id)
     keys = _piece_keys(trial_id)
-    for start in range(0, len(text), PIECE):
-        storage.set_study_system_attr(study_id, next(keys), text[start : start + PIECE])
+    for start in range(0, len(text), NOTE_PIECE):
+        set_study_attribute(study, next(keys), text[start : start + NOTE_PIECE])
     while (key := next(keys)) in attributes:
         if attributes[key]:
-            storage.set_study_system_attr(study_id, key, "")
-    storage.set_study_system_attr(study_id, version_key, attributes.get(version_key, 0) + 1)
+            set_study_attribute(study, key, "")
+    set_study_attribute(study, version_key, attributes.get(version_key, 0) + 1)
 
 
 def has_note(attributes: Mapping[str, Any], trial_id: int) -> bool:
-    return f"{_prefix(trial_id)}note_ver" in attributes
-
-
-def _prefix(trial_id: int | None) -> str:
-    return "dashboard:" if trial_id is None else f"dashboard:{trial_id}:"
+    return note_version_key(trial_id) in attributes
 
 
 def _piece_keys(trial_id: int | None) -> Iterator[str]:
-    return (f"{_prefix(trial_id)}note_str:{i}" for i in itertools.count())
+    return (note_piece_key(trial_id, i) for i in itertools.count())
 
 
 def study_note(data: StudyData) -> str:
@@ -92,7 +93,7 @@ def study_note(data: StudyData) -> str:
 
 def save_trial_note(study: Study, data: StudyData, trial: FrozenTrial) -> None:
     """Writes the note of a trial that ended, whether or not there was one."""
-    write_note(study, trial_note(data, trial), trial._trial_id)
+    write_note(study, trial_note(data, trial), id_of(trial))
 
 
 def trial_note(data: StudyData, trial: FrozenTrial) -> str:

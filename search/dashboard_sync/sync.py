@@ -20,9 +20,14 @@ from search.dashboard_sync.artifacts import publish_files
 from search.dashboard_sync.notes import has_note, save_study_note, save_trial_note
 from search.dashboard_sync.plots import plots_of, save_plots
 from search.reporting.study_data import StudyData, read_study
+from search.storage.optuna_internals import (
+    OBJECTIVE_NAMES,
+    set_study_attribute,
+    study_attributes,
+    trial_id,
+)
 
 SECONDS_BETWEEN_LOOKS = 10.0
-OBJECTIVE_NAMES = "dashboard:objective_names"
 MOST_WITH_FILES = 200  # trials; the dashboard lists files in time that grows with their square
 
 
@@ -93,12 +98,12 @@ def publish(
     data = read_study(study, results_dir)
     _name_objective(study, data)
     save_study_note(study, data)
-    attributes = study._storage.get_study_system_attrs(study._study_id)
+    attributes = study_attributes(study)
     for trial in _in_order(data):
         if stopped():
             return
         if trial.number not in published.trials:
-            if not has_note(attributes, trial._trial_id):
+            if not has_note(attributes, trial_id(trial)):
                 save_trial_note(study, data, trial)
             if len(published.trials) < MOST_WITH_FILES:
                 publish_files(study, data, trial, store, attributes)
@@ -110,9 +115,8 @@ def publish(
 def _name_objective(study: Study, data: StudyData) -> None:
     """What the dashboard writes at its axes. Not ``study.set_metric_names``: that would rename
     the column ``value`` of everybody's ``study.trials_dataframe()``."""
-    storage, study_id = study._storage, study._study_id
-    if OBJECTIVE_NAMES not in storage.get_study_system_attrs(study_id):
-        storage.set_study_system_attr(study_id, OBJECTIVE_NAMES, [data.metric])
+    if OBJECTIVE_NAMES not in study_attributes(study):
+        set_study_attribute(study, OBJECTIVE_NAMES, [data.metric])
 
 
 def _in_order(data: StudyData) -> list[FrozenTrial]:

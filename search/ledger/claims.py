@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search.storage.database import one_commit
 from search.storage.lease import Lease
+from search.storage.optuna_internals import enqueued_params, storage_of, suggest, trial_id
 from spaces.params import SpaceError
 from spaces.space import ScaledSpace
 from trainers.failpoints import fault_point
@@ -39,11 +40,11 @@ class Claims:
         ``busy`` are the numbers that this driver trains already. WAITING trials do not count
         towards ``total``: they are what is asked for next.
         """
-        with self._lease.claiming(), one_commit(self._study._storage):
+        with self._lease.claiming(), one_commit(storage_of(self._study)):
             trials = self._study.get_trials(deepcopy=False)
             for frozen in trials:
                 if frozen.number not in busy and self._is_orphan(frozen):
-                    return self._own(Trial(self._study, frozen._trial_id)), True
+                    return self._own(Trial(self._study, trial_id(frozen))), True
             if sum(trial.state != TrialState.WAITING for trial in trials) >= total:
                 return None, False
             trial = self._study.ask()
@@ -54,7 +55,7 @@ class Claims:
         """Why the values that a user enqueued for ``trial`` are outside the space, in which case
         it has no parameters; None for any other trial."""
         parameters = {parameter.name: parameter for parameter in self._space.parameters}
-        for name, value in trial._fixed_params.items():
+        for name, value in enqueued_params(trial).items():
             if name not in parameters:
                 return f"{name!r} does not vary in this space"
             try:
@@ -74,6 +75,6 @@ class Claims:
         fault_point("trial owned")
         if self.rule_broken(trial) is None:
             for name, distribution in self._distributions.items():
-                trial._suggest(name, distribution)
+                suggest(trial, name, distribution)
                 fault_point("parameter drawn")
         return trial

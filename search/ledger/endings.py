@@ -11,9 +11,10 @@ from optuna.trial import Trial, TrialState
 
 from search.common.layout import StudyFolder
 from search.ledger import events
-from search.ledger.live_trial import LiveTrial, values_of
+from search.ledger.live_trial import LiveTrial
 from search.ledger.messages import Completed, Diverged, Failed, OutOfMemory
-from search.storage.database import one_commit, set_user_attrs
+from search.storage.database import one_commit
+from search.storage.optuna_internals import reported_values, storage_of
 from trainers.failpoints import fault_point
 from trainers.metrics import Metric
 
@@ -38,7 +39,7 @@ class Endings:
 
     def completed(self, live: LiveTrial, news: Completed) -> events.Ended:
         """COMPLETE with the best value that was reported."""
-        values = values_of(self._study, live.trial)
+        values = reported_values(live.trial)
         best_epoch = min(epoch for epoch, value in values.items() if value == live.best)
         figures = {"best_epoch": best_epoch, **news.figures}
         return self._tell(live.trial, TrialState.COMPLETE, live.best, "completed", figures)
@@ -51,7 +52,7 @@ class Endings:
 
     def diverged(self, live: LiveTrial, news: Diverged) -> events.Ended:
         """PRUNED with NaN as its last report: the sampler learns from it."""
-        if news.epoch not in values_of(self._study, live.trial):
+        if news.epoch not in reported_values(live.trial):
             live.trial.report(math.nan, news.epoch)
             fault_point("divergence reported")
         return self._tell(live.trial, TrialState.PRUNED, None, news.reason, live.usage)
@@ -88,8 +89,9 @@ class Endings:
         reason: str,
         figures: Mapping[str, Any] | None = None,
     ) -> events.Ended:
-        with one_commit(self._study._storage):
-            set_user_attrs(trial, {**(figures or {}), "reason": reason})
+        with one_commit(storage_of(self._study)):
+            for name, figure in {**(figures or {}), "reason": reason}.items():
+                trial.set_user_attr(name, figure)
             fault_point("reason recorded")
             self._study.tell(trial, value, state)
         fault_point("trial told")

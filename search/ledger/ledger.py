@@ -22,7 +22,7 @@ from search.common.layout import StudyFolder
 from search.ledger import events
 from search.ledger.claims import Claims
 from search.ledger.endings import Endings
-from search.ledger.live_trial import LiveTrial, recall, values_of
+from search.ledger.live_trial import LiveTrial, recall
 from search.ledger.messages import (
     Blocked,
     Completed,
@@ -34,8 +34,9 @@ from search.ledger.messages import (
     Task,
 )
 from search.record.trials import common_failure
-from search.storage.database import commits_together, one_commit
+from search.storage.database import database_of, one_commit
 from search.storage.lease import Lease
+from search.storage.optuna_internals import forget_report, reported_values, storage_of
 from spaces.space import ScaledSpace
 from trainers.config import TrainConfig
 from trainers.failpoints import fault_point
@@ -85,7 +86,7 @@ class Ledger:
             if trial is None:
                 return None
             if resumed:
-                last = max(values_of(self.study, trial), default=0)
+                last = max(reported_values(trial), default=0)
                 self.observe(events.Resumed(trial.number, last))
             task = self._begin(trial)
             if task is not None:
@@ -107,7 +108,7 @@ class Ledger:
         if broken:
             self._over(self.endings.infeasible(trial, broken))
             return None
-        live = recall(self.study, trial, config, self.metric)
+        live = recall(trial, config, self.metric)
         self.observe(events.Started(trial.number, trial.params, config.epochs, live.epoch))
         if self._is_undecided(live) and self._prunes(live, live.epoch):
             self._over(self.endings.pruned(live, live.epoch))
@@ -152,12 +153,12 @@ class Ledger:
     def _settle(self, live: LiveTrial, epoch: int, value: float) -> events.Ended | None:
         """Reports, decides and, if pruned, tells: in one commit, so that no crash comes between."""
         try:
-            with one_commit(self.study._storage):
+            with one_commit(storage_of(self.study)):
                 live.trial.report(value, epoch)
                 fault_point("epoch reported")
                 return self.endings.pruned(live, epoch) if self._prunes(live, epoch) else None
         except BaseException:
-            live.trial._cached_frozen_trial.intermediate_values.pop(epoch, None)  # not committed
+            forget_report(live.trial, epoch)
             raise
 
     def _prunes(self, live: LiveTrial, epoch: int) -> bool:
@@ -168,8 +169,8 @@ class Ledger:
 
     def _is_undecided(self, live: LiveTrial) -> bool:
         """Whether a crash may have come between the last report and the pruner's decision."""
-        together = commits_together(self.study._storage)
-        return live.epoch > 0 and not live.diverged and not together
+        one_write = database_of(storage_of(self.study)) is not None
+        return live.epoch > 0 and not live.diverged and not one_write
 
     # -- ending ------------------------------------------------------------------------------
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from optuna.study import Study
 from optuna.trial import Trial
 
+from search.storage.optuna_internals import reported_values
 from trainers.config import TrainConfig
 from trainers.metrics import Metric
 
@@ -33,18 +33,13 @@ class LiveTrial:
             self.best = value
 
 
-def recall(study: Study, trial: Trial, config: TrainConfig, metric: Metric) -> LiveTrial:
+def recall(trial: Trial, config: TrainConfig, metric: Metric) -> LiveTrial:
     """What the study has of a trial: nothing of a new one. A NaN is not an epoch: the worker will
     find it again."""
     live = LiveTrial(trial, config, metric)
-    for epoch, value in values_of(study, trial).items():
+    for epoch, value in reported_values(trial).items():
         if math.isnan(value):
             live.diverged = True
         else:
             live.add(epoch, value)
     return live
-
-
-def values_of(study: Study, trial: Trial) -> dict[int, float]:
-    """The values reported so far, by epoch, as the database has them."""
-    return study._storage.get_trial(trial._trial_id).intermediate_values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,15 +12,23 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from search.common.errors import StorageError, UserError, one_line
-from search.storage.database import StudyDatabase
+from search.storage.database import StudyDatabase, database_of
 from search.storage.sqlite import fold_log, log_ahead
-from search.storage.tables import with_tables
 
 NOT_A_URL = (ArgumentError, NoSuchModuleError, ValueError)
 UNUSABLE = (SQLAlchemyError, OSError, RuntimeError, optuna.exceptions.StorageInternalError)
+TABLES_TRIES = 20
+SECONDS_BETWEEN_TRIES = 0.2
 SQLITE_WAIT_SECONDS = 120  # the dashboard reads, another driver writes: wait, don't fail
 
 
@@ -42,13 +51,11 @@ def open_storage(
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             _check_sqlite(url, parsed.database, create)
-            options = _sqlite_options(sqlite_wait)
-            storage = with_tables(lambda: StudyDatabase(url, engine_kwargs=options))
+            storage = _with_tables(url, {"connect_args": {"timeout": sqlite_wait}})
             if for_writing:
                 log_ahead(storage.engine, Path(str(parsed.database)))
             return storage
-        options = {"pool_pre_ping": True}
-        return with_tables(lambda: StudyDatabase(url, engine_kwargs=options))
+        return _with_tables(url, {"pool_pre_ping": True})
     except UserError:
         raise
     except ImportError as error:
@@ -89,9 +96,9 @@ def cause_of(error: BaseException) -> str:
 
 def leave(storage: BaseStorage) -> None:
     """A driver's last step: its SQLite file is one plain file again."""
-    backend = getattr(storage, "_backend", None)
-    if isinstance(backend, StudyDatabase):
-        fold_log(backend.engine)
+    database = database_of(storage)
+    if database is not None:
+        fold_log(database.engine)
 
 
 def is_journal(url: str) -> bool:
@@ -114,8 +121,17 @@ def _check_file(path: Path, create: bool) -> None:
         raise UserError(f"no study database at {str(path)!r}; run a search first or name another")
 
 
-def _sqlite_options(wait: float) -> dict[str, Any]:
-    return {"connect_args": {"timeout": wait}}
+def _with_tables(url: str, options: dict[str, Any]) -> StudyDatabase:
+    """Two drivers that start at once on a new database both make its tables; one comes too late
+    and tries again."""
+    for _ in range(TABLES_TRIES):
+        try:
+            return StudyDatabase(url, engine_kwargs=options)
+        except (OperationalError, ProgrammingError, IntegrityError) as error:
+            if not isinstance(error, IntegrityError) and "already exists" not in str(error):
+                raise
+            time.sleep(SECONDS_BETWEEN_TRIES)
+    return StudyDatabase(url, engine_kwargs=options)
 
 
 def hide_password(url: str) -> str:

@@ -10,26 +10,27 @@ from functools import cache
 from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
-from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial
 from sqlalchemy import ColumnElement, String, Table, select, type_coerce
 from sqlalchemy.orm import Session
 
-NOT_FINITE = {"NAN": math.nan, "INF_POS": math.inf, "INF_NEG": -math.inf}
+from search.storage.optuna_internals import (
+    PARAMS,
+    REPORTS,
+    SYSTEM_ATTRIBUTES,
+    TRIALS,
+    USER_ATTRIBUTES,
+    VALUES,
+)
 
-HEADS = models.TrialModel.__table__
-_PARAMS = models.TrialParamModel.__table__
-_VALUES = models.TrialValueModel.__table__
-STEPS = models.TrialIntermediateValueModel.__table__
-USER_ATTRS = models.TrialUserAttributeModel.__table__
-_SYSTEM_ATTRS = models.TrialSystemAttributeModel.__table__
+NOT_FINITE = {"NAN": math.nan, "INF_POS": math.inf, "INF_NEG": -math.inf}
 
 
 def read_trials(session: Session, wanted: ColumnElement[bool]) -> list[FrozenTrial]:
     """The trials that ``wanted`` holds for, by id."""
     columns = ("trial_id", "number", "state", "datetime_start", "datetime_complete")
-    query = select(*(HEADS.c[name] for name in columns)).where(wanted)
-    heads = session.execute(query.order_by(HEADS.c.trial_id)).all()
+    query = select(*(TRIALS.c[name] for name in columns)).where(wanted)
+    heads = session.execute(query.order_by(TRIALS.c.trial_id)).all()
     if not heads:
         return []
     parts = _Parts(session, wanted, [head.trial_id for head in heads])
@@ -58,14 +59,14 @@ class _Parts:
     def __init__(self, session: Session, wanted: ColumnElement[bool], ids: list[int]):
         few = len(ids) <= 100
         self._session = session
-        self._ids = ids if few else select(HEADS.c.trial_id).where(wanted)
+        self._ids = ids if few else select(TRIALS.c.trial_id).where(wanted)
         self.params: dict[int, dict[str, Any]] = defaultdict(dict)
         self.distributions: dict[int, dict[str, BaseDistribution]] = defaultdict(dict)
         self._read_params()
         self.values = self._read_values()
         self.steps = self._read_steps()
-        self.user_attrs = self._read_attributes(USER_ATTRS)
-        self.system_attrs = self._read_attributes(_SYSTEM_ATTRS)
+        self.user_attrs = self._read_attributes(USER_ATTRIBUTES)
+        self.system_attrs = self._read_attributes(SYSTEM_ATTRIBUTES)
 
     def _rows(self, table: Table, *columns: str | ColumnElement[Any]) -> Iterable[Any]:
         """``trial_id`` and ``columns`` of the trials' rows in ``table``, in their own order."""
@@ -76,7 +77,7 @@ class _Parts:
     def _read_params(self) -> None:
         parsed = cache(json_to_distribution)
         for trial_id, name, value, text in self._rows(
-            _PARAMS, "param_name", "param_value", "distribution_json"
+            PARAMS, "param_name", "param_value", "distribution_json"
         ):
             distribution = parsed(text)
             self.params[trial_id][name] = distribution.to_external_repr(value)
@@ -84,15 +85,15 @@ class _Parts:
 
     def _read_values(self) -> dict[int, list[float]]:
         found: dict[int, dict[int, float]] = defaultdict(dict)
-        kind = type_coerce(_VALUES.c.value_type, String)
-        for trial_id, objective, value, name in self._rows(_VALUES, "objective", "value", kind):
+        kind = type_coerce(VALUES.c.value_type, String)
+        for trial_id, objective, value, name in self._rows(VALUES, "objective", "value", kind):
             found[trial_id][objective] = _number(value, name)
         return {i: [values[o] for o in sorted(values)] for i, values in found.items()}
 
     def _read_steps(self) -> dict[int, dict[int, float]]:
         found: dict[int, dict[int, float]] = defaultdict(dict)
-        kind = type_coerce(STEPS.c.intermediate_value_type, String)
-        for trial_id, step, value, name in self._rows(STEPS, "step", "intermediate_value", kind):
+        kind = type_coerce(REPORTS.c.intermediate_value_type, String)
+        for trial_id, step, value, name in self._rows(REPORTS, "step", "intermediate_value", kind):
             found[trial_id][step] = _number(value, name)
         return found
 

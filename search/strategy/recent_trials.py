@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from heapq import nlargest, nsmallest
-from typing import Any, cast
 
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+
+from search.storage.optuna_internals import with_trials
 
 # TPE models its 25 best trials by themselves, and weighs the others less the older they are.
 BEST, IN_ALL = 100, 1000
@@ -16,27 +16,7 @@ BEST, IN_ALL = 100, 1000
 def with_recent_trials(study: Study) -> Study:
     """``study`` as a sampler sees it: of more than ``IN_ALL`` trials, the ``BEST`` best completed
     ones and the latest of the others."""
-    return cast(Study, _RecentTrials(study))
-
-
-class _RecentTrials:
-    """Everything else is the study's own."""
-
-    def __init__(self, study: Study):
-        self._study = study
-        self._trials = _chosen(study.get_trials(deepcopy=False), study.direction)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._study, name)
-
-    def _get_trials(
-        self,
-        deepcopy: bool = True,
-        states: Container[TrialState] | None = None,
-        use_cache: bool = False,
-    ) -> list[FrozenTrial]:
-        """What samplers call; they change nothing, so nothing is copied."""
-        return [trial for trial in self._trials if states is None or trial.state in states]
+    return with_trials(study, _chosen(study.get_trials(deepcopy=False), study.direction))
 
 
 def _chosen(trials: list[FrozenTrial], direction: StudyDirection) -> list[FrozenTrial]:

@@ -20,6 +20,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from search.common.errors import UserError
+from search.storage.optuna_internals import enqueued_params
 from search.strategy.recent_trials import with_recent_trials
 from search.strategy.sobol import sobol_point
 from spaces.params import Float, Parameter
@@ -80,7 +81,7 @@ class NumberedSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: Distributions
     ) -> dict[str, Any]:
-        given = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+        given = {**enqueued_params(trial), **trial.params}
         if set(search_space) <= set(given):
             return given  # enqueued or resumed: it has what it needs
         for attempt in range(ATTEMPTS):

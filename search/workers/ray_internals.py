@@ -1,4 +1,8 @@
-"""A private Ray on this machine's loopback, and whether it still lives."""
+"""A private Ray on this machine's loopback, and whether it still lives.
+
+Nothing else touches Ray's insides. Without a name that is relied on here, Ray does as it does by
+itself: slower, nothing else. ``tests/search/workers/test_ray_internals.py`` says which.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,10 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from search.common.errors import one_line
@@ -25,7 +31,7 @@ _RAY_ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the display is ours
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they mean to the driver
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study database holds the results
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # a first Ctrl-C ends the search in good order, see below
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # a first Ctrl-C ends the search in good order
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # Ray's snapshot is never needed to go on
     "TUNE_WARN_THRESHOLD_S": "60",
 }
@@ -47,9 +53,9 @@ def local_ray(cpus: int, at_once: int) -> Iterator[str]:
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a worker's death is told by us
     scratch = tempfile.mkdtemp(prefix="sharpsearch-")
     try:
-        with _hangups_ignored(), _replaced(*_helpers()):
+        with _hangups_ignored(), replaced(WHILE_STARTING):
             _start(cpus)
-        with _replaced(*_own_environments()):
+        with replaced(WHILE_TRAINING):
             yield scratch
     except SystemExit:  # Ray's own answer to SIGTERM while it starts
         raise KeyboardInterrupt from None
@@ -75,42 +81,56 @@ def _start(cpus: int) -> None:
         raise RayNotStartedError(f"Ray could not be started ({one_line(error)})") from error
 
 
-Change = tuple[Any, str, Any]  # whose attribute, its name, its value
+@dataclass(frozen=True)
+class Replacement:
+    """Another value for a name of Ray's: ``owner`` as ``module`` or ``module:class``."""
+
+    owner: str
+    name: str
+    value: Any
+
+
+# Not to start what one machine has no use for: the server of the web interface (waited for a
+# second or more, also with the interface off), the scaler of clusters and the reader of the
+# workers' output. Each takes half a second of a core just when workers start.
+WHILE_STARTING = (
+    Replacement("ray._private.services", "start_api_server", lambda *args, **kwargs: ("", None)),
+    Replacement("ray._private.node:Node", "start_monitor", lambda node: None),
+    Replacement("ray._private.node:Node", "start_log_monitor", lambda node: None),
+)
+# Not to give trials an environment of their own: Ray would start other workers than those that
+# wait already. All processes here inherit the driver's.
+WHILE_TRAINING = (
+    Replacement("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS", {}),
+    Replacement("ray.tune.execution.class_cache", "ENV_VARS_TO_PROPAGATE", set()),
+)
+
+
+def _owner(path: str, name: str) -> Any:
+    """The module, or the class in it, that has ``name``; None where this Ray has no such name."""
+    module, _, within = path.partition(":")
+    try:
+        owner: Any = import_module(module)
+    except ImportError:
+        return None
+    owner = getattr(owner, within, None) if within else owner
+    return owner if hasattr(owner, name) else None
 
 
 @contextmanager
-def _replaced(*changes: Change) -> Iterator[None]:
-    """Within: attributes of Ray's have other values."""
-    before = [(owner, name, getattr(owner, name)) for owner, name, _ in changes]
-    for change in changes:
-        setattr(*change)
+def replaced(replacements: Sequence[Replacement]) -> Iterator[list[str]]:
+    """Within: Ray's names have other values, those that it has. Yields their names."""
+    done: list[tuple[Any, str, Any]] = []
     try:
-        yield
+        for new in replacements:
+            owner = _owner(new.owner, new.name)
+            if owner is not None:
+                done.append((owner, new.name, getattr(owner, new.name)))
+                setattr(owner, new.name, new.value)
+        yield [name for _, name, _ in done]
     finally:
-        for change in before:
-            setattr(*change)
-
-
-def _helpers() -> list[Change]:
-    """Not to start what one machine has no use for: the server of the web interface (waited for
-    a second or more, also with the interface off), the scaler of clusters and the reader of the
-    workers' output. Each takes half a second of a core just when workers start."""
-    from ray._private import services
-    from ray._private.node import Node
-
-    return [
-        (services, "start_api_server", lambda *args, **kwargs: ("", None)),
-        (Node, "start_monitor", lambda node: None),
-        (Node, "start_log_monitor", lambda node: None),
-    ]
-
-
-def _own_environments() -> list[Change]:
-    """Not to give trials an environment of their own: Ray would start other workers than those
-    that wait already. All processes here inherit the driver's."""
-    from ray.tune.execution import class_cache
-
-    return [(class_cache, "DEFAULT_ENV_VARS", {}), (class_cache, "ENV_VARS_TO_PROPAGATE", set())]
+        for owner, name, before in done:
+            setattr(owner, name, before)
 
 
 @contextmanager
@@ -134,8 +154,7 @@ def in_main_thread() -> bool:
 
 def lost_process() -> str:
     """The name of Ray's own process that has died, without which no worker lives; "" if none."""
-    from ray._private import worker
-
-    node = worker._global_node
-    dead: set[str] = set() if node is None else {kind for kind, _ in node.dead_processes()}
+    worker = _owner("ray._private.worker", "_global_node")
+    dead_processes = getattr(worker and worker._global_node, "dead_processes", tuple)
+    dead = {kind for kind, _ in dead_processes()}
     return ", ".join(sorted(dead & {"raylet", "gcs_server"}))

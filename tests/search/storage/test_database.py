@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 from sqlalchemy import event
 
 from search.storage.database import StudyDatabase, one_commit
+from search.storage.optuna_internals import behind_cache, storage_of, trial_id
 
 
 @pytest.fixture
@@ -57,18 +58,18 @@ def test_one_trial_and_some_states_are_read_as_optuna_reads_them(
 ) -> None:
     ours, theirs = StudyDatabase(url), RDBStorage(url)
     for trial in study.trials:
-        assert repr(ours.get_trial(trial._trial_id)) == repr(theirs.get_trial(trial._trial_id))
+        assert repr(ours.get_trial(trial_id(trial))) == repr(theirs.get_trial(trial_id(trial)))
     states = (TrialState.PRUNED, TrialState.WAITING)
-    found = ours.get_all_trials(study._study_id, states=states)
-    assert found == theirs.get_all_trials(study._study_id, states=states)
+    found = ours.get_all_trials(1, states=states)
+    assert found == theirs.get_all_trials(1, states=states)
     assert len(found) == 2
 
 
 def test_only_new_and_unfinished_trials_are_read_again(study: optuna.Study, url: str) -> None:
     storage = StudyDatabase(url)
-    ids = [trial._trial_id for trial in study.trials]
-    found = storage._get_trials(study._study_id, None, {ids[1], ids[9]}, ids[7])
-    assert [trial._trial_id for trial in found] == [ids[1], ids[8], ids[9]]
+    ids = [trial_id(trial) for trial in study.trials]
+    found = storage._get_trials(1, None, {ids[1], ids[9]}, ids[7])
+    assert [trial_id(trial) for trial in found] == [ids[1], ids[8], ids[9]]
 
 
 def test_what_is_not_there_is_a_key_error(url: str) -> None:
@@ -86,7 +87,7 @@ def empty(url: str) -> optuna.Study:
 
 def test_writes_become_visible_together(empty: optuna.Study, url: str) -> None:
     other = optuna.load_study(study_name="empty", storage=url)
-    with one_commit(empty._storage):
+    with one_commit(storage_of(empty)):
         trial = empty.ask()
         trial.set_user_attr("driver", "one")
         assert len(empty.trials) == 1
@@ -96,7 +97,7 @@ def test_writes_become_visible_together(empty: optuna.Study, url: str) -> None:
 
 def test_an_error_takes_back_all_writes(empty: optuna.Study, url: str) -> None:
     def ask_and_fail() -> None:
-        with one_commit(empty._storage):
+        with one_commit(storage_of(empty)):
             empty.ask()
             raise ZeroDivisionError
 
@@ -108,10 +109,10 @@ def test_an_error_takes_back_all_writes(empty: optuna.Study, url: str) -> None:
 
 
 def test_together_means_one_commit(empty: optuna.Study) -> None:
-    engine = empty._storage._backend.engine
+    engine = behind_cache(storage_of(empty)).engine
     seen: Counter[str] = Counter()
     event.listen(engine, "commit", lambda connection: seen.update(["commit"]))
-    with one_commit(empty._storage):
+    with one_commit(storage_of(empty)):
         trial = empty.ask({"a": FloatDistribution(0, 1)})
         for name in "abc":
             trial.set_user_attr(name, 1)
@@ -121,6 +122,6 @@ def test_together_means_one_commit(empty: optuna.Study) -> None:
 
 def test_other_storages_are_left_alone() -> None:
     study = optuna.create_study(storage=InMemoryStorage())
-    with one_commit(study._storage):
+    with one_commit(storage_of(study)):
         study.ask()
     assert len(study.trials) == 1

@@ -1,0 +1,156 @@
+"""What is used of Optuna's insides and of Optuna Dashboard's. Nothing else touches them.
+
+``tests/search/storage/test_optuna_internals.py`` says, name by name, what is relied on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Container
+from contextlib import AbstractContextManager
+from typing import Any, cast
+
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage, RDBStorage, get_storage
+from optuna.storages._rdb import models
+from optuna.storages._rdb.storage import _create_scoped_session
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.orm import Session
+
+# -- studies and trials ------------------------------------------------------------------------
+
+
+def storage_of(study: Study) -> BaseStorage:
+    """Where ``study`` is kept, behind Optuna's cache if it is a database."""
+    return study._storage
+
+
+def study_attributes(study: Study) -> dict[str, Any]:
+    """What Optuna and its dashboard keep beside the user's own attributes."""
+    return study._storage.get_study_system_attrs(study._study_id)
+
+
+def set_study_attribute(study: Study, key: str, value: Any) -> None:
+    study._storage.set_study_system_attr(study._study_id, key, value)
+
+
+def trial_id(trial: Trial | FrozenTrial) -> int:
+    """Its number among the trials of all studies of its storage."""
+    return trial._trial_id
+
+
+def reported_values(trial: Trial) -> dict[int, float]:
+    """Step → value, as the storage has them."""
+    return trial.storage.get_trial(trial._trial_id).intermediate_values
+
+
+def forget_report(trial: Trial, step: int) -> None:
+    """``trial`` remembers what it reported, also when that was not committed in the end."""
+    trial._cached_frozen_trial.intermediate_values.pop(step, None)
+
+
+def suggest(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
+    """As ``trial.suggest_float`` and its kin, for any distribution."""
+    return trial._suggest(name, distribution)
+
+
+def enqueued_params(trial: Trial | FrozenTrial) -> dict[str, Any]:
+    """What ``study.enqueue_trial`` fixed; empty for any other trial."""
+    frozen = trial if isinstance(trial, FrozenTrial) else trial._cached_frozen_trial
+    return frozen.system_attrs.get("fixed_params", {})
+
+
+def with_trials(study: Study, trials: list[FrozenTrial]) -> Study:
+    """``study`` as a sampler sees it that is to know of ``trials`` alone."""
+    return cast(Study, _View(study, trials))
+
+
+class _View:
+    """Everything else is the study's own."""
+
+    def __init__(self, study: Study, trials: list[FrozenTrial]):
+        self._study = study
+        self._trials = trials
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+    def _get_trials(
+        self,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+        use_cache: bool = False,
+    ) -> list[FrozenTrial]:
+        """What samplers call; they change nothing, so nothing is copied."""
+        return [trial for trial in self._trials if states is None or trial.state in states]
+
+
+# -- the relational storage --------------------------------------------------------------------
+
+TRIALS = models.TrialModel.__table__
+PARAMS = models.TrialParamModel.__table__
+VALUES = models.TrialValueModel.__table__
+REPORTS = models.TrialIntermediateValueModel.__table__
+USER_ATTRIBUTES = models.TrialUserAttributeModel.__table__
+SYSTEM_ATTRIBUTES = models.TrialSystemAttributeModel.__table__
+
+
+class RelationalStorage(RDBStorage):
+    """Optuna's, whose reading of many trials a subclass replaces."""
+
+    def _get_trials(
+        self,
+        study_id: int,
+        states: Container[TrialState] | None,
+        included_trial_ids: set[int],
+        trial_id_greater_than: int,
+    ) -> list[FrozenTrial]:
+        known = [i for i in included_trial_ids if i <= trial_id_greater_than]
+        with self.session() as session:
+            models.StudyModel.find_or_raise_by_id(study_id, session)
+            return self.read(session, study_id, states, known, trial_id_greater_than)
+
+    def read(
+        self,
+        session: Session,
+        study_id: int,
+        states: Container[TrialState] | None,
+        known: Collection[int],
+        newer_than: int,
+    ) -> list[FrozenTrial]:
+        """A study's trials of ``states`` with ids above ``newer_than`` or among ``known``."""
+        raise NotImplementedError
+
+    def session(self) -> AbstractContextManager[Session]:
+        return _create_scoped_session(self.scoped_session)
+
+
+def behind_cache(storage: BaseStorage) -> BaseStorage | None:
+    """What lies behind the cache that Optuna puts before a database; None where there is none."""
+    return getattr(storage, "_backend", None)
+
+
+def renew_cache(storage: BaseStorage) -> None:
+    """The cache remembers what was written, also when that was not committed in the end."""
+    vars(storage).update(vars(get_storage(behind_cache(storage))))
+
+
+# -- what the dashboard reads from a study's attributes ----------------------------------------
+
+OBJECTIVE_NAMES = "dashboard:objective_names"
+ARTIFACTS = "dashboard:artifacts:"  # of a trial: followed by its id, a colon and the artifact's id
+NOTE_PIECE = 2045  # characters of an attribute, as the dashboard cuts its notes
+
+
+def note_version_key(trial_id: int | None = None) -> str:
+    """The attribute that counts how often a trial's note, or the study's, was written."""
+    return f"{_note_prefix(trial_id)}note_ver"
+
+
+def note_piece_key(trial_id: int | None, piece: int) -> str:
+    """The attribute that holds a piece of a note."""
+    return f"{_note_prefix(trial_id)}note_str:{piece}"
+
+
+def _note_prefix(trial_id: int | None) -> str:
+    return "dashboard:" if trial_id is None else f"dashboard:{trial_id}:"
