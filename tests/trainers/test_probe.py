@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from trainers.config import TrainConfig
 from trainers.execution import Execution
 from trainers.probe import candidates, probe
 from trainers.trainer import Trainer
@@ -20,17 +20,17 @@ def test_each_precision_and_layout_is_a_candidate_with_the_given_threads() -> No
 
 
 @pytest.fixture
-def batches_seen(monkeypatch: pytest.MonkeyPatch) -> set[int]:
-    """Sizes of the batches that were trained; the probe takes no longer than it must."""
-    seen: set[int] = set()
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Sizes of the batches that were trained."""
+    sizes: list[int] = []
     step = Trainer.step
 
     def recorded(self, images, labels, weight=1.0):
-        seen.add(len(images))
+        sizes.append(len(images))
         return step(self, images, labels, weight)
 
     monkeypatch.setattr(Trainer, "step", recorded)
-    return seen
+    return sizes
 
 
 def test_every_way_is_timed_and_the_fastest_comes_first(
@@ -45,18 +45,21 @@ def test_every_way_is_timed_and_the_fastest_comes_first(
     assert found == set(candidates(Execution()))
 
 
-def test_a_network_that_takes_long_is_timed_with_few_images(
-    digits_folder: Path, batches_seen: set[int], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("seconds_an_image", "expected"),
+    [(1 / 256, {4, 48}), (1 / 64, {4, 16}), (1.0, {4})],  # 4 is the first look at it
+)
+def test_a_network_that_takes_long_is_timed_with_fewer_images(
+    digits_folder: Path,
+    trained: list[int],
+    tiny_config,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds_an_image: float,
+    expected: set[int],
 ) -> None:
-    monkeypatch.setattr("trainers.probe.SECONDS_EACH", 0.02)
-    heavy = TrainConfig(model="wide_resnet", depth=40, width=2, batch_size=128)
-    probe(heavy, digits_folder, Execution())
-    assert max(batches_seen) < 128
-
-
-def test_a_light_one_is_timed_with_its_own_batches(
-    digits_folder: Path, batches_seen: set[int], tiny_config, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("trainers.probe.SECONDS_EACH", 0.2)
-    probe(tiny_config(batch_size=6), digits_folder, Execution())
-    assert batches_seen == {4, 6}  # 4 is the first look at it
+    """As many as fit into 0.25 s, by a clock that moves with the images alone."""
+    clock = SimpleNamespace(perf_counter=lambda: sum(trained) * seconds_an_image)
+    monkeypatch.setattr("trainers.probe.time", clock)
+    monkeypatch.setattr("trainers.probe.SECONDS_EACH", 0.25)
+    probe(tiny_config(batch_size=48), digits_folder, Execution())
+    assert set(trained) == expected

@@ -31,8 +31,8 @@ def test_figures_of_the_cpu_are_plausible() -> None:
     usage = monitor.usage()
     monitor.stop()
     assert set(usage) == CPU_FIGURES
-    assert 0.05 <= usage["cpu_seconds"] < 5
-    assert usage["wall_seconds"] >= 0.05
+    assert 0.04 <= usage["cpu_seconds"] < 5  # the kernel rounds processor time
+    assert usage["wall_seconds"] >= 0.04
     expected = 100 * usage["cpu_seconds"] / usage["wall_seconds"]
     assert usage["cpu_utilization"] == pytest.approx(expected)
     assert 10 < usage["peak_memory_mb"] < 100_000
@@ -82,24 +82,29 @@ def test_stands_still_after_the_stop_and_goes_on_after_another_start() -> None:
     work(0.02)
     assert monitor.usage() == first
     monitor.start()
-    work(0.02)
-    assert monitor.usage()["cpu_seconds"] >= first["cpu_seconds"] + 0.02
+    work(0.05)
+    assert monitor.usage()["cpu_seconds"] >= first["cpu_seconds"] + 0.04
 
 
-def test_adds_to_what_a_killed_process_had_used() -> None:
+def test_adds_to_what_a_killed_process_had_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a made-up clock: 3 s of two busy cores after 50 s of two."""
+    clock = SimpleNamespace(process_time=lambda: 2 * now, perf_counter=lambda: now)
+    monkeypatch.setattr("trainers.resource_monitor.time", clock)
     earlier = {
         "cpu_seconds": 100.0,
         "wall_seconds": 50.0,
         "cpu_utilization": 200.0,
         "peak_memory_mb": 1e6,
     }
-    monitor = ResourceMonitor("cpu", earlier)
+    monitor, now = ResourceMonitor("cpu", earlier), 7.0
     monitor.start()
-    usage = monitor.usage()
-    assert 100 <= usage["cpu_seconds"] < 101
-    assert 50 <= usage["wall_seconds"] < 55
-    assert usage["cpu_utilization"] == pytest.approx(200, rel=0.1)
-    assert usage["peak_memory_mb"] == 1e6
+    now = 10.0
+    assert monitor.usage() == {
+        "cpu_seconds": 106.0,
+        "wall_seconds": 53.0,
+        "cpu_utilization": 200.0,
+        "peak_memory_mb": 1e6,
+    }
 
 
 class Driver(SimpleNamespace):
@@ -154,7 +159,7 @@ def watch(monkeypatch: pytest.MonkeyPatch):
         monitor = ResourceMonitor("cuda", earlier)
         monitor.start()
         if "init" not in driver.missing:
-            assert driver.sampled.wait(10)
+            assert driver.sampled.wait(60)
         monitor.stop()
         return monitor.usage()
 

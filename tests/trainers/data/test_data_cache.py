@@ -14,7 +14,7 @@ import torch
 
 from trainers.data import DataError, ImageData, open_prepared, prepare, verify_prepared
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 FILES = (
     "meta.json",
     "train_images.npy",

@@ -133,7 +133,7 @@ def test_as_a_process_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from trainers import lr_range
+    from trainers.lr_range import sweep
 
     config = tiny_config()
     task = {
@@ -143,8 +143,8 @@ def test_as_a_process_of_its_own(
         "sweep": {"start": 1e-3, "end": 0.1, "steps": 20},
         "folder": str(tmp_path),
     }
-    monkeypatch.setattr("sys.argv", ["lr_range", json.dumps(task)])
-    lr_range.main()
+    monkeypatch.setattr("sys.argv", ["sweep", json.dumps(task)])
+    sweep.main()
     found = json.loads(capsys.readouterr().out)
     assert found["suggestion"] == range_test(config, digits, Execution(), SHORT).suggestion
     assert {path.name for path in tmp_path.iterdir()} == {CURVE_CSV, CURVE_PNG}
