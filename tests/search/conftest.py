@@ -149,6 +149,14 @@ def module_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desks]:
         yield desks
 
 
+@pytest.fixture
+def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever starts Ray fails the test."""
+    import ray
+
+    monkeypatch.setattr(ray, "init", lambda **options: pytest.fail("Ray was started"))
+
+
 @pytest.fixture(autouse=True)
 def quiet_optuna() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -26,13 +26,13 @@ def refused(
     tmp_path: Path,
     data_dir: Path,
     tree_of: Any,
+    no_ray: None,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Refused:
     """Runs the command and returns its one line of complaint."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.setattr("search.workers.driver.run_search", None)  # nothing may get that far
 
     def run(*flags: str) -> str:
         before = tree_of(tmp_path)

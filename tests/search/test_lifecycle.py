@@ -49,6 +49,23 @@ SPACE = Space(
     presets={"quick": PRESET, "full": PRESET},
 )
 """
+# The command, with a signal to itself as soon as an epoch of a trial is on record.
+STRUCK = """
+import os, runpy, sys
+from search.ledger.ledger import Ledger
+
+number, epoch, signal = (int(part) for part in sys.argv.pop(1).split(","))
+report = Ledger.report
+
+def report_and_strike(ledger, trial, news):
+    goes_on = report(ledger, trial, news)
+    if (trial, news.result["epoch"]) == (number, epoch):
+        os.kill(os.getpid(), signal)
+    return goes_on
+
+Ledger.report = report_and_strike
+runpy.run_module("search.run", run_name="__main__", alter_sys=True)
+"""
 RUN = ["--space", "tiny.py", "--preset", "quick", "--concurrency", "1", "--threads", "1"]
 
 
@@ -73,33 +90,24 @@ class Life:
     def url(self) -> str:
         return f"sqlite:///{self.folder}/results/studies.db"
 
-    def run(self, until: str = "", send: int = 0) -> None:
-        """One run of the command; ``send`` is a signal for when it has printed ``until``."""
+    def run(self, strike: tuple[int, int, int] | None = None) -> None:
+        """One run of the command; ``strike`` is a trial, its epoch, and the signal after that."""
         mark = uuid4().hex
-        errors = self.folder / "errors"
-        with (
-            errors.open("w") as stderr,
-            subprocess.Popen(
-                [sys.executable, "-m", "search.run", *self.flags],
+        struck = ["-c", STRUCK, ",".join(str(int(part)) for part in strike or ())]
+        output, errors = self.folder / "output", self.folder / "errors"
+        with output.open("w") as stdout, errors.open("w") as stderr:  # Ray may hold a pipe open
+            done = subprocess.run(
+                [sys.executable, *(struck if strike else ["-m", "search.run"]), *self.flags],
                 cwd=self.folder,
                 env={**os.environ, "SHARPSEARCH_TEST_MARK": mark},
-                stdout=subprocess.PIPE,
+                stdout=stdout,
                 stderr=stderr,
-                text=True,
-            ) as process,
-        ):
-            assert process.stdout
-            output = []
-            for line in process.stdout:
-                output.append(line)
-                if send and until in line:
-                    process.send_signal(send)
-                    send = 0
-            self.codes.append(process.wait())
-        self.outputs.append("".join(output))
+            )
+        self.codes.append(done.returncode)
+        self.outputs.append(output.read_text())
         self.errors.append(errors.read_text())
         self.states.append([trial.state.name for trial in self.study.get_trials()])
-        self.left_behind.append(survivors(mark, seconds=30))
+        self.left_behind.append(survivors(mark, seconds=60))
 
 
 def survivors(mark: str, seconds: float) -> set[str]:
@@ -137,8 +145,8 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
         patch.chdir(folder)
         patch.delenv("OPTUNA_STORAGE", raising=False)
         life = Life(folder, flags, uninterrupted(flags))
-        life.run(until="trial 1 epoch 1", send=signal.SIGKILL)
-        life.run(until="trial 2 epoch 1", send=signal.SIGINT)
+        life.run(strike=(1, 1, signal.SIGKILL))
+        life.run(strike=(2, 1, signal.SIGINT))
         life.run()
         yield life
 
@@ -230,11 +238,13 @@ def test_nobody_but_us_speaks(life: Life) -> None:
 
 
 def test_the_same_command_again_adds_nothing_and_starts_no_ray(
-    life: Life, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    life: Life,
+    no_ray: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     before = [(t.number, t.state, t.datetime_complete) for t in life.study.get_trials()]
     monkeypatch.chdir(life.folder)
-    monkeypatch.setattr("search.workers.driver.run_search", None)
     assert run_main(lambda: main(life.flags)) == 0
     assert [(t.number, t.state, t.datetime_complete) for t in life.study.get_trials()] == before
     assert "best: trial" in capsys.readouterr().out

@@ -96,12 +96,12 @@ def test_a_dry_run_shows_all_and_writes_nothing(
     tmp_path: Path,
     data_dir: Path,
     tree_of: Callable[[Path], dict[str, int]],
+    no_ray: None,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.setattr("search.workers.driver.run_search", None)
     tmp_path.joinpath("mine.py").write_text("from spaces.named.wrn_sam import SPACE")
     before = tree_of(tmp_path)
     flags = ["--preset", "quick", "--data-dir", str(data_dir), "--dry-run"]

@@ -143,6 +143,7 @@ def test_every_value_that_may_vary_makes_a_network_for_the_data(name: str, prese
     space = named_space(name).at(preset)
     shape = SHAPES[space.preset.dataset]
     settings = [{}] + [{item.name: value} for item in space.parameters for value in ends(item)]
+    images = torch.empty(2, shape.channels, shape.side, shape.side, device="meta")
     built = set()
     for setting in settings:
         config = TrainConfig.from_mapping({**space.recipe, **setting})
@@ -151,7 +152,8 @@ def test_every_value_that_may_vary_makes_a_network_for_the_data(name: str, prese
             continue
         built.add(network)
         with torch.device("meta"):
-            build_model(config.to_dict(), shape.classes, shape.channels, shape.side)
+            model = build_model(config.to_dict(), shape.classes, shape.channels, shape.side)
+            assert model(images).shape == (2, shape.classes), setting
 
 
 def ends(parameter: Any) -> tuple[Any, ...]:

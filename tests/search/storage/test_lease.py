@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,12 +73,11 @@ def test_nothing_but_the_claims_file_stays(folder: StudyFolder) -> None:
 
 
 def test_claims_survive_the_loss_of_the_folder(folder: StudyFolder) -> None:
-    import shutil
-
     with Lease(folder) as lease:
         shutil.rmtree(folder.path)
         with lease.claiming():
-            pass
+            assert folder.claims.is_file()
+    assert list(folder.drivers.iterdir()) == [folder.claims]
 
 
 def test_a_folder_that_cannot_be_made_is_a_users_error(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_folder_that_cannot_be_made_is_a_users_error(tmp_path: Path) -> None:
         Lease(StudyFolder(tmp_path / "file", "study"))
 
 
-# A driver without Ray: trains as fast as the ledger lets it, two trials at a time.
+# A driver without Ray: trains a trial for each line that it is sent.
 DRIVER = """
 import sys
 from pathlib import Path
@@ -104,8 +104,6 @@ results, total = Path(sys.argv[1]), int(sys.argv[2])
 space = SPACE.at("quick")
 chosen = distributions(space.parameters)
 folder = StudyFolder(results, "study")
-print("ready", flush=True)
-sys.stdin.readline()
 with Lease(folder) as lease:
     study = optuna.load_study(
         study_name="study",
@@ -115,12 +113,24 @@ with Lease(folder) as lease:
     )
     plan = Plan(space, chosen, total, {}, results, folder)
     ledger = Ledger(study, plan, lease, lambda event: None)
-    while task := ledger.next_task():
+    print("ready", flush=True)
+    while sys.stdin.readline() and (task := ledger.next_task()):
         for epoch in (1, 2):
             ledger.report(task.number, EpochDone({"epoch": epoch, "val_top1": 50.0}))
         ledger.end(task.number, Completed({}))
         print(task.number, flush=True)
 """
+
+
+def send(driver: subprocess.Popen[str], lines: int) -> None:
+    assert driver.stdin
+    driver.stdin.write("go\n" * lines)
+    driver.stdin.flush()
+
+
+def next_line(driver: subprocess.Popen[str]) -> str:
+    assert driver.stdout
+    return driver.stdout.readline().strip()
 
 
 @pytest.mark.slow
@@ -138,16 +148,15 @@ def test_two_drivers_share_a_study_and_meet_its_total(folder: StudyFolder) -> No
         )
         for _ in range(2)
     ]
+    assert [next_line(driver) for driver in drivers] == ["ready"] * 2
     for driver in drivers:
-        assert driver.stdout
-        assert driver.stdout.readline() == "ready\n"
+        send(driver, 1)
+    trained = [[int(next_line(driver))] for driver in drivers]  # each has one, however slow it is
     for driver in drivers:
-        assert driver.stdin
-        driver.stdin.write("go\n")
-        driver.stdin.flush()
-    trained = [[int(line) for line in driver.communicate()[0].split()] for driver in drivers]
+        send(driver, 8)
+    for driver, numbers in zip(drivers, trained, strict=True):
+        numbers += [int(line) for line in driver.communicate()[0].split()]
     assert [driver.returncode for driver in drivers] == [0, 0]
-    assert all(trained)  # each had some
     assert sorted(trained[0] + trained[1]) == list(range(8))
     trials = study.get_trials()
     assert [trial.number for trial in trials] == list(range(8))

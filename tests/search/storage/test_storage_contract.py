@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +16,20 @@ from search.storage.storage import open_storage
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with its tables, which take longer to make than a case."""
+    path = tmp_path_factory.mktemp("empty") / "studies.db"
+    open_storage(f"sqlite:///{path}")
+    return path
+
+
 class TestStudyDatabase(StorageTestCase):
     @pytest.fixture(params=["as it is", "behind Optuna's cache"])
-    def storage(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseStorage]:
+    def storage(
+        self, request: pytest.FixtureRequest, empty: Path, tmp_path: Path
+    ) -> Iterator[BaseStorage]:
+        shutil.copy(empty, tmp_path)
         opened = open_storage(f"sqlite:///{tmp_path}/studies.db", for_writing=True)
         assert isinstance(opened, StudyDatabase)
         yield opened if request.param == "as it is" else get_storage(opened)

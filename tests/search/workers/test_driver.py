@@ -147,12 +147,12 @@ def test_a_worker_that_dies_again_and_again_fails_its_trial(played: Any, number:
     assert trial.state.name == "FAIL"
     assert trial.user_attrs["reason"]
     assert trial.intermediate_values == {1: value_of(number, 1), 2: value_of(number, 2)}
-    assert starts(played, number) == 2  # once, and once more
+    assert len(started(played, number)) == 2  # once, and once more
 
 
 def test_a_worker_that_dies_once_goes_on_and_completes(played: Any) -> None:
     trial = played.trial(DIES_ONCE)
-    assert starts(played, DIES_ONCE) == 2
+    assert len(started(played, DIES_ONCE)) == 2
     assert trial.state.name == "COMPLETE"
     assert trial.intermediate_values == {
         epoch: value_of(DIES_ONCE, epoch) for epoch in range(1, EPOCHS + 1)
@@ -160,9 +160,11 @@ def test_a_worker_that_dies_once_goes_on_and_completes(played: Any) -> None:
 
 
 def test_workers_stay_warm(played: Any) -> None:
-    """Trials that end in good order leave their process to the next one."""
-    pids = {(played.folder.trial(number) / "started").read_text() for number in (8, 9, 10)}
-    assert len(pids) <= 2
+    """A trial that ends in good order leaves its process to the next one: only a death, of which
+    there are 5, makes a new one."""
+    pids = [pid for number in range(TOTAL) for pid in started(played, number)]
+    assert len(pids) == TOTAL + 3
+    assert len(set(pids)) <= 2 + 5
 
 
 def test_no_ray_is_left(played: Any) -> None:
@@ -171,8 +173,9 @@ def test_no_ray_is_left(played: Any) -> None:
     assert not ray.is_initialized()
 
 
-def starts(desk: Any, number: int) -> int:
-    return len((desk.folder.trial(number) / "started").read_text().split())
+def started(desk: Any, number: int) -> list[str]:
+    """The processes that began a trial, in turn."""
+    return (desk.folder.trial(number) / "started").read_text().split()
 
 
 def endless(task: Task) -> Iterator[Message]:
@@ -196,7 +199,7 @@ def test_a_time_out_in_another_thread_leaves_live_trials_to_the_next_run(
         target=lambda: ended.append(run_search(desk.ledger, Resources(1, 1), endless, 500.0))
     )
     thread.start()
-    thread.join(timeout=120)
+    thread.join(timeout=600)
     assert ended == [TIMED_OUT]
     assert desk.states == ["RUNNING"]
     desk.lease.__exit__()
