@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ from search.planning.flags import (
     add_processes_flag,
     add_space_flags,
 )
+from search.strategy.pruners import PRUNERS, Pruner
+from search.strategy.samplers import SAMPLERS, Sampler
 
 if TYPE_CHECKING:
     from search.planning.job import Job
@@ -49,8 +52,8 @@ def make_parser() -> argparse.ArgumentParser:
     add("--results-dir", default=str(DEFAULT_RESULTS), help="default: results")
     add("--n-trials", type=int, help="the study's total, this run's and earlier ones' together")
     add("--timeout", type=float, metavar="SECONDS", help="stop then; live trials stay resumable")
-    add("--sampler", help="tpe (default), random, gp, qmc or grid")
-    add("--pruner", help="halving (default), hyperband, median or none")
+    add("--sampler", metavar="NAME", help=f"default: tpe, or the preset's; {_choices(SAMPLERS)}")
+    add("--pruner", metavar="NAME", help=f"default: halving, or the preset's; {_choices(PRUNERS)}")
     add("--seed", type=int, default=0, help="of the sampler; the trainer's: --set seed=N")
     add("--concurrency", type=int, metavar="N", help="trials at once")
     add(
@@ -71,6 +74,10 @@ def make_parser() -> argparse.ArgumentParser:
     loud("-v", "--verbose", action="store_true", help="show every event, epochs in detail")
     add("--dry-run", action="store_true", help="show what would be run; write nothing")
     return parser
+
+
+def _choices(table: Mapping[str, Sampler] | Mapping[str, Pruner]) -> str:
+    return "; ".join(f"{name}: {choice.help}" for name, choice in table.items())
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -81,9 +81,9 @@ class Int:
         step = f", step {self.step}" if self.step > 1 else ""
         return f"{self.low} … {self.high}{step}{', log' if self.log else ''}"
 
-    def grid(self) -> tuple[int, ...]:
+    def grid(self) -> range:
         """Every value."""
-        return tuple(range(self.low, self.high + 1, self.step))
+        return range(self.low, self.high + 1, self.step)
 
 
 @dataclass(frozen=True)

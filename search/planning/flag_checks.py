@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from search.common.errors import UserError
 from trainers.rules import suggest
 
 
-def known(what: str, name: str, table: tuple[str, ...]) -> str:
+def known(what: str, name: str, table: Collection[str]) -> str:
     """``name``, which must be in ``table``."""
     if name not in table:
         raise UserError(

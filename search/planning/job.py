@@ -16,8 +16,9 @@ from search.planning.machine import gpu_count
 from search.planning.resources import Resources, choose_resources, default_execution
 from search.planning.settings import parse_settings
 from search.planning.space_file import find_space
+from search.strategy.grid import grid_rows
 from search.strategy.pruners import PRUNERS
-from search.strategy.samplers import SAMPLERS, grid_points
+from search.strategy.samplers import SAMPLERS
 from spaces.space import PRESETS, ScaledSpace
 from trainers.config import TrainConfig
 from trainers.execution import PRECISIONS, Execution
@@ -131,7 +132,7 @@ def fixed_space(args: argparse.Namespace, preset_name: str) -> ScaledSpace:
 
 
 def _total(asked: int | None, sampler: str, space: ScaledSpace) -> int:
-    points = len(grid_points(space)) if sampler == "grid" else None
+    points = len(grid_rows(space)) if sampler == "grid" else None
     total = int(at_least("n-trials", asked, 1) or points or space.preset.n_trials)
     if points and total > points:
         raise UserError(

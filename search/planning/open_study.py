@@ -46,9 +46,7 @@ def open_study(job: Job, data: Meta, lease: Lease, command: str) -> Study:
             study_name=job.study_name,
             storage=storage,
             direction="maximize",
-            sampler=make_sampler(
-                job.sampler, job.space, distributions(job.space.parameters), job.seed
-            ),
+            sampler=make_sampler(job.sampler, job.space, job.seed),
             pruner=make_pruner(job.pruner, job.config.epochs),
             load_if_exists=True,
         )

@@ -1,8 +1,10 @@
-"""Parameters of a space as Optuna's distributions."""
+"""Parameters of a space as Optuna's distributions, and as shares of their scale."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from typing import Any
 
 from optuna.distributions import (
     BaseDistribution,
@@ -29,3 +31,22 @@ def distribution(parameter: Parameter) -> BaseDistribution:
 def distributions(parameters: Iterable[Parameter]) -> dict[str, BaseDistribution]:
     """Name to distribution, in the space's order."""
     return {parameter.name: distribution(parameter) for parameter in parameters}
+
+
+def value_at(parameter: Parameter, share: float) -> Any:
+    """The value with ``share`` (in [0, 1)) of the parameter's scale below it."""
+    if isinstance(parameter, Categorical):
+        return parameter.choices[int(share * len(parameter.choices))]
+    low, high = parameter.low, parameter.high
+    if isinstance(parameter, Float):
+        return _between(low, high, share, parameter.log)
+    if parameter.log:
+        # Half a step more at both ends, so that the ends are as likely as the rest.
+        return min(max(round(_between(low - 0.5, high + 0.5, share, log=True)), low), high)
+    return low + parameter.step * int(share * ((high - low) // parameter.step + 1))
+
+
+def _between(low: float, high: float, share: float, log: bool) -> float:
+    if not log:
+        return low + share * (high - low)
+    return min(high, max(low, low * math.exp(share * math.log(high / low))))

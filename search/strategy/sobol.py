@@ -2,50 +2,72 @@
 
 from __future__ import annotations
 
-import math
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
-from spaces.params import Float, Int, Parameter
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from search.strategy.distributions import distributions, value_at
 from spaces.space import ScaledSpace
+from trainers.seeds import derive_seed
 
-ATTEMPTS = 100
+BLOCK = 64
+MOST_POINTS = 10_000  # looked at for one that keeps the constraints, a quarter of a second
 
 
-def sobol_point(space: ScaledSpace, seed: int, number: int) -> dict[str, Any]:
-    """Point ``number`` of those of the sequence that keep the constraints.
+class SobolSampler(BaseSampler):
+    """Trial ``n`` gets point ``n`` of those of the sequence that keep the space's constraints.
 
     It follows from seed and number alone: Optuna's own sampler counts its points in the study,
     and a crash between a count and the parameters would shift all that follow. Where the
     constraints leave next to nothing, a point that breaks them is returned.
     """
-    from scipy.stats import qmc
 
-    if not space.parameters:
-        return {}
-    engine = qmc.Sobol(len(space.parameters), seed=seed, scramble=True)
-    kept = -1
-    for _ in range((number + 1) * ATTEMPTS):
-        shares = engine.random(1)[0]
-        point = {p.name: _at(p, float(u)) for p, u in zip(space.parameters, shares, strict=True)}
-        kept += space.broken_constraint(point) is None
-        if kept == number:
-            break
-    return point
+    def __init__(self, space: ScaledSpace, seed: int):
+        self._space = space
+        self._seed = derive_seed(seed, "qmc")
 
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return distributions(self._space.parameters)
 
-def _at(parameter: Parameter, share: float) -> Any:
-    """The value with ``share`` (in [0, 1)) of the parameter's scale below it."""
-    if isinstance(parameter, Float):
-        return _between(parameter.low, parameter.high, share, parameter.log)
-    if isinstance(parameter, Int) and parameter.log:
-        # Half a step more at both ends, so that the ends are as likely as the rest.
-        value = round(_between(parameter.low - 0.5, parameter.high + 0.5, share, log=True))
-        return min(max(value, parameter.low), parameter.high)
-    values = parameter.grid()
-    return values[int(share * len(values))]
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        if not self._space.parameters:
+            return {}
+        if not self._space.definition.constraints:
+            return next(self._points(trial.number))
+        kept = -1
+        for point in itertools.islice(self._points(0), MOST_POINTS):
+            kept += self._space.broken_constraint(point) is None
+            if kept == trial.number:
+                break
+        return point
 
+    def _points(self, first: int) -> Iterator[dict[str, Any]]:
+        from scipy.stats import qmc
 
-def _between(low: float, high: float, share: float, log: bool) -> float:
-    if not log:
-        return low + share * (high - low)
-    return min(high, max(low, low * math.exp(share * math.log(high / low))))
+        parameters = self._space.parameters
+        engine = qmc.Sobol(len(parameters), seed=self._seed, scramble=True)
+        if first:
+            engine.fast_forward(first)
+        while True:
+            for shares in engine.random(BLOCK):
+                yield {
+                    p.name: value_at(p, float(u)) for p, u in zip(parameters, shares, strict=True)
+                }
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        raise AssertionError(f"{param_name} is not part of the space")

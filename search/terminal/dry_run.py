@@ -60,7 +60,7 @@ def sampled(job: Job) -> dict[str, object]:
     """What the sampler would draw first, after the recipe."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space_distributions = distributions(job.space.parameters)
-    sampler = make_sampler(job.sampler, job.space, space_distributions, job.seed)
+    sampler = make_sampler(job.sampler, job.space, job.seed)
     study = optuna.create_study(sampler=sampler, direction="maximize")
     study.ask(space_distributions)
     return study.ask(space_distributions).params

@@ -19,7 +19,7 @@ from search.ledger.ledger import Ledger, Plan
 from search.ledger.messages import EpochDone, Task
 from search.storage.lease import Lease
 from search.strategy.distributions import distributions
-from search.strategy.pruners import HalvingPruner
+from search.strategy.halving import HalvingPruner
 from search.strategy.samplers import make_sampler
 from spaces.params import Categorical, Float, Int, Parameter
 from spaces.space import Constraint, Preset, ScaledSpace, Space
@@ -123,7 +123,7 @@ class Desks:
             study_name="study",
             storage=storage,
             direction=direction,
-            sampler=make_sampler(sampler, space, chosen, 0),
+            sampler=make_sampler(sampler, space, 0),
             pruner=pruner or HalvingPruner(2, 2),
             load_if_exists=True,
         )

@@ -80,7 +80,7 @@ def test_the_baseline_is_the_recipe_and_both_ends_make_a_configuration(preset: s
 )
 def test_all_depths_offered_make_three_equal_groups(preset: str, depths: tuple[int, ...]) -> None:
     (depth,) = [p for p in SPACE.at(preset).parameters if p.name == "depth"]
-    assert depth.grid() == depths
+    assert tuple(depth.grid()) == depths
     assert all((value - 4) % 6 == 0 for value in depth.grid())
 
 

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from search.ledger.events import Ended, Epoch, Note, Resumed, Started
 from search.ledger.messages import Completed, Diverged, Ending, EpochDone, Failed, OutOfMemory
 from search.storage.storage import open_storage
-from search.strategy.pruners import HalvingPruner
+from search.strategy.halving import HalvingPruner
 from spaces.params import SpaceError
 from spaces.space import Constraint
 from trainers.config import TrainConfig

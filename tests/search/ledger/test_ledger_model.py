@@ -18,7 +18,7 @@ from search.ledger.ledger import Ledger, Plan
 from search.ledger.messages import Completed, Diverged, Ending, EpochDone, Failed, OutOfMemory
 from search.storage.lease import Lease
 from search.strategy.distributions import distributions
-from search.strategy.pruners import HalvingPruner
+from search.strategy.halving import HalvingPruner
 from search.strategy.samplers import make_sampler
 from spaces.params import Float
 from spaces.space import Preset, Space
@@ -64,7 +64,7 @@ class LedgerMachine(RuleBasedStateMachine):
             study_name="study",
             storage=self.storage,
             direction="maximize",
-            sampler=make_sampler("random", SPACE, chosen, 0),
+            sampler=make_sampler("random", SPACE, 0),
             pruner=HalvingPruner(2, 2),
             load_if_exists=True,
         )

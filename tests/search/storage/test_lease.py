@@ -108,7 +108,7 @@ with Lease(folder) as lease:
     study = optuna.load_study(
         study_name="study",
         storage=f"sqlite:///{results}/studies.db",
-        sampler=make_sampler("random", space, chosen, 0),
+        sampler=make_sampler("random", space, 0),
         pruner=optuna.pruners.NopPruner(),
     )
     plan = Plan(space, chosen, total, {}, results, folder)

@@ -11,7 +11,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from search.strategy.pruners import PRUNERS, HalvingPruner, HyperbandPruner, make_pruner
+from search.strategy.halving import HalvingPruner, HyperbandPruner
+from search.strategy.pruners import PRUNERS, make_pruner
 
 
 def new_study(direction: str = "maximize") -> optuna.Study:

@@ -13,8 +13,8 @@ import pytest
 from search.common.errors import UserError
 from search.ledger.messages import Completed, Diverged, Failed, OutOfMemory
 from search.strategy.distributions import distributions
-from search.strategy.samplers import SAMPLERS, grid_points, make_sampler
-from search.strategy.sobol import sobol_point
+from search.strategy.grid import grid_rows
+from search.strategy.samplers import SAMPLERS, make_sampler
 from spaces.params import Categorical, Float, Int
 from spaces.space import Constraint, ScaledSpace
 
@@ -105,7 +105,7 @@ def test_another_seed_draws_other_points(space: ScaledSpace, sampler: str) -> No
     chosen = distributions(space.parameters)
     drawn = []
     for seed in (0, 1):
-        study = optuna.create_study(sampler=make_sampler(sampler, space, chosen, seed))
+        study = optuna.create_study(sampler=make_sampler(sampler, space, seed))
         drawn.append([study.ask(chosen).params for _ in range(3)])
     assert all(first != second for first, second in zip(*drawn, strict=True))
 
@@ -118,7 +118,7 @@ from spaces.named.wrn_sam import SPACE
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 space = SPACE.at("quick")
 chosen = distributions(space.parameters)
-study = optuna.create_study(sampler=make_sampler("tpe", space, chosen, 3))
+study = optuna.create_study(sampler=make_sampler("tpe", space, 3))
 print([study.ask(chosen).params for _ in range(4)])
 """
 
@@ -144,9 +144,14 @@ def test_qmc_is_not_shifted_by_a_crash_between_number_and_parameters(
     assert first + rest == expected
 
 
+def sobol_points(space: ScaledSpace, count: int) -> list[dict[str, Any]]:
+    study = optuna.create_study(sampler=make_sampler("qmc", space, 1))
+    return [study.ask(distributions(space.parameters)).params for _ in range(count)]
+
+
 def test_a_sobol_sequence_covers_evenly(space: ScaledSpace) -> None:
     """Of 64 points, a quarter in each quarter of the scale, and each choice half of the time."""
-    points = [sobol_point(space, 1, n) for n in range(64)]
+    points = sobol_points(space, 64)
     bounds = [10 ** (-2 + quarter * 0.5) for quarter in range(5)]
     for low, high in itertools.pairwise(bounds):
         assert sum(low <= point["lr"] < high for point in points) == 16
@@ -160,13 +165,13 @@ def test_sobol_points_keep_constraints_without_repeating(make_space: Any) -> Non
     rule = Constraint("sgd only", lambda values: values["optimizer"] == "sgd")
     space = make_space(EXTRA, MIXED, (rule,))
     free = make_space(EXTRA, MIXED)
-    kept = [sobol_point(space, 0, n) for n in range(8)]
-    every = [sobol_point(free, 0, n) for n in range(40)]
+    kept = sobol_points(space, 8)
+    every = sobol_points(free, 40)
     assert kept == [point for point in every if point["optimizer"] == "sgd"][:8]
 
 
 def test_the_grid_is_the_product_with_the_recipe_first(grid_space: ScaledSpace) -> None:
-    points = grid_points(grid_space)
+    points = grid_rows(grid_space)
     assert points[0] == {"lr": 0.1, "depth": 16, "optimizer": "sgd", "residual": True}
     product = itertools.product((0.01, 0.1, 1.0), (10, 16, 22, 28), ("sgd", "sam"), (True, False))
     expected = {(round(lr, 9), *rest) for lr, *rest in product}
@@ -178,25 +183,25 @@ def test_the_grid_is_the_product_with_the_recipe_first(grid_space: ScaledSpace) 
 
 def test_a_recipe_off_the_grid_is_one_point_more(make_space: Any) -> None:
     space = make_space({"lr": 0.3})
-    points = grid_points(space)
+    points = grid_rows(space)
     assert points[0]["lr"] == 0.3
     assert len(points) == 1 + 3 * 4 * 2 * 2
 
 
 def test_the_grid_keeps_constraints(make_space: Any) -> None:
     rule = Constraint("sgd only", lambda values: values["optimizer"] == "sgd")
-    assert len(grid_points(make_space(constraints=(rule,)))) == 3 * 4 * 2
+    assert len(grid_rows(make_space(constraints=(rule,)))) == 3 * 4 * 2
 
 
 def test_a_grid_too_large_is_refused(make_space: Any) -> None:
     wide = (Int("depth", 10, 6010, step=6), Int("batch_size", 1, 512))
     with pytest.raises(UserError, match=r"at most 10,000 points, got 512,512.*--sampler"):
-        grid_points(make_space({"batch_size": 64}, wide))
+        grid_rows(make_space({"batch_size": 64}, wide))
 
 
 def test_a_space_in_which_nothing_varies_has_one_point(make_space: Any, open_desk: Any) -> None:
     space = make_space(parameters=())
-    assert grid_points(space) == [{}]
+    assert grid_rows(space) == [{}]
     for sampler in SAMPLERS:
         desk = open_desk(space=space, n_trials=2, sampler=sampler)
         assert [desk.next_task().number for _ in range(2)] == [0, 1]

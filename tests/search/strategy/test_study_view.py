@@ -6,7 +6,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.strategy.recent_trials import BEST, IN_ALL, with_recent_trials
+from search.strategy.study_view import BEST, IN_ALL, with_recent_trials
 
 STATES = (TrialState.COMPLETE, TrialState.PRUNED)
 

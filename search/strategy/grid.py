@@ -1,0 +1,103 @@
+"""Every combination of the parameters' grids, each once, whatever else is tried beside them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from search.common.errors import UserError
+from search.storage.optuna_internals import enqueued_params
+from search.strategy.distributions import distributions
+from spaces.params import Float, Parameter
+from spaces.space import ScaledSpace
+
+MOST_ROWS = 10_000
+
+Row = dict[str, Any]
+
+
+class GridSampler(BaseSampler):
+    """A trial gets the first row of the grid that no other trial has or is to have.
+
+    A row that failed comes again after all others only.
+    """
+
+    def __init__(self, space: ScaledSpace):
+        self.rows = grid_rows(space)
+        self._distributions = distributions(space.parameters)
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return self._distributions
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> Row:
+        given = values_of(trial)
+        others = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
+        tried = Counter(_key(values_of(other)) for other in others)
+        taken = {_key(values_of(t)) for t in others if t.state != TrialState.FAIL}
+        fitting = [row for row in self.rows if _key(row | given) == _key(row)]
+        row = min(fitting or self.rows, key=lambda row: (_key(row) in taken, tried[_key(row)]))
+        return row | given  # a user may have enqueued what is in no row
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        raise AssertionError(f"{param_name} is not part of the space")
+
+
+def values_of(trial: FrozenTrial) -> Row:
+    """What ``trial`` was given beforehand or drew."""
+    return {**enqueued_params(trial), **trial.params}
+
+
+def rows_tried(rows: Iterable[Row], trials: Iterable[FrozenTrial]) -> int:
+    """How many of ``rows`` a trial ended with or trains now."""
+    begun = {_key(values_of(t)) for t in trials if t.state != TrialState.WAITING}
+    return sum(_key(row) in begun for row in rows)
+
+
+def _key(values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Equal for values that differ by rounding only."""
+    return tuple(
+        (name, float(f"{value:.9g}") if isinstance(value, float) else value)
+        for name, value in sorted(values.items())
+    )
+
+
+def grid_rows(space: ScaledSpace) -> list[Row]:
+    """The product of all parameters' grids that keeps the constraints, the recipe first.
+
+    Raises ``UserError`` where the product is too large to be meant.
+    """
+    recipe = space.baseline()
+    size = math.prod(len(parameter.grid()) for parameter in space.parameters)
+    if size > MOST_ROWS:
+        raise UserError(
+            f"the grid of this space must have at most {MOST_ROWS:,} points, got {size:,}; "
+            "fix parameters with --set or choose another --sampler"
+        )
+    grids = [_grid_through(parameter, recipe[parameter.name]) for parameter in space.parameters]
+    rows = [dict(zip(recipe, values, strict=True)) for values in itertools.product(*grids)]
+    return [recipe, *(r for r in rows if r != recipe and space.broken_constraint(r) is None)]
+
+
+def _grid_through(parameter: Parameter, value: Any) -> Sequence[Any]:
+    """The parameter's grid, where a point that rounding moved off the recipe is put back."""
+    if not isinstance(parameter, Float):
+        return parameter.grid()
+    return [value if math.isclose(point, value) else point for point in parameter.grid()]

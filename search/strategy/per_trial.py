@@ -1,0 +1,98 @@
+"""A sampler made such that a trial's parameters follow from its number.
+
+Optuna's samplers draw from one generator that starts anew with every process; here each trial
+has a sampler of its own, seeded from (seed, number). A study that is resumed draws what it would
+have drawn. Points that break a constraint of the space are drawn again.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from search.storage.optuna_internals import enqueued_params
+from search.strategy.distributions import distributions, value_at
+from search.strategy.study_view import with_recent_trials
+from spaces.space import ScaledSpace
+from trainers.seeds import derive_seed
+
+PROPOSALS = 3  # of the sampler; a Gaussian process takes some tenths of a second for each
+MOST_DRAWS, DRAWS_ALIKE = 10_000, 100  # after them: a quarter of a second in all
+
+
+class PerTrialSampler(BaseSampler):
+    """All parameters of trial ``n`` from the sampler that ``make`` makes of (seed, n)."""
+
+    def __init__(self, space: ScaledSpace, seed: int, make: Callable[[int], BaseSampler]):
+        self._space = space
+        self._seed = seed
+        self._make = make
+        self._distributions = distributions(space.parameters)
+        # What Optuna would find out from all trials; sorted by name, as it does.
+        self._varying = {
+            name: distribution
+            for name, distribution in sorted(self._distributions.items())
+            if not distribution.single()
+        }
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return self._distributions
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        given = {**enqueued_params(trial), **trial.params}
+        if set(search_space) <= set(given):
+            return given  # enqueued, or taken up again: it has what it needs
+        for attempt in range(PROPOSALS):
+            seed = derive_seed(self._seed, "trial", trial.number, attempt)
+            point = {**self._propose(study, trial, seed), **given}
+            if self._space.broken_constraint(point) is None:
+                return point
+        return nearest_feasible(self._space, point, given, seed)
+
+    def _propose(self, study: Study, trial: FrozenTrial, seed: int) -> dict[str, Any]:
+        sampler = self._make(seed % 2**32)
+        recent = with_recent_trials(study)
+        point = sampler.sample_relative(recent, trial, self._varying)
+        for name, distribution in self._distributions.items():
+            if name not in point:
+                point[name] = sampler.sample_independent(recent, trial, name, distribution)
+        return point
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        raise AssertionError(f"{param_name} is not part of the space")
+
+    def after_trial(
+        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        """Nothing: what a sampler learns, it reads from the study."""
+
+
+def nearest_feasible(
+    space: ScaledSpace, point: Mapping[str, Any], given: Mapping[str, Any], seed: int
+) -> dict[str, Any]:
+    """``point`` with as many values drawn anew as it takes to keep the constraints: one at first,
+    then more. ``given`` values stay. Where no draw will do, ``point`` itself."""
+    draw = random.Random(seed)
+    free = [parameter for parameter in space.parameters if parameter.name not in given]
+    for attempt in range(MOST_DRAWS if free else 0):
+        changed = draw.sample(free, min(len(free), 1 + attempt // DRAWS_ALIKE))
+        drawn = {**point, **{p.name: value_at(p, draw.random()) for p in changed}}
+        if space.broken_constraint(drawn) is None:
+            return drawn
+    return dict(point)
