@@ -12,7 +12,7 @@ from search.planning.choose_execution import Choice, choose_execution
 from search.planning.job import Job, resolve
 from search.run import make_parser
 from trainers.data import prepare
-from trainers.data.cache import load_prepared
+from trainers.data.prepared import load_prepared
 
 
 def make_job(options: Options, *flags: str) -> Job:

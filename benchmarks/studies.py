@@ -34,7 +34,7 @@ from search.storage.optuna_internals import (
 )
 from search.strategy.distributions import distributions
 from trainers.data import prepare
-from trainers.data.cache import load_prepared
+from trainers.data.prepared import load_prepared
 
 EPOCHS = 30
 FIGURES = (  # as many numbers as the ledger keeps of a trial

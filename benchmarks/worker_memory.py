@@ -18,7 +18,7 @@ from benchmarks.data import part_of, prepared
 from benchmarks.harness import Aim, Case, Options, compare, main
 from trainers.config import TrainConfig
 from trainers.data import ImageData
-from trainers.data.cache import load_prepared
+from trainers.data.prepared import load_prepared
 
 WORKERS, FEW = 4, 2
 MEGABYTE = 1024 * 1024

@@ -64,7 +64,7 @@ def image_shape(args: argparse.Namespace, dataset: str, console: Console) -> Ima
     from search.planning.check_data import prepare_data
     from search.planning.flag_checks import at_least
     from trainers.data import SHAPES, ImageShape
-    from trainers.data.meta import read_meta
+    from trainers.data.prepared import read_meta
 
     given = {"side": args.image_size, "channels": args.channels, "classes": args.classes}
     for flag, value in zip(("image-size", "channels", "classes"), given.values(), strict=True):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from search.planning.single_run import Setting
-    from trainers.lr_range.sweep import RangeCurve, Sweep
+    from trainers.lr_range import RangeCurve, Sweep
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     from search.planning.check_data import prepare_data
     from search.planning.single_run import resolve_setting
     from search.terminal.plain_line import say
-    from trainers.lr_range.sweep import Sweep
+    from trainers.lr_range import Sweep
 
     console = Console()
     setting = resolve_setting(args)
@@ -74,7 +74,7 @@ def run_test(console: Console, setting: Setting, data_folder: Path, sweep: Sweep
     from rich.progress import Progress
 
     from trainers.data import open_prepared
-    from trainers.lr_range.sweep import range_test
+    from trainers.lr_range import range_test
 
     data = open_prepared(data_folder)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -86,8 +86,7 @@ def run_test(console: Console, setting: Setting, data_folder: Path, sweep: Sweep
 
 def write(folder: Path, curve: RangeCurve) -> None:
     """The curve as CSV and as a picture."""
-    from trainers.lr_range.plot import save_picture
-    from trainers.lr_range.sweep import write_curve
+    from trainers.lr_range import save_picture, write_curve
 
     write_curve(folder, curve)
     save_picture(folder, curve)

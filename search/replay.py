@@ -89,7 +89,7 @@ def recorded_trial(study: Study, number: int) -> FrozenTrial:
 def find_data(study: Study, dataset: str | None, data_dir: str | None) -> Path:
     """The study's own data set, prepared. Raises ``UserError`` if it is another."""
     from trainers.data import prepare, verify_prepared
-    from trainers.data.meta import read_meta
+    from trainers.data.prepared import read_meta
 
     recorded = study.user_attrs["dataset"]
     name, folder = dataset or recorded.get("given"), data_dir or recorded.get("data_dir")

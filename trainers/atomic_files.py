@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from trainers.failpoints import fault_point
+from trainers.failpoints import failpoint
 
 
 def remove_partials(folder: Path) -> None:
@@ -20,11 +20,11 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
     try:
         with open(partial, "wb") as file:
             file.write(content[: len(content) // 2])
-            fault_point("file half written")
+            failpoint("file half written")
             file.write(content[len(content) // 2 :])
             file.flush()
             os.fsync(file.fileno())
-        fault_point("file written")
+        failpoint("file written")
         os.replace(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)

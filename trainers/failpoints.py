@@ -15,7 +15,7 @@ VARIABLE = "SHARPSEARCH_KILL_AT"
 _passed: Counter[str] = Counter()
 
 
-def fault_point(name: str) -> None:
+def failpoint(name: str) -> None:
     """One step of a trial's way has been made."""
     if VARIABLE in os.environ:
         _pass(name)

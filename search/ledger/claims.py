@@ -13,7 +13,7 @@ from search.storage.lease import Lease
 from search.storage.optuna_internals import enqueued_params, storage_of, suggest, trial_id
 from spaces.params import SpaceError
 from spaces.space import ScaledSpace
-from trainers.failpoints import fault_point
+from trainers.failpoints import failpoint
 
 OWNER = "driver"
 
@@ -48,7 +48,7 @@ class Claims:
             if sum(trial.state != TrialState.WAITING for trial in trials) >= total:
                 return None, False
             trial = self._study.ask()
-            fault_point("trial created")
+            failpoint("trial created")
             return self._own(trial), False
 
     def rule_broken(self, trial: Trial) -> str | None:
@@ -72,9 +72,9 @@ class Claims:
 
     def _own(self, trial: Trial) -> Trial:
         trial.set_user_attr(OWNER, self._lease.driver)
-        fault_point("trial owned")
+        failpoint("trial owned")
         if self.rule_broken(trial) is None:
             for name, distribution in self._distributions.items():
                 suggest(trial, name, distribution)
-                fault_point("parameter drawn")
+                failpoint("parameter drawn")
         return trial

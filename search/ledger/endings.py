@@ -15,7 +15,7 @@ from search.ledger.live_trial import LiveTrial
 from search.ledger.messages import Completed, Diverged, Failed, OutOfMemory
 from search.storage.database import one_commit
 from search.storage.optuna_internals import reported_values, storage_of
-from trainers.failpoints import fault_point
+from trainers.failpoints import failpoint
 from trainers.metrics import Metric
 
 
@@ -46,7 +46,7 @@ class Endings:
 
     def pruned(self, live: LiveTrial, epoch: int) -> events.Ended:
         """PRUNED; its value is its last report, as Optuna has it."""
-        fault_point("pruning decided")
+        failpoint("pruning decided")
         reason = f"pruned at epoch {epoch} of {live.config.epochs}"
         return self._tell(live.trial, TrialState.PRUNED, None, reason, live.usage)
 
@@ -54,7 +54,7 @@ class Endings:
         """PRUNED with NaN as its last report: the sampler learns from it."""
         if news.epoch not in reported_values(live.trial):
             live.trial.report(math.nan, news.epoch)
-            fault_point("divergence reported")
+            failpoint("divergence reported")
         return self._tell(live.trial, TrialState.PRUNED, None, news.reason, live.usage)
 
     def out_of_memory(self, trial: Trial, news: OutOfMemory) -> events.Ended:
@@ -79,7 +79,7 @@ class Endings:
     def _constrain(self, trial: Trial, key: str) -> None:
         if key not in trial.constraints:
             trial.set_constraint(key, 1.0)
-            fault_point("constraint recorded")
+            failpoint("constraint recorded")
 
     def _tell(
         self,
@@ -92,9 +92,9 @@ class Endings:
         with one_commit(storage_of(self._study)):
             for name, figure in {**(figures or {}), "reason": reason}.items():
                 trial.set_user_attr(name, figure)
-            fault_point("reason recorded")
+            failpoint("reason recorded")
             self._study.tell(trial, value, state)
-        fault_point("trial told")
+        failpoint("trial told")
         params = dict(trial.params)
         return events.Ended(trial.number, state.name, reason, params, self._metric, value)
 

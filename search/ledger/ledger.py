@@ -39,7 +39,7 @@ from search.storage.lease import Lease
 from search.storage.optuna_internals import forget_report, reported_values, storage_of
 from spaces.space import ScaledSpace
 from trainers.config import TrainConfig
-from trainers.failpoints import fault_point
+from trainers.failpoints import failpoint
 from trainers.metrics import METRICS, Metric
 from trainers.rules import ConfigError
 
@@ -155,7 +155,7 @@ class Ledger:
         try:
             with one_commit(storage_of(self.study)):
                 live.trial.report(value, epoch)
-                fault_point("epoch reported")
+                failpoint("epoch reported")
                 return self.endings.pruned(live, epoch) if self._prunes(live, epoch) else None
         except BaseException:
             forget_report(live.trial, epoch)

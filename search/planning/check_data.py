@@ -12,9 +12,8 @@ from search.common.errors import UserError
 from search.planning.job import Job
 from trainers.compatibility import check_fits
 from trainers.config import TrainConfig
-from trainers.data.cache import load_prepared, verify_prepared
-from trainers.data.meta import Meta
 from trainers.data.prepare import prepare
+from trainers.data.prepared import Meta, load_prepared, verify_prepared
 from trainers.data.split import split_indices
 from trainers.rules import ConfigError
 
@@ -29,7 +28,10 @@ def prepare_data(dataset: str, data_dir: Path, console: Console) -> Path:
         def show(done: int, total: int) -> None:
             progress.update(bar, completed=done, total=total, visible=True)
 
-        return prepare(dataset, data_dir, show)
+        def remark(text: str) -> None:
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+        return prepare(dataset, data_dir, show, remark)
 
 
 def check_data(job: Job, folder: Path) -> Meta:

@@ -27,7 +27,7 @@ from search.planning.open_study import EXECUTION
 from search.planning.resources import Resources
 from search.storage.storage import open_storage
 from trainers.atomic_files import write_atomically
-from trainers.data.meta import Meta
+from trainers.data.prepared import Meta
 from trainers.execution import Execution
 
 # Below this many pixels an epoch is over before a probe would be.

@@ -78,7 +78,7 @@ def _run(job: Job, data_folder: Path, sweep: Mapping[str, Any]) -> dict[str, Any
         "sweep": sweep,
         "folder": str(job.folder.path.resolve()),
     }
-    command = [sys.executable, "-m", "trainers.lr_range.sweep", json.dumps(task)]
+    command = [sys.executable, "-m", "trainers.lr_range", json.dumps(task)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         said = one_line(done.stderr.strip().splitlines()[-1]) if done.stderr.strip() else ""

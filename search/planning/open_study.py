@@ -21,8 +21,8 @@ from search.strategy.distributions import distributions
 from search.strategy.pruners import make_pruner
 from search.strategy.samplers import make_sampler
 from trainers.data import DATASETS
-from trainers.data.meta import Meta
-from trainers.failpoints import fault_point
+from trainers.data.prepared import Meta
+from trainers.failpoints import failpoint
 from trainers.metrics import DEFAULT_OBJECTIVE
 
 IDENTITY, REFERENCES, EXECUTION, PROVENANCE, FOLDER, LR_RANGE = (
@@ -50,9 +50,9 @@ def open_study(job: Job, data: Meta, lease: Lease, command: str) -> Study:
             pruner=make_pruner(job.pruner, job.config.epochs),
             load_if_exists=True,
         )
-        fault_point("study created")
+        failpoint("study created")
         _identify(study, job, data, command)
-        fault_point("study identified")
+        failpoint("study identified")
         if not study.get_trials(deepcopy=False):
             study.enqueue_trial(job.space.baseline())
     return study
@@ -98,7 +98,7 @@ def _identify(study: Study, job: Job, data: Meta, command: str) -> None:
     if IDENTITY not in study.user_attrs:
         for key, value in _description(job, data, command).items():
             study.set_user_attr(key, value)
-            fault_point("study described")
+            failpoint("study described")
         # Last: it says that the others are there.
         study.set_user_attr(IDENTITY, identity(job, data))
     folder = str(job.folder.path.resolve())

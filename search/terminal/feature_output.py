@@ -9,8 +9,7 @@ from rich.console import Console
 
 from search.terminal.plain_line import say
 from trainers.data import ImageData
-from trainers.evaluation.feature_maps import feature_maps
-from trainers.evaluation.feature_plot import save_feature_picture
+from trainers.evaluation.feature_maps import feature_maps, save_feature_picture
 from trainers.trainer import Trainer
 
 

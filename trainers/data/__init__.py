@@ -1,9 +1,9 @@
 """Image data: prepared once per machine, mapped by every process. Importing it spares torch."""
 
-from trainers.data.cache import open_prepared, verify_prepared
 from trainers.data.errors import DataError
 from trainers.data.images import ImageData
 from trainers.data.prepare import prepare
+from trainers.data.prepared import Meta, load_prepared, open_prepared, read_meta, verify_prepared
 from trainers.data.sources import DATASETS, SHAPES, ImageShape
 from trainers.data.split import stratified_split
 
@@ -13,8 +13,11 @@ __all__ = [
     "DataError",
     "ImageData",
     "ImageShape",
+    "Meta",
+    "load_prepared",
     "open_prepared",
     "prepare",
+    "read_meta",
     "stratified_split",
     "verify_prepared",
 ]

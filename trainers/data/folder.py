@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from trainers.data.errors import DataError, one_line
 from trainers.data.hashing import content_hash
-from trainers.data.image_file import image_size, read_image
 from trainers.data.images import check_square
 from trainers.data.listing import Listing, list_folder
 from trainers.data.raw import RawSet, RawSplit, Source
 
-PIECE = 256  # images decoded at a time
+PIECE = 2**24  # bytes decoded at a time, and at least one image
+_FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
+# Modes of 8 bits a channel or fewer; Pillow would clip the others (16 bits) without a word.
+_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
+_DAMAGE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    TypeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 
 
 def folder_source(root: Path) -> Source:
@@ -25,7 +42,7 @@ def folder_source(root: Path) -> Source:
     except OSError as error:
         raise DataError(f"cannot read {root}: {one_line(error)}") from None
     content = partial(_content, root, listing)
-    return Source(root.resolve().name, content, partial(_read, root, listing))
+    return Source(root.resolve().name, content, partial(_read, root, listing), listing.remarks)
 
 
 def _content(root: Path, listing: Listing, memo: Path) -> str:
@@ -51,6 +68,50 @@ def _split(root: Path, files: Sequence[tuple[str, int]], size: tuple[int, int]) 
 
 
 def _decode(root: Path, names: Sequence[str], size: tuple[int, int]) -> Iterator[np.ndarray]:
-    for start in range(0, len(names), PIECE):
-        piece = names[start : start + PIECE]
-        yield np.stack([read_image(root / name, size) for name in piece])
+    width, height = size
+    count = max(1, PIECE // (width * height * 3))
+    for start in range(0, len(names), count):
+        some = names[start : start + count]
+        piece = np.empty((len(some), height, width, 3), np.uint8)
+        for place, name in zip(piece, some, strict=True):
+            place[:] = read_image(root / name, size)
+        yield piece
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels, from the file's header. Raises ``DataError``."""
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            return image.size
+    except _DAMAGE as error:
+        raise _unreadable(path, error) from None
+
+
+def read_image(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """The pixels (H, W, 3) uint8; transparency is dropped.
+
+    Raises ``DataError`` when the file is damaged or not of ``size`` (width, height).
+    """
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            if image.size == size and image.mode in _MODES:
+                return np.asarray(_to_rgb(image))
+            found, mode = image.size, image.mode
+    except _DAMAGE as error:
+        raise _unreadable(path, error) from None
+    if mode not in _MODES:
+        raise DataError(f"{path}: images must have 8 bits a channel, got mode {mode}")
+    raise DataError(
+        f"{path}: all images must have one size, {size[0]} x {size[1]} pixels as the first, "
+        f"got {found[0]} x {found[1]} (width x height)"
+    )
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if "transparency" in image.info:  # Pillow warns when a palette's is dropped in one step
+        image = image.convert("RGBA")
+    return image.convert("RGB")
+
+
+def _unreadable(path: Path, error: BaseException) -> DataError:
+    return DataError(f"{path}: not a readable image: {one_line(error)}")

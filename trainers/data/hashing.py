@@ -8,10 +8,11 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-SETTLED = 2.0  # seconds; a file changed since might change again within the same time stamp
+SETTLED = 2.0  # seconds
 
 
 def content_hash(root: Path, names: Sequence[str], memo: Path) -> str:
@@ -20,22 +21,36 @@ def content_hash(root: Path, names: Sequence[str], memo: Path) -> str:
     It is remembered in the folder ``memo`` by root and each file's name, size and times, so an
     unchanged folder is not read again. Raises ``OSError`` when a file cannot be read.
     """
-    stats = [os.stat(root / name) for name in names]
-    listing = [
-        [name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-        for name, stat in zip(names, stats, strict=True)
-    ]
-    key = hashlib.sha256(json.dumps([str(root.resolve()), listing]).encode()).hexdigest()
-    remembered = memo / key
+    key = stamp(root, names)
     with suppress(OSError, ValueError):
-        text = remembered.read_text(encoding="ascii")
+        text = (memo / key.text).read_text(encoding="ascii")
         if len(text) == 64:
             return text
     found = _hash_files(root, names)
-    newest = max(max(stat.st_mtime, stat.st_ctime) for stat in stats)
-    if newest < time.time() - SETTLED:
-        _remember(remembered, found)
+    if key.settled:
+        remember(memo / key.text, found)
     return found
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """``text`` (64 characters) is another one when a file has changed since, as long as all were
+    ``settled``: what changed just now might change again within the same time stamp."""
+
+    text: str
+    settled: bool
+
+
+def stamp(root: Path, names: Sequence[str]) -> Stamp:
+    """Of where the files are, their sizes, times and inodes. Raises ``OSError``."""
+    stats = [os.stat(root / name) for name in names]
+    listing = [
+        [name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+        for name, stat in zip(names, stats, strict=True)
+    ]
+    text = hashlib.sha256(json.dumps([str(root.resolve()), listing]).encode()).hexdigest()
+    newest = max(max(stat.st_mtime, stat.st_ctime) for stat in stats)
+    return Stamp(text, newest < time.time() - SETTLED)
 
 
 def _hash_files(root: Path, names: Sequence[str]) -> str:
@@ -47,8 +62,8 @@ def _hash_files(root: Path, names: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def _remember(path: Path, text: str) -> None:
-    # The memo only saves time: where it cannot be written, the files are read again.
+def remember(path: Path, text: str) -> None:
+    """Writes ``path``, or not: it only saves time, without it the files are read again."""
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{uuid4().hex}")

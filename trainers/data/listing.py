@@ -2,7 +2,8 @@
 
 Two layouts: ``train/<class>/*.png`` with ``test/<class>/*.png`` or else ``val/<class>/*.png``,
 and Tiny-ImageNet's: ``train/<class>/images/*.JPEG`` with ``val/images/*.JPEG``, whose classes are
-in ``val/val_annotations.txt``. Classes and files are sorted by name.
+in ``val/val_annotations.txt``. Where there are test/ and val/, it is said which is left out.
+Classes and files are sorted by name.
 """
 
 from __future__ import annotations
@@ -12,19 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainers.data.errors import DataError
-from trainers.data.image_file import SUFFIXES
 
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 ANNOTATIONS = "val/val_annotations.txt"
+BOTH = (
+    "{root}: test/ is the test set and val/ is left out; validation images are a share of train/ "
+    "(--set val_fraction=…)"
+)
+ANNOTATED = "{root}: val/, which has annotations, is the test set and test/ is left out"
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Each file's path below the root, with ``/``, and its label; ``extra`` are read besides."""
+    """Each file's path below the root, with ``/``, and its label; ``extra`` are read besides.
+
+    ``remarks`` say what was left out.
+    """
 
     train: tuple[tuple[str, int], ...]
     test: tuple[tuple[str, int], ...]
     classes: tuple[str, ...]
     extra: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -40,10 +50,12 @@ def list_folder(root: Path) -> Listing:
         raise DataError(f"{root / 'train'}: no class folders in it, needed: train/<class>/*.png")
     train = _list_split(root, "train", classes)
     if (root / ANNOTATIONS).is_file():
-        return Listing(train, _list_annotated(root, classes), classes, (ANNOTATIONS,))
-    for split in ("test", "val"):
-        if (root / split).is_dir():
-            return Listing(train, _list_split(root, split, classes), classes)
+        remarks = (ANNOTATED.format(root=root),) if (root / "test").is_dir() else ()
+        return Listing(train, _list_annotated(root, classes), classes, (ANNOTATIONS,), remarks)
+    found = [split for split in ("test", "val") if (root / split).is_dir()]
+    if found:
+        remarks = (BOTH.format(root=root),) if len(found) > 1 else ()
+        return Listing(train, _list_split(root, found[0], classes), classes, (), remarks)
     raise DataError(f"{root}: no folder 'test' or 'val' in it; it must hold test/<class>/*.png")
 
 

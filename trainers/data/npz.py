@@ -1,4 +1,4 @@
-"""A data set in one .npz file.
+"""A data set in one .npz file, which may be damaged or ill-meant.
 
 It holds train_images and test_images, uint8 (N, H, W, C) with C 1 or 3, or (N, H, W) for one
 channel; train_labels and test_labels, whole numbers (N,); and, if wanted, classes (K,) of text.
@@ -6,18 +6,24 @@ channel; train_labels and test_labels, whole numbers (N,); and, if wanted, class
 
 from __future__ import annotations
 
+import math
+import zipfile
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from trainers.data.errors import DataError, one_line
+from trainers.data.errors import ARRAY_DAMAGE, DataError, one_line
 from trainers.data.hashing import content_hash
 from trainers.data.images import check_square
-from trainers.data.npz_file import read_arrays
 from trainers.data.raw import RawSet, Source, split_of
 
 REQUIRED = ("train_images", "train_labels", "test_images", "test_labels")
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 
 def npz_source(path: Path) -> Source:
@@ -105,3 +111,36 @@ def _check_range(path: Path, split: str, labels: np.ndarray, num_classes: int) -
             raise DataError(
                 f"{path}: {split}_labels must be in [0, {num_classes - 1}], got {label}"
             )
+
+
+def read_arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Those of ``names`` that the file holds. Nothing is unpickled.
+
+    Raises ``DataError`` when the file is not a valid .npz file.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            members = {info.filename: info for info in file.infolist()}
+            return {
+                name: _read(file, members[f"{name}.npy"])
+                for name in names
+                if f"{name}.npy" in members
+            }
+    except ARRAY_DAMAGE as error:
+        raise DataError(f"{path}: not a valid .npz file: {one_line(error)}") from None
+    except MemoryError as error:
+        raise DataError(f"{path}: does not fit into memory: {one_line(error)}") from None
+
+
+def _read(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    # The header is held against the member's size first: numpy would allocate what it claims.
+    with file.open(member) as stream:
+        shape, _, dtype = _HEADERS[np.lib.format.read_magic(stream)](stream)
+        claimed = stream.tell() + math.prod(shape) * dtype.itemsize
+    if dtype.hasobject:
+        raise ValueError(f"{member.filename} holds Python objects, not plain numbers or text")
+    if dtype.itemsize == 0 or min(shape, default=0) < 0 or claimed != member.file_size:
+        raise ValueError(f"{member.filename} claims {shape} of {dtype}, which is not its size")
+    with file.open(member) as stream:
+        array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
+        return array

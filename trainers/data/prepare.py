@@ -1,4 +1,4 @@
-"""From a name or a path to a folder that every process can map."""
+"""From a name or a path to a folder that every process can map: there whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,27 +6,42 @@ import hashlib
 import json
 import os
 import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
-from trainers.data.build import Progress, build, locked
-from trainers.data.cache import is_whole
+import numpy as np
+
 from trainers.data.errors import DataError, one_line
-from trainers.data.meta import FORMAT
-from trainers.data.raw import Source
+from trainers.data.prepared import DTYPES, FORMAT, Meta, fingerprint, is_whole, pieces
+from trainers.data.raw import RawSet, RawSplit, Source
 from trainers.data.sources import find_source
+
+Progress = Callable[[int, int], None]
+PARTIAL = ".partial-"
+ABANDONED = 24 * 3600.0  # seconds
 
 
 def prepare(
-    name_or_path: str | Path, data_dir: str | Path, progress: Progress | None = None
+    name_or_path: str | Path,
+    data_dir: str | Path,
+    progress: Progress | None = None,
+    remark: Callable[[str], None] | None = None,
 ) -> Path:
     """The prepared folder of a data set, made first if it is not there or damaged.
 
     ``name_or_path`` is a name in ``DATASETS``, an .npz file or an image folder; downloads and
-    the cache lie in ``data_dir``. ``progress(done, total)`` counts images while decoding.
-    Raises ``DataError``.
+    the cache lie in ``data_dir``. ``progress(done, total)`` counts images while decoding;
+    ``remark`` is told, a line each, what of the source is left out. Raises ``DataError``.
     """
     cache = Path(os.path.expanduser(data_dir)) / "cache"
     source = find_source(name_or_path, cache.parent)
+    if remark is not None:
+        for text in source.remarks:
+            remark(text)
     folder = cache / _key(source, cache / "memo")
     if is_whole(folder):
         return folder
@@ -47,3 +62,94 @@ def _key(source: Source, memo: Path) -> str:
     parts = json.dumps([FORMAT, source.name, source.content(memo)])
     readable = re.sub(r"[^A-Za-z0-9_-]+", "_", source.name)[:40]
     return f"{readable}-{hashlib.sha256(parts.encode()).hexdigest()[:16]}"
+
+
+def build(folder: Path, name: str, raw: RawSet, progress: Progress | None) -> None:
+    """Write ``raw`` to ``folder``, which appears at once and whole or not at all."""
+    _sweep(folder.parent)
+    partial = folder.parent / f"{PARTIAL}{uuid4().hex}"
+    partial.mkdir()
+    try:
+        _write(partial, name, raw, progress or _silent)
+        _install(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write(folder: Path, name: str, raw: RawSet, progress: Progress) -> None:
+    total = raw.train.shape[0] + raw.test.shape[0]
+    done = 0
+    for split, images in (("train", raw.train), ("test", raw.test)):
+        np.save(folder / f"{split}_labels.npy", images.labels.astype("<i8"))
+        for count in _write_images(folder / f"{split}_images.npy", images):
+            done += count
+            progress(done, total)
+    arrays = {key: np.load(folder / f"{key}.npy", mmap_mode="r") for key in DTYPES}
+    mean, std = channel_statistics(arrays["train_images"])
+    shapes = {key: array.shape for key, array in arrays.items()}
+    digest = fingerprint(arrays, raw.classes)
+    Meta(FORMAT, name, raw.classes, shapes, mean, std, digest).write(folder)
+
+
+def _write_images(path: Path, split: RawSplit) -> Iterator[int]:
+    # Written, not mapped: on a full disk a write raises, a mapped page would kill the process.
+    with open(path, "wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": split.shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for piece in split.pieces:
+            file.write(np.ascontiguousarray(piece).data)
+            yield len(piece)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _install(partial: Path, folder: Path) -> None:
+    if folder.exists() and not is_whole(folder):
+        shutil.rmtree(folder)
+    try:
+        os.rename(partial, folder)
+    except OSError:  # another process was first, where the file system cannot lock
+        if not is_whole(folder):
+            raise
+
+
+def _sweep(cache: Path) -> None:
+    """Remove what killed processes left half written."""
+    for partial in cache.glob(f"{PARTIAL}*"):
+        with suppress(OSError):
+            if partial.stat().st_mtime < time.time() - ABANDONED:
+                shutil.rmtree(partial)
+
+
+def _silent(done: int, total: int) -> None:
+    pass
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One process at a time, where the file system can do that; the lock dies with its holder."""
+    with open(path, "w") as file:
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def channel_statistics(images: np.memmap) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel of uint8 images (N, H, W, C), scaled to [0, 1].
+
+    Sums are whole numbers, so the result does not depend on order or on the number of threads.
+    """
+    channels = images.shape[3]
+    total = np.zeros(channels, np.int64)
+    squares = np.zeros(channels, np.int64)
+    for piece in pieces(images):
+        pixels = np.frombuffer(piece, np.uint8).reshape(-1, channels).astype(np.int64)
+        total += pixels.sum(axis=0)
+        squares += (pixels * pixels).sum(axis=0)
+    count = images.size // channels
+    # count·sum(x²) minus sum(x)², in Python's integers: exact, and never negative.
+    spread = [count * int(s) - int(t) ** 2 for t, s in zip(total, squares, strict=True)]
+    mean = tuple(int(t) / count / 255 for t in total)
+    return mean, tuple(value**0.5 / count / 255 for value in spread)

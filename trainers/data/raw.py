@@ -37,12 +37,13 @@ class Source:
     """Where a data set comes from.
 
     ``content`` identifies what would be read, without decoding it; it gets the folder for memos.
-    ``read`` decodes. Both raise ``DataError``.
+    ``read`` decodes. Both raise ``DataError``. ``remarks`` say, a line each, what is left out.
     """
 
     name: str
     content: Callable[[Path], str]
     read: Callable[[], RawSet]
+    remarks: tuple[str, ...] = ()
 
 
 def split_of(images: np.ndarray, labels: np.ndarray) -> RawSplit:

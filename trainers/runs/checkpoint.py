@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from trainers.atomic_files import write_atomically
-from trainers.failpoints import fault_point
+from trainers.failpoints import failpoint
 
 KEY, VERSION = "sharpsearch_checkpoint", 1
 LATEST, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
@@ -70,7 +70,7 @@ def rotate_and_write(folder: Path, state: dict[str, Any]) -> None:
     latest = folder / LATEST
     with suppress(FileNotFoundError):  # none yet, or a dead driver's worker was at it just now
         os.replace(latest, folder / PREVIOUS)
-    fault_point("checkpoint rotated")
+    failpoint("checkpoint rotated")
     write_checkpoint(latest, state)
 
 

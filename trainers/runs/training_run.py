@@ -23,7 +23,7 @@ from trainers.data import open_prepared
 from trainers.epoch_result import EpochResult, best_epoch
 from trainers.evaluation.evaluation import Evaluation
 from trainers.execution import Execution
-from trainers.failpoints import fault_point
+from trainers.failpoints import failpoint
 from trainers.models.summary import ModelSummary, summarize
 from trainers.parallel.ranks import LeadingRanks, Ranks
 from trainers.resource_monitor import ResourceMonitor
@@ -138,21 +138,21 @@ class TrainingRun:
 
     def _epoch(self) -> EpochResult:
         result = self.trainer.train_epoch()
-        fault_point("epoch trained")
+        failpoint("epoch trained")
         if self.trainer.best_is_last:
             best = {"epoch": result.epoch, "model": self.trainer.best_weights}
             known = {"identity": self.identity.to_dict(), "data_folder": str(self._data_folder)}
             write_checkpoint(self.folder / BEST, {**known, **best})
-        fault_point("best kept")
+        failpoint("best kept")
         state = {
             "identity": self.identity.to_dict(),
             "trainer": self.trainer.state(),
             "usage": self._monitor.usage(),
         }
         rotate_and_write(self.folder, state)
-        fault_point("checkpoint kept")
+        failpoint("checkpoint kept")
         self._write_history()
-        fault_point("history written")
+        failpoint("history written")
         return result
 
     def test(self) -> Evaluation:

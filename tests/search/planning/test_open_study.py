@@ -15,7 +15,7 @@ from search.planning.job import Job, resolve
 from search.planning.open_study import check_study, make_plan, open_study
 from search.run import make_parser
 from search.storage.lease import Lease
-from trainers.data.meta import Meta
+from trainers.data.prepared import Meta
 
 DATA = Meta(1, "digits", ("a", "b"), {"train_images": (9, 8, 8, 1)}, (0.5,), (0.5,), "fingerprint")
 Opener = Callable[..., optuna.Study]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from trainers.data import DataError, ImageData, open_prepared, prepare, verify_prepared
+from trainers.data import DataError, ImageData, open_prepared, prepare, prepared, verify_prepared
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 FILES = (
@@ -104,6 +104,28 @@ def test_only_verifying_reads_everything(tiny_npz: Path, tmp_path: Path) -> None
     open_prepared(folder)
     with pytest.raises(DataError, match="fingerprint must be"):
         verify_prepared(folder)
+
+
+def test_an_unchanged_data_set_is_not_read_again(
+    tiny_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[str] = []
+    hashed = prepared.fingerprint
+    monkeypatch.setattr(prepared, "fingerprint", lambda *args: (reads.append(""), hashed(*args))[1])
+    folder = prepare(tiny_npz, tmp_path)
+    verify_prepared(folder)
+    assert len(reads) == 1  # written just now: it might change again within the same time stamp
+    monkeypatch.setattr("trainers.data.hashing.SETTLED", -60.0)
+    for _ in range(3):
+        verify_prepared(folder)
+    assert len(reads) == 2
+    content = (folder / "train_labels.npy").read_bytes()
+    before = os.stat(folder / "train_labels.npy")
+    (folder / "train_labels.npy").write_bytes(content[:-8] + b"\x01" + content[-7:])
+    os.utime(folder / "train_labels.npy", ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(DataError, match="fingerprint must be"):
+        verify_prepared(folder)
+    assert len(reads) == 3
 
 
 def test_a_changed_source_gets_another_folder(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,9 +74,32 @@ def test_a_real_folder_equals_the_npz_of_the_same_images(
     assert data.fingerprint == open_prepared(prepare(tmp_path / "few.npz", tmp_path)).fingerprint
 
 
-def test_test_is_preferred_to_val(folder: Path, tmp_path: Path) -> None:
+def test_test_is_preferred_to_val_and_that_is_said(folder: Path, tmp_path: Path) -> None:
+    remarks: list[str] = []
+    prepare(folder, tmp_path, remark=remarks.append)
+    assert remarks == []
     save(folder / "val" / "ant" / "0.png", np.zeros((4, 4, 3), np.uint8))
-    assert len(open_prepared(prepare(folder, tmp_path)).test_labels) == 3
+    for _ in range(2):  # also when it is prepared already
+        assert len(open_prepared(prepare(folder, tmp_path, None, remarks.append)).test_labels) == 3
+    said = f"{folder}: test/ is the test set and val/ is left out; validation images are a share of"
+    assert [text.startswith(said) for text in remarks] == [True, True]
+
+
+def test_large_images_are_decoded_within_a_fixed_memory(tmp_path: Path) -> None:
+    """24 of 1200 x 1200 pixels are 99 MiB; together they must never lie in memory."""
+    for split, count in (("train", 24), ("test", 1)):
+        for number in range(count):
+            pixels = np.full((1200, 1200, 3), number, np.uint8)
+            save(tmp_path / "large" / split / "a" / f"{number:02}.bmp", pixels)
+    script = (
+        "import sys; from trainers.data import prepare; import numpy, PIL.Image; "
+        "peak = lambda: int(next(line for line in open('/proc/self/status')"
+        " if 'VmHWM' in line).split()[1]) // 1024; "
+        "before = peak(); prepare(sys.argv[1], sys.argv[2]); print(peak() - before)"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "large"), str(tmp_path / "data")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 64  # MiB: a piece of 16, one image, and what decoding needs
 
 
 def test_all_kinds_of_image_become_rgb(tmp_path: Path) -> None:

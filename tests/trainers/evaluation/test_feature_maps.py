@@ -10,8 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from trainers.evaluation.feature_maps import feature_maps, find_convolutions
-from trainers.evaluation.feature_plot import save_feature_picture
+from trainers.evaluation.feature_maps import feature_maps, find_convolutions, save_feature_picture
 from trainers.models import build_model
 from trainers.rules import ConfigError
 

@@ -4,7 +4,7 @@ Smith, *Cyclical Learning Rates for Training Neural Networks*, 2017, as report C
 grows exponentially over some hundred mini-batches, the loss is smoothed, and the rate to start
 with is where it falls fastest.
 
-    python -m trainers.lr_range.sweep '{"config": …, "execution": …, "data": "/a/folder",
+    python -m trainers.lr_range '{"config": …, "execution": …, "data": "/a/folder",
                                   "sweep": {…}, "folder": "/a/folder"}'
 
 writes the curve and prints its findings as JSON, in a process of its own.
@@ -30,7 +30,7 @@ from trainers.execution import Execution
 from trainers.rules import ConfigError, Integer, Number
 from trainers.trainer import Trainer
 
-CURVE_CSV = "lr_range.csv"
+CURVE_CSV, CURVE_PNG = "lr_range.csv", "lr_range.png"
 SMOOTHING = 0.05  # weight of the newest loss
 EXPLODED = 5.0  # times the lowest smoothed loss: the test is over
 SKIP_FIRST, SKIP_LAST = 10, 5  # steps at the ends, where the smoothed loss says little
@@ -119,9 +119,29 @@ def write_curve(folder: Path, curve: RangeCurve) -> None:
     write_atomically(folder / CURVE_CSV, text.getvalue().encode())
 
 
-def main() -> None:
-    from trainers.lr_range.plot import save_picture
+def save_picture(folder: Path, curve: RangeCurve) -> None:
+    """``lr_range.png`` in ``folder``: loss against rate, the rate on a log axis."""
+    from matplotlib.figure import Figure  # without pyplot: no state outside this figure
 
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(curve.rates, curve.losses, color="0.75", linewidth=1, label="loss of a mini-batch")
+    axes.plot(curve.rates, curve.smoothed, color="tab:blue", label="smoothed")
+    if curve.suggestion is not None:
+        label = f"falls fastest at {curve.suggestion:.3g}"
+        axes.axvline(curve.suggestion, color="tab:red", linestyle="--", label=label)
+    axes.set_xscale("log")
+    if curve.smoothed:  # the loss explodes at the end; the part that matters is below the start
+        axes.set_ylim(0, 1.5 * max(curve.smoothed[: len(curve.smoothed) // 2 + 1]))
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("training loss")
+    axes.legend()
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=120)
+    write_atomically(folder / CURVE_PNG, picture.getbuffer())
+
+
+def main() -> None:
     task = json.loads(sys.argv[1])
     curve = range_test(
         TrainConfig.from_mapping(task["config"]),

@@ -13,8 +13,16 @@ from torch.nn import functional as F  # noqa: N812
 
 from trainers.data import ImageData
 from trainers.execution import Execution
-from trainers.lr_range.plot import CURVE_PNG, save_picture
-from trainers.lr_range.sweep import CURVE_CSV, RangeCurve, Sweep, range_test, steepest, write_curve
+from trainers.lr_range import (
+    CURVE_CSV,
+    CURVE_PNG,
+    RangeCurve,
+    Sweep,
+    range_test,
+    save_picture,
+    steepest,
+    write_curve,
+)
 from trainers.rules import ConfigError
 from trainers.trainer import Trainer
 
