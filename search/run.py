@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from search.common.errors import INTERRUPTED, run_main
 from search.common.layout import DEFAULT_RESULTS
+from search.common.secrets import command_without_secrets
 from search.planning.flags import (
     SPACE_FILE_WARNING,
     OneLineParser,
@@ -86,7 +86,6 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     args = make_parser().parse_args(arguments)
     from search.planning.job import resolve
-    from search.storage.storage import hide_password
 
     job = resolve(args)
     print(f"{job.space.definition.name}: {job.preset_reason}", flush=True)
@@ -95,9 +94,9 @@ def main(argv: list[str] | None = None) -> int:
 
         show(job)
         return 0
-    command = shlex.join(["python", "-m", "search.run", *arguments])
+    command = command_without_secrets(["python", "-m", "search.run", *arguments])
     manner = "quiet" if args.quiet else "verbose" if args.verbose else "normal"
-    return search(job, command.replace(job.storage, hide_password(job.storage)), manner)
+    return search(job, command, manner)
 
 
 def search(job: Job, command: str, manner: str = "normal") -> int:

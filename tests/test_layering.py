@@ -144,13 +144,14 @@ def test_insides_of_libraries_are_reached_from_two_modules(package: str) -> None
 
 def test_every_import_is_declared() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    names = [re.split(r"[^\w.-]", line)[0] for line in project["dependencies"]]
+    lines = project["dependencies"] + project["optional-dependencies"]["redis"]
+    names = [re.split(r"[^\w.-]", line)[0] for line in lines]
     declared = {canonicalize_name(name) for name in names}
     ours = {"search", "spaces", "trainers"}
     used = {name for package in ours for path in files(package) for name in imported(path)}
     homes = packages_distributions()
     for name in used - set(sys.stdlib_module_names) - ours:
-        assert {canonicalize_name(home) for home in homes[name]} & declared, name
+        assert {canonicalize_name(home) for home in homes.get(name, [name])} & declared, name
 
 
 @pytest.mark.parametrize("path", files("search/ledger"), ids=identify)

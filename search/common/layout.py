@@ -4,6 +4,7 @@ results/studies.db                   the study database, unless --storage names 
 results/<study>/search.log           what happened, line by line
 results/<study>/trials/00007/        one trial: checkpoint.pt, best.pt, history.csv, test.json
 results/<study>/drivers/             one lock file per driver at work
+results/<study>/folder.token         what the study's record says too: that this is its folder
 results/<study>/lr_range.csv         the learning-rate range test, where one was run
 results/<study>/report/              what search.report wrote
 results/artifacts/                   what search.dashboard shows of trials
@@ -15,10 +16,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
 DEFAULT_RESULTS = Path("results")
+MOST_BYTES = 255  # of a file's name
+TOKEN = "folder.token"
 FEATURE_MAPS = "feature_maps.png"
 
 
@@ -30,7 +34,8 @@ def default_data_dir() -> str:
 
 def default_storage(results_dir: Path) -> str:
     """The SQLite database of a results folder, as an Optuna URL."""
-    return f"sqlite:///{results_dir / 'studies.db'}"
+    path = str(results_dir / "studies.db").replace("%", "%25").replace("?", "%3F")
+    return f"sqlite:///{path}"
 
 
 def preset_suffix(preset_name: str) -> str:
@@ -73,6 +78,11 @@ class StudyFolder:
         return self.path / "drivers"
 
     @property
+    def token(self) -> Path:
+        """What the study's record says too, so that no other folder is taken for this one."""
+        return self.path / TOKEN
+
+    @property
     def claims(self) -> Path:
         return self.path / "drivers" / "claims.lock"
 
@@ -104,6 +114,9 @@ class StudyFolder:
 
 
 def safe_name(name: str) -> str:
-    """``name`` as one component of a path; distinct names stay distinct."""
+    """``name`` as one component of a path; distinct names stay distinct, long ones by a digest."""
     encoded = quote(name, safe=" @+,=()[]äöüÄÖÜß")
+    if len(encoded.encode()) > MOST_BYTES:
+        digest = f"#{sha256(name.encode()).hexdigest()[:24]}"  # no other encoded name has a #
+        return encoded.encode()[: MOST_BYTES - len(digest)].decode(errors="ignore") + digest
     return encoded if encoded.strip(".") else encoded.replace(".", "%2E")

@@ -14,13 +14,14 @@ from typing import Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
+from search.common.secrets import command_without_secrets
 from search.reporting.markdown_text import escaped, table_text
 from search.reporting.sections.classes import changed
 from search.reporting.sections.headline import lead, side_by_side
 from search.reporting.sections.references import published
 from search.reporting.study_data import StudyData
 from search.reporting.table import drop_empty_columns
-from search.reporting.texts import percent, setting, time_span, without_secrets
+from search.reporting.texts import percent, setting, time_span
 from search.storage.optuna_internals import (
     NOTE_PIECE,
     note_piece_key,
@@ -86,7 +87,7 @@ def study_note(data: StudyData) -> str:
             parts.append(table_text(drop_empty_columns(table)))
     command = data.attributes.get("provenance", {}).get("command")
     if command:
-        parts.append(f"Goes on with:\n\n{code_block(without_secrets(command))}")
+        parts.append(f"Goes on with:\n\n{code_block(command_without_secrets(command))}")
     parts.append(f"Files: {code(str(data.folder.path))}")
     return "\n\n".join([*parts, OURS]) + "\n"
 

@@ -13,10 +13,11 @@ from optuna.distributions import distribution_to_json
 from optuna.study import Study, StudyDirection
 
 from search.common.errors import UserError
+from search.common.secrets import without_secrets
 from search.ledger.ledger import Plan
 from search.planning.job import Job, plain
 from search.storage.lease import Lease
-from search.storage.storage import hide_password, open_storage
+from search.storage.storage import open_storage
 from search.strategy.distributions import distributions
 from search.strategy.pruners import make_pruner
 from search.strategy.samplers import make_sampler
@@ -169,7 +170,7 @@ def _description(job: Job, data: Meta, command: str) -> dict[str, Any]:
             "pruner": job.pruner,
             "seed": job.seed,
             "n_trials": job.n_trials,
-            "storage": hide_password(job.storage),
+            "storage": without_secrets(job.storage),
         },
         PROVENANCE: {
             "command": command,

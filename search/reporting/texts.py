@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 import pandas as pd
@@ -11,17 +10,6 @@ import pandas as pd
 from search.common.formatting import duration, number
 
 NOTHING = "–"
-_SECRETS = (
-    (re.compile(r"(://[^\s:/@]*):[^\s@]*@"), r"\1:***@"),
-    (re.compile(r"(?i)\b(password|passwd|pwd)=[^\s&;'\"]+"), r"\1=***"),
-)
-
-
-def without_secrets(text: str) -> str:
-    """``text`` with the passwords of the URLs in it struck out."""
-    for pattern, replacement in _SECRETS:
-        text = pattern.sub(replacement, text)
-    return text
 
 
 def missing(value: Any) -> bool:

@@ -42,8 +42,8 @@ class Lease:
         """Whether ``driver`` still holds its lock. A file that is gone was given up."""
         if driver == self.driver:
             return True
-        try:
-            with open(self._path(driver)) as file:
+        try:  # for writing: NFSv4 gives no exclusive lock otherwise
+            with open(self._path(driver), "r+") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return True

@@ -7,6 +7,7 @@ what they said is in the trials' folders too and is told again at the next start
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from sqlalchemy import Engine, event
 # The log needs memory that all its users share, which network file systems do not give.
 LOCAL = {"apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfs", "overlay", "tmpfs", "xfs", "zfs"}
 MOUNTS = Path("/proc/mounts")
+_ESCAPED = re.compile(r"\\([0-7]{3})")  # blank, tab, line break and backslash in a mount's path
 
 
 def log_ahead(engine: Engine, database: Path) -> None:
@@ -47,13 +49,13 @@ def fold_log(engine: Engine) -> None:
 def is_local(path: Path, mounts: Path = MOUNTS) -> bool:
     """Whether ``path`` is on a disk of this machine, as far as the system says."""
     try:
-        lines = mounts.read_text().splitlines()
+        lines = mounts.read_text(errors="surrogateescape").splitlines()
     except OSError:
         return True  # not Linux
     where = path.resolve()
     kinds = {}
     for line in lines:
         _, folder, kind, *_ = line.split()
-        kinds[Path(folder)] = kind
+        kinds[Path(_ESCAPED.sub(lambda code: chr(int(code[1], 8)), folder))] = kind
     nearest = next(folder for folder in [where, *where.parents] if folder in kinds)
     return kinds[nearest] in LOCAL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -22,13 +23,17 @@ from sqlalchemy.exc import (
 )
 
 from search.common.errors import StorageError, UserError, one_line
+from search.common.secrets import without_secrets
 from search.storage.database import StudyDatabase, database_of
 from search.storage.sqlite import fold_log, log_ahead
 
 NOT_A_URL = (ArgumentError, NoSuchModuleError, ValueError)
-UNUSABLE = (SQLAlchemyError, OSError, RuntimeError, optuna.exceptions.StorageInternalError)
+Errors = tuple[type[Exception], ...]
+BROKEN: Errors = (SQLAlchemyError, optuna.exceptions.StorageInternalError)
+UNUSABLE: Errors = (*BROKEN, OSError, RuntimeError)
 TABLES_TRIES = 20
 SECONDS_BETWEEN_TRIES = 0.2
+REDIS = ("redis://", "rediss://")
 SQLITE_WAIT_SECONDS = 120  # the dashboard reads, another driver writes: wait, don't fail
 
 
@@ -44,36 +49,49 @@ def open_storage(
     is how many seconds a locked file is waited for; signals are handled after that only.
     ``for_writing`` is for a driver, whose many small writes should not wait for the disk.
     """
+    shown = without_secrets(url)
     try:
-        if is_journal(url):
-            _check_file(Path(url), create)
-            return JournalStorage(JournalFileBackend(url))
-        parsed = make_url(url)
-        if parsed.get_backend_name() == "sqlite":
-            _check_sqlite(url, parsed.database, create)
-            storage = _with_tables(url, {"connect_args": {"timeout": sqlite_wait}})
-            if for_writing:
-                log_ahead(storage.engine, Path(str(parsed.database)))
-            return storage
-        return _with_tables(url, {"pool_pre_ping": True})
+        return _open(url, create, sqlite_wait, for_writing)
     except UserError:
         raise
     except ImportError as error:
         raise UserError(
-            f"the storage {hide_password(url)!r} needs a database driver that is not installed: "
+            f"the storage {shown!r} needs a database driver that is not installed: "
             f"{one_line(error.__cause__ or error)}; install it with pip or use sqlite:///…"
         ) from None
     except NOT_A_URL as error:
+        cause = f" ({one_line(error)})" if isinstance(error, NoSuchModuleError) else ""
         raise UserError(
             f"--storage must be a database URL such as sqlite:///results/studies.db, "
-            f"got {hide_password(url)!r} ({one_line(error)})"
+            f"got {shown!r}{cause}"
         ) from None
-    except UNUSABLE as error:
-        cause = one_line(getattr(error, "orig", None) or error.__cause__ or error)
+    except UNUSABLE + _redis_errors() as error:
         raise UserError(
-            f"cannot open the storage {hide_password(url)!r}: {cause}; "
-            "check path, server and rights"
+            f"cannot open the storage {shown!r}: {cause_of(error)}; check path, server and rights"
         ) from None
+
+
+def _open(url: str, create: bool, sqlite_wait: float, for_writing: bool) -> BaseStorage:
+    if is_journal(url):
+        _check_file(Path(url), create)
+        return JournalStorage(JournalFileBackend(url))
+    if url.startswith(REDIS):
+        with warnings.catch_warnings():  # Optuna calls it experimental; that is not the user's
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return JournalStorage(JournalRedisBackend(url))
+    parsed = make_url(url)
+    if "@" in (parsed.host or ""):
+        raise UserError(
+            f"--storage {without_secrets(url)!r} has a password with an @, which must be "
+            "written %40 (and / as %2F, : as %3A)"
+        )
+    if parsed.get_backend_name() != "sqlite":
+        return _with_tables(url, {"pool_pre_ping": True})
+    _check_sqlite(url, parsed.database, create)
+    storage = _with_tables(url, {"connect_args": {"timeout": sqlite_wait}})
+    if for_writing:
+        log_ahead(storage.engine, Path(str(parsed.database)))
+    return storage
 
 
 @contextmanager
@@ -81,9 +99,9 @@ def watched(url: str) -> Iterator[None]:
     """Within: a database that stops working is a ``StorageError``, one line without password."""
     try:
         yield
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+    except BROKEN + _redis_errors() as error:
         raise StorageError(
-            f"the storage {hide_password(url)!r} stopped working: {cause_of(error)}; "
+            f"the storage {without_secrets(url)!r} stopped working: {cause_of(error)}; "
             "what was reported is kept, the same command goes on"
         ) from error
 
@@ -106,9 +124,19 @@ def is_journal(url: str) -> bool:
     return url.endswith((".log", ".journal")) and "://" not in url
 
 
+def _redis_errors() -> Errors:
+    try:
+        from redis.exceptions import RedisError
+    except ImportError:
+        return ()
+    return (RedisError,)
+
+
 def _check_sqlite(url: str, database: str | None, create: bool) -> None:
     if not database or database == ":memory:":
-        raise UserError(f"--storage must be a file or a server, got {url!r}: it would be lost")
+        raise UserError(
+            f"--storage must be a file or a server, got {without_secrets(url)!r}: it would be lost"
+        )
     _check_file(Path(database), create)
 
 
@@ -134,24 +162,13 @@ def _with_tables(url: str, options: dict[str, Any]) -> StudyDatabase:
     return StudyDatabase(url, engine_kwargs=options)
 
 
-def hide_password(url: str) -> str:
-    """``url`` as it may be printed."""
-    try:
-        parsed = make_url(url)
-        if "password" in parsed.query:
-            parsed = parsed.update_query_dict({"password": "hidden"})
-        return parsed.render_as_string(hide_password=True)
-    except (ArgumentError, ValueError):
-        return url if "@" not in url else f"…@{url.rsplit('@', 1)[1]}"
-
-
 def load_study(name: str, url: str) -> optuna.Study:
     """An existing study. Raises ``UserError`` naming what exists otherwise."""
     storage = open_storage(url, create=False)
     names = sorted(optuna.get_all_study_names(storage))
     if name not in names:
         known = ", ".join(names[:10]) or "none"
-        raise UserError(f"no study {name!r} in {hide_password(url)!r} (there: {known})")
+        raise UserError(f"no study {name!r} in {without_secrets(url)!r} (there: {known})")
     return optuna.load_study(study_name=name, storage=storage)
 
 
@@ -162,6 +179,7 @@ def only_study(url: str) -> optuna.Study:
     if len(names) != 1:
         there = ", ".join(names[:10]) or "none"
         raise UserError(
-            f"--study-name must be given: {hide_password(url)!r} has {len(names)} studies ({there})"
+            f"--study-name must be given: {without_secrets(url)!r} has {len(names)} studies "
+            f"({there})"
         )
     return optuna.load_study(study_name=names[0], storage=storage)

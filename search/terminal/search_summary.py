@@ -13,10 +13,10 @@ from rich.console import Console
 
 from search.common.formatting import duration, number
 from search.common.layout import DEFAULT_RESULTS, default_storage
+from search.common.secrets import without_secrets
 from search.ledger.events import FINISHED
 from search.planning.job import Job
 from search.record.trials import best_completed, reference_values, spending
-from search.storage.storage import hide_password
 from search.terminal.plain_line import PlainTable, say
 
 SHOWN = (
@@ -42,7 +42,7 @@ def conclude(console: Console, job: Job, study: Study, ended: str, command: str)
     name = f" --study-name {shlex.quote(study.study_name)}"
     say(console, f"report:  python -m search.report{name}{where(job)}")
     say(console, f"files:   {job.folder.path}")
-    if job.storage != hide_password(job.storage):
+    if job.storage != without_secrets(job.storage):
         say(console, "the storage's password is not shown; put the URL into OPTUNA_STORAGE")
     leave_note(study, job)
 
@@ -60,7 +60,7 @@ def where(job: Job) -> str:
     """The flags that lead another command to the job's studies; none that it would guess."""
     flags = ""
     if job.storage != (os.environ.get("OPTUNA_STORAGE") or default_storage(job.results_dir)):
-        flags += f" --storage {shlex.quote(hide_password(job.storage))}"
+        flags += f" --storage {shlex.quote(without_secrets(job.storage))}"
     if job.results_dir != DEFAULT_RESULTS:
         flags += f" --results-dir {shlex.quote(str(job.results_dir))}"
     return flags

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -89,6 +90,29 @@ def test_a_terminal_without_our_signs_is_no_reason_to_stop() -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "10 ? 16 gr??er\n"
+
+
+@pytest.mark.parametrize("password", ["geheim", "it's geheim", "geheim/@:'\"x"])
+@pytest.mark.parametrize("joined", [False, True])
+def test_the_command_on_record_has_no_password(
+    password: str, joined: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"postgresql://me:{password}@host/db?sslpassword={password}"
+    seen: list[str] = []
+
+    def search(job: Any, command: str, *rest: Any) -> int:
+        seen.append(command)
+        return 0
+
+    monkeypatch.setattr("search.run.search", search)
+    storage = [f"--storage={url}"] if joined else ["--storage", url]
+    flags = ["--space", "wrn_sam", *storage, "--study-name", "geheimnis"]
+    assert main(flags) == 0
+    shown = shlex.split(seen[0])
+    assert shown[:5] == ["python", "-m", "search.run", "--space", "wrn_sam"]
+    assert shown[-2:] == flags[-2:]
+    assert shown[-3].endswith("postgresql://me:***@host/db?sslpassword=***")
+    assert "geheim" not in " ".join(shown[:-1])
 
 
 @pytest.mark.slow

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from search.common.secrets import command_without_secrets, without_secrets
 from search.reporting.section import Facts, Section, section
 from search.reporting.study_data import StudyData
-from search.reporting.texts import missing, setting, without_secrets
+from search.reporting.texts import missing, setting
 
 
 def origin(data: StudyData) -> Section | None:
@@ -32,8 +33,8 @@ def _study(data: StudyData) -> tuple[tuple[str, str], ...]:
         "study": data.name,
         "space": attributes.get("space", {}).get("name"),
         "preset": attributes.get("preset"),
-        "command": provenance.get("command"),
-        "storage": search.get("storage"),
+        "command": command_without_secrets(provenance.get("command", "")),
+        "storage": without_secrets(search.get("storage", "")),
         "data set": dataset.get("name"),
         "data fingerprint": identity.get("dataset"),
         "training images": _shape(shapes.get("train_images")),
@@ -50,9 +51,7 @@ def _study(data: StudyData) -> tuple[tuple[str, str], ...]:
         "last trial ended": None if ends.empty else f"{ends.max():%Y-%m-%d %H:%M:%S}",
     }
     return tuple(
-        (name, without_secrets(str(value)))
-        for name, value in items.items()
-        if not missing(value) and value != ""
+        (name, str(value)) for name, value in items.items() if not missing(value) and value != ""
     )
 
 

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from search.reporting.texts import figure, heading, without_secrets
+from search.reporting.texts import figure, heading
 from search.reporting.ticks import log_ticks
 
 
@@ -33,21 +33,6 @@ def test_figures(metric: str, value: float, text: str) -> None:
 
 def test_an_unknown_figure_is_named_as_it_is() -> None:
     assert heading("epochs_until_stable_low") == "epochs until stable low"
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("postgresql://me:pass@host/db", "postgresql://me:***@host/db"),
-        ("mysql+pymysql://me:p%40ss@h:3/db", "mysql+pymysql://me:***@h:3/db"),
-        ("run --storage 'x://:pw@h' -q", "run --storage 'x://:***@h' -q"),
-        ("x://h/db?user=me&password=pw&ssl=1", "x://h/db?user=me&password=***&ssl=1"),
-        ("sqlite:///results/studies.db", "sqlite:///results/studies.db"),
-        ("http://example.org/a@b", "http://example.org/a@b"),
-    ],
-)
-def test_passwords_are_struck_out(text: str, shown: str) -> None:
-    assert without_secrets(text) == shown
 
 
 def test_a_decade_or_two_is_marked_at_1_2_5() -> None:

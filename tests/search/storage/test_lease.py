@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import optuna
 import pytest
@@ -19,6 +22,7 @@ from search.storage.lease import Lease
 HOLDER = """
 import sys
 from pathlib import Path
+from typing import IO
 from search.common.layout import StudyFolder
 from search.storage.lease import Lease
 lease = Lease(StudyFolder(Path(sys.argv[1]), "study"))
@@ -60,6 +64,25 @@ def test_a_driver_that_left_is_not_alive(folder: StudyFolder) -> None:
         assert lease.is_alive(lease.driver)
 
 
+def test_locks_hold_where_an_exclusive_one_needs_writing(
+    folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on NFSv4."""
+    flock = fcntl.flock
+
+    def strict(file: IO[str], operation: int) -> None:
+        if operation & fcntl.LOCK_EX and not file.writable():
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", strict)
+    with Lease(folder) as lease, lease.claiming():
+        other = Lease(folder)
+        assert lease.is_alive(other.driver)
+        other._file.close()  # its process died
+        assert not lease.is_alive(other.driver)
+
+
 @pytest.mark.parametrize("driver", ["", "host-1-abcdef"])
 def test_an_unknown_driver_is_not_alive(folder: StudyFolder, driver: str) -> None:
     with Lease(folder) as lease:
@@ -90,6 +113,7 @@ def test_a_folder_that_cannot_be_made_is_a_users_error(tmp_path: Path) -> None:
 DRIVER = """
 import sys
 from pathlib import Path
+from typing import IO
 import optuna
 from search.strategy.distributions import distributions
 from search.common.layout import StudyFolder

@@ -57,7 +57,13 @@ def test_a_log_that_another_uses_is_left(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("path", "local"),
-    [("/home/me/results", True), ("/home/me/shared/results/a.db", False), ("/var/x", True)],
+    [
+        ("/home/me/results", True),
+        ("/home/me/shared/results/a.db", False),
+        ("/home/me/my shared\tfiles/a.db", False),
+        ("/home/me/back\\slash/a.db", False),
+        ("/var/x", True),
+    ],
 )
 def test_network_file_systems_are_known_by_their_mount(
     tmp_path: Path, path: str, local: bool
@@ -65,6 +71,10 @@ def test_network_file_systems_are_known_by_their_mount(
     mounts = tmp_path / "mounts"
     mounts.write_text(
         "/dev/sda / ext4 rw 0 0\n/dev/sdb /home xfs rw 0 0\nserver:/a /home/me/shared nfs4 rw 0 0\n"
+        r"server:/b /home/me/my\040shared\011files nfs4 rw 0 0"
+        "\n"
+        r"server:/c /home/me/back\134slash nfs4 rw 0 0"
+        "\n"
     )
     assert is_local(Path(path), mounts) is local
 

@@ -1,0 +1,28 @@
+"""Passwords: never in a study, on a page or on the terminal."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+
+# As SQLAlchemy reads a URL, a user's name ends at the first colon. A password may hold anything.
+_USER_AND_PASSWORD = re.compile(r"((?:://|^)[^:/]*):(?!//).*@", re.DOTALL)
+_KEY_AND_VALUE = re.compile(
+    r"((?:password|passwd|pwd|secret|token)[\w.-]*(?:=|%3D))[^&]*", re.IGNORECASE
+)
+
+
+def without_secrets(url: str) -> str:
+    """``url``, or any one argument of a command, with ``***`` for each password in it."""
+    address, mark, query = _USER_AND_PASSWORD.sub(r"\1:***@", url).partition("?")
+    return address + mark + _KEY_AND_VALUE.sub(r"\1***", query)
+
+
+def command_without_secrets(command: str | Sequence[str]) -> str:
+    """A command as one may copy it, from its arguments or as it was typed."""
+    try:
+        arguments = shlex.split(command) if isinstance(command, str) else command
+    except ValueError:  # no command that a shell would take
+        return without_secrets(str(command))
+    return shlex.join(map(without_secrets, arguments))
