@@ -97,7 +97,7 @@ def test_a_terminal_without_our_signs_is_no_reason_to_stop() -> None:
 def test_the_command_on_record_has_no_password(
     password: str, joined: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = f"postgresql://me:{password}@host/db?sslpassword={password}"
+    url = f"postgresql://me:{password}@host/db?sslpassword=geheim's"
     seen: list[str] = []
 
     def search(job: Any, command: str, *rest: Any) -> int:
