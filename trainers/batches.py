@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count, starmap
 
 import torch
@@ -20,7 +20,8 @@ EVAL_BATCH = 256
 class Batches:
     """Gathers, augments and normalises whole batches of (N, H, W, C) uint8 images on ``device``.
 
-    Pixels come out as float32 (N, C, H, W), in channels-last memory if asked.
+    Pixels come out as float32 (N, C, H, W), in channels-last memory if asked. ``on_batch`` is
+    called before each batch of training, validation and test.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Batches:
         self.train_labels = data.train_labels.to(device)
         self.test_images = data.test_images.to(device)
         self.test_labels = data.test_labels.to(device)
+        self.on_batch: Callable[[], None] = _nothing
         self._bounds: list[tuple[int, int]] = []
         self._scale, self._shift = _affine(config, data, device)
 
@@ -55,6 +57,7 @@ class Batches:
         draws = draw(config, n, self.train_images.shape[1], generator).to(self.device)
         self._bounds = batch_bounds(n, config.batch_size, smallest=2 * self.ranks.size)
         for start, stop in starmap(self.ranks.share, self._bounds):
+            self.on_batch()
             chosen = order[start:stop]
             images = self.train_images.index_select(0, chosen)
             yield self._augmented(images, draws.take(start, stop)), self.train_labels[chosen]
@@ -72,6 +75,7 @@ class Batches:
     def validation(self, indices: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Training images kept for validation, as they are."""
         for chosen in indices.to(self.device).split(EVAL_BATCH):
+            self.on_batch()
             yield (
                 self._normalised(self.train_images.index_select(0, chosen)),
                 self.train_labels[chosen],
@@ -81,6 +85,7 @@ class Batches:
         """The test images, as they are."""
         images, labels = self.test_images.split(EVAL_BATCH), self.test_labels.split(EVAL_BATCH)
         for some, their_labels in zip(images, labels, strict=True):
+            self.on_batch()
             yield self._normalised(some), their_labels
 
     def _augmented(self, images: Tensor, draws: Draws) -> Tensor:
@@ -93,6 +98,10 @@ class Batches:
         pixels = torch.addcmul(self._shift, lines, self._scale).view(images.shape)
         pixels = pixels.permute(0, 3, 1, 2)
         return pixels if self.channels_last else pixels.contiguous()
+
+
+def _nothing() -> None:
+    """Nobody asked to hear of batches."""
 
 
 def batch_bounds(n: int, batch_size: int, smallest: int = 2) -> list[tuple[int, int]]:

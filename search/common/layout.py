@@ -24,6 +24,7 @@ DEFAULT_RESULTS = Path("results")
 MOST_BYTES = 255  # of a file's name
 TOKEN = "folder.token"
 FEATURE_MAPS = "feature_maps.png"
+HEARTBEAT = "heartbeat"  # in a trial's folder while a worker is at it
 
 
 def default_data_dir() -> str:

@@ -75,12 +75,16 @@ class Ledger:
         self.live: dict[int, LiveTrial] = {}
         self.closed = False
         self.should_stop: Callable[[], bool] = lambda: False
+        self.shares_gpus = True  # whether trials at work here may use one GPU together
+        self._to_run_alone: set[int] = set()
 
     # -- asking ------------------------------------------------------------------------------
 
     def next_task(self) -> Task | None:
         """The next trial to train: one that a dead driver left, else a new one; None when the
         study has its total (then ``is_met`` tells whether others still work on it)."""
+        if self._to_run_alone and self.live:
+            return None  # one of them runs as soon as nobody else does, and stays alone
         while not self.closed:
             trial, resumed = self.claims.claim(self.plan.n_trials, self.live)
             if trial is None:
@@ -197,6 +201,9 @@ class Ledger:
                 f"trial {live.trial.number} cannot go on: {ending.reason}; "
                 "what was recorded is kept, the same command goes on"
             )
+        if isinstance(ending, OutOfMemory) and self._may_be_a_victim(live, ending):
+            self._retry_alone(live.trial.number, ending)
+            return
         if isinstance(ending, Completed) and not live.epoch:
             ending = Failed("completed without an epoch")
         if isinstance(ending, Completed):
@@ -211,8 +218,21 @@ class Ledger:
         if isinstance(ending, Failed):
             self._stop_if_all_fail()
 
+    def _may_be_a_victim(self, live: LiveTrial, ending: OutOfMemory) -> bool:
+        """Whether other trials may have taken the memory."""
+        alone = len(self.live) == 1 or live.trial.number in self._to_run_alone
+        return not alone and (self.shares_gpus or not ending.device)
+
+    def _retry_alone(self, number: int, ending: OutOfMemory) -> None:
+        """The trial goes on from its last epoch, once no other is at work here."""
+        self._to_run_alone.add(number)
+        self.release(number)
+        text = f"trial {number}: {ending.reason}; tried once more, alone"
+        self.observe(events.Note(text, warning=True))
+
     def _over(self, ended: events.Ended) -> None:
         """A trial was told."""
+        self._to_run_alone.discard(ended.number)
         self.release(ended.number)
         self.observe(ended)
 
@@ -246,6 +266,7 @@ class Ledger:
         """No more news is taken: what is live stays RUNNING, for the next driver to resume."""
         self.closed = True
         self.live.clear()
+        self._to_run_alone.clear()
 
 
 def _objective(recipe: Mapping[str, Any]) -> Metric:

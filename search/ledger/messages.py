@@ -47,9 +47,10 @@ class Diverged:
 
 @dataclass(frozen=True)
 class OutOfMemory:
-    """The machine or the GPU has too little memory for these parameters."""
+    """There is too little memory, the host's or, with ``device``, the GPU's."""
 
     reason: str
+    device: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,18 @@ class Blocked:
 
 
 @dataclass(frozen=True)
+class DeviceLost:
+    """The GPU answers this process no more, so it ends; the trial goes on in another one."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Remark:
     """Something for the reader, such as a checkpoint that was passed over."""
 
     text: str
 
 
-Message = EpochDone | Completed | Diverged | OutOfMemory | Failed | Blocked | Remark
+Message = EpochDone | Completed | Diverged | OutOfMemory | Failed | Blocked | DeviceLost | Remark
 Ending = Completed | Diverged | OutOfMemory | Failed | Blocked

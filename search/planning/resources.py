@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from search.common.errors import UserError
 from search.planning.flag_checks import at_least
@@ -13,30 +13,17 @@ SMALLEST_SHARE = 0.01  # of a GPU
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """How long an epoch may take, in seconds: a multiple of what earlier epochs took.
-
-    A trial's own epochs are the measure; before its first one, the slowest epoch of any trial,
-    and with more room, since settings differ in size. The study's very first epoch is not bound.
-    """
-
-    least: float = 60.0
-    times: float = 10.0
-    least_first: float = 300.0
-    times_first: float = 100.0
-
-
-@dataclass(frozen=True)
 class Resources:
     """What the search may use: trials at once, and of each the processes that share its batches,
-    the threads of every process, and GPUs."""
+    the threads of every process, and GPUs. A worker that gives no sign of life for ``silence``
+    seconds hangs: whatever it does, it says so at every batch."""
 
     concurrency: int
     threads: int
     gpus_per_trial: float = 0.0
     processes: int = 1
     max_retries: int = 2
-    bounds: Bounds = field(default_factory=Bounds)
+    silence: float = 600.0
 
 
 def choose_resources(

@@ -35,6 +35,7 @@ def run_search(
     with _stop_signals() as stop:
         deadline = _Deadline(stop, timeout)
         ledger.should_stop = deadline.reached
+        ledger.shares_gpus = resources.gpus_per_trial < 1
         restarts = 0
         while lost := _with_ray(ledger, resources, work, deadline, stop):
             restarts += 1
@@ -128,7 +129,7 @@ def _tune(
     )
     from search.workers.worker import make_worker
 
-    watch = Watch(resources.bounds)
+    watch = Watch(resources.silence)
     per_trial = {"cpu": resources.threads * resources.processes, "gpu": resources.gpus_per_trial}
     try:
         tune.run(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -17,9 +18,10 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from search.common.layout import HEARTBEAT
 from search.ledger.events import Note
 from search.ledger.ledger import Ledger
-from search.ledger.messages import EpochDone, Failed, Message, OutOfMemory, Remark, Task
+from search.ledger.messages import DeviceLost, EpochDone, Failed, Message, OutOfMemory, Remark, Task
 from search.workers.watch import Watch
 from search.workers.worker import MESSAGE, TASK, Began
 
@@ -84,22 +86,26 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
         self.max_retries = max_retries
         self.lost = lost
         self.deaths: Counter[int] = Counter()
+        self.reasons: dict[int, str] = {}  # why a worker said that it must end
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         task: Task = trial.config[TASK]
-        if self._goes_on(task.number, result[MESSAGE]):
+        self.watch.heard(task.number)
+        if self._goes_on(task, result[MESSAGE]):
             return TrialScheduler.CONTINUE
         self.watch.ended(task.number)
         return TrialScheduler.STOP
 
-    def _goes_on(self, number: int, message: Message | Began) -> bool:
-        """Takes a message in; False when the trial is over with it."""
+    def _goes_on(self, task: Task, message: Message | Began) -> bool:
+        """Takes a message in; False when the worker is free for another task."""
+        number = task.number
         if isinstance(message, Began):
-            self.watch.began(number, message.pid)
+            self.watch.began(number, message.pid, Path(task.folder) / HEARTBEAT)
+        elif isinstance(message, DeviceLost):
+            self.reasons[number] = f"the GPU does not answer any more ({message.reason})"
         elif isinstance(message, Remark):
             self.ledger.observe(Note(message.text, warning=True))
         elif isinstance(message, EpochDone):
-            self.watch.heard(number)
             return self.ledger.report(number, message)
         else:
             self.ledger.end(number, message)
@@ -109,18 +115,18 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """Its worker died."""
         number = trial.config[TASK].number
-        reason = self.watch.ended(number) or "its worker died"
+        silent, said = self.watch.ended(number), str(trial.get_error() or "")
+        reason = self.reasons.pop(number, silent) or "its worker died"
         if self.lost():
+            return
+        if LOW_ON_MEMORY in said.lower():
+            self.ledger.end(number, OutOfMemory("host memory: Ray ended the worker"))
             return
         self.deaths[number] += 1
         if self.deaths[number] <= self.max_retries:
             text = f"trial {number}: {reason}; another worker goes on with it"
             self.ledger.observe(Note(text, warning=True))
             self.ledger.release(number)
-            return
-        said = str(trial.get_error() or "")
-        if LOW_ON_MEMORY in said.lower():
-            self.ledger.end(number, OutOfMemory("host memory: Ray ended the worker"))
         else:
             self.ledger.end(number, Failed(f"{reason}, {self.deaths[number]} times", said))
 

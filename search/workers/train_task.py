@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
-from errno import ENOMEM
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
+from search.common.errors import one_line
+from search.common.layout import HEARTBEAT
 from search.ledger.messages import (
     Blocked,
     Completed,
+    DeviceLost,
     Diverged,
+    Ending,
     EpochDone,
     Failed,
     Message,
@@ -18,28 +21,53 @@ from search.ledger.messages import (
     Remark,
     Task,
 )
+from search.workers.failures import (
+    device_answers,
+    first_line,
+    give_memory_back,
+    is_of_device,
+    is_out_of_memory,
+)
+from search.workers.heartbeat import Heartbeat
 
 
 def train_task(task: Task) -> Iterator[Message]:
-    """The messages of one trial, the last one an ending; a trial's own faults are endings too."""
+    """The messages of one trial. The last is an ending, also where the trial raised, or says that
+    this process cannot go on."""
+    heartbeat = Heartbeat(Path(task.folder) / HEARTBEAT)
+    try:
+        ending = yield from _attempt(task, heartbeat)
+    finally:
+        give_memory_back()
+        heartbeat.stop()
+    if isinstance(ending, Failed | OutOfMemory) and not device_answers():
+        yield DeviceLost(ending.reason)
+    else:
+        yield ending
+
+
+def _attempt(task: Task, heartbeat: Heartbeat) -> Generator[Message, None, Ending]:
+    """Trains; returns how it ended. With its frame, all that an exception refers to is gone."""
     from trainers.data.errors import DataError
     from trainers.epoch_result import DivergedError
 
     try:
-        yield from _train(task)
+        return (yield from _train(task, heartbeat))
     except DivergedError as error:
-        yield Diverged(str(error), error.epoch)
-    except MemoryError as error:
-        yield OutOfMemory(f"host memory: {error}")
-    except OSError as error:
-        yield _no_memory_or_blocked(error)
+        return Diverged(str(error), error.epoch)
     except DataError as error:
-        yield Blocked(str(error))
+        return Blocked(str(error))
     except Exception as error:
-        yield _failure(error)
+        if is_out_of_memory(error):
+            where = "GPU memory" if is_of_device(error) else "host memory"
+            return OutOfMemory(f"{where}: {first_line(error)}", is_of_device(error))
+        if isinstance(error, OSError):  # a full disk, a folder that is gone: not the trial's doing
+            return Blocked(one_line(error))
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        return Failed(reason, traceback.format_exc())
 
 
-def _train(task: Task) -> Iterator[Message]:
+def _train(task: Task, heartbeat: Heartbeat) -> Generator[Message, None, Ending]:
     from trainers.config import TrainConfig
     from trainers.execution import Execution
     from trainers.runs.training_run import TrainingRun
@@ -50,32 +78,11 @@ def _train(task: Task) -> Iterator[Message]:
         Execution.from_mapping(dict(task.execution)),
         Path(task.folder),
     )
+    run.trainer.batches.on_batch = heartbeat
     for problem in run.problems:
         yield Remark(f"trial {task.number}: {problem}; passed over")
     for result in run.results():
         if result.epoch > task.reported:
             yield EpochDone(result.to_dict(), run.usage())
     evaluation = run.test()
-    yield Completed(evaluation.figures() | run.usage())
-
-
-def _no_memory_or_blocked(error: OSError) -> Message:
-    """No setting is to blame for a full disk or a folder that is gone."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return OutOfMemory(f"host memory: {text}") if error.errno == ENOMEM else Blocked(text)
-
-
-def _failure(error: Exception) -> Message:
-    import torch
-
-    if isinstance(error, torch.cuda.OutOfMemoryError) or _is_allocation_failure(error):
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        return OutOfMemory(str(error).splitlines()[0])
-    reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    return Failed(reason, traceback.format_exc())
-
-
-def _is_allocation_failure(error: Exception) -> bool:
-    """torch's CPU allocator raises a plain RuntimeError."""
-    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    return Completed(evaluation.figures() | run.usage())

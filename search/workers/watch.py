@@ -1,4 +1,4 @@
-"""Sees that workers are heard of: one that hangs is killed, and Ray starts it again."""
+"""Sees that workers are alive: one that is silent is killed, and Ray starts it again."""
 
 from __future__ import annotations
 
@@ -8,69 +8,75 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
-from search.planning.resources import Bounds
+from search.workers.heartbeat import last_beat
 
 LONGEST_TICK = 5.0  # s; a driver that was held up itself has heard nobody meanwhile
+SECONDS_BETWEEN_LOOKS = 1.0
 
 
 @dataclass
 class _Worker:
     pid: int
+    heartbeat: Path
     heard: float
-    slowest: float = 0.0
-    hung: str = ""
+    beat: int | None = None
+    killed: bool = False
 
 
 class Watch:
-    """Kept by trial number. Its clock runs only while the driver listens: neither a database that
-    was waited for nor a suspended machine nor a change of the time of day makes a worker late."""
+    """Kept by trial number; ``silence`` is how many seconds without a message or a heartbeat mean
+    that a worker hangs.
+
+    Its clock runs only while the driver listens: neither a database that was waited for nor a
+    suspended machine nor a change of the time of day makes a worker late.
+    """
 
     def __init__(
         self,
-        bounds: Bounds | None = None,
+        silence: float,
         clock: Callable[[], float] = time.monotonic,
         kill: Callable[[int, int], None] = os.kill,
     ):
-        self._bounds = bounds or Bounds()
+        self._silence = silence
         self._clock, self._kill = clock, kill
         self._last = clock()
-        self._now = self._slowest = 0.0
+        self._now = self._next_look = 0.0
         self._workers: dict[int, _Worker] = {}
 
-    def began(self, number: int, pid: int) -> None:
-        """A worker is at the trial."""
-        self._workers[number] = _Worker(pid, self._now)
+    def began(self, number: int, pid: int, heartbeat: Path) -> None:
+        """A worker is at the trial; ``heartbeat`` is the file that it touches."""
+        self._workers[number] = _Worker(pid, heartbeat, self._now, last_beat(heartbeat))
 
     def heard(self, number: int) -> None:
-        """An epoch has come."""
+        """A message has come."""
         worker = self._workers.get(number)
         if worker:
-            took = self._now - worker.heard
-            worker.heard, worker.slowest = self._now, max(worker.slowest, took)
-            self._slowest = max(self._slowest, took)
+            worker.heard = self._now
 
     def ended(self, number: int) -> str:
         """The trial is over; why its worker was killed, if it was."""
         worker = self._workers.pop(number, None)
-        return worker.hung if worker else ""
+        killed = worker is not None and worker.killed
+        return f"its worker was silent for {self._silence:.0f} s" if killed else ""
 
     def look(self) -> None:
-        """Kills workers that are late."""
+        """Kills workers that are silent for too long."""
         now = self._clock()
         self._now += min(now - self._last, LONGEST_TICK)
         self._last = now
+        if self._now < self._next_look:
+            return
+        self._next_look = self._now + SECONDS_BETWEEN_LOOKS
         for worker in self._workers.values():
-            bound = self._bound(worker)
-            if bound is None or worker.hung or self._now - worker.heard <= bound:
-                continue
-            worker.hung = f"no epoch within {bound:.0f} s"
+            self._look_at(worker)
+
+    def _look_at(self, worker: _Worker) -> None:
+        beat = last_beat(worker.heartbeat)
+        if beat != worker.beat:
+            worker.beat, worker.heard = beat, self._now
+        if not worker.killed and self._now - worker.heard > self._silence:
+            worker.killed = True
             with suppress(ProcessLookupError):
                 self._kill(worker.pid, signal.SIGKILL)
-
-    def _bound(self, worker: _Worker) -> float | None:
-        if worker.slowest:
-            return max(self._bounds.least, self._bounds.times * worker.slowest)
-        if self._slowest:
-            return max(self._bounds.least_first, self._bounds.times_first * self._slowest)
-        return None

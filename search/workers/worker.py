@@ -10,7 +10,7 @@ from typing import Any
 
 from ray import tune
 
-from search.ledger.messages import Message, Task
+from search.ledger.messages import DeviceLost, Message, Task
 from trainers.parallel.parent_process import die_with_parent
 
 TASK, MESSAGE = "task", "message"
@@ -48,4 +48,7 @@ def make_worker(work: Work) -> type[tune.Trainable]:
 
 def _announced(work: Work, task: Task) -> Iterator[Message | Began]:
     yield Began(os.getpid())
-    yield from work(task)
+    for message in work(task):
+        yield message
+        if isinstance(message, DeviceLost):
+            os._exit(1)  # asked for the next message, the driver has heard why

@@ -35,7 +35,6 @@ from search.ledger.retrying import RetryingLedger
 from search.planning.check_data import check_data
 from search.planning.job import Job, resolve
 from search.planning.open_study import make_plan, open_study
-from search.planning.resources import Bounds
 from search.run import make_parser
 from search.storage.lease import Lease
 from search.terminal.event_lines import line
@@ -122,7 +121,7 @@ def _drive(asked: Job, work: str, log: Path) -> None:
         ledger = RetryingLedger(study, plan, lease, lambda event: print(line(event), file=lines))
         if work.startswith("ray "):
             os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # workers import this file
-            quick = replace(asked.resources, bounds=Bounds(2, 10, 2, 10))
+            quick = replace(asked.resources, silence=5.0)
             run_search(ledger, quick, WORKS[work.removeprefix("ray ")])
             return
         while not ledger.is_met():

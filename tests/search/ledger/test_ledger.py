@@ -221,6 +221,60 @@ def test_out_of_memory_teaches_the_sampler_a_constraint(open_desk: Any) -> None:
     assert trial.user_attrs["reason"] == "out_of_memory: CUDA out of memory"
 
 
+def test_a_trial_that_may_be_a_neighbours_victim_is_tried_once_more_alone(open_desk: Any) -> None:
+    desk = open_desk(n_trials=4, pruner=optuna.pruners.NopPruner())
+    first, second = desk.next_task(), desk.next_task()
+    desk.report(second, 50.0)
+    desk.ledger.end(1, OutOfMemory("host memory"))
+    assert desk.ledger.next_task() is None  # the first is still at work
+    desk.report(first, 50.0)
+    desk.ledger.end(0, Completed({}))
+    again = desk.next_task()
+    assert (again.number, again.reported) == (1, 1)
+    assert desk.ledger.next_task() is None  # it stays alone
+    desk.report(again, 60.0, first=2)
+    desk.ledger.end(1, Completed({}))
+    assert desk.trial(1).state == TrialState.COMPLETE
+    assert [desk.next_task().number, desk.next_task().number] == [2, 3]
+
+
+def test_a_trial_out_of_memory_alone_too_is_told_so(open_desk: Any) -> None:
+    desk = open_desk(n_trials=4)
+    for _ in range(3):
+        desk.next_task()
+    desk.ledger.end(1, OutOfMemory("host memory"))
+    desk.ledger.end(2, OutOfMemory("host memory"))
+    assert desk.states[:3] == ["RUNNING"] * 3
+    desk.ledger.end(0, Failed("ValueError: no"))
+    for number in (1, 2):
+        assert desk.next_task().number == number
+        assert desk.ledger.next_task() is None
+        desk.ledger.end(number, OutOfMemory("host memory"))
+        assert desk.trial(number).constraints == {"memory": 1.0}
+    assert desk.next_task().number == 3
+
+
+def test_a_trial_with_a_gpu_of_its_own_is_nobodys_victim(open_desk: Any) -> None:
+    desk = open_desk()
+    desk.next_task(), desk.next_task()
+    desk.ledger.shares_gpus = False
+    desk.ledger.end(1, OutOfMemory("CUDA out of memory", device=True))
+    assert desk.trial(1).state == TrialState.PRUNED
+    desk.ledger.end(0, OutOfMemory("CUDA out of memory", device=True))
+    assert desk.trial(0).state == TrialState.PRUNED
+
+
+def test_a_worker_that_dies_while_its_trial_is_alone_leaves_it_alone(open_desk: Any) -> None:
+    desk = open_desk(n_trials=4)
+    desk.next_task(), desk.next_task()
+    desk.ledger.end(1, OutOfMemory("host memory"))
+    desk.ledger.end(0, Failed("ValueError: no"))
+    desk.next_task()
+    desk.ledger.release(1)
+    assert desk.next_task().number == 1
+    assert desk.ledger.next_task() is None
+
+
 def test_a_failures_traceback_is_kept_in_the_trials_folder(open_desk: Any) -> None:
     desk = open_desk()
     desk.next_task()

@@ -84,8 +84,11 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(driver=st.integers(0, 1))
     def ask(self, driver: int) -> None:
         live = {number for ledger in self.ledgers for number in ledger.live}
+        others = len(self.ledgers[driver].live)
         task = self.ledgers[driver].next_task()
         self._look_for_prunings()
+        if task is None and others:
+            return  # one of its trials may be alone, or another is to be
         if task is None:
             assert len(self.model) == TOTAL
             assert all(m.ended or n in live for n, m in self.model.items())
@@ -133,10 +136,13 @@ class LedgerMachine(RuleBasedStateMachine):
     )
     def end(self, driver: int, pick: int, ending: Ending) -> None:
         ledger, number = self._target(driver, pick)
-        live = number in ledger.live
+        live, others = number in ledger.live, len(ledger.live) > 1
         known = self.model.get(number)
         ledger.end(number, ending)
         if not live or known is None:
+            return
+        if isinstance(ending, OutOfMemory) and others:
+            assert number not in ledger.live  # to be tried again alone
             return
         if isinstance(ending, Diverged):
             known.curve[9] = math.nan

@@ -16,9 +16,10 @@ from typing import Any
 import optuna
 import pytest
 
-from search.ledger.events import FINISHED, TIMED_OUT, Ended, Epoch
+from search.ledger.events import FINISHED, TIMED_OUT, Ended, Epoch, Note
 from search.ledger.messages import (
     Completed,
+    DeviceLost,
     Diverged,
     EpochDone,
     Failed,
@@ -32,8 +33,8 @@ from search.workers.driver import run_search
 pytestmark = pytest.mark.slow
 
 EPOCHS = 4
-PRUNED, DIVERGED, RAISED, DIES, DIES_ONCE, MEMORY, BREAKS = range(1, 8)
-TOTAL = 11
+PRUNED, DIVERGED, RAISED, DIES, DIES_ONCE, MEMORY, BREAKS, LOSES_GPU, VICTIM = range(1, 10)
+TOTAL = 13
 
 
 class PruneBelowTen(optuna.pruners.BasePruner):
@@ -71,6 +72,11 @@ def _fate(number: int, folder: Path) -> Iterator[Message]:
         os._exit(1)
     elif number == DIES_ONCE and starts == 1:
         os.kill(os.getpid(), signal.SIGKILL)
+    elif number == VICTIM and starts == 1:
+        yield OutOfMemory("host memory: ")
+    elif number == LOSES_GPU and starts == 1:
+        yield DeviceLost("CUDA error: an illegal memory access was encountered")
+        (folder / "went on").touch()
     elif number == BREAKS:
         raise RuntimeError("not even a message")
 
@@ -103,7 +109,7 @@ def test_the_search_ends_with_one_terminal_state_for_each_trial(played: Any) -> 
 
 
 def test_ordinary_trials_complete_with_every_epoch(played: Any) -> None:
-    for number in (0, 8, 9, 10):
+    for number in (0, 10, 11, 12):
         trial = played.trial(number)
         assert trial.state.name == "COMPLETE"
         assert trial.intermediate_values == {
@@ -159,12 +165,26 @@ def test_a_worker_that_dies_once_goes_on_and_completes(played: Any) -> None:
     }
 
 
+def test_a_worker_whose_gpu_is_lost_ends_and_another_goes_on(played: Any) -> None:
+    assert len(set(started(played, LOSES_GPU))) == 2
+    assert not (played.folder.trial(LOSES_GPU) / "went on").exists()
+    assert played.trial(LOSES_GPU).state.name == "COMPLETE"
+    notes = [event.text for event in played.events if isinstance(event, Note)]
+    assert any("the GPU does not answer any more (CUDA error: an illegal" in note for note in notes)
+
+
+def test_a_neighbours_victim_completes_alone(played: Any) -> None:
+    """Its neighbour is at work when it runs out of memory, unless it ended just then."""
+    trial = played.trial(VICTIM)
+    assert (trial.state.name, len(started(played, VICTIM))) in (("COMPLETE", 2), ("PRUNED", 1))
+
+
 def test_workers_stay_warm(played: Any) -> None:
     """A trial that ends in good order leaves its process to the next one: only a death, of which
-    there are 5, makes a new one."""
+    there are 6, makes a new one."""
     pids = [pid for number in range(TOTAL) for pid in started(played, number)]
-    assert len(pids) == TOTAL + 3
-    assert len(set(pids)) <= 2 + 5
+    assert len(pids) == TOTAL - 1 + 4 + len(started(played, VICTIM))
+    assert len(set(pids)) <= 2 + 6
 
 
 def test_no_ray_is_left(played: Any) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
+from errno import ENOMEM, ENOSPC
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +13,9 @@ import pytest
 import torch
 
 from search.ledger.messages import (
+    Blocked,
     Completed,
+    DeviceLost,
     Diverged,
     EpochDone,
     Failed,
@@ -43,6 +47,7 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
     def run(error: BaseException | None = None, reported: int = 0) -> list[Message]:
         class Run:
             problems: tuple[str, ...] = ()
+            trainer = SimpleNamespace(batches=SimpleNamespace())
 
             def __init__(self, config: Any, data: Path, execution: Any, folder: Path):
                 self.folder = folder
@@ -87,8 +92,16 @@ def test_all_epochs_reported_leaves_the_completion(play: Play) -> None:
     [
         (DivergedError(2, "training loss is nan"), Diverged),
         (MemoryError(), OutOfMemory),
-        (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried\nto allocate"), OutOfMemory),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), OutOfMemory),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried\nto allocate"), OutOfMemory),
+        (torch.OutOfMemoryError(""), OutOfMemory),
+        (RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be"), OutOfMemory),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), OutOfMemory),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"), OutOfMemory),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), OutOfMemory),
+        (OSError(ENOMEM, "Cannot allocate memory"), OutOfMemory),
+        (OSError(ENOSPC, "No space left on device"), Blocked),
+        (RuntimeError(""), Failed),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), Failed),
         (RuntimeError("boom\nand more"), Failed),
         (ValueError(), Failed),
         (AssertionError("never"), Failed),
@@ -110,6 +123,75 @@ def test_a_failure_brings_its_traceback(play: Play) -> None:
     assert last.reason == "RuntimeError: boom"
     assert "Traceback" in last.traceback
     assert "in results" in last.traceback
+
+
+class Weights:
+    """Stands in for what a trial holds in memory."""
+
+
+def test_memory_is_given_back_before_the_ending_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Emptying the cache frees nothing while an exception's frames hold the tensors."""
+    held: list[weakref.ref[Weights]] = []
+    emptied: list[bool] = []
+
+    class Run:
+        problems: tuple[str, ...] = ()
+        trainer = SimpleNamespace(batches=SimpleNamespace())
+
+        def __init__(self, *arguments: Any):
+            pass
+
+        def results(self) -> Iterator[Result]:
+            weights = Weights()
+            held.append(weakref.ref(weights))
+            yield Result(1)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+        def usage(self) -> dict[str, float]:
+            return {}
+
+    monkeypatch.setattr("trainers.runs.training_run.TrainingRun", Run)
+    monkeypatch.setattr("torch.cuda.is_initialized", lambda: True)
+    monkeypatch.setattr("search.workers.failures.device_answers", lambda: True)
+    monkeypatch.setattr("search.workers.train_task.device_answers", lambda: True)
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: emptied.append(held[0]() is None))
+    config = TrainConfig(depth=10, width=1).to_dict()
+    messages = train_task(Task(3, config, {}, "data", str(tmp_path)))
+    assert isinstance(next(messages), EpochDone)
+    assert next(messages) == OutOfMemory("GPU memory: CUDA out of memory", device=True)
+    assert emptied == [True]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA error: an illegal memory access was encountered"),
+        torch.OutOfMemoryError("CUDA out of memory"),
+    ],
+)
+def test_a_process_whose_gpu_answers_no_more_says_so(
+    play: Play, monkeypatch: pytest.MonkeyPatch, error: RuntimeError
+) -> None:
+    def dead(*sizes: int, **options: Any) -> torch.Tensor:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr("torch.cuda.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.ones", dead)
+    last = play(error)[-1]
+    assert isinstance(last, DeviceLost)
+    assert str(error) in last.reason
+
+
+def test_a_full_gpu_answers(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*sizes: int, **options: Any) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("torch.cuda.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: None)
+    monkeypatch.setattr("torch.ones", full)
+    assert isinstance(play(RuntimeError("CUDA error: out of memory"))[-1], OutOfMemory)
 
 
 def test_an_interrupt_is_no_ending(play: Play) -> None:
