@@ -14,7 +14,7 @@ from trainers.data import ImageData
 from trainers.parallel.ranks import Ranks
 from trainers.seeds import derive_seed
 
-EVAL_BATCH = 256
+EVAL_BATCH, EVAL_PIXELS = 256, 256 * 64 * 64  # images at a time, and their pixels
 
 
 class Batches:
@@ -41,6 +41,7 @@ class Batches:
         self.test_images = data.test_images.to(device)
         self.test_labels = data.test_labels.to(device)
         self.on_batch: Callable[[], None] = _nothing
+        self.eval_batch = eval_batch(config.batch_size, data.image_size)
         self._bounds: list[tuple[int, int]] = []
         self._scale, self._shift = _affine(config, data, device)
 
@@ -74,7 +75,7 @@ class Batches:
 
     def validation(self, indices: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Training images kept for validation, as they are."""
-        for chosen in indices.to(self.device).split(EVAL_BATCH):
+        for chosen in indices.to(self.device).split(self.eval_batch):
             self.on_batch()
             yield (
                 self._normalised(self.train_images.index_select(0, chosen)),
@@ -83,7 +84,8 @@ class Batches:
 
     def test(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The test images, as they are."""
-        images, labels = self.test_images.split(EVAL_BATCH), self.test_labels.split(EVAL_BATCH)
+        at_once = self.eval_batch
+        images, labels = self.test_images.split(at_once), self.test_labels.split(at_once)
         for some, their_labels in zip(images, labels, strict=True):
             self.on_batch()
             yield self._normalised(some), their_labels
@@ -114,6 +116,12 @@ def batch_bounds(n: int, batch_size: int, smallest: int = 2) -> list[tuple[int, 
     if batch_size >= smallest and len(starts) > 1 and n - starts[-1] < smallest:
         starts.pop()
     return list(zip(starts, [*starts[1:], n], strict=True))
+
+
+def eval_batch(batch_size: int, side: int) -> int:
+    """Images at a time where nothing is learned: 256 of up to 64 x 64 pixels, of larger ones as
+    many pixels; never fewer than are trained at once, which takes more memory than to evaluate."""
+    return min(EVAL_BATCH, max(batch_size, EVAL_PIXELS // side**2))
 
 
 def pixel_statistics(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.common.layout import StudyFolder
+from trainers.evaluation.confusion import Confusion
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def read_evaluation(folder: StudyFolder, number: int) -> Evaluation | None:
     try:
         content = json.loads(folder.evaluation(number).read_text(encoding="utf-8"))
         classes = tuple(map(str, content["classes"]))
-        confusion = np.array(content["confusion"], dtype=np.int64)
+        confusion = Confusion.from_mapping(content).matrix()
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if confusion.shape != (len(classes), len(classes)) or not classes:

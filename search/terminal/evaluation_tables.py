@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 
 from search.terminal.plain_line import PlainTable, say
-from trainers.evaluation.class_scores import class_scores
 from trainers.evaluation.evaluation import Evaluation
 from trainers.models.summary import ModelSummary
 
@@ -34,7 +33,7 @@ def print_evaluation(
 def _figures(
     evaluation: Evaluation, summary: ModelSummary, published: Mapping[str, float]
 ) -> PlainTable:
-    precision, recall, f1 = class_scores(evaluation.confusion).means()
+    precision, recall, f1 = evaluation.confusion.scores().means()
     rows = (
         ("accuracy %", "test_top1", f"{evaluation.top1:.2f}"),
         ("top-5 accuracy %", "test_top5", f"{evaluation.top5:.2f}"),
@@ -71,9 +70,9 @@ def _classes(
     evaluation: Evaluation, classes: Sequence[str], published: Sequence[float]
 ) -> PlainTable:
     """Accuracy of a class is its recall."""
-    scores = class_scores(evaluation.confusion)
+    scores = evaluation.confusion.scores()
     columns = {
-        "accuracy": evaluation.per_class,
+        "accuracy": scores.recall,
         "precision": scores.precision,
         "recall": scores.recall,
         "F1": scores.f1,
@@ -89,7 +88,7 @@ def _classes(
 def _confusion(evaluation: Evaluation, classes: Sequence[str]) -> PlainTable:
     numbers = [str(number) for number in range(len(classes))]
     table = PlainTable("confusion matrix (rows: the truth)", ("", *numbers), no_wrap=True)
-    for number, name, row in zip(numbers, classes, evaluation.confusion, strict=True):
+    for number, name, row in zip(numbers, classes, evaluation.confusion.matrix(), strict=True):
         table.add_texts(f"{number} {name}", *map(str, row))
     return table
 

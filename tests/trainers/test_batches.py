@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainers.batches import Batches
+from trainers.batches import Batches, eval_batch
 from trainers.config import TrainConfig
 from trainers.data import ImageData
 
@@ -172,3 +172,12 @@ def test_zeros_of_the_cutout_come_after_normalisation() -> None:
         black = torch.tensor([-m / s for m, s in zip(data.mean, data.std, strict=True)])
         assert (images == 0).any(dim=(1, 2, 3)).all()
         assert (images >= black[:, None, None] - 1e-5).all()
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "side", "expected"),
+    [(8, 8, 256), (8, 64, 256), (8, 128, 64), (8, 224, 20), (100, 224, 100), (2, 2000, 2)],
+)
+def test_large_images_are_evaluated_few_at_a_time(batch_size, side: int, expected: int) -> None:
+    """Never fewer than are trained at once: that takes more memory than to evaluate them."""
+    assert eval_batch(batch_size, side) == expected

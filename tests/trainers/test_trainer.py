@@ -15,6 +15,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from tests.trainers.curves import same_curve
 from trainers.batches import Batches
+from trainers.compatibility import check_fits
 from trainers.config import OPTIMIZERS
 from trainers.data import ImageData, stratified_split
 from trainers.epoch_result import DivergedError, EpochResult, best_epoch
@@ -139,6 +140,31 @@ def test_a_setting_that_does_not_fit_the_data_is_refused(
     with pytest.raises(ConfigError) as caught:
         tiny_trainer(**options)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "fits"),
+    [
+        ("resnet9", {}, False),
+        ("resnet200", {"depth": 10}, False),
+        ("resnet200", {"depth": 10, "batch_norm": False}, True),
+        ("cnn200", {"depth": 3}, True),
+    ],
+)
+def test_batches_of_one_image_are_refused_where_batch_norm_sees_one_pixel(
+    tiny_config, model: str, options, fits: bool
+) -> None:
+    """Before any training: the check needs no network."""
+    config = tiny_config(model=model, batch_size=1, **options)
+    if fits:
+        return check_fits(config, 240, 8, 1, 10)
+    with pytest.raises(ConfigError) as caught:
+        check_fits(config, 240, 8, 1, 10)
+    assert str(caught.value) == (
+        f"batch_size must be at least 2 for model={model} on images of 8 pixels, got 1: "
+        "BatchNorm cannot normalise a single value"
+    )
+    check_fits(dataclasses.replace(config, batch_size=2), 240, 8, 1, 10)
 
 
 def test_one_class_is_not_a_classification(tiny_trainer: Make, digits: ImageData) -> None:

@@ -8,16 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainers.batches import EVAL_BATCH
+from trainers.evaluation.confusion import Confusion
 from trainers.evaluation.running_metrics import label_ranks
 from trainers.losses import Loss
+
+ROWS = 1024  # of logits at a time: with many classes, temporary ones would fill the memory
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """Accuracies in %; ``loss`` is the mean over images, ``loss_batch_sum`` report D's way: the
     sum of batch means, of batches as in training, divided by the number of images.
-    ``confusion[i][j]`` counts images of class i that were called j.
     """
 
     top1: float
@@ -26,13 +27,12 @@ class Evaluation:
     loss_batch_sum: float
     images: int
     seconds: float
-    confusion: tuple[tuple[int, ...], ...]
+    confusion: Confusion
 
-    @property
-    def per_class(self) -> tuple[float, ...]:
-        """Accuracy of each class in %; a class without images has NaN."""
-        rows = [(row[i], sum(row)) for i, row in enumerate(self.confusion)]
-        return tuple(100 * right / n if n else float("nan") for right, n in rows)
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as test.json has them."""
+        values = {name: value for name, value in vars(self).items() if name != "confusion"}
+        return {**values, "cells": self.confusion.cells}
 
     def figures(self) -> dict[str, Any]:
         """The single numbers, by the names that a study records."""
@@ -46,17 +46,18 @@ class Evaluation:
 
 
 def evaluate(
-    logits: Tensor, labels: Tensor, loss: Loss, seconds: float, batch_size: int = EVAL_BATCH
+    logits: Tensor, labels: Tensor, loss: Loss, seconds: float, batch_size: int
 ) -> Evaluation:
     """All figures from ``logits`` (N, K) and ``labels`` (N,).
 
     ``batch_size`` decides ``loss_batch_sum`` alone.
     """
     n, classes = logits.shape
-    ranks = label_ranks(logits, labels)
-    losses = loss(logits, labels)
-    cells = labels * classes + logits.argmax(dim=1)
-    confusion = torch.bincount(cells, minlength=classes * classes).view(classes, classes)
+    parts = list(zip(logits.split(ROWS), labels.split(ROWS), strict=True))
+    ranks = torch.cat([label_ranks(*part) for part in parts])
+    losses = torch.cat([loss(*part) for part in parts])
+    pairs, counts = (labels * classes + logits.argmax(dim=1)).unique(return_counts=True)
+    cells = torch.stack([pairs // classes, pairs % classes, counts], dim=1)
     batch_means = torch.stack([part.mean() for part in losses.split(batch_size)])
     return Evaluation(
         top1=100 * float((ranks < 1).sum()) / n,
@@ -65,5 +66,5 @@ def evaluate(
         loss_batch_sum=float(batch_means.double().sum()) / n,
         images=n,
         seconds=seconds,
-        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        confusion=Confusion(classes, tuple(map(tuple, cells.tolist()))),
     )

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from trainers.losses import Loss
 
-BATCHES_A_FLUSH = 64
+BATCHES_A_FLUSH, SCORES_A_FLUSH = 64, 2**24
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,20 @@ class Summary:
 def label_ranks(logits: Tensor, labels: Tensor) -> Tensor:
     """How many classes stand before the label: (N, K), (N,) → (N,) int64; 0 is top-1.
 
-    An equal score of an earlier class stands before, as it does for argmax; a label whose score
-    is not a number stands last.
+    As with argmax, an equal score of an earlier class stands before, and so does one that is not
+    a number. A label whose own score is none is not even among the first five.
     """
     score = logits.gather(1, labels[:, None])
     classes = torch.arange(logits.shape[1], device=logits.device)
     before = (logits > score) | ((logits == score) & (classes < labels[:, None]))
-    return before.sum(dim=1) + torch.isnan(score[:, 0]) * logits.shape[1]
+    before |= torch.isnan(logits)
+    return before.sum(dim=1) + torch.isnan(score[:, 0]) * max(5, logits.shape[1])
 
 
 class RunningMetrics:
     """Collects logits batch by batch; the host waits only in ``summary``.
 
-    With fewer than five classes top-5 counts every image.
+    With up to five classes top-5 counts every image whose label has a score.
     """
 
     def __init__(self, loss: Loss):
@@ -46,12 +47,14 @@ class RunningMetrics:
         self._logits: list[Tensor] = []
         self._labels: list[Tensor] = []
         self._rows: list[Tensor] = []
+        self._scores = 0
 
     def add(self, logits: Tensor, labels: Tensor) -> None:
         """One batch: ``logits`` (N, K), ``labels`` (N,). Keeps a reference, copies nothing."""
         self._logits.append(logits.detach())
         self._labels.append(labels)
-        if len(self._logits) == BATCHES_A_FLUSH:
+        self._scores += logits.numel()
+        if len(self._logits) == BATCHES_A_FLUSH or self._scores >= SCORES_A_FLUSH:
             self._flush()
 
     @torch.no_grad()
@@ -63,7 +66,7 @@ class RunningMetrics:
         values = torch.stack([column.double() for column in columns], dim=1)
         batch = torch.repeat_interleave(torch.arange(len(sizes)), sizes).to(values.device)
         self._rows.append(values.new_zeros(len(sizes), 4).index_add_(0, batch, values))
-        self._logits, self._labels = [], []
+        self._logits, self._labels, self._scores = [], [], 0
 
     def rows(self) -> Tensor:
         """(batches, 4) float64: images, sum of losses, right at 1, right at 5."""

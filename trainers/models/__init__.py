@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class ModelEntry(Entry):
     """A network; ``smallest_image`` is the side in pixels below which no feature map is left, for
-    all depths or for each."""
+    all depths or for each. Below ``smallest_alone`` BatchNorm sees one pixel of an image, so that
+    it cannot train on a single one."""
 
     smallest_image: int | Mapping[int, int] = 1
+    smallest_alone: int = 1
 
     def check_image_size(self, config: Mapping[str, Any], image_size: int) -> None:
         """Raises ``ConfigError`` where the images are too small for the model."""
@@ -31,6 +33,15 @@ class ModelEntry(Entry):
                 f"{depth}, got {image_size}; choose another data set or model"
             )
 
+    def check_batch(self, config: Mapping[str, Any], image_size: int) -> None:
+        """Raises ``ConfigError`` where BatchNorm would have a single value to normalise."""
+        normalises = "batch_norm" not in self.options or config["batch_norm"]
+        if config["batch_size"] == 1 and normalises and image_size < self.smallest_alone:
+            raise ConfigError(
+                f"batch_size must be at least 2 for model={config['model']} on images of "
+                f"{image_size} pixels, got 1: BatchNorm cannot normalise a single value"
+            )
+
 
 MODELS: Mapping[str, ModelEntry] = {
     "wide_resnet": ModelEntry(
@@ -38,15 +49,21 @@ MODELS: Mapping[str, ModelEntry] = {
         "WideResNet, report E; Zagoruyko and Komodakis 2016",
         ("depth", "width", "dropout"),
         {"depth": Multiple(6, 4)},
+        smallest_alone=5,
     ),
     "resnet": ModelEntry(
         "trainers.models.resnet:ResNet",
         "ResNet, report A; He et al. 2015",
         ("depth",),
         {"depth": Choice((18, 34, 50, 101, 152))},
+        smallest_alone=9,
     ),
-    "resnet9": ModelEntry("trainers.models.resnet9:ResNet9", "ResNet-9 of report B"),
-    "resnet9_pool": ModelEntry("trainers.models.resnet9:ResNet9Pool", "ResNet-9 of report C"),
+    "resnet9": ModelEntry(
+        "trainers.models.resnet9:ResNet9", "ResNet-9 of report B", smallest_alone=9
+    ),
+    "resnet9_pool": ModelEntry(
+        "trainers.models.resnet9:ResNet9Pool", "ResNet-9 of report C", smallest_alone=17
+    ),
     "lenet": ModelEntry(
         "trainers.models.lenet:LeNet", "the small CNN of reports B and C", smallest_image=16
     ),
@@ -62,6 +79,7 @@ MODELS: Mapping[str, ModelEntry] = {
         "the residual net of report D",
         ("depth", "dropout", "batch_norm", "residual"),
         {"depth": Choice((10, 18, 26, 30, 34))},
+        smallest_alone=17,
     ),
 }
 

@@ -10,7 +10,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, fields
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -158,7 +158,7 @@ class TrainingRun:
     def test(self) -> Evaluation:
         """The test set at the best epoch, also written to ``test.json`` with class names."""
         evaluation = self.trainer.test()
-        content = {"classes": list(self.data.classes), **asdict(evaluation)}
+        content = {"classes": list(self.data.classes), **evaluation.to_dict()}
         write_atomically(self.folder / TEST, json.dumps(content).encode())
         return evaluation
 

@@ -17,6 +17,7 @@ from search.terminal.plain_line import PlainTable, say
 from search.terminal.search_summary import print_result
 from spaces import named_space
 from trainers.config import TrainConfig
+from trainers.evaluation.confusion import Confusion
 
 NAMES = ("exp [/b]", "exp [v2]", "[cat]", ":cat:", "[link=x]", "a\\[b]")
 
@@ -62,7 +63,7 @@ def test_a_study_with_brackets_in_its_name_has_a_conclusion(name: str) -> None:
 def test_classes_with_brackets_are_named(name: str) -> None:
     evaluation: Any = SimpleNamespace(
         top1=50.0, top5=100.0, loss=1.0, loss_batch_sum=0.1, images=2, seconds=0.1,
-        confusion=((1, 0), (1, 0)), per_class=(100.0, 0.0),
+        confusion=Confusion(2, ((0, 0, 1), (1, 0, 1))),
     )  # fmt: skip
     summary: Any = SimpleNamespace(parameters=1, macs=1, macs_with_norm_and_pool=1)
     console = Console(file=io.StringIO(), width=200)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import json
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ CLASSES = 7
 
 @pytest.fixture
 def outputs() -> tuple[Tensor, Tensor]:
-    """600 images: evaluation counts them in batches of 256, 256 and 88."""
+    """600 images: batches of 256, 256 and 88."""
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(600, CLASSES, generator=generator)
     labels = torch.randint(CLASSES, (600,), generator=generator)
@@ -29,7 +29,7 @@ def outputs() -> tuple[Tensor, Tensor]:
 
 
 def evaluated(logits: Tensor, labels: Tensor) -> Evaluation:
-    return evaluate(logits, labels, make_loss(TrainConfig(loss="cross_entropy")), seconds=1.5)
+    return evaluate(logits, labels, make_loss(TrainConfig(loss="cross_entropy")), 1.5, 256)
 
 
 def test_accuracies_confusion_and_classes_are_scikit_learns(outputs) -> None:
@@ -38,8 +38,9 @@ def test_accuracies_confusion_and_classes_are_scikit_learns(outputs) -> None:
     called, right, scores = logits.argmax(dim=1).numpy(), labels.numpy(), logits.numpy()
     assert found.top1 == pytest.approx(100 * accuracy_score(right, called))
     assert found.top5 == pytest.approx(100 * top_k_accuracy_score(right, scores, k=5))
-    np.testing.assert_array_equal(found.confusion, confusion_matrix(right, called))
-    assert found.per_class == pytest.approx(100 * recall_score(right, called, average=None))
+    np.testing.assert_array_equal(found.confusion.matrix(), confusion_matrix(right, called))
+    recall = 100 * recall_score(right, called, average=None)
+    assert found.confusion.scores().recall == pytest.approx(recall)
     assert (found.images, found.seconds) == (600, 1.5)
 
 
@@ -55,21 +56,33 @@ def test_both_conventions_of_the_loss(outputs) -> None:
 def test_the_loss_is_in_the_unit_of_training(outputs) -> None:
     logits, labels = outputs
     loss = make_loss(TrainConfig(loss="smoothed_kl", label_smoothing=0.1))
-    found = evaluate(logits, labels, loss, seconds=0.0)
+    found = evaluate(logits, labels, loss, seconds=0.0, batch_size=256)
     assert found.loss == pytest.approx(float(loss(logits, labels).mean()), rel=1e-6)
 
 
-def test_a_class_without_images_has_no_accuracy(outputs) -> None:
-    logits, labels = outputs
-    found = evaluated(logits, labels.masked_fill(labels == 3, 2))
-    assert math.isnan(found.per_class[3])
-    assert not any(math.isnan(value) for i, value in enumerate(found.per_class) if i != 3)
-    assert np.shape(found.confusion) == (CLASSES, CLASSES)
+def test_ten_thousand_classes_cost_no_more_than_their_images() -> None:
+    """A matrix would have 10⁸ cells, some 200 MB of text."""
+    n, classes = 2000, 10_000
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(n, classes, generator=generator)
+    labels = torch.randint(classes, (n,), generator=generator)
+    found = evaluated(logits, labels)
+    assert len(json.dumps(found.to_dict())) < 100_000
+    assert sum(count for _, _, count in found.confusion.cells) == n
+    scores = found.confusion.scores()
+    right = (logits.argmax(dim=1) == labels).sum()
+    assert sum(np.multiply(scores.recall, scores.images)) == pytest.approx(100 * float(right))
+    assert found.top5 == pytest.approx(
+        100 * top_k_accuracy_score(labels.numpy(), logits.numpy(), k=5, labels=range(classes))
+    )
 
 
 def test_rows_of_the_confusion_are_the_right_classes() -> None:
     logits = F.one_hot(torch.tensor([0, 1, 1]), 2).float()
-    assert evaluated(logits, torch.tensor([0, 0, 1])).confusion == ((1, 1), (0, 1))
+    assert evaluated(logits, torch.tensor([0, 0, 1])).confusion.matrix().tolist() == [
+        [1, 1],
+        [0, 1],
+    ]
 
 
 def test_figures_are_named_as_a_study_records_them(outputs) -> None:

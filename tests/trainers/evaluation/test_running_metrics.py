@@ -98,6 +98,28 @@ def test_a_label_whose_score_is_not_a_number_is_wrong() -> None:
     assert math.isnan(found.loss)
 
 
+@pytest.mark.parametrize("classes", [2, 3, 4, 12])
+def test_a_score_that_is_not_a_number_is_what_argmax_picks(classes: int) -> None:
+    """With fewer than five classes too, and also where it is another class's."""
+    logits = torch.zeros(2, classes)
+    logits[:, 1] = math.nan
+    logits[0, 0] = 1
+    labels = torch.tensor([0, 1])
+    assert logits.argmax(dim=1).tolist() == [1, 1]
+    ranks = label_ranks(logits, labels).tolist()
+    assert ranks[0] == 1  # behind the NaN
+    assert ranks[1] >= 5  # no score, no place
+    assert collect(logits, labels, 2).top1 == 0
+
+
+def test_many_classes_are_worked_out_before_they_fill_the_memory() -> None:
+    logits, labels = random_batch(40, 2**20)
+    metrics = RunningMetrics(CROSS_ENTROPY)
+    for some, their_labels in zip(logits.split(10), labels.split(10), strict=True):
+        metrics.add(some, their_labels)
+    assert metrics.rows()[:, 0].tolist() == [10] * 4
+
+
 def test_infinite_scores_rank_as_numbers_do() -> None:
     logits = torch.tensor([[math.inf, 0.0, -math.inf]]).repeat(3, 1)
     assert label_ranks(logits, torch.arange(3)).tolist() == [0, 1, 2]

@@ -96,6 +96,31 @@ def test_every_weight_gets_a_gradient(name: str) -> None:
     assert all(parameter.grad.any() for parameter in model.parameters())
 
 
+ONE_PIXEL = [
+    *((name, {}) for name in ("resnet9", "resnet9_pool", "wide_resnet")),
+    *(("resnet", {"depth": depth}) for depth in (18, 50)),
+    *(("resnet200", {"depth": depth}) for depth in (10, 34)),
+    *(("cnn200", {"depth": depth, "batch_norm": True}) for depth in (3, 4, 5, 6)),
+    ("lenet", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), ONE_PIXEL)
+def test_a_single_image_trains_from_the_tables_size_on(name: str, options: dict[str, Any]) -> None:
+    """Torch's own BatchNorm says where it cannot."""
+    entry, options = MODELS[name], {"width": 1, "residual": True, **options}
+    smallest = entry.smallest_image
+    side = smallest if isinstance(smallest, int) else smallest[options["depth"]]
+    for size in (max(side, entry.smallest_alone), max(side, entry.smallest_alone - 1)):
+        model = on_meta(name, size=size, **options).train()
+        image = torch.zeros(1, 3, size, size, device="meta")
+        if size >= entry.smallest_alone:
+            assert model(image).shape == (1, 10)
+        else:
+            with pytest.raises(ValueError, match="more than 1 value per channel"):
+                model(image)
+
+
 @pytest.mark.parametrize(
     ("name", "size", "options", "smallest"),
     [("lenet", 15, {}, 16), ("cnn200", 19, {"depth": 6}, 20), ("cnn200", 3, {"depth": 3}, 4)],

@@ -16,6 +16,7 @@ from tests.trainers.curves import same_curve
 from trainers.config import TrainConfig
 from trainers.data import prepare
 from trainers.epoch_result import DivergedError, EpochResult
+from trainers.evaluation.confusion import Confusion
 from trainers.execution import Execution
 from trainers.runs.checkpoint import LATEST, PREVIOUS, read_checkpoint, write_checkpoint
 from trainers.runs.saved_model import read_saved
@@ -129,7 +130,8 @@ def test_test_file_holds_the_evaluation_of_the_best_epoch(open_run: Open) -> Non
     content = json.loads((run.folder / TEST).read_text())
     assert content["classes"] == [str(digit) for digit in range(10)]
     assert content["top1"] == evaluation.top1
-    assert content["confusion"] == [list(row) for row in evaluation.confusion]
+    assert Confusion.from_mapping(content) == evaluation.confusion
+    assert evaluation.confusion.matrix().sum() == 100
     assert content["images"] == 100
     best = read_checkpoint(run.folder / BEST)["model"]
     for name, value in run.trainer.model.state_dict().items():
