@@ -12,7 +12,7 @@ from trainers.evaluation.confusion import Confusion
 from trainers.evaluation.running_metrics import label_ranks
 from trainers.losses import Loss
 
-ROWS = 1024  # of logits at a time: with many classes, temporary ones would fill the memory
+AT_ONCE = 2**19  # logits: what is made of more would leave the processor's cache
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ def evaluate(
     ``batch_size`` decides ``loss_batch_sum`` alone.
     """
     n, classes = logits.shape
-    parts = list(zip(logits.split(ROWS), labels.split(ROWS), strict=True))
+    rows = max(1, AT_ONCE // classes)
+    parts = list(zip(logits.split(rows), labels.split(rows), strict=True))
     ranks = torch.cat([label_ranks(*part) for part in parts])
     losses = torch.cat([loss(*part) for part in parts])
     pairs, counts = (labels * classes + logits.argmax(dim=1)).unique(return_counts=True)

@@ -30,9 +30,9 @@ def label_ranks(logits: Tensor, labels: Tensor) -> Tensor:
     a number. A label whose own score is none is not even among the first five.
     """
     score = logits.gather(1, labels[:, None])
-    classes = torch.arange(logits.shape[1], device=logits.device)
-    before = (logits > score) | ((logits == score) & (classes < labels[:, None]))
-    before |= torch.isnan(logits)
+    classes = torch.arange(logits.shape[1], dtype=torch.int32, device=logits.device)
+    before = (logits <= score).logical_not_()  # greater, or not a number
+    before |= (logits == score).logical_and_(classes < labels[:, None].int())
     return before.sum(dim=1) + torch.isnan(score[:, 0]) * max(5, logits.shape[1])
 
 
