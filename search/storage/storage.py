@@ -25,7 +25,7 @@ from sqlalchemy.exc import (
 from search.common.errors import StorageError, UserError, one_line
 from search.common.secrets import without_secrets
 from search.storage.database import StudyDatabase, database_of
-from search.storage.sqlite import fold_log, log_ahead
+from search.storage.sqlite import fold_log, is_local, log_ahead
 
 NOT_A_URL = (ArgumentError, NoSuchModuleError, ValueError)
 Errors = tuple[type[Exception], ...]
@@ -122,6 +122,15 @@ def leave(storage: BaseStorage) -> None:
 def is_journal(url: str) -> bool:
     """Whether ``url`` is the path of an Optuna journal file."""
     return url.endswith((".log", ".journal")) and "://" not in url
+
+
+def is_local_file(url: str) -> bool:
+    """Whether the storage at ``url``, which can be opened, is a file that only this machine has."""
+    if is_journal(url):
+        return is_local(Path(url))
+    if not url.startswith("sqlite"):
+        return False
+    return is_local(Path(str(make_url(url).database)))
 
 
 def _redis_errors() -> Errors:

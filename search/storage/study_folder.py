@@ -12,21 +12,23 @@ from pathlib import Path
 
 from search.common.errors import UserError
 from search.common.layout import TOKEN, StudyFolder
+from search.storage.storage import is_local_file
 from trainers.atomic_files import write_atomically
 
 
-def check_folder(folder: StudyFolder, recorded: str, token: str) -> None:
-    """Raises ``UserError`` unless ``folder`` is the one that the study's record names: by
-    ``token``, in studies of the first release, which had none, by the path ``recorded`` (a folder
-    that is gone was moved). Both are empty while the study has no record. Writes nothing."""
-    ours = folder.path.resolve()
-    if token:
-        same = _token_in(folder.token) == token
-    else:
-        same = not recorded or Path(recorded) == ours or not Path(recorded).is_dir()
-    if same:
+def check_folder(folder: StudyFolder, url: str, recorded: str, token: str) -> None:
+    """Raises ``UserError`` unless ``folder`` is the one that the study's record names, by its path
+    ``recorded`` and its ``token``, both empty while there is no record. Writes nothing.
+
+    A folder that is gone was moved or deleted, if nobody can work on the study elsewhere: the
+    storage at ``url`` is a file of this machine. So it was in the first release, without tokens.
+    """
+    ours, found = folder.path.resolve(), _token_in(folder.token)
+    gone = Path(recorded) == ours or not Path(recorded).is_dir()
+    alone = not token or (not found and is_local_file(url))
+    if not recorded or (token and found == token) or (gone and alone):
         return
-    here = Path(recorded).is_dir() and (not token or _token_in(Path(recorded) / TOKEN) == token)
+    here = not token or _token_in(Path(recorded) / TOKEN) == token
     place, remedy = "", f"give --results-dir {str(Path(recorded).parent)!r}"
     if not here:
         place, remedy = " on another machine or disk", f"share that folder, then {remedy}"
@@ -36,19 +38,19 @@ def check_folder(folder: StudyFolder, recorded: str, token: str) -> None:
     )
 
 
-def claim_folder(folder: StudyFolder, recorded: str, token: str) -> str:
+def claim_folder(folder: StudyFolder, url: str, recorded: str, token: str) -> str:
     """Checks ``folder`` as ``check_folder`` does, and returns the token for the study's record.
 
     To be called while the study's drivers are kept from claiming. The folder has the token before
     the record: a crash in between leaves it to be found.
     """
-    check_folder(folder, recorded, token)
-    found = token or _token_in(folder.token)
-    if not found:
-        found = uuid.uuid4().hex
+    check_folder(folder, url, recorded, token)
+    found = _token_in(folder.token)
+    token = token or found or uuid.uuid4().hex
+    if found != token:
         folder.path.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder.token, found.encode())
-    return found
+        write_atomically(folder.token, token.encode())
+    return token
 
 
 def _token_in(file: Path) -> str:
