@@ -38,10 +38,12 @@ SPACE = Space(
 
 @dataclass
 class Model:
-    """What is known of a trial: its epochs, and its state once it has ended."""
+    """What is known of a trial: its epochs, its state once it has ended, and the driver that
+    keeps it back, to run it alone."""
 
     curve: dict[int, float] = field(default_factory=dict)
     ended: str | None = None
+    kept_by: int | None = None
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -91,11 +93,13 @@ class LedgerMachine(RuleBasedStateMachine):
             return  # one of its trials may be alone, or another is to be
         if task is None:
             assert len(self.model) == TOTAL
-            assert all(m.ended or n in live for n, m in self.model.items())
+            assert all(m.ended or n in live or m.kept_by is not None for n, m in self.model.items())
             return
         assert task.number not in live, "a live trial was handed out twice"
         known = self.model.setdefault(task.number, Model())
         assert known.ended is None
+        assert known.kept_by in (None, driver)
+        known.kept_by = None
         assert task.reported == max(known.curve, default=0)
         assert len(self.model) <= TOTAL
 
@@ -143,6 +147,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         if isinstance(ending, OutOfMemory) and others:
             assert number not in ledger.live  # to be tried again alone
+            known.kept_by = self.ledgers.index(ledger)
             return
         if isinstance(ending, Diverged):
             known.curve[9] = math.nan
@@ -153,6 +158,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(driver=st.integers(0, 1))
     def crash(self, driver: int) -> None:
         """Gone with all it knew; the lock goes with its process."""
+        for known in self.model.values():
+            known.kept_by = None if known.kept_by == driver else known.kept_by
         self.leases[driver].__exit__()
         self.leases[driver] = Lease(self.folder)
         self.ledgers[driver] = self._open(self.leases[driver])
