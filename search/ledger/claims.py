@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from search.storage.database import one_commit
 from search.storage.lease import Lease
 from search.storage.optuna_internals import enqueued_params, storage_of, suggest, trial_id
+from search.strategy.grid import towards_total
 from spaces.params import SpaceError
 from spaces.space import ScaledSpace
 from trainers.failpoints import failpoint
@@ -45,7 +46,8 @@ class Claims:
             for frozen in trials:
                 if frozen.number not in busy and self._is_orphan(frozen):
                     return self._own(Trial(self._study, trial_id(frozen))), True
-            if sum(trial.state != TrialState.WAITING for trial in trials) >= total:
+            counted = towards_total(self._study.sampler, trials)
+            if sum(trial.state != TrialState.WAITING for trial in counted) >= total:
                 return None, False
             trial = self._study.ask()
             failpoint("trial created")

@@ -37,6 +37,7 @@ from search.record.trials import common_failure
 from search.storage.database import database_of, one_commit
 from search.storage.lease import Lease
 from search.storage.optuna_internals import forget_report, reported_values, storage_of
+from search.strategy.grid import towards_total
 from spaces.space import ScaledSpace
 from trainers.config import TrainConfig
 from trainers.failpoints import failpoint
@@ -252,7 +253,8 @@ class Ledger:
     def is_met(self) -> bool:
         """Whether the study has its total and nothing of it is running anywhere."""
         trials = self.study.get_trials(deepcopy=False)
-        ended = sum(trial.state.is_finished() for trial in trials)
+        counted = towards_total(self.study.sampler, trials)
+        ended = sum(trial.state.is_finished() for trial in counted)
         return ended >= self.plan.n_trials and not any(
             trial.state == TrialState.RUNNING for trial in trials
         )

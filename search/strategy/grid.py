@@ -31,7 +31,7 @@ class GridSampler(BaseSampler):
     """
 
     def __init__(self, space: ScaledSpace):
-        self.rows = grid_rows(space)
+        self._rows = {_key(row): row for row in grid_rows(space)}
         self._distributions = distributions(space.parameters)
 
     def infer_relative_search_space(
@@ -42,13 +42,18 @@ class GridSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> Row:
-        given = values_of(trial)
+        given = _values(trial)  # enqueued, or drawn before a crash
         others = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
-        tried = Counter(_key(values_of(other)) for other in others)
-        taken = {_key(values_of(t)) for t in others if t.state != TrialState.FAIL}
-        fitting = [row for row in self.rows if _key(row | given) == _key(row)]
-        row = min(fitting or self.rows, key=lambda row: (_key(row) in taken, tried[_key(row)]))
-        return row | given  # a user may have enqueued what is in no row
+        tried = Counter(_key(_values(other)) for other in others)
+        taken = {_key(_values(other)) for other in others if other.state != TrialState.FAIL}
+        fitting = [key for key, row in self._rows.items() if _key(row | given) == key]
+        first = min(fitting or self._rows, key=lambda key: (key in taken, tried[key]))
+        return self._rows[first] | given  # which need not lie on the grid
+
+    def latest_of_rows(self, trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+        """For each row that was asked for, the latest trial of it."""
+        latest = {_key(_values(trial)): trial for trial in trials}
+        return [latest[key] for key in self._rows if key in latest]
 
     def sample_independent(
         self,
@@ -60,15 +65,14 @@ class GridSampler(BaseSampler):
         raise AssertionError(f"{param_name} is not part of the space")
 
 
-def values_of(trial: FrozenTrial) -> Row:
+def towards_total(sampler: BaseSampler, trials: Sequence[FrozenTrial]) -> Sequence[FrozenTrial]:
+    """Those of a study's ``trials`` that count towards its total. A grid counts its rows."""
+    return sampler.latest_of_rows(trials) if isinstance(sampler, GridSampler) else trials
+
+
+def _values(trial: FrozenTrial) -> Row:
     """What ``trial`` was given beforehand or drew."""
     return {**enqueued_params(trial), **trial.params}
-
-
-def rows_tried(rows: Iterable[Row], trials: Iterable[FrozenTrial]) -> int:
-    """How many of ``rows`` a trial ended with or trains now."""
-    begun = {_key(values_of(t)) for t in trials if t.state != TrialState.WAITING}
-    return sum(_key(row) in begun for row in rows)
 
 
 def _key(values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:

@@ -16,23 +16,35 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from search.storage.optuna_internals import enqueued_params
+from search.storage.optuna_internals import enqueued_params, with_trials
 from search.strategy.distributions import distributions, value_at
-from search.strategy.study_view import with_recent_trials
+from search.strategy.recent_trials import recent_trials
 from spaces.space import ScaledSpace
 from trainers.seeds import derive_seed
 
-PROPOSALS = 3  # of the sampler; a Gaussian process takes some tenths of a second for each
-MOST_DRAWS, DRAWS_ALIKE = 10_000, 100  # after them: a quarter of a second in all
+MOST_DRAWS, DRAWS_ALIKE = 10_000, 100  # a quarter of a second in all
 
 
 class PerTrialSampler(BaseSampler):
-    """All parameters of trial ``n`` from the sampler that ``make`` makes of (seed, n)."""
+    """All parameters of trial ``n`` from the sampler that ``make`` makes of (seed, n).
 
-    def __init__(self, space: ScaledSpace, seed: int, make: Callable[[int], BaseSampler]):
+    It sees the study's trials as ``see`` has them, and may propose ``proposals`` points until one
+    keeps the constraints of the space.
+    """
+
+    def __init__(
+        self,
+        space: ScaledSpace,
+        seed: int,
+        make: Callable[[int], BaseSampler],
+        see: Callable[[Study], list[FrozenTrial]] = recent_trials,
+        proposals: int = 10,
+    ):
         self._space = space
         self._seed = seed
         self._make = make
+        self._see = see
+        self._proposals = proposals
         self._distributions = distributions(space.parameters)
         # What Optuna would find out from all trials; sorted by name, as it does.
         self._varying = {
@@ -52,20 +64,20 @@ class PerTrialSampler(BaseSampler):
         given = {**enqueued_params(trial), **trial.params}
         if set(search_space) <= set(given):
             return given  # enqueued, or taken up again: it has what it needs
-        for attempt in range(PROPOSALS):
+        seen = with_trials(study, self._see(study))
+        for attempt in range(self._proposals):
             seed = derive_seed(self._seed, "trial", trial.number, attempt)
-            point = {**self._propose(study, trial, seed), **given}
+            point = {**self._propose(seen, trial, seed), **given}
             if self._space.broken_constraint(point) is None:
                 return point
         return nearest_feasible(self._space, point, given, seed)
 
     def _propose(self, study: Study, trial: FrozenTrial, seed: int) -> dict[str, Any]:
         sampler = self._make(seed % 2**32)
-        recent = with_recent_trials(study)
-        point = sampler.sample_relative(recent, trial, self._varying)
+        point = sampler.sample_relative(study, trial, self._varying)
         for name, distribution in self._distributions.items():
             if name not in point:
-                point[name] = sampler.sample_independent(recent, trial, name, distribution)
+                point[name] = sampler.sample_independent(study, trial, name, distribution)
         return point
 
     def sample_independent(

@@ -26,34 +26,34 @@ def make_sampler(name: str, space: ScaledSpace, seed: int) -> BaseSampler:
     return SAMPLERS[name].make(space, seed)
 
 
-def _per_trial(space: ScaledSpace, seed: int, make: Callable[[int], BaseSampler]) -> BaseSampler:
-    from search.strategy.per_trial import PerTrialSampler
-
-    return PerTrialSampler(space, seed, make)
-
-
 def _tpe(space: ScaledSpace, seed: int) -> BaseSampler:
     from optuna.samplers import TPESampler
 
-    return _per_trial(space, seed, lambda trial_seed: TPESampler(seed=trial_seed))
+    from search.strategy.per_trial import PerTrialSampler
+
+    return PerTrialSampler(space, seed, lambda trial_seed: TPESampler(seed=trial_seed))
 
 
 def _random(space: ScaledSpace, seed: int) -> BaseSampler:
     from optuna.samplers import RandomSampler
 
-    return _per_trial(space, seed, RandomSampler)
+    from search.strategy.per_trial import PerTrialSampler
+
+    return PerTrialSampler(space, seed, RandomSampler, proposals=1000)  # they cost nothing
 
 
 def _gp(space: ScaledSpace, seed: int) -> BaseSampler:
-    from search.strategy.gp import GPSampler
+    from search.strategy.gp import as_if_completed, gp_sampler
+    from search.strategy.per_trial import PerTrialSampler
 
-    return _per_trial(space, seed, GPSampler)
+    return PerTrialSampler(space, seed, gp_sampler, see=as_if_completed, proposals=1)
 
 
 def _qmc(space: ScaledSpace, seed: int) -> BaseSampler:
+    from search.strategy.per_trial import PerTrialSampler
     from search.strategy.sobol import SobolSampler
 
-    return _per_trial(space, seed, lambda _: SobolSampler(space, seed))
+    return PerTrialSampler(space, seed, lambda _: SobolSampler(space, seed), proposals=1)
 
 
 def _grid(space: ScaledSpace, seed: int) -> BaseSampler:

@@ -165,6 +165,21 @@ def test_hyperband_compares_within_a_bracket_only() -> None:
         best[bracket[number]] = max(best[bracket[number]], value)
 
 
+@pytest.mark.parametrize("name", sorted(set(PRUNERS) - {"none"}))
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_every_pruner_follows_the_studys_direction(name: str, direction: str) -> None:
+    """The worst of many is stopped, the best goes to its end."""
+    sign = 1 if direction == "maximize" else -1
+    study = optuna.create_study(
+        study_name="study", direction=direction, pruner=make_pruner(name, 9)
+    )
+    for number in range(20):
+        lasts(study, [sign * float(number % 7)] * 9)
+    worst = [lasts(study, [sign * -1.0] * 9) for _ in range(4)]  # hyperband: of several brackets
+    assert max(worst) < 9
+    assert lasts(study, [sign * 99.0] * 9) == 9
+
+
 @pytest.mark.parametrize("name", PRUNERS)
 def test_every_pruner_of_the_table_gets_through_a_study(name: str) -> None:
     study = optuna.create_study(direction="maximize", pruner=make_pruner(name, 9))

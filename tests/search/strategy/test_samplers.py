@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import subprocess
 import sys
 from typing import Any
@@ -10,10 +11,8 @@ from typing import Any
 import optuna
 import pytest
 
-from search.common.errors import UserError
 from search.ledger.messages import Completed, Diverged, Failed, OutOfMemory
 from search.strategy.distributions import distributions
-from search.strategy.grid import grid_rows
 from search.strategy.samplers import SAMPLERS, make_sampler
 from spaces.params import Categorical, Float, Int
 from spaces.space import Constraint, ScaledSpace
@@ -61,9 +60,10 @@ def test_every_sampler_works_through_a_mixed_search(
     open_desk: Any, space: ScaledSpace, grid_space: ScaledSpace, sampler: str
 ) -> None:
     used = grid_space if sampler == "grid" else space
-    desk = open_desk(space=used, n_trials=30, sampler=sampler)
-    drawn = run(desk, 30)
-    assert len(drawn) == 30
+    total = 16 if sampler == "gp" else 30  # which takes its time
+    desk = open_desk(space=used, n_trials=total, sampler=sampler)
+    drawn = run(desk, total)
+    assert len(drawn) == total
     for params in drawn:
         for parameter in used.parameters:
             parameter.check(params[parameter.name])
@@ -72,6 +72,86 @@ def test_every_sampler_works_through_a_mixed_search(
     assert states == {"COMPLETE", "PRUNED", "FAIL"}
     for parameter in used.parameters:
         assert len({params[parameter.name] for params in drawn}) > 1, parameter.name
+
+
+LEARNERS = sorted(set(SAMPLERS) - {"grid"})
+ONE_PERCENT = Constraint(  # the recipe among it
+    "lr must follow dropout",
+    lambda values: abs(math.log10(values["lr"] / 0.1) - values["dropout"]) < 0.01,
+)
+
+
+@pytest.mark.parametrize("sampler", LEARNERS)
+def test_no_trial_is_wasted_on_a_tight_constraint(
+    open_desk: Any, make_space: Any, sampler: str
+) -> None:
+    space = make_space(EXTRA, MIXED, (ONE_PERCENT,))
+    desk = open_desk(space=space, n_trials=15, sampler=sampler)
+    drawn = run(desk, 15)
+    assert all(space.broken_constraint(params) is None for params in drawn)
+    assert len({params["lr"] for params in drawn}) == 15
+
+
+def test_a_constraint_costs_one_proposal_of_the_gaussian_process(
+    make_space: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes some tenths of a second; what follows are draws without it."""
+    proposals = []
+
+    def propose(self: Any, study: Any, trial: Any, search_space: Any) -> dict[str, Any]:
+        proposals.append(trial.number)
+        return {}
+
+    monkeypatch.setattr(optuna.samplers.GPSampler, "sample_relative", propose)
+    space = make_space(EXTRA, MIXED, (ONE_PERCENT,))
+    study = optuna.create_study(sampler=make_sampler("gp", space, 0))
+    for _ in range(3):
+        study.ask(distributions(space.parameters))
+    assert proposals == [0, 1, 2]
+
+
+@pytest.mark.parametrize("sampler", LEARNERS)
+def test_what_no_point_keeps_is_given_up(make_space: Any, sampler: str) -> None:
+    recipe_only = Constraint("only the recipe", lambda values: values["lr"] == 0.1)
+    space = make_space(EXTRA, MIXED, (recipe_only,))
+    study = optuna.create_study(sampler=make_sampler(sampler, space, 0))
+    params = study.ask(distributions(space.parameters)).params
+    for parameter in space.parameters:
+        parameter.check(params[parameter.name])
+
+
+def test_what_was_enqueued_stays_where_a_constraint_moves_the_rest(make_space: Any) -> None:
+    space = make_space(EXTRA, MIXED, (ONE_PERCENT,))
+    study = optuna.create_study(sampler=make_sampler("tpe", space, 0))
+    study.enqueue_trial({"lr": 0.2, "batch_size": 17})
+    params = study.ask(distributions(space.parameters)).params
+    assert (params["lr"], params["batch_size"]) == (0.2, 17)
+    assert params["dropout"] == pytest.approx(math.log10(2), abs=0.01)
+
+
+@pytest.mark.parametrize("sampler", LEARNERS)
+def test_a_range_of_billions_is_not_listed(make_space: Any, sampler: str) -> None:
+    space = make_space({"seed": 0}, (Int("seed", 0, 2**31),))
+    study = optuna.create_study(sampler=make_sampler(sampler, space, 0))
+    drawn = [study.ask(distributions(space.parameters)).params["seed"] for _ in range(4)]
+    assert len(set(drawn)) == 4
+    assert max(drawn) > 2**28
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp"])
+def test_a_sampler_follows_the_studys_direction(make_space: Any, sampler: str) -> None:
+    """A value that grows with the rate is driven up, or down, over two decades."""
+    space = make_space(parameters=(Float("lr", 0.01, 1.0, log=True),))
+    means = {}
+    for direction in ("minimize", "maximize"):
+        made = make_sampler(sampler, space, 0)
+        study = optuna.create_study(direction=direction, sampler=made)
+        for _ in range(20):
+            trial = study.ask(distributions(space.parameters))
+            study.tell(trial, math.log10(trial.params["lr"]))
+        means[direction] = sum(trial.value or 0.0 for trial in study.get_trials()[12:]) / 8
+    assert means["minimize"] < -1.3
+    assert means["maximize"] > -0.7
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -170,38 +250,7 @@ def test_sobol_points_keep_constraints_without_repeating(make_space: Any) -> Non
     assert kept == [point for point in every if point["optimizer"] == "sgd"][:8]
 
 
-def test_the_grid_is_the_product_with_the_recipe_first(grid_space: ScaledSpace) -> None:
-    points = grid_rows(grid_space)
-    assert points[0] == {"lr": 0.1, "depth": 16, "optimizer": "sgd", "residual": True}
-    product = itertools.product((0.01, 0.1, 1.0), (10, 16, 22, 28), ("sgd", "sam"), (True, False))
-    expected = {(round(lr, 9), *rest) for lr, *rest in product}
-    assert {
-        (round(p["lr"], 9), p["depth"], p["optimizer"], p["residual"]) for p in points
-    } == expected
-    assert len(points) == len(expected)
-
-
-def test_a_recipe_off_the_grid_is_one_point_more(make_space: Any) -> None:
-    space = make_space({"lr": 0.3})
-    points = grid_rows(space)
-    assert points[0]["lr"] == 0.3
-    assert len(points) == 1 + 3 * 4 * 2 * 2
-
-
-def test_the_grid_keeps_constraints(make_space: Any) -> None:
-    rule = Constraint("sgd only", lambda values: values["optimizer"] == "sgd")
-    assert len(grid_rows(make_space(constraints=(rule,)))) == 3 * 4 * 2
-
-
-def test_a_grid_too_large_is_refused(make_space: Any) -> None:
-    wide = (Int("depth", 10, 6010, step=6), Int("batch_size", 1, 512))
-    with pytest.raises(UserError, match=r"at most 10,000 points, got 512,512.*--sampler"):
-        grid_rows(make_space({"batch_size": 64}, wide))
-
-
-def test_a_space_in_which_nothing_varies_has_one_point(make_space: Any, open_desk: Any) -> None:
-    space = make_space(parameters=())
-    assert grid_rows(space) == [{}]
-    for sampler in SAMPLERS:
-        desk = open_desk(space=space, n_trials=2, sampler=sampler)
-        assert [desk.next_task().number for _ in range(2)] == [0, 1]
+@pytest.mark.parametrize("sampler", sorted(set(SAMPLERS) - {"grid"}))
+def test_a_space_in_which_nothing_varies(make_space: Any, open_desk: Any, sampler: str) -> None:
+    desk = open_desk(space=make_space(parameters=()), n_trials=2, sampler=sampler)
+    assert [desk.next_task().number for _ in range(2)] == [0, 1]

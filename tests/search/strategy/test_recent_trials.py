@@ -6,9 +6,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.strategy.study_view import BEST, IN_ALL, with_recent_trials
-
-STATES = (TrialState.COMPLETE, TrialState.PRUNED)
+from search.strategy.recent_trials import BEST, IN_ALL, recent_trials
 
 
 def finished(value: float) -> FrozenTrial:
@@ -16,8 +14,7 @@ def finished(value: float) -> FrozenTrial:
 
 
 def seen(study: optuna.Study) -> list[int]:
-    trials = with_recent_trials(study)._get_trials(deepcopy=False, states=STATES, use_cache=True)
-    return [trial.number for trial in trials]
+    return [trial.number for trial in recent_trials(study)]
 
 
 def test_a_study_up_to_the_bound_is_seen_whole() -> None:
@@ -36,16 +33,15 @@ def test_of_a_longer_one_the_best_and_the_latest_are_seen(direction: str) -> Non
     assert seen(study) == [*range(BEST), *latest]
 
 
-def test_pruned_trials_count_among_the_latest_and_states_are_told_apart() -> None:
+def test_pruned_trials_count_among_the_latest() -> None:
     study = optuna.create_study(direction="maximize")
     study.add_trials([create_trial(state=TrialState.PRUNED) for _ in range(IN_ALL + 7)])
     study.add_trial(finished(1.0))
-    view = with_recent_trials(study)
-    assert len(view._get_trials(states=(TrialState.PRUNED,))) == IN_ALL - 1
-    assert [t.number for t in view._get_trials(states=(TrialState.COMPLETE,))] == [IN_ALL + 7]
+    assert seen(study) == list(range(8, IN_ALL + 8))
 
 
-def test_the_rest_is_the_studys_own() -> None:
-    study = optuna.create_study(study_name="long", direction="maximize")
-    assert with_recent_trials(study).study_name == "long"
-    assert with_recent_trials(study).direction == study.direction
+def test_the_bound_can_be_lower() -> None:
+    study = optuna.create_study(direction="minimize")
+    study.add_trials([finished(float(n)) for n in range(BEST + 50)])
+    kept = [trial.number for trial in recent_trials(study, BEST + 10)]
+    assert kept == [*range(BEST), *range(BEST + 40, BEST + 50)]

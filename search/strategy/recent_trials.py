@@ -1,0 +1,24 @@
+"""As much of a study's past as a sampler needs: what it costs to ask stays the same."""
+
+from __future__ import annotations
+
+from heapq import nlargest, nsmallest
+
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+# TPE models its 25 best trials by themselves, and weighs the others less the older they are.
+BEST, IN_ALL = 100, 1000
+
+
+def recent_trials(study: Study, in_all: int = IN_ALL) -> list[FrozenTrial]:
+    """Of more than ``in_all`` trials, the ``BEST`` best completed ones and the latest others."""
+    trials = study.get_trials(deepcopy=False)
+    if len(trials) <= in_all:
+        return trials
+    values = {t.number: t.value for t in trials if t.state == TrialState.COMPLETE}
+    choose = nsmallest if study.direction == StudyDirection.MINIMIZE else nlargest
+    best = set(choose(BEST, values, key=lambda number: values[number] or 0.0))
+    others = [trial.number for trial in trials if trial.number not in best]
+    kept = best.union(others[len(best) - in_all :])
+    return [trial for trial in trials if trial.number in kept]
