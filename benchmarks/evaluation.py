@@ -9,7 +9,7 @@ import sys
 
 from benchmarks.crew import Crew
 from benchmarks.harness import Aim, Case, Options, compare, main
-from benchmarks.jobs import choice_of, make_job
+from benchmarks.jobs import plan_of, request_of
 from benchmarks.peers.recipe import Peer
 
 AIM = Aim("≥", 5)
@@ -27,12 +27,11 @@ def cases(options: Options) -> list[Case]:
 
 
 def _case(options: Options, name: str, space: str, images: int) -> Case:
-    job = make_job(options, "--space", space, "--preset", "full")
-    choice, folder = choice_of(job)
-    train = max(200, 2 * job.config.batch_size)
-    peer = Peer(job.config, folder, train, images)
-    at_once = choice.resources.concurrency
-    with Crew(job.config, [choice.execution], at_once, folder, train, images) as crew:
+    plan = plan_of(request_of(options, "--space", space, "--preset", "full"))
+    train = max(200, 2 * plan.config.batch_size)
+    peer = Peer(plan.config, plan.data_folder, train, images)
+    at_once = plan.resources.concurrency
+    with Crew(plan.config, [plan.execution], at_once, plan.data_folder, train, images) as crew:
         crew.test()
         peer.evaluate()
         label = f"{name}, {images} images"

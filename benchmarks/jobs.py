@@ -1,30 +1,33 @@
-"""Searches as the command line would resolve them, and how the service would compute them."""
+"""Searches as the command line asks for them, and how the service would compute them."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 
 from rich.console import Console
 
 from benchmarks.data import dataset
 from benchmarks.harness import Options
-from search.planning.choose_execution import Choice, choose_execution
-from search.planning.job import Job, resolve
+from search.planning.decide import decide
+from search.planning.plan import SearchPlan
+from search.planning.request import Request, make_request
+from search.record.record import StudyRecord
 from search.run import make_parser
 from trainers.data import prepare
 from trainers.data.prepared import load_prepared
 
 
-def make_job(options: Options, *flags: str) -> Job:
-    """The job of ``python -m search.run`` with ``flags``, on the benchmark's data set."""
+def request_of(options: Options, *flags: str) -> Request:
+    """What is asked for by ``python -m search.run`` with ``flags``, on the benchmark's data set."""
     where = ["--dataset", dataset(options), "--data-dir", options.data_dir]
-    return resolve(make_parser().parse_args([*where, *flags]))
+    return make_request(make_parser().parse_args([*where, *flags]))
 
 
-def choice_of(job: Job) -> tuple[Choice, Path]:
-    """Precision, layout, threads and trials at once as the service chooses them; the data."""
+def plan_of(request: Request, found: StudyRecord | None = None) -> SearchPlan:
+    """Precision, layout, threads and trials at once as the service chooses them; no range test."""
     console = Console(stderr=True)
-    folder = prepare(job.dataset, job.data_dir)
-    choice = choose_execution(job, load_prepared(folder)[0], folder, console.print)
-    console.print(f"computing: {choice.reason}", highlight=False)
-    return choice, folder
+    folder = prepare(request.dataset, request.data_dir)
+    asked = replace(request, lr_range_test=False)
+    plan, notes = decide(asked, load_prepared(folder)[0], folder, found, console.print)
+    console.print(notes[0], highlight=False)
+    return plan

@@ -20,7 +20,7 @@ from pathlib import Path
 import optuna
 
 from benchmarks.harness import Aim, Case, Options, alternate, main
-from benchmarks.studies import open_ledger, study_job
+from benchmarks.studies import open_ledger, study_request
 from search.ledger.messages import Completed, EpochDone, Message, Task
 
 REPORTS = 9
@@ -82,8 +82,8 @@ def run_ours(folder: Path, data_dir: str, trials: int) -> None:
     from search.planning.resources import Resources
     from search.workers.driver import run_search
 
-    job = replace(study_job(Options("normal", None, data_dir), folder), n_trials=trials)
-    with open_ledger(job) as ledger:
+    request = replace(study_request(Options("normal", None, data_dir), folder), n_trials=trials)
+    with open_ledger(request) as ledger:
         run_search(ledger, Resources(concurrency=2, threads=1), do_nothing)
 
 

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from benchmarks.crew import Crew
 from benchmarks.harness import Aim, Case, Options, main
-from benchmarks.jobs import choice_of, make_job
-from search.planning.job import Job
+from benchmarks.jobs import plan_of, request_of
 from search.planning.machine import cpu_count
+from search.planning.request import Request
 from trainers.execution import Execution
 from trainers.probe import candidates
 
@@ -44,26 +44,26 @@ def cases(options: Options) -> list[Case]:
 
 
 def _case(options: Options, name: str, images: int, *flags: str) -> Case:
-    job = make_job(options, *flags, "--preset", "full")
+    request = request_of(options, *flags, "--preset", "full")
     with tempfile.TemporaryDirectory() as fresh:
         start = time.perf_counter()
-        choice, _ = choice_of(replace(job, data_dir=Path(fresh)))
+        plan = plan_of(replace(request, data_dir=Path(fresh)))
         seconds = time.perf_counter() - start
-    speeds = _speeds(job, options, images)
+    speeds = _speeds(request, options, images)
     best = max(speeds, key=lambda way: statistics.median(speeds[way]))
     print(f"{name}: probed in {seconds:.0f} s; fastest: {best}")
-    return Case.of_pairs(name, "images/s", AIM, speeds[choice.execution], speeds[best])
+    return Case.of_pairs(name, "images/s", AIM, speeds[plan.execution], speeds[best])
 
 
-def _speeds(job: Job, options: Options, images: int) -> dict[Execution, list[float]]:
+def _speeds(request: Request, options: Options, images: int) -> dict[Execution, list[float]]:
     """Machine-wide images a second of every way, ``options.pairs`` times in turn."""
-    _, folder = choice_of(job)
+    folder = plan_of(request).data_folder
     cores = cpu_count()
     with ExitStack() as stack:
         ways: list[tuple[Crew, int, Execution]] = []
         for threads in sorted({1, cores}):
             some = candidates(Execution(threads=threads))
-            crew = Crew(job.config, some, cores // threads, folder, images)
+            crew = Crew(request.config, some, cores // threads, folder, images)
             stack.enter_context(crew)
             ways += [(crew, index, way) for index, way in enumerate(some)]
         found: dict[Execution, list[float]] = {way: [] for _, _, way in ways}

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from benchmarks.data import part_of
 from benchmarks.harness import Aim, Case, Options, Sample, compare, main
-from benchmarks.jobs import choice_of, make_job
+from benchmarks.jobs import plan_of, request_of
 from trainers.config import TrainConfig
 from trainers.data import ImageData
 from trainers.execution import Execution
@@ -25,11 +25,10 @@ def cases(options: Options) -> list[Case]:
     depth, width, batch = options.of(SHAPE, SMALL_SHAPE)
     flags = ["--space", "wrn_sam", "--preset", "full", "--set", f"depth={depth}"]
     flags += ["--set", f"width={width}", "--set", f"batch_size={batch}"]
-    job = make_job(options, *flags)
-    choice, folder = choice_of(job)
-    data = part_of(folder, max(200, 2 * job.config.batch_size), 100)
-    sam = _steps(job.config, data, choice.execution)
-    sgd = _steps(replace(job.config, optimizer="sgd"), data, choice.execution)
+    plan = plan_of(request_of(options, *flags))
+    data = part_of(plan.data_folder, max(200, 2 * plan.config.batch_size), 100)
+    sam = _steps(plan.config, data, plan.execution)
+    sgd = _steps(replace(plan.config, optimizer="sgd"), data, plan.execution)
     sam(), sgd()
     name = f"WideResNet-{depth}-{width}, batch {batch}"
     return [compare(name, "s/step", Aim("≤", 2.05), sam, sgd, options.pairs)]

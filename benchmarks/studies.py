@@ -17,12 +17,12 @@ from optuna.trial import TrialState
 from sqlalchemy import create_engine, insert
 
 from benchmarks.harness import Options
-from benchmarks.jobs import make_job
+from benchmarks.jobs import plan_of, request_of
 from search.common.layout import default_storage
 from search.ledger.ledger import Ledger
 from search.ledger.messages import Completed, EpochDone, Task
-from search.planning.job import Job
-from search.planning.open_study import make_plan, open_study
+from search.planning.open_study import find_record, open_study
+from search.planning.request import Request
 from search.storage.lease import Lease
 from search.storage.optuna_internals import (
     PARAMS,
@@ -32,9 +32,8 @@ from search.storage.optuna_internals import (
     VALUES,
     storage_of,
 )
+from search.storage.storage import open_storage, write_often
 from search.strategy.distributions import distributions
-from trainers.data import prepare
-from trainers.data.prepared import load_prepared
 
 EPOCHS = 30
 FIGURES = (  # as many numbers as the ledger keeps of a trial
@@ -44,40 +43,41 @@ FIGURES = (  # as many numbers as the ledger keeps of a trial
 )
 
 
-def study_job(options: Options, results_dir: Path) -> Job:
+def study_request(options: Options, results_dir: Path) -> Request:
     """A search of wrn_sam (seven parameters, TPE, successive halving) over small images."""
     flags = ("--space", "wrn_sam", "--preset", "quick", "--set", f"epochs={EPOCHS}")
-    job = make_job(replace(options, dataset="digits"), *flags, "--results-dir", str(results_dir))
-    return replace(job, n_trials=10**6, storage=default_storage(results_dir))
+    options = replace(options, dataset="digits")
+    request = request_of(options, *flags, "--results-dir", str(results_dir))
+    return replace(request, n_trials=10**6, storage=default_storage(results_dir))
 
 
 @contextmanager
-def open_ledger(job: Job) -> Iterator[Ledger]:
+def open_ledger(request: Request) -> Iterator[Ledger]:
     """What ``search.run`` opens before it starts Ray."""
-    folder = prepare(job.dataset, job.data_dir)
-    meta, _ = load_prepared(folder)
-    with Lease(job.folder) as lease:
-        study = open_study(job, meta, lease, "benchmark")
-        yield Ledger(study, make_plan(job, study, folder), lease, lambda event: None)
+    storage = open_storage(request.storage)
+    plan = plan_of(request, find_record(request, storage))
+    with Lease(plan.folder) as lease:
+        write_often(storage)
+        yield Ledger(open_study(plan, storage, lease), plan, lease, lambda event: None)
 
 
-def make_study(options: Options, results_dir: Path, trials: int) -> Job:
+def make_study(options: Options, results_dir: Path, trials: int) -> Request:
     """A study of ``trials`` completed trials with 30 epochs each; its trial 0 is not begun."""
-    job = study_job(options, results_dir)
-    with open_ledger(job) as ledger:
-        study_id = storage_of(ledger.study).get_study_id_from_name(job.study_name)
-    engine = create_engine(job.storage)
-    rows = _rows(job, study_id, trials)
+    request = study_request(options, results_dir)
+    with open_ledger(request) as ledger:
+        study_id = storage_of(ledger.study).get_study_id_from_name(request.study_name)
+    engine = create_engine(request.storage)
+    rows = _rows(request, study_id, trials)
     with engine.begin() as connection:
         for table, values in rows.items():
             connection.execute(insert(table), values)
     engine.dispose()
-    return job
+    return request
 
 
-def _rows(job: Job, study_id: int, trials: int) -> dict[Any, list[dict[str, Any]]]:
+def _rows(request: Request, study_id: int, trials: int) -> dict[Any, list[dict[str, Any]]]:
     drawn = random.Random(0)
-    kinds = {name: (d, distribution_to_json(d)) for name, d in _distributions(job).items()}
+    kinds = {name: (d, distribution_to_json(d)) for name, d in _distributions(request).items()}
     tables = (TRIALS, PARAMS, VALUES, REPORTS, USER_ATTRIBUTES)
     rows: dict[Any, list[dict[str, Any]]] = {table: [] for table in tables}
     first, start = 2, datetime(2026, 1, 1)  # 1 is the recipe, waiting
@@ -129,8 +129,8 @@ def _rows(job: Job, study_id: int, trials: int) -> dict[Any, list[dict[str, Any]
     return rows
 
 
-def _distributions(job: Job) -> dict[str, Any]:
-    return dict(distributions(job.space.parameters))
+def _distributions(request: Request) -> dict[str, Any]:
+    return dict(distributions(request.space.parameters))
 
 
 def _internal(distribution: Any, drawn: random.Random) -> float:

@@ -13,9 +13,9 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from search.common.errors import UserError, one_line, run_main
-from search.common.layout import DEFAULT_RESULTS, artifacts_dir, default_storage
+from search.common.layout import artifacts_dir, default_storage
 from search.dashboard_sync.same_origin import SameOrigin, address, allowed_hosts
-from search.planning.flags import OneLineParser
+from search.planning.flags import OneLineParser, add_study_flags
 
 LOOPBACK = "127.0.0.1"
 PORT = 8080
@@ -29,13 +29,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="Show the studies of a storage in a browser; searches may be running.",
     )
     add = parser.add_argument
-    add(
-        "--storage",
-        default=os.environ.get("OPTUNA_STORAGE"),
-        metavar="URL",
-        help="Optuna storage (env OPTUNA_STORAGE; default: sqlite:///results/studies.db)",
-    )
-    add("--results-dir", default=str(DEFAULT_RESULTS), help="default: results")
+    add_study_flags(parser)
     add("--host", default=LOOPBACK, help="default: 127.0.0.1, which only this machine reaches")
     add(
         "--allowed-host",

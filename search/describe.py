@@ -39,8 +39,8 @@ def main(argv: list[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
     from rich.console import Console
 
-    from search.planning.job import choose_preset, fixed_space
     from search.planning.machine import gpu_count
+    from search.planning.request import choose_preset, fixed_space
     from search.terminal.plain_line import say
     from trainers.config import TrainConfig
 

@@ -21,7 +21,7 @@ from search.planning.lr_interval import DEFAULT_STEPS, lr_parameter, narrowed
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from search.planning.single_run import Setting
+    from search.planning.single_run import SingleRun
     from trainers.lr_range import RangeCurve, Sweep
 
 
@@ -50,26 +50,26 @@ def main(argv: list[str] | None = None) -> int:
     from rich.console import Console
 
     from search.planning.check_data import prepare_data
-    from search.planning.single_run import resolve_setting
+    from search.planning.single_run import decide_run
     from search.terminal.plain_line import say
     from trainers.lr_range import Sweep
 
     console = Console()
-    setting = resolve_setting(args)
-    scaled = setting.space
+    single = decide_run(args)
+    scaled = single.space
     steps = scaled.preset.lr_range_steps or DEFAULT_STEPS
     sweep = Sweep(args.start, args.end, args.steps if args.steps is not None else steps)
     folder = args.out or range_folder(DEFAULT_RESULTS, scaled.definition.name, scaled.preset_name)
-    say(console, f"{scaled.definition.name}: {setting.preset_reason}")
-    data_folder = prepare_data(setting.dataset, setting.data_dir, console)
-    curve = run_test(console, setting, data_folder, sweep)
+    say(console, f"{scaled.definition.name}: {single.preset_reason}")
+    data_folder = prepare_data(single.dataset, single.data_dir, console)
+    curve = run_test(console, single, data_folder, sweep)
     write(folder, curve)
-    say(console, finding(setting, sweep, curve))
+    say(console, finding(single, sweep, curve))
     say(console, f"files: {folder}")
     return 0
 
 
-def run_test(console: Console, setting: Setting, data_folder: Path, sweep: Sweep) -> RangeCurve:
+def run_test(console: Console, single: SingleRun, data_folder: Path, sweep: Sweep) -> RangeCurve:
     """The test with a bar while it lasts."""
     from rich.progress import Progress
 
@@ -80,7 +80,7 @@ def run_test(console: Console, setting: Setting, data_folder: Path, sweep: Sweep
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("mini-batches", total=sweep.steps)
         return range_test(
-            setting.config, data, setting.execution, sweep, lambda: progress.advance(bar)
+            single.config, data, single.execution, sweep, lambda: progress.advance(bar)
         )
 
 
@@ -92,7 +92,7 @@ def write(folder: Path, curve: RangeCurve) -> None:
     save_picture(folder, curve)
 
 
-def finding(setting: Setting, sweep: Sweep, curve: RangeCurve) -> str:
+def finding(single: SingleRun, sweep: Sweep, curve: RangeCurve) -> str:
     """What the test came to, in words."""
     tried = f"{len(curve.rates)} mini-batches from {sweep.start:g} to {curve.rates[-1]:.3g}"
     if curve.suggestion is None:
@@ -100,11 +100,11 @@ def finding(setting: Setting, sweep: Sweep, curve: RangeCurve) -> str:
             f"no suggestion: the loss never falls over {tried}; try other --start, --end, --steps"
         )
     text = f"suggested learning rate: {curve.suggestion:.3g} (the loss falls fastest; {tried})"
-    published = [r for r in setting.space.definition.references if r.metric == "suggested_lr"]
+    published = [r for r in single.space.definition.references if r.metric == "suggested_lr"]
     for reference in published:
         text += f"\npublished: {reference.value:g} ({reference.source})"
-    if lr_parameter(setting.space) is not None:
-        lr = lr_parameter(narrowed(setting.space, curve.suggestion, setting.config))
+    if lr_parameter(single.space) is not None:
+        lr = lr_parameter(narrowed(single.space, curve.suggestion, single.config))
         assert lr is not None
         text += f"\na search with --lr-range-test would try {lr.low:g} to {lr.high:g}"
     return text

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
-import platform
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.common.errors import UserError, run_main
-from search.common.layout import DEFAULT_RESULTS, StudyFolder, default_storage
-from search.planning.flags import OneLineParser
+from search.common.layout import StudyFolder, default_storage
+from search.planning.flags import OneLineParser, add_study_flags
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
+
+    from search.record.record import DataFacts, Provenance, StudyRecord
 
 DIFFERENT = 1
 CLOCKS = ("seconds", "val_seconds")
@@ -38,13 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--study-name", required=True, metavar="NAME")
     add("--trial", required=True, type=int, metavar="N")
-    add(
-        "--storage",
-        default=os.environ.get("OPTUNA_STORAGE"),
-        metavar="URL",
-        help="Optuna storage (env OPTUNA_STORAGE; default: sqlite:///results/studies.db)",
-    )
-    add("--results-dir", default=str(DEFAULT_RESULTS), help="default: results")
+    add_study_flags(parser)
     add("--dataset", metavar="NAME_OR_PATH", help="default: as recorded")
     add("--data-dir", help="default: as recorded")
     return parser
@@ -53,23 +47,27 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0: the same curve; 1: another; 2: wrong input."""
     args = make_parser().parse_args(argv)
+    from search.record.record import read_record
     from search.storage.storage import load_study
 
     results_dir = Path(args.results_dir)
     study = load_study(args.study_name, args.storage or default_storage(results_dir))
+    record = read_record(study)
+    if record is None:
+        raise UserError(f"study {study.study_name!r} was not made by this program")
     trial = recorded_trial(study, args.trial)
-    data_folder = find_data(study, args.dataset, args.data_dir)
+    data_folder = find_data(record.data, args.dataset, args.data_dir)
     history = StudyFolder(results_dir, study.study_name).trial(trial.number)
     differences = []
     with tempfile.TemporaryDirectory(prefix="sharpsearch-replay-") as scratch:
-        for line, differs in replay(study, trial, data_folder, history, Path(scratch)):
+        for line, differs in replay(record, trial, data_folder, history, Path(scratch)):
             print(line, flush=True)
             differences += [line] if differs else []
     if not differences:
         print(f"trial {trial.number}: the same bit for bit")
         return 0
     print(f"trial {trial.number}: not the same, first at {differences[0]}")
-    for line in surroundings(study):
+    for line in surroundings(record):
         print(line)
     return DIFFERENT
 
@@ -81,23 +79,20 @@ def recorded_trial(study: Study, number: int) -> FrozenTrial:
         raise UserError(f"--trial must be in [0, {len(trials) - 1}], got {number}")
     if not trials[number].intermediate_values:
         raise UserError(f"trial {number} has no epoch on record; choose another --trial")
-    if "identity" not in study.user_attrs:
-        raise UserError(f"study {study.study_name!r} was not made by this program")
     return trials[number]
 
 
-def find_data(study: Study, dataset: str | None, data_dir: str | None) -> Path:
+def find_data(recorded: DataFacts, dataset: str | None, data_dir: str | None) -> Path:
     """The study's own data set, prepared. Raises ``UserError`` if it is another."""
     from trainers.data import prepare, verify_prepared
     from trainers.data.prepared import read_meta
 
-    recorded = study.user_attrs["dataset"]
-    name, folder = dataset or recorded.get("given"), data_dir or recorded.get("data_dir")
+    name, folder = dataset or recorded.given, data_dir or recorded.data_dir
     if not name or not folder:
         raise UserError("this study does not say where its data lie: give --dataset and --data-dir")
     prepared = prepare(name, folder)
     verify_prepared(prepared)
-    found, wanted = read_meta(prepared).fingerprint, study.user_attrs["identity"]["dataset"]
+    found, wanted = read_meta(prepared).fingerprint, recorded.fingerprint
     if found != wanted:
         raise UserError(
             f"--dataset must be the study's own, with fingerprint {wanted[:12]}…, "
@@ -107,31 +102,32 @@ def find_data(study: Study, dataset: str | None, data_dir: str | None) -> Path:
 
 
 def replay(
-    study: Study, trial: FrozenTrial, data_folder: Path, kept: Path, scratch: Path
+    record: StudyRecord, trial: FrozenTrial, data_folder: Path, kept: Path, scratch: Path
 ) -> Iterator[tuple[str, bool]]:
     """A line for each epoch on record, for the test set at last; and whether they differ."""
     from trainers.config import TrainConfig
     from trainers.epoch_result import DivergedError
-    from trainers.execution import Execution
     from trainers.runs.training_run import TrainingRun, read_history
 
-    recipe = study.user_attrs["identity"]["recipe"]
-    config = TrainConfig.from_mapping({**recipe, **trial.params})
-    execution = Execution.from_mapping(study.user_attrs["execution"])
-    run = TrainingRun(config, data_folder, execution, scratch)
+    config = TrainConfig.from_mapping({**record.space.recipe, **trial.params})
+    run = TrainingRun(config, data_folder, record.execution, scratch)
     rows = {int(row["epoch"]): row for row in read_history(kept)}
     results = run.results()
     for epoch, value in sorted(trial.intermediate_values.items()):
         try:
-            found = next(results).to_dict()
+            result = next(results, None)
         except DivergedError as error:
             yield f"epoch {epoch}: {error}", not math.isnan(value)
             return
-        yield _compare(epoch, {"val_top1": value} | _curve(rows.get(epoch, {})), found)
+        if result is None:
+            yield f"epoch {epoch}: on record, but training ends before it", True
+            return
+        recorded = {record.objectives[0]: value} | _curve(rows.get(epoch, {}))
+        yield _compare(epoch, recorded, result.to_dict())
     if trial.state.name == "COMPLETE":
         figures = run.test().figures()
-        recorded = {key: trial.user_attrs[key] for key in figures if key in trial.user_attrs}
-        yield _compare("test", {k: v for k, v in recorded.items() if "seconds" not in k}, figures)
+        known = {key: trial.user_attrs[key] for key in figures if key in trial.user_attrs}
+        yield _compare("test", {k: v for k, v in known.items() if "seconds" not in k}, figures)
 
 
 def _curve(row: dict[str, Any]) -> dict[str, Any]:
@@ -147,28 +143,26 @@ def _compare(epoch: int | str, recorded: dict[str, Any], found: dict[str, Any]) 
     return f"{what}: {len(recorded)} figures are the same", False
 
 
-def surroundings(study: Study) -> list[str]:
+def surroundings(record: StudyRecord) -> list[str]:
     """In what the study's machine and versions differ from today's."""
-    from search.planning.open_study import PROVENANCE, package_versions
+    from search.record.provenance import provenance_here
 
-    recorded = study.user_attrs.get(PROVENANCE, {})
-    now = package_versions() | {"python": platform.python_version(), "machine": machine()}
-    then = recorded.get("versions", {}) | {
-        "python": recorded.get("python"),
-        "machine": recorded.get("machine"),
-    }
+    then, now = _facts(record.provenance), _facts(provenance_here())
     lines = [
         f"{name} was {then.get(name)}, now {value}"
         for name, value in now.items()
         if then.get(name) != value
     ]
-    execution = f"computed with {study.user_attrs['execution']}"
+    execution = f"computed with {record.execution}"
     return [execution, *(lines or ["versions and machine are those of the study"])]
 
 
-def machine() -> str:
-    """Name, processor family and system, as a study records them."""
-    return f"{platform.node()}, {platform.machine()}, {platform.system()}"
+def _facts(provenance: Provenance) -> dict[str, str]:
+    return {
+        **provenance.versions,
+        "python": provenance.python,
+        "machine": provenance.machine,
+    }
 
 
 if __name__ == "__main__":

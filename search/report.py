@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.common.errors import UserError, run_main
 from search.common.layout import DEFAULT_RESULTS, default_storage
-from search.run import OneLineParser
+from search.planning.flags import OneLineParser, add_study_flags
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,13 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--study-name", metavar="NAME", help="may be left out where the storage has one study")
     add("--compare", nargs="+", metavar="NAME", help="set several studies side by side instead")
-    add(
-        "--storage",
-        default=os.environ.get("OPTUNA_STORAGE"),
-        metavar="URL",
-        help="Optuna storage (env OPTUNA_STORAGE; default: sqlite:///results/studies.db)",
-    )
-    add("--results-dir", default=str(DEFAULT_RESULTS), help="default: results")
+    add_study_flags(parser)
     add("--out", metavar="DIR", help="default: results/<study>/report")
     add(
         "--format",

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+import time
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from search.common.errors import INTERRUPTED, run_main
-from search.common.layout import DEFAULT_RESULTS
 from search.common.secrets import command_without_secrets
 from search.planning.flags import (
     SPACE_FILE_WARNING,
@@ -20,12 +18,13 @@ from search.planning.flags import (
     add_data_flags,
     add_processes_flag,
     add_space_flags,
+    add_study_flags,
 )
 from search.strategy.pruners import PRUNERS, Pruner
 from search.strategy.samplers import SAMPLERS, Sampler
 
 if TYPE_CHECKING:
-    from search.planning.job import Job
+    from search.planning.request import Request
 
 TIMED_OUT_CODE = 3
 
@@ -43,18 +42,12 @@ def make_parser() -> argparse.ArgumentParser:
     add_processes_flag(parser)
     add = parser.add_argument
     add("--study-name", help="default: the space's name, with -quick for that preset")
-    add(
-        "--storage",
-        default=os.environ.get("OPTUNA_STORAGE"),
-        metavar="URL",
-        help="Optuna storage (env OPTUNA_STORAGE; default: sqlite:///results/studies.db)",
-    )
-    add("--results-dir", default=str(DEFAULT_RESULTS), help="default: results")
+    add_study_flags(parser)
     add("--n-trials", type=int, help="the study's total, this run's and earlier ones' together")
     add("--timeout", type=float, metavar="SECONDS", help="stop then; live trials stay resumable")
     add("--sampler", metavar="NAME", help=f"default: tpe, or the preset's; {_choices(SAMPLERS)}")
     add("--pruner", metavar="NAME", help=f"default: halving, or the preset's; {_choices(PRUNERS)}")
-    add("--seed", type=int, default=0, help="of the sampler; the trainer's: --set seed=N")
+    add("--seed", type=int, help="of the sampler (default: 0); the trainer's: --set seed=N")
     add("--concurrency", type=int, metavar="N", help="trials at once")
     add(
         "--max-retries",
@@ -83,38 +76,38 @@ def _choices(table: Mapping[str, Sampler] | Mapping[str, Pruner]) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0: the study has its total; 3: time ran out; 130: interrupted; 2: wrong input;
     1: the storage stopped working."""
+    started = time.monotonic()
     arguments = sys.argv[1:] if argv is None else argv
     args = make_parser().parse_args(arguments)
-    from search.planning.job import resolve
+    from search.planning.request import make_request
 
-    job = resolve(args)
-    print(f"{job.space.definition.name}: {job.preset_reason}", flush=True)
+    command = command_without_secrets(["python", "-m", "search.run", *arguments])
+    request = make_request(args, command)
+    print(f"{request.space.definition.name}: {request.preset_reason}", flush=True)
     if args.dry_run:
         from search.terminal.dry_run import show
 
-        show(job)
+        show(request)
         return 0
-    command = command_without_secrets(["python", "-m", "search.run", *arguments])
-    manner = "quiet" if args.quiet else "verbose" if args.verbose else "normal"
-    return search(job, command, manner)
+    verbosity = "quiet" if args.quiet else "verbose" if args.verbose else "normal"
+    return search(request, verbosity, started)
 
 
-def search(job: Job, command: str, manner: str = "normal") -> int:
-    """Runs ``job`` to its total, its time-out or a signal, and prints how it ended.
+def search(request: Request, verbosity: str = "normal", started: float | None = None) -> int:
+    """Runs the search to its total, its time-out or a signal, and prints how it ended.
 
-    ``manner`` of showing it: quiet, normal or verbose.
+    ``verbosity`` is quiet, normal or verbose; ``started`` when the command began, by
+    ``time.monotonic``.
     """
     from rich.console import Console
 
     from search.ledger.events import FINISHED, TIMED_OUT
     from search.ledger.retrying import RetryingLedger
     from search.planning.check_data import check_data, prepare_data
-    from search.planning.choose_execution import choose_execution, recorded_execution
-    from search.planning.lr_range_first import range_first, recorded_range
-    from search.planning.open_study import check_study, make_plan, open_study
+    from search.planning.decide import decide
+    from search.planning.open_study import SECONDS_TO_WAIT, find_record, open_study
     from search.storage.lease import Lease
-    from search.storage.optuna_internals import storage_of
-    from search.storage.storage import leave, watched
+    from search.storage.storage import leave, open_storage, watched, write_often
     from search.terminal.display import display_for, open_log
     from search.terminal.plain_line import say
     from search.terminal.search_summary import conclude
@@ -122,24 +115,27 @@ def search(job: Job, command: str, manner: str = "normal") -> int:
     from search.workers.train_task import train_task
 
     console = Console()
-    data_folder = prepare_data(job.dataset, job.data_dir, console)
-    data = check_data(job, data_folder)
-    job = recorded_range(job)
-    check_study(job, data)
-    choice = recorded_execution(job) or choose_execution(job, data, data_folder, console.print)
-    console.print(f"computing: {choice.reason}", highlight=False)
-    job = replace(job, execution=choice.execution, resources=choice.resources)
-    job = range_first(job, data_folder, partial(say, console))
-    with watched(job.storage), Lease(job.folder) as lease, open_log(job.folder.log) as log:
-        study = open_study(job, data, lease, command)
-        display = display_for(job, study, console, log, manner)
-        ledger = RetryingLedger(study, make_plan(job, study, data_folder), lease, display)
-        ended = FINISHED
-        if not ledger.is_met():
-            with display.running():
-                ended = run_search(ledger, job.resources, train_task, job.timeout)
-        conclude(console, job, study, ended, command)
-        leave(storage_of(study))
+    started = time.monotonic() if started is None else started
+    data_folder = prepare_data(request.dataset, request.data_dir, console)
+    data = check_data(request, data_folder)
+    storage = open_storage(request.storage, sqlite_wait=SECONDS_TO_WAIT)
+    with watched(request.storage):
+        found = find_record(request, storage)
+        plan, notes = decide(request, data, data_folder, found, partial(say, console))
+        for note in notes:
+            say(console, note)
+        with Lease(plan.folder) as lease, open_log(plan.folder.log) as log:
+            write_often(storage)
+            study = open_study(plan, storage, lease)
+            display = display_for(plan, study, console, log, verbosity)
+            ledger = RetryingLedger(study, plan, lease, display)
+            ended = FINISHED
+            if not ledger.is_met():
+                left = None if plan.timeout is None else started + plan.timeout - time.monotonic()
+                with display.running():
+                    ended = run_search(ledger, plan.resources, train_task, left)
+            conclude(console, plan, study, ended)
+            leave(storage)
     return {FINISHED: 0, TIMED_OUT: TIMED_OUT_CODE}.get(ended, INTERRUPTED)
 
 

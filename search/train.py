@@ -25,7 +25,7 @@ DIVERGED_CODE = 1
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from search.planning.single_run import Setting
+    from search.planning.single_run import SingleRun
     from trainers.runs.training_run import TrainingRun
 
 
@@ -53,24 +53,24 @@ def main(argv: list[str] | None = None) -> int:
     from rich.console import Console
 
     from search.planning.check_data import prepare_data
-    from search.planning.single_run import resolve_setting
+    from search.planning.single_run import decide_run
     from search.terminal.plain_line import say
 
     console = Console()
-    setting = resolve_setting(args, args.processes)
-    folder = args.out or default_run_folder(setting)
+    single = decide_run(args, args.processes)
+    folder = args.out or default_run_folder(single)
     refuse_used(folder, args.resume)
-    say(console, f"{setting.space.definition.name}: {setting.preset_reason}")
-    data_folder = prepare_data(setting.dataset, setting.data_dir, console)
-    run = open_run(setting, data_folder, folder, args.feature_maps)
+    say(console, f"{single.space.definition.name}: {single.preset_reason}")
+    data_folder = prepare_data(single.dataset, single.data_dir, console)
+    run = open_run(single, data_folder, folder, args.feature_maps)
     again = arguments if args.resume else [*arguments, "--resume"]
     command = shlex.join(["python", "-m", "search.train", *again])
-    return train_and_evaluate(console, setting, run, args.feature_maps, command)
+    return train_and_evaluate(console, single, run, args.feature_maps, command)
 
 
-def default_run_folder(setting: Setting) -> Path:
+def default_run_folder(single: SingleRun) -> Path:
     """Where a run goes that names no folder."""
-    return run_folder(DEFAULT_RESULTS, setting.space.definition.name, setting.space.preset_name)
+    return run_folder(DEFAULT_RESULTS, single.space.definition.name, single.space.preset_name)
 
 
 def refuse_used(folder: Path, resume: bool) -> None:
@@ -81,12 +81,12 @@ def refuse_used(folder: Path, resume: bool) -> None:
         raise UserError(f"{folder} is not empty; go on with --resume, or choose another --out")
 
 
-def open_run(setting: Setting, data_folder: Path, folder: Path, maps: list[str]) -> TrainingRun:
+def open_run(single: SingleRun, data_folder: Path, folder: Path, maps: list[str]) -> TrainingRun:
     """The run, resumed if it was begun. Raises ``UserError`` if ``folder`` holds another's."""
     from trainers.evaluation.feature_maps import find_convolutions
     from trainers.runs.training_run import HISTORY, TrainingRun
 
-    run = TrainingRun(setting.config, data_folder, setting.execution, folder)
+    run = TrainingRun(single.config, data_folder, single.execution, folder)
     find_convolutions(run.trainer.model, maps)
     if run.problems and not run.trainer.history and (folder / HISTORY).exists():
         raise UserError(f"cannot go on: {run.problems[-1]}; choose another --out")
@@ -94,7 +94,7 @@ def open_run(setting: Setting, data_folder: Path, folder: Path, maps: list[str])
 
 
 def train_and_evaluate(
-    console: Console, setting: Setting, run: TrainingRun, maps: list[str], command: str
+    console: Console, single: SingleRun, run: TrainingRun, maps: list[str], command: str
 ) -> int:
     """The epochs with their bars, then the figures of the test set. ``command`` goes on."""
     from search.terminal.plain_line import say
@@ -105,7 +105,7 @@ def train_and_evaluate(
     for problem in run.problems:
         say(console, f"warning: {problem}")
     try:
-        train_with_bars(console, run, setting.config.epochs)
+        train_with_bars(console, run, single.config.epochs)
     except DivergedError as error:
         say(console, f"{error}; try a lower learning rate: --set lr=…")
         return DIVERGED_CODE
@@ -113,7 +113,7 @@ def train_and_evaluate(
         done = len(run.trainer.history)
         say(console, f"interrupted after epoch {done}; nothing is lost, go on with:\n  {command}")
         return INTERRUPTED
-    conclude_run(console, setting, run, maps)
+    conclude_run(console, single, run, maps)
     return 0
 
 

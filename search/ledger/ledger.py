@@ -6,19 +6,14 @@ It never imports Ray. What happens is announced to an observer, for the terminal
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from search.common.errors import SearchError
-from search.common.layout import StudyFolder
 from search.ledger import events
 from search.ledger.claims import Claims
 from search.ledger.endings import Endings
@@ -33,28 +28,16 @@ from search.ledger.messages import (
     OutOfMemory,
     Task,
 )
+from search.planning.plan import TrialPlan
 from search.record.trials import common_failure
 from search.storage.database import database_of, one_commit
 from search.storage.lease import Lease
 from search.storage.optuna_internals import forget_report, reported_values, storage_of
 from search.strategy.grid import towards_total
-from spaces.space import ScaledSpace
 from trainers.config import TrainConfig
 from trainers.failpoints import failpoint
-from trainers.metrics import METRICS, Metric
+from trainers.metrics import METRICS
 from trainers.rules import ConfigError
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What every trial of a study shares."""
-
-    space: ScaledSpace
-    distributions: Mapping[str, BaseDistribution]
-    n_trials: int
-    execution: Mapping[str, Any]
-    data_folder: Path
-    folder: StudyFolder
 
 
 class Ledger:
@@ -65,12 +48,12 @@ class Ledger:
     """
 
     def __init__(
-        self, study: Study, plan: Plan, lease: Lease, observe: Callable[[events.Event], None]
+        self, study: Study, plan: TrialPlan, lease: Lease, observe: Callable[[events.Event], None]
     ):
         self.study = study
         self.plan = plan
         self.claims = Claims(study, lease, plan.space, plan.distributions)
-        self.metric = _objective(plan.space.recipe)
+        self.metric = METRICS[plan.objectives[0]]
         self.endings = Endings(study, self.metric, plan.folder, observe)
         self.observe = observe
         self.live: dict[int, LiveTrial] = {}
@@ -122,7 +105,7 @@ class Ledger:
         return Task(
             number=trial.number,
             config=config.to_dict(),
-            execution=self.plan.execution,
+            execution=self.plan.execution.to_dict(),
             data_folder=str(self.plan.data_folder),
             folder=str(self.plan.folder.trial(trial.number)),
             reported=live.epoch,
@@ -269,8 +252,3 @@ class Ledger:
         self.closed = True
         self.live.clear()
         self._to_run_alone.clear()
-
-
-def _objective(recipe: Mapping[str, Any]) -> Metric:
-    """What the trials are judged by: the one place that reads it."""
-    return METRICS[TrainConfig.from_mapping(dict(recipe)).objective]

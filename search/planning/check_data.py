@@ -1,7 +1,8 @@
-"""Whether a job's settings fit its data set, before any worker starts. Imports no torch."""
+"""Whether what is asked for fits its data set, before any worker starts. Imports no torch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from search.common.errors import UserError
-from search.planning.job import Job
+from search.planning.request import Request
+from spaces.params import Parameter
 from trainers.compatibility import check_fits
 from trainers.config import TrainConfig
 from trainers.data.prepare import prepare
@@ -17,6 +19,7 @@ from trainers.data.prepared import Meta, load_prepared, verify_prepared
 from trainers.data.split import split_indices
 from trainers.rules import ConfigError
 
+MOST_VALUES = 100  # of one parameter; a step of more than this is not looked into
 Shape = tuple[int, int, int, int, int]  # training images, side, channels, classes, processes
 
 
@@ -34,22 +37,31 @@ def prepare_data(dataset: str, data_dir: Path, console: Console) -> Path:
         return prepare(dataset, data_dir, show, remark)
 
 
-def check_data(job: Job, folder: Path) -> Meta:
+def check_data(request: Request, folder: Path) -> Meta:
     """The prepared data set fits the recipe, and each value that may vary when the others are
     the recipe's. Raises ``UserError``."""
     verify_prepared(folder)  # damaged since it was prepared? about 1 s for each GB
     meta, arrays = load_prepared(folder)
-    train, _ = split_indices(arrays["train_labels"], job.config.val_fraction, job.config.split_seed)
+    train, _ = split_indices(
+        arrays["train_labels"], request.config.val_fraction, request.config.split_seed
+    )
     _, image_size, _, channels = meta.shapes["train_images"]
-    processes = job.execution.processes
-    shape = (len(train), image_size, channels, len(meta.classes), processes)
-    check_fits(job.config, *shape)
-    for parameter in job.space.parameters:
-        for value in parameter.grid():
-            config = valid_config({**job.space.recipe, parameter.name: value})
+    shape = (len(train), image_size, channels, len(meta.classes), request.processes or 1)
+    check_fits(request.config, *shape)
+    for parameter in request.space.parameters:
+        for value in representative(parameter):
+            config = valid_config({**request.space.recipe, parameter.name: value})
             if config is not None:
                 _check_value(parameter.name, value, config, shape)
     return meta
+
+
+def representative(parameter: Parameter) -> Sequence[Any]:
+    """The ends of a parameter's interval and some values between, each of them where they are
+    few."""
+    values = parameter.grid()
+    last, points = len(values) - 1, min(len(values), MOST_VALUES)
+    return [values[i * last // max(1, points - 1)] for i in range(points)]
 
 
 def valid_config(values: dict[str, Any]) -> TrainConfig | None:

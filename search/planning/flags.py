@@ -1,12 +1,13 @@
-"""Flags that several commands share: which setting, on which data, computed how."""
+"""Flags that several commands share: which space, data and studies, computed how."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from typing import NoReturn
 
 from search.common.errors import UserError
-from search.common.layout import default_data_dir
+from search.common.layout import DEFAULT_RESULTS, default_data_dir
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -32,6 +33,18 @@ def add_space_flags(parser: argparse.ArgumentParser, preset: str = "auto") -> No
         help="fix a hyperparameter or change the recipe; repeatable",
     )
     add("--epochs", type=int, help="epochs of a trial")
+    add("--objective", metavar="NAME", help="what is improved: val_top1 (default), val_loss, …")
+
+
+def add_study_flags(parser: argparse.ArgumentParser) -> None:
+    """--storage and --results-dir: where studies lie."""
+    parser.add_argument(
+        "--storage",
+        default=os.environ.get("OPTUNA_STORAGE"),
+        metavar="URL",
+        help="Optuna storage (env OPTUNA_STORAGE; default: sqlite:///results/studies.db)",
+    )
+    parser.add_argument("--results-dir", default=str(DEFAULT_RESULTS), help="default: results")
 
 
 def add_data_flags(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +75,6 @@ def add_processes_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--processes",
         type=int,
-        default=1,
         metavar="N",
         help="processes of a trial, each trains its share of every batch (default: 1)",
     )

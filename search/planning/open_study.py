@@ -1,197 +1,109 @@
-"""The Optuna study of a job: made with everything a reader needs, or checked to be the same."""
+"""The Optuna study of a search: its record, and the study itself, made or gone on with."""
 
 from __future__ import annotations
 
-import platform
-from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import optuna
-from optuna.distributions import distribution_to_json
+from optuna.storages import BaseStorage
 from optuna.study import Study, StudyDirection
 
 from search.common.errors import UserError
-from search.common.secrets import without_secrets
-from search.ledger.ledger import Plan
-from search.planning.job import Job, plain
+from search.planning.plan import SearchPlan
+from search.planning.request import Request
+from search.record.record import StudyRecord, read_record, write_record
+from search.record.version_1 import as_version_1
 from search.storage.lease import Lease
-from search.storage.storage import open_storage
-from search.strategy.distributions import distributions
+from search.storage.study_folder import check_folder, claim_folder
 from search.strategy.pruners import make_pruner
 from search.strategy.samplers import make_sampler
-from trainers.data import DATASETS
-from trainers.data.prepared import Meta
+from spaces.space import ScaledSpace
 from trainers.failpoints import failpoint
-from trainers.metrics import DEFAULT_OBJECTIVE
+from trainers.metrics import MAXIMIZE, objective_metric
 
-IDENTITY, REFERENCES, EXECUTION, PROVENANCE, FOLDER, LR_RANGE = (
-    "identity",
-    "references",
-    "execution",
-    "provenance",
-    "folder",
-    "lr_range",
-)
-SECONDS_BETWEEN_WARNINGS = 10  # of waiting for a locked database, once the search is on
-_PACKAGES = ("sharpsearch", "torch", "torchvision", "optuna", "ray", "numpy")
+SECONDS_TO_WAIT = 10  # for a locked database; no signal is answered meanwhile
 
 
-def open_study(job: Job, data: Meta, lease: Lease, command: str) -> Study:
-    """The job's study, with its recipe as trial 0. Raises ``UserError`` if it is another's."""
-    storage = open_storage(job.storage, sqlite_wait=SECONDS_BETWEEN_WARNINGS, for_writing=True)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+def find_record(request: Request, storage: BaseStorage) -> StudyRecord | None:
+    """What the study of ``request`` says of itself; None where there is none yet.
+
+    Raises ``UserError`` if it is another program's, or keeps its trials elsewhere.
+    """
+    if request.study_name not in optuna.get_all_study_names(storage):
+        return None
+    study = optuna.load_study(study_name=request.study_name, storage=storage)
+    record = read_record(study)
+    if record is None:
+        _refuse_foreign(study, request.objectives)
+    else:
+        check_folder(request.folder, request.storage, record.folder, record.folder_token)
+    return record
+
+
+def open_study(plan: SearchPlan, storage: BaseStorage, lease: Lease) -> Study:
+    """The study of ``plan``, with its recipe as trial 0. Raises ``UserError`` if another driver
+    began it meanwhile in another way."""
+    strategy = plan.record.strategy
     with lease.claiming():
         study = optuna.create_study(
-            study_name=job.study_name,
+            study_name=plan.folder.study_name,
             storage=storage,
-            direction="maximize",
-            sampler=make_sampler(job.sampler, job.space, job.seed),
-            pruner=make_pruner(job.pruner, job.config.epochs),
+            directions=directions(plan.objectives),
+            sampler=make_sampler(strategy.sampler, plan.space, strategy.seed),
+            pruner=make_pruner(strategy.pruner, plan.config.epochs),
             load_if_exists=True,
         )
         failpoint("study created")
-        _identify(study, job, data, command)
+        found = _check_meanwhile(study, plan)
+        _check_constraints(study, plan.space)
+        known = (found.folder, found.folder_token) if found else ("", "")
+        token = claim_folder(plan.folder, plan.storage, *known)
+        record = replace(plan.record, folder_token=token)
+        write_record(study, record)
+        for key, value in as_version_1(record).items():  # until every reader has read_record
+            study.set_user_attr(key, value)
         failpoint("study identified")
         if not study.get_trials(deepcopy=False):
-            study.enqueue_trial(job.space.baseline())
+            study.enqueue_trial(plan.space.baseline())
     return study
 
 
-def check_study(job: Job, data: Meta) -> None:
-    """Raises ``UserError`` if the job's study exists and is another's. Makes no study."""
-    storage = open_storage(job.storage)
-    if job.study_name in optuna.get_all_study_names(storage):
-        _check_identity(optuna.load_study(study_name=job.study_name, storage=storage), job, data)
+def directions(objectives: tuple[str, ...]) -> list[StudyDirection]:
+    """Which way is better, of each."""
+    return [
+        StudyDirection.MAXIMIZE
+        if objective_metric(name).direction == MAXIMIZE
+        else StudyDirection.MINIMIZE
+        for name in objectives
+    ]
 
 
-def make_plan(job: Job, study: Study, data_folder: Path) -> Plan:
-    """What the trials share. How a study began to compute is how it goes on: threads and
-    precision change the bits of a curve."""
-    return Plan(
-        space=job.space,
-        distributions=distributions(job.space.parameters),
-        n_trials=job.n_trials,
-        execution=study.user_attrs[EXECUTION],
-        data_folder=data_folder,
-        folder=job.folder,
-    )
-
-
-def identity(job: Job, data: Meta) -> dict[str, Any]:
-    """What must not change within a study."""
-    fixed = {**job.config.to_dict(), **dict.fromkeys(job.space.baseline(), None)}
-    return {
-        "space": job.space.definition.name,
-        "dataset": data.fingerprint,
-        "objective": DEFAULT_OBJECTIVE,
-        "parameters": {
-            name: distribution_to_json(distribution)
-            for name, distribution in distributions(job.space.parameters).items()
-        },
-        "recipe": {name: value for name, value in fixed.items() if value is not None},
-    }
-
-
-def _identify(study: Study, job: Job, data: Meta, command: str) -> None:
-    _check_identity(study, job, data)
-    if IDENTITY not in study.user_attrs:
-        for key, value in _description(job, data, command).items():
-            study.set_user_attr(key, value)
-            failpoint("study described")
-        # Last: it says that the others are there.
-        study.set_user_attr(IDENTITY, identity(job, data))
-    folder = str(job.folder.path.resolve())
-    if study.user_attrs.get(FOLDER) != folder:
-        study.set_user_attr(FOLDER, folder)
-
-
-def _check_identity(study: Study, job: Job, data: Meta) -> None:
-    wanted, found = identity(job, data), study.user_attrs.get(IDENTITY)
-    if found is None:
-        if study.get_trials(deepcopy=False) or study.directions != [StudyDirection.MAXIMIZE]:
-            raise UserError(
-                f"study {study.study_name!r} was not made by this program; "
-                "choose another --study-name"
-            )
-        return
-    for part, value in wanted.items():
-        if found.get(part) != value:
-            raise UserError(
-                f"study {study.study_name!r} was made for another {part}: "
-                f"{_difference(found.get(part), value)}; choose another --study-name, "
-                "or give the same settings to go on with it"
-            )
-    _check_folder(study, job.folder.path.resolve())
-
-
-def _check_folder(study: Study, ours: Path) -> None:
-    """Drivers of one study know of each other, and find its checkpoints, in one folder only. A
-    folder that is gone was moved."""
-    recorded = study.user_attrs.get(FOLDER)
-    if recorded and Path(recorded) != ours and Path(recorded).is_dir():
+def _refuse_foreign(study: Study, objectives: tuple[str, ...]) -> None:
+    """A driver may have died between making a study and its record: then it is empty."""
+    if study.get_trials(deepcopy=False) or study.directions != directions(objectives):
         raise UserError(
-            f"study {study.study_name!r} keeps its trials in {recorded!r}, not in {str(ours)!r}; "
-            f"give --results-dir {str(Path(recorded).parent)!r}, or choose another --study-name"
+            f"study {study.study_name!r} was not made by this program; choose another --study-name"
         )
 
 
-def _difference(found: Any, wanted: Any) -> str:
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        for key in sorted(found.keys() | wanted.keys()):
-            if found.get(key) != wanted.get(key):
-                return f"{key} was {found.get(key)!r}, now {wanted.get(key)!r}"
-    return f"it was {found!r}, now {wanted!r}"
-
-
-def _description(job: Job, data: Meta, command: str) -> dict[str, Any]:
-    """What reports and the dashboard show of a study; written once."""
-    space = job.space.definition
-    return {
-        **({LR_RANGE: dict(job.lr_range)} if job.lr_range else {}),
-        EXECUTION: job.execution.to_dict(),
-        REFERENCES: [
-            {**asdict(reference), "setting": plain(reference.setting)}
-            for reference in space.references
-        ],
-        "space": {"name": space.name, "title": space.title, "source": space.source},
-        "preset": job.space.preset_name,
-        "baseline": job.space.baseline(),
-        "dataset": {
-            "name": data.name,
-            "classes": list(data.classes),
-            "shapes": data.shapes,
-            "given": _absolute(job.dataset),
-            "data_dir": str(job.data_dir.resolve()),
-        },
-        "search": {
-            "sampler": job.sampler,
-            "pruner": job.pruner,
-            "seed": job.seed,
-            "n_trials": job.n_trials,
-            "storage": without_secrets(job.storage),
-        },
-        PROVENANCE: {
-            "command": command,
-            "versions": package_versions(),
-            "python": platform.python_version(),
-            "machine": f"{platform.node()}, {platform.machine()}, {platform.system()}",
-        },
-    }
-
-
-def _absolute(dataset: str) -> str:
-    """A name as it is, a path such that it can be found from anywhere."""
-    return dataset if dataset in DATASETS else str(Path(dataset).expanduser().resolve())
-
-
-def package_versions() -> dict[str, str]:
-    """Installed versions of what a curve depends on."""
-    found = {}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
+def _check_meanwhile(study: Study, plan: SearchPlan) -> StudyRecord | None:
+    found, ours = read_record(study), plan.record
+    if found is None:
+        _refuse_foreign(study, plan.objectives)
+    elif (found.execution, found.lr_range) != (ours.execution, ours.lr_range):
+        raise UserError(
+            f"study {study.study_name!r} was begun by another driver meanwhile; "
+            "the same command goes on with it"
+        )
     return found
+
+
+def _check_constraints(study: Study, space: ScaledSpace) -> None:
+    """A constraint may have changed under the same description: what was trained shows it."""
+    for trial in study.get_trials(deepcopy=False):
+        broken = space.broken_constraint(trial.params) if trial.intermediate_values else None
+        if broken:
+            raise UserError(
+                f"study {study.study_name!r} was made for another constraint: its trial "
+                f"{trial.number} breaks {broken!r}; choose another --study-name"
+            )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from search.common.errors import UserError
+from search.planning import machine
 from search.planning.flag_checks import at_least
-from search.planning.machine import cpu_count
 from trainers.execution import Execution
 
 SMALLEST_SHARE = 0.01  # of a GPU
@@ -42,7 +42,7 @@ def choose_resources(
     at_least("concurrency", concurrency, 1)
     at_least("threads", threads, 1)
     at_least("gpus-per-trial", gpus_per_trial, 0)
-    cores = max(1, cpu_count() // processes)
+    cores = max(1, machine.cpu_count() // processes)
     per_trial = (float(processes) if gpus else 0.0) if gpus_per_trial is None else gpus_per_trial
     if processes > 1 and per_trial not in (0, processes):
         raise UserError(
@@ -73,12 +73,12 @@ def trials_on_gpus(per_trial: float, gpus: int) -> int:
     return gpus * int(1 / per_trial + 1e-9) if per_trial <= 1 else int(gpus // per_trial)
 
 
-def default_execution(resources: Resources, precision: str) -> Execution:
+def default_execution(resources: Resources, precision: str | None) -> Execution:
     """How to compute without a probe; a GPU of the last years is fastest in bfloat16."""
     device, fastest = ("cuda", "bfloat16") if resources.gpus_per_trial > 0 else ("cpu", "float32")
     return Execution(
         device,
-        fastest if precision == "auto" else precision,
+        precision or fastest,
         channels_last=True,
         threads=resources.threads,
         processes=resources.processes,

@@ -7,6 +7,7 @@ default that it had.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
@@ -26,9 +27,9 @@ Part = TypeVar("Part")
 
 @dataclass(frozen=True)
 class SpaceFacts:
-    """The space that the study searches. ``constraints`` are descriptions, ``parameters`` Optuna's
-    distributions as JSON texts, ``recipe`` what is fixed, ``baseline`` the recipe's own values of
-    what varies: trial 0's."""
+    """The space that the study searches. ``constraints`` are descriptions, None in studies of
+    version 1; ``parameters`` Optuna's distributions as JSON texts, ``recipe`` what is fixed,
+    ``baseline`` the recipe's own values of what varies: trial 0's."""
 
     name: str
     title: str = ""
@@ -37,7 +38,7 @@ class SpaceFacts:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     baseline: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
-    constraints: tuple[str, ...] = ()
+    constraints: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -157,8 +158,10 @@ def read_record(study: Study) -> StudyRecord | None:
 
 
 def write_record(study: Study, record: StudyRecord) -> None:
-    """Writes all of it at once: a crash leaves the old record or the new one."""
-    study.set_user_attr(RECORD, record.to_dict())
+    """Writes all of it at once, if it says anything new: a crash leaves the old or the new."""
+    values = json.loads(json.dumps(record.to_dict()))  # lists, as they are read again
+    if study.user_attrs.get(RECORD) != values:
+        study.set_user_attr(RECORD, values)
 
 
 def _part(kind: type[Part], values: Mapping[str, Any]) -> Part:

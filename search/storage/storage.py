@@ -112,6 +112,12 @@ def cause_of(error: BaseException) -> str:
     return one_line(getattr(inner, "orig", None) or inner)
 
 
+def write_often(storage: BaseStorage) -> None:
+    """A driver's first step: its many small writes do not wait for the disk."""
+    if isinstance(storage, StudyDatabase) and storage.engine.dialect.name == "sqlite":
+        log_ahead(storage.engine, Path(str(storage.engine.url.database)))
+
+
 def leave(storage: BaseStorage) -> None:
     """A driver's last step: its SQLite file is one plain file again."""
     database = database_of(storage)

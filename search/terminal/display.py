@@ -13,8 +13,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from search.ledger.events import Ended, Event, Note
-from search.planning.job import Job
-from search.record.record import read_record
+from search.planning.plan import SearchPlan
 from search.terminal.event_lines import line
 from search.terminal.live_view import live_view
 from search.terminal.plain_line import say
@@ -38,18 +37,18 @@ class Display:
         console: Console,
         log: IO[str],
         reference: str,
-        manner: str = NORMAL,
+        verbosity: str = NORMAL,
     ):
         self.progress = progress
         self.console = console
         self.log = log
         self.reference = reference
-        self.manner = manner
+        self.verbosity = verbosity
         self._live: Live | None = None
 
     def __call__(self, event: Event) -> None:
         self.progress.take(event)
-        text = line(event, detailed=self.manner == VERBOSE)
+        text = line(event, detailed=self.verbosity == VERBOSE)
         self.log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
         self.log.flush()
         if self._is_shown(event):
@@ -57,14 +56,14 @@ class Display:
 
     def _is_shown(self, event: Event) -> bool:
         """Whether it gets a line: what the live view has needs none."""
-        if self.manner == QUIET:
+        if self.verbosity == QUIET:
             return isinstance(event, Note) and event.warning
-        return isinstance(event, Note) or self._live is None or self.manner == VERBOSE
+        return isinstance(event, Note) or self._live is None or self.verbosity == VERBOSE
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Within: the live view, if there is a terminal and somebody looks."""
-        if not self.console.is_terminal or self.manner == QUIET:
+        if not self.console.is_terminal or self.verbosity == QUIET:
             yield
             return
         with Live(
@@ -81,24 +80,22 @@ class Display:
 
 
 def display_for(
-    job: Job, study: Study, console: Console, log: IO[str], manner: str = NORMAL
+    plan: SearchPlan, study: Study, console: Console, log: IO[str], verbosity: str = NORMAL
 ) -> Display:
     """The display of a search that begins or goes on."""
-    progress = Progress(job.n_trials)
+    progress = Progress(plan.n_trials)
     for trial in study.get_trials(deepcopy=False):
         if trial.state.is_finished():
             progress.ended += 1
             progress.epochs_of_ended += len(trial.intermediate_values)
     best = best_trial(study)
     if best is not None:
-        record = read_record(study)
-        assert record is not None  # whoever opened the study wrote it
-        metric = METRICS[record.objectives[0]]
+        metric = METRICS[plan.objectives[0]]
         progress.best = Ended(best.number, best.state.name, "", best.params, metric, best.value)
-    published = published_figures(study).get("test_top1")
-    scale = "" if study.user_attrs.get("preset") == "full" else " at its own scale"
+    published = published_figures(plan.record).get("test_top1")
+    scale = "" if plan.record.space.preset == "full" else " at its own scale"
     reference = f"published{scale}: test {published} %" if published else ""
-    return Display(progress, console, log, reference, manner)
+    return Display(progress, console, log, reference, verbosity)
 
 
 def open_log(path: Path) -> IO[str]:

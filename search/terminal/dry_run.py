@@ -6,7 +6,9 @@ import optuna
 from rich.console import Console
 
 from search.common.formatting import number, settings
-from search.planning.job import Job
+from search.planning.decide import choose_strategy, range_test_steps
+from search.planning.request import Request
+from search.record.record import StrategyFacts
 from search.strategy.distributions import distributions
 from search.strategy.samplers import make_sampler
 from search.terminal.plain_line import PlainTable, say
@@ -14,22 +16,24 @@ from spaces.space import ScaledSpace
 from trainers.config import TrainConfig, option_help
 
 
-def show(job: Job) -> None:
+def show(request: Request) -> None:
     """Recipe, space, one sampled configuration, model size and scale of the search."""
     console = Console()
-    console.print(recipe_table(job.config, job.space))
-    console.print(space_table(job.space))
-    sample = sampled(job)
+    console.print(recipe_table(request.config, request.space))
+    console.print(space_table(request.space))
+    strategy = choose_strategy(request, None)
+    sample = sampled(request.space, strategy)
     say(console, f"one sample:  {settings(sample)}")
     for label, values in (("recipe", {}), ("sample", sample)):
-        say(console, f"model size, {label}: {model_size(job, values)}")
-    r = job.resources
-    if job.lr_range_steps:
-        say(console, f"first: a learning-rate range test over {job.lr_range_steps} mini-batches")
+        say(console, f"model size, {label}: {model_size(request, values)}")
+    r, steps = request.resources(), range_test_steps(request)
+    if steps:
+        say(console, f"first: a learning-rate range test over {steps} mini-batches")
     say(
         console,
-        f"would run: study {job.study_name!r}, {job.n_trials} trials of up to "
-        f"{job.config.epochs} epochs on {job.dataset}, sampler {job.sampler}, pruner {job.pruner}; "
+        f"would run: study {request.study_name!r}, {strategy.n_trials} trials of up to "
+        f"{request.config.epochs} epochs on {request.dataset}, sampler {strategy.sampler}, "
+        f"pruner {strategy.pruner}; "
         f"{r.concurrency} at once with {r.threads} thread(s) and {r.gpus_per_trial:g} GPU(s) each",
     )
 
@@ -56,27 +60,29 @@ def space_table(space: ScaledSpace) -> PlainTable:
     return table
 
 
-def sampled(job: Job) -> dict[str, object]:
+def sampled(space: ScaledSpace, strategy: StrategyFacts) -> dict[str, object]:
     """What the sampler would draw first, after the recipe."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    space_distributions = distributions(job.space.parameters)
-    sampler = make_sampler(job.sampler, job.space, job.seed)
+    space_distributions = distributions(space.parameters)
+    sampler = make_sampler(strategy.sampler, space, strategy.seed)
     study = optuna.create_study(sampler=sampler, direction="maximize")
     study.ask(space_distributions)
     return study.ask(space_distributions).params
 
 
-def model_size(job: Job, values: dict[str, object]) -> str:
-    """Parameters and multiply-accumulates of one setting, for the data set's images."""
+def model_size(request: Request, values: dict[str, object]) -> str:
+    """Parameters and multiply-accumulates of one configuration, for the data set's images."""
     import torch
 
-    from trainers.data import open_prepared, prepare
+    from trainers.data import SHAPES
     from trainers.models import build_model
     from trainers.models.summary import summarize
 
-    data = open_prepared(prepare(job.dataset, job.data_dir))
-    config = TrainConfig.from_mapping({**job.space.recipe, **values})
+    shape = SHAPES.get(request.dataset)
+    if shape is None:
+        return "known once the data set is prepared, which a dry run does not do"
+    config = TrainConfig.from_mapping({**request.space.recipe, **values})
     with torch.device("meta"):
-        model = build_model(config.to_dict(), data.num_classes, data.in_channels, data.image_size)
-    summary = summarize(model, data.in_channels, data.image_size, 1)
+        model = build_model(config.to_dict(), shape.classes, shape.channels, shape.side)
+    summary = summarize(model, shape.channels, shape.side, 1)
     return f"{summary.parameters:,} parameters, {summary.macs:,} multiply-accumulates an image"

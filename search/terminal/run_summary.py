@@ -9,7 +9,7 @@ from rich.console import Console
 from search.common.formatting import number
 from search.common.layout import FEATURE_MAPS
 from search.planning.references import class_figures, plain_figures, published_for
-from search.planning.single_run import Setting
+from search.planning.single_run import SingleRun
 from search.terminal.evaluation_tables import print_evaluation
 from search.terminal.feature_output import draw_maps
 from search.terminal.plain_line import say
@@ -30,12 +30,14 @@ COST_AND_TRAINING = (
 )
 
 
-def conclude_run(console: Console, setting: Setting, run: TrainingRun, maps: Sequence[str]) -> None:
+def conclude_run(
+    console: Console, single: SingleRun, run: TrainingRun, maps: Sequence[str]
+) -> None:
     """Tests ``run`` at its best epoch and prints all figures."""
     evaluation = run.test()
     history, data = run.trainer.history, run.data
     best = run.trainer.best_epoch
-    references = published_for(setting.space, setting.config)
+    references = published_for(single.space, single.config)
     summary = summarize(run.trainer.model, data.in_channels, data.image_size)
     say(console, f"evaluated at the best epoch on validation, {best} of {len(history)}:")
     figures = plain_figures(references)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from optuna.study import Study
@@ -15,7 +17,8 @@ from search.common.formatting import duration, number
 from search.common.layout import DEFAULT_RESULTS, default_storage
 from search.common.secrets import without_secrets
 from search.ledger.events import FINISHED
-from search.planning.job import Job
+from search.planning.plan import SearchPlan
+from search.record.record import StudyRecord
 from search.record.trials import best_completed, reference_values, spending
 from search.terminal.plain_line import PlainTable, say
 
@@ -33,47 +36,49 @@ def best_trial(study: Study) -> FrozenTrial | None:
     return best_completed(study.get_trials(deepcopy=False), study.direction)
 
 
-def conclude(console: Console, job: Job, study: Study, ended: str, command: str) -> None:
+def conclude(console: Console, plan: SearchPlan, study: Study, ended: str) -> None:
     """What came out, and the commands to go on with; the result becomes the study's note."""
-    print_result(console, study, job.config.epochs)
+    print_result(console, study, plan.record, plan.config.epochs)
     if ended != FINISHED:
+        command = plan.record.provenance.command
         say(console, f"{ended}; nothing is lost, the same command goes on:\n  {command}")
-    say(console, f"look:    python -m search.dashboard{where(job)}")
+    places = where(plan.storage, plan.folder.results_dir)
+    say(console, f"look:    python -m search.dashboard{places}")
     name = f" --study-name {shlex.quote(study.study_name)}"
-    say(console, f"report:  python -m search.report{name}{where(job)}")
-    say(console, f"files:   {job.folder.path}")
-    if job.storage != without_secrets(job.storage):
+    say(console, f"report:  python -m search.report{name}{places}")
+    say(console, f"files:   {plan.folder.path}")
+    if plan.storage != without_secrets(plan.storage):
         say(console, "the storage's password is not shown; put the URL into OPTUNA_STORAGE")
-    leave_note(study, job)
+    leave_note(study, plan.folder.results_dir)
 
 
-def leave_note(study: Study, job: Job) -> None:
+def leave_note(study: Study, results_dir: Path) -> None:
     """What any dashboard shows of the study, also one that is started without this program."""
     from search.dashboard_sync.notes import save_study_note
     from search.reporting.study_data import read_study
 
     if study.get_trials(deepcopy=False):
-        save_study_note(study, read_study(study, job.results_dir))
+        save_study_note(study, read_study(study, results_dir))
 
 
-def where(job: Job) -> str:
-    """The flags that lead another command to the job's studies; none that it would guess."""
+def where(storage: str, results_dir: Path) -> str:
+    """The flags that lead another command to the studies; none that it would guess."""
     flags = ""
-    if job.storage != (os.environ.get("OPTUNA_STORAGE") or default_storage(job.results_dir)):
-        flags += f" --storage {shlex.quote(without_secrets(job.storage))}"
-    if job.results_dir != DEFAULT_RESULTS:
-        flags += f" --results-dir {shlex.quote(str(job.results_dir))}"
+    if storage != (os.environ.get("OPTUNA_STORAGE") or default_storage(results_dir)):
+        flags += f" --storage {shlex.quote(without_secrets(storage))}"
+    if results_dir != DEFAULT_RESULTS:
+        flags += f" --results-dir {shlex.quote(str(results_dir))}"
     return flags
 
 
-def print_result(console: Console, study: Study, epochs: int) -> None:
+def print_result(console: Console, study: Study, record: StudyRecord, epochs: int) -> None:
     """Table of best, trial 0 and published; failures; what the pruner saved."""
     trials = study.get_trials(deepcopy=False)
     best = best_completed(trials, study.direction)
     if best is None:
         say(console, "no trial has completed yet")
     else:
-        console.print(comparison(study, best, trials[0]))
+        console.print(comparison(study.study_name, record, best, trials[0]))
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
     for trial in failed[:MOST_FAILURES]:
         say(console, f"trial {trial.number} failed: {trial.user_attrs.get('reason')}")
@@ -82,25 +87,28 @@ def print_result(console: Console, study: Study, epochs: int) -> None:
     say(console, savings(trials, epochs))
 
 
-def comparison(study: Study, best: FrozenTrial, recipe: FrozenTrial) -> PlainTable:
+def comparison(
+    name: str, record: StudyRecord, best: FrozenTrial, recipe: FrozenTrial
+) -> PlainTable:
     """Parameters and figures side by side; the best trial's changes stand out."""
     table = PlainTable(
-        f"{study.study_name}: {study.user_attrs['space']['title']}",
+        f"{name}: {record.space.title}",
         ("", f"best: trial {best.number}", "trial 0: the recipe", "published"),
         box=HEAVY_HEAD,
         title_justify="center",
     )
-    for name, value in best.params.items():
-        old = recipe.params.get(name)
+    for parameter, value in best.params.items():
+        old = recipe.params.get(parameter)
         style = "bold" if value != old else "dim"
-        table.add_texts(name, number(value), number(old), "", style=style)
+        table.add_texts(parameter, number(value), number(old), "", style=style)
     table.add_section()
-    published = published_figures(study)
+    published = published_figures(record)
     for label, key in SHOWN:
         table.add_texts(label, figure(best, key), figure(recipe, key), published.get(key, ""))
-    scale = f"{study.user_attrs['preset']} preset on {study.user_attrs['dataset']['name']}"
-    caption = f"{scale}; published: {study.user_attrs['space']['source']}"
-    if study.user_attrs["preset"] != "full":
+    caption = (
+        f"{record.space.preset} preset on {record.data.name}; published: {record.space.source}"
+    )
+    if record.space.preset != "full":
         caption += " at its own scale, for orientation only"
     table.explain(caption)
     return table
@@ -114,9 +122,9 @@ def figure(trial: FrozenTrial, key: str) -> str:
     return f"{value:.4f}" if "loss" in key else f"{value:.2f}"
 
 
-def published_figures(study: Study) -> dict[str, str]:
+def published_figures(record: StudyRecord) -> dict[str, str]:
     """The published figures of the recipe's own setting, by metric."""
-    found = reference_values(study.user_attrs.get("references", []))
+    found = reference_values([asdict(item) for item in record.references])
     return {metric: f"{value:g}" for metric, value in found.items()}
 
 

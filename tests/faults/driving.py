@@ -33,10 +33,12 @@ from search.ledger.messages import (
 )
 from search.ledger.retrying import RetryingLedger
 from search.planning.check_data import check_data
-from search.planning.job import Job, resolve
-from search.planning.open_study import make_plan, open_study
+from search.planning.decide import decide
+from search.planning.open_study import SECONDS_TO_WAIT, find_record, open_study
+from search.planning.request import Request, make_request
 from search.run import make_parser
 from search.storage.lease import Lease
+from search.storage.storage import open_storage, write_often
 from search.terminal.event_lines import line
 from search.workers.driver import run_search
 from search.workers.train_task import train_task
@@ -47,11 +49,11 @@ from trainers.failpoints import VARIABLE
 SPACE = Path(__file__).with_name("tiny_space.py")
 
 
-def job(folder: Path, data_dir: Path, *flags: str) -> Job:
-    """A search as the command line would ask for it."""
+def request(folder: Path, data_dir: Path, *flags: str) -> Request:
+    """What the command line would ask for."""
     where = ["--results-dir", str(folder), "--data-dir", str(data_dir)]
     alone = ["--preset", "quick", "--precision", "float32", "--threads", "1", "--concurrency", "1"]
-    return resolve(make_parser().parse_args(["--space", str(SPACE), *where, *alone, *flags]))
+    return make_request(make_parser().parse_args(["--space", str(SPACE), *where, *alone, *flags]))
 
 
 def invented(task: Task) -> Iterator[Message]:
@@ -107,21 +109,24 @@ def drive(folder: Path, data_dir: Path, work: str, flags: tuple[str, ...], kill_
         os.environ[VARIABLE] = kill_at
     stopped = folder.with_name(f"{folder.name}.stopped.txt")
     try:
-        _drive(job(folder, data_dir, *flags), work, folder.with_name(f"{folder.name}.log"))
+        _drive(request(folder, data_dir, *flags), work, folder.with_name(f"{folder.name}.log"))
     except (SearchError, ValueError) as error:  # ValueError: what a user can mend
         stopped.write_text(f"{type(error).__name__}: {error}")
         raise SystemExit(1) from None
 
 
-def _drive(asked: Job, work: str, log: Path) -> None:
+def _drive(asked: Request, work: str, log: Path) -> None:
     data = prepare(asked.dataset, asked.data_dir)
-    with Lease(asked.folder) as lease, open(log, "a", buffering=1) as lines:
-        study = open_study(asked, check_data(asked, data), lease, "the tests")
-        plan = make_plan(asked, study, data)
+    meta = check_data(asked, data)
+    storage = open_storage(asked.storage, sqlite_wait=SECONDS_TO_WAIT)
+    plan, _ = decide(asked, meta, data, find_record(asked, storage), print)
+    with Lease(plan.folder) as lease, open(log, "a", buffering=1) as lines:
+        write_often(storage)
+        study = open_study(plan, storage, lease)
         ledger = RetryingLedger(study, plan, lease, lambda event: print(line(event), file=lines))
         if work.startswith("ray "):
             os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # workers import this file
-            quick = replace(asked.resources, silence=5.0)
+            quick = replace(plan.resources, silence=5.0)
             run_search(ledger, quick, WORKS[work.removeprefix("ray ")])
             return
         while not ledger.is_met():

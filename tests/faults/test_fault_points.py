@@ -14,7 +14,6 @@ import pytest
 # Each with how often it is passed, at least, in the study of its kind of work.
 LEDGER_POINTS = {
     "study created": 1,
-    "study described": 8,
     "study identified": 1,
     "trial created": 10,
     "trial owned": 10,
@@ -40,7 +39,6 @@ TRAINER_POINTS = {
     "reason recorded": 4,
 }
 SAMPLE = [
-    ("invented", "study described", 2),
     ("invented", "parameter drawn", 8),
     ("invented", "epoch reported", 6),
     ("invented", "pruning decided", 1),

@@ -15,14 +15,24 @@ from optuna.trial import FrozenTrial
 
 from search.common.layout import StudyFolder
 from search.ledger.events import Event
-from search.ledger.ledger import Ledger, Plan
-from search.ledger.messages import EpochDone, Task
+from search.ledger.ledger import Ledger
+from search.ledger.messages import EpochDone, Remark, Task
+from search.planning.check_data import check_data
+from search.planning.decide import decide
+from search.planning.open_study import find_record, open_study
+from search.planning.plan import TrialPlan
+from search.planning.request import make_request
+from search.run import make_parser
 from search.storage.lease import Lease
+from search.storage.storage import open_storage
 from search.strategy.distributions import distributions
 from search.strategy.halving import HalvingPruner
 from search.strategy.samplers import make_sampler
+from search.workers.train_task import train_task
 from spaces.params import Categorical, Float, Int, Parameter
 from spaces.space import Constraint, Preset, ScaledSpace, Space
+from trainers.data.prepare import prepare
+from trainers.execution import Execution
 
 RECIPE: Mapping[str, Any] = {
     "model": "wide_resnet",
@@ -129,9 +139,40 @@ class Desks:
         )
         if not study.get_trials(deepcopy=False):
             study.enqueue_trial(space.baseline())
-        plan = Plan(space, chosen, n_trials, {"threads": 1}, self.folder / "data", folder)
+        data = self.folder / "data"
+        objective = space.recipe["objective"]
+        plan = TrialPlan(space, n_trials, Execution(), data, folder, (objective,))
         events: list[Event] = []
         return Desk(study, Ledger(study, plan, lease, events.append), lease, folder, events)
+
+
+def search_here(*flags: str) -> Study:
+    """``python -m search.run`` with ``flags``, one trial at a time in this process."""
+    import torch
+
+    request = make_request(make_parser().parse_args(flags), "the tests")
+    data = prepare(request.dataset, request.data_dir)
+    meta = check_data(request, data)
+    storage = open_storage(request.storage)
+    plan, _ = decide(request, meta, data, find_record(request, storage), print)
+    threads = torch.get_num_threads()
+    with Lease(plan.folder) as lease:
+        study = open_study(plan, storage, lease)
+        ledger = Ledger(study, plan, lease, lambda event: None)
+        while task := ledger.next_task():
+            for message in train_task(task):
+                assert not isinstance(message, Remark), message
+                if not isinstance(message, EpochDone):
+                    ledger.end(task.number, message)
+                elif not ledger.report(task.number, message):
+                    break
+    torch.set_num_threads(threads)
+    return study
+
+
+@pytest.fixture(scope="session")
+def in_process() -> Callable[..., Study]:
+    return search_here
 
 
 @pytest.fixture

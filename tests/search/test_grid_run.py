@@ -9,6 +9,7 @@ import pytest
 from optuna.trial import TrialState
 
 from search import run
+from search.record.record import read_record
 from spaces import named_space
 
 
@@ -22,8 +23,10 @@ def test_the_batch_size_table_has_all_its_rows(tmp_path: Path) -> None:
     trials = study.get_trials()
     assert [trial.params for trial in trials] == [{"batch_size": n} for n in (100, 200, 300)]
     assert {trial.state for trial in trials} == {TrialState.COMPLETE}
-    assert study.user_attrs["search"]["pruner"] == "none"
+    record = read_record(study)
+    assert record is not None
+    assert record.strategy.pruner == "none"
     # What the table publishes, and what a machine without a GPU can say of it, stands beside it.
     for metric in ("test_top1", "wall_seconds", "cpu_utilization"):
         assert all(trial.user_attrs[metric] >= 0 for trial in trials)
-    assert len(study.user_attrs["references"]) == len(named_space("lenet_batch").references)
+    assert len(record.references) == len(named_space("lenet_batch").references)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -20,15 +21,7 @@ from optuna.study import Study
 from rich.console import Console
 
 from search.common.errors import run_main
-from search.ledger.ledger import Ledger
-from search.ledger.messages import EpochDone
-from search.planning.check_data import check_data
-from search.planning.job import resolve
-from search.planning.open_study import make_plan, open_study
-from search.run import main, make_parser
-from search.storage.lease import Lease
-from search.workers.train_task import train_task
-from trainers.data.prepare import prepare
+from search.run import main
 
 pytestmark = pytest.mark.slow
 
@@ -133,7 +126,7 @@ def marked(mark: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+def life(tmp_path_factory: pytest.TempPathFactory, in_process: Any) -> Iterator[Life]:
     """Killed in the second trial, interrupted in the third, then let to its end."""
     if not Path("/proc/self/environ").exists():
         pytest.skip("looks for processes in /proc")
@@ -144,7 +137,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("OPTUNA_STORAGE", raising=False)
-        life = Life(folder, flags, uninterrupted(flags))
+        life = Life(folder, flags, in_process(*flags, "--results-dir", "reference"))
         life.run(strike=(1, 1, signal.SIGKILL))
         life.run(strike=(2, 1, signal.SIGINT))
         life.run()
@@ -165,26 +158,6 @@ def save_small_digits(path: Path) -> None:
         test_labels=digits.target[200:300],
         classes=np.array([str(digit) for digit in range(10)]),
     )
-
-
-def uninterrupted(flags: list[str]) -> Study:
-    """The same search in this process, without Ray and without any end before its end."""
-    import torch
-
-    job = resolve(make_parser().parse_args([*flags, "--results-dir", "reference"]))
-    data_folder = prepare(job.dataset, job.data_dir)
-    threads = torch.get_num_threads()
-    with Lease(job.folder) as lease:
-        study = open_study(job, check_data(job, data_folder), lease, "")
-        ledger = Ledger(study, make_plan(job, study, data_folder), lease, lambda event: None)
-        while task := ledger.next_task():
-            for message in train_task(task):
-                if not isinstance(message, EpochDone):
-                    ledger.end(task.number, message)
-                elif not ledger.report(task.number, message):
-                    break
-    torch.set_num_threads(threads)
-    return study
 
 
 def test_exit_codes_say_how_it_ended(life: Life) -> None:

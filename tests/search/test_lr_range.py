@@ -9,21 +9,28 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.distributions import distribution_to_json
 
 from search import lr_range, run
 from search.common.errors import UserError, run_main
-from search.planning.job import Job, resolve
-from search.planning.lr_interval import lr_parameter, narrowed
-from search.planning.lr_range_first import in_words, range_first, recorded_range
-from search.planning.open_study import IDENTITY, LR_RANGE
+from search.planning import request
+from search.planning.decide import decide, range_test_steps
+from search.planning.lr_interval import lr_parameter, narrowed, with_interval
+from search.planning.lr_range_test import in_words
+from search.planning.request import Request
+from search.record.record import LRRangeFacts, StudyRecord, read_record
+from search.strategy.distributions import distributions
 from spaces import named_space
 from spaces.params import Float
 from spaces.space import ScaledSpace
 from trainers.config import TrainConfig
 from trainers.data import prepare
+from trainers.data.prepared import Meta
 
 SPACE = ("--space", "resnet9_lr_range", "--preset", "quick")
-RECORD = {"suggestion": 0.02, "low": 0.002, "high": 0.2, "start": 1e-5, "end": 1.0, "steps": 100}
+FOUND = LRRangeFacts(low=0.002, high=0.2, suggestion=0.02, steps=100)
+META = Meta(1, "digits", ("a", "b"), {"train_images": (9, 8, 8, 1)}, (0.5,), (0.5,), "f")
+FOLDER = Path("no-data-needed")
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +39,12 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make_job(tmp_path: Path) -> Callable[..., Job]:
-    def make(*flags: str) -> Job:
+def make_request(tmp_path: Path) -> Callable[..., Request]:
+    def make(*flags: str) -> Request:
         results = ("--results-dir", str(tmp_path / "results"))
-        return resolve(run.make_parser().parse_args([*SPACE, *results, "--threads", "1", *flags]))
+        return request.make_request(
+            run.make_parser().parse_args([*SPACE, *results, "--threads", "1", *flags])
+        )
 
     return make
 
@@ -114,68 +123,65 @@ def test_wrong_input_is_one_line(
     assert message in error
 
 
-def test_a_preset_or_a_flag_asks_for_the_test(make_job: Callable[..., Job]) -> None:
-    assert make_job().lr_range_steps == 100  # the preset's
-    assert make_job("--no-lr-range-test").lr_range_steps == 0
-    assert make_job("--set", "lr=0.01").lr_range_steps == 0  # nothing to narrow
-    assert make_job("--space", "lenet_epochs").lr_range_steps == 0
-    assert make_job("--space", "lenet_epochs", "--lr-range-test").lr_range_steps == 300
+def test_a_preset_or_a_flag_asks_for_the_test(make_request: Callable[..., Request]) -> None:
+    assert range_test_steps(make_request()) == 100  # the preset's
+    assert range_test_steps(make_request("--no-lr-range-test")) == 0
+    assert range_test_steps(make_request("--set", "lr=0.01")) == 0  # nothing to narrow
+    assert range_test_steps(make_request("--space", "lenet_epochs")) == 0
+    assert range_test_steps(make_request("--space", "lenet_epochs", "--lr-range-test")) == 300
     with pytest.raises(UserError, match="--lr-range-test needs an lr that varies"):
-        make_job("--lr-range-test", "--set", "lr=0.01")
+        make_request("--lr-range-test", "--set", "lr=0.01")
 
 
-def study_of(job: Job, **attributes: Any) -> None:
-    """A study of the job's name, begun with ``attributes``."""
-    job.folder.results_dir.mkdir(parents=True, exist_ok=True)
-    study = optuna.create_study(study_name=job.study_name, storage=job.storage)
-    for name, value in attributes.items():
-        study.set_user_attr(name, value)
+def begun(asked: Request, lr_range: LRRangeFacts | None) -> StudyRecord:
+    """The record of a study that ``asked`` began and that a range test narrowed, or not."""
+    plan, _ = decide(replace(asked, lr_range_test=False), META, FOLDER, None, print)
+    if lr_range is None:
+        return plan.record
+    varies = distributions(with_interval(plan.space, lr_range.low, lr_range.high).parameters)
+    parameters = {name: distribution_to_json(kind) for name, kind in varies.items()}
+    space = replace(plan.record.space, parameters=parameters)
+    return replace(plan.record, space=space, lr_range=lr_range)
 
 
-def test_a_study_goes_on_with_the_interval_it_began_with(make_job: Callable[..., Job]) -> None:
-    study_of(make_job(), **{IDENTITY: {}, LR_RANGE: RECORD})
-    for flags in ((), ("--lr-range-test",)):
-        job = recorded_range(make_job(*flags))
-        assert interval(job.space) == (0.002, 0.2)
-        assert job.lr_range == RECORD
-        said: list[str] = []
-        assert range_first(job, Path("no-data-needed"), said.append) is job
-        assert said == [f"as the study began: {in_words(RECORD)}"]
-    without = recorded_range(make_job("--no-lr-range-test"))
-    assert interval(without.space) == (1e-4, 1.0)  # its identity check then refuses
-
-
-def test_a_study_begun_without_a_test_gets_none(make_job: Callable[..., Job]) -> None:
-    study_of(make_job(), **{IDENTITY: {}})
-    job = recorded_range(make_job())
-    assert (job.lr_range_steps, job.lr_range) == (0, None)
-    with pytest.raises(UserError, match="was begun without a range test"):
-        recorded_range(make_job("--lr-range-test"))
-
-
-def test_a_new_study_and_one_that_was_never_finished_being_made_are_tested(
-    make_job: Callable[..., Job],
+def test_a_study_goes_on_with_the_interval_it_began_with(
+    make_request: Callable[..., Request],
 ) -> None:
-    assert recorded_range(make_job()).lr_range_steps == 100
-    study_of(make_job(), **{LR_RANGE: RECORD})
-    assert recorded_range(make_job()).lr_range_steps == 100
+    record = begun(make_request(), FOUND)
+    for flags in ((), ("--lr-range-test",)):
+        plan, notes = decide(make_request(*flags), META, FOLDER, record, print)
+        assert interval(plan.space) == (0.002, 0.2)
+        assert plan.record.lr_range == FOUND
+        assert f"as the study began: {in_words(FOUND)}" in notes
+    with pytest.raises(UserError, match="was begun with a range test; leave out --no-lr-range-tes"):
+        decide(make_request("--no-lr-range-test"), META, FOLDER, record, print)
+
+
+def test_a_study_begun_without_a_test_gets_none(make_request: Callable[..., Request]) -> None:
+    record = begun(make_request(), None)
+    plan, _ = decide(make_request(), META, FOLDER, record, print)
+    assert (interval(plan.space), plan.record.lr_range) == ((1e-4, 1.0), None)
+    with pytest.raises(UserError, match="was begun without a range test"):
+        decide(make_request("--lr-range-test"), META, FOLDER, record, print)
 
 
 @pytest.mark.slow
 def test_the_test_runs_in_its_own_process_and_is_recorded(
-    make_job: Callable[..., Job], data_dir: Path
+    make_request: Callable[..., Request], data_dir: Path
 ) -> None:
-    job = make_job()
     said: list[str] = []
-    tested = range_first(job, prepare("digits", data_dir), said.append)
-    assert tested.lr_range is not None
-    low, high = interval(tested.space)
+    asked = make_request()
+    plan, notes = decide(asked, META, prepare("digits", data_dir), None, said.append)
+    found = plan.record.lr_range
+    assert found is not None
+    low, high = interval(plan.space)
     assert 1e-4 <= low < high < 1.0
     assert low <= 0.005 <= high
-    assert tested.lr_range["low"] == low
-    assert tested.lr_range["suggestion"] == pytest.approx(low * 10, rel=0.01)
-    assert said[-1] == in_words(tested.lr_range)
-    assert job.folder.lr_range.is_file()
+    assert (found.low, found.steps) == (low, 100)
+    assert found.suggestion == pytest.approx(low * 10, rel=0.01)
+    assert said == ["learning-rate range test over 100 mini-batches"]
+    assert in_words(found) in notes
+    assert asked.folder.lr_range.is_file()
 
 
 @pytest.mark.slow
@@ -188,11 +194,14 @@ def test_a_search_narrows_records_and_goes_on(
     first = capsys.readouterr().out
     url = f"sqlite:///{tmp_path / 'results' / 'studies.db'}"
     study = optuna.load_study(study_name="resnet9_lr_range-quick", storage=url)
-    record = study.user_attrs[LR_RANGE]
+    facts = read_record(study)
+    assert facts is not None
+    record = facts.lr_range
+    assert record is not None
     assert "learning-rate range test over 100 mini-batches" in first
     assert in_words(record) in first
     assert study.trials[0].params["lr"] == 0.005  # the report's recipe is still trial 0
     assert run.main([*flags, "--n-trials", "2"]) == 0
     again = capsys.readouterr().out
     assert f"as the study began: {in_words(record)}" in again
-    assert record["low"] <= study.trials[1].params["lr"] <= record["high"]
+    assert record.low <= study.trials[1].params["lr"] <= record.high

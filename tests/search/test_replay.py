@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -11,39 +12,19 @@ import pytest
 
 from search import replay
 from search.common.errors import UserError
-from search.ledger.ledger import Ledger
-from search.ledger.messages import EpochDone
-from search.planning.check_data import check_data
-from search.planning.job import resolve
-from search.planning.open_study import make_plan, open_study
-from search.run import make_parser
-from search.storage.lease import Lease
-from search.workers.train_task import train_task
-from trainers.data.prepare import prepare
 
 SETTINGS = "depth=10 width=1 batch_size=512 optimizer=sgd dropout=0.1 rho=0.05 weight_decay=0.0005"
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory, in_process: Any) -> Path:
     """Trial 0 of a study on the digits, two epochs, with a path that needs care."""
     folder = tmp_path_factory.mktemp("größe 1")
     fixed = [part for setting in SETTINGS.split() for part in ("--set", setting)]
     flags = ["--space", "wrn_sam", "--preset", "quick", "--dataset", "digits", "--n-trials", "1"]
     flags += ["--epochs", "2", "--threads", "1", "--precision", "float32", *fixed]
     flags += ["--data-dir", str(folder / "data"), "--results-dir", str(folder / "results")]
-    job = resolve(make_parser().parse_args([*flags, "--study-name", "s"]))
-    data = prepare(job.dataset, job.data_dir)
-    with Lease(job.folder) as lease:
-        study = open_study(job, check_data(job, data), lease, "the tests")
-        ledger = Ledger(study, make_plan(job, study, data), lease, lambda event: None)
-        task = ledger.next_task()
-        assert task is not None
-        for message in train_task(task):
-            if isinstance(message, EpochDone):
-                assert ledger.report(0, message)
-            else:
-                ledger.end(0, message)
+    in_process(*flags, "--study-name", "s")
     return folder / "results"
 
 
@@ -88,3 +69,18 @@ def test_a_study_of_another_program_is_refused(tmp_path: Path) -> None:
     study.optimize(lambda trial: trial.report(1.0, 1) or 1.0, n_trials=1)
     with pytest.raises(UserError, match="was not made by this program"):
         again(tmp_path)
+
+
+def test_more_epochs_on_record_than_are_trained_are_a_difference(
+    trained: Path, tmp_path: Path, capsys: Any
+) -> None:
+    folder = tmp_path / "moved"
+    shutil.copytree(trained, folder)
+    with sqlite3.connect(folder / "studies.db") as database:
+        database.execute(
+            "INSERT INTO trial_intermediate_values"
+            " (trial_id, step, intermediate_value, intermediate_value_type)"
+            " VALUES (1, 3, 50.0, 'FINITE')"
+        )
+    assert again(folder) == 1
+    assert "epoch 3: on record, but training ends before it" in capsys.readouterr().out

@@ -140,13 +140,15 @@ def test_a_dry_run_shows_all_and_writes_nothing(
 def test_a_dry_runs_sample_is_what_the_search_would_draw(
     tmp_path: Path, data_dir: Path, open_desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from search.planning.job import resolve
+    from search.planning.decide import choose_strategy
+    from search.planning.request import make_request
     from search.run import make_parser
     from search.terminal.dry_run import sampled
 
     monkeypatch.chdir(tmp_path)
-    job = resolve(make_parser().parse_args(["--space", "wrn_sam", "--preset", "quick"]))
-    desk = open_desk(space=job.space, n_trials=2, sampler=job.sampler)
+    request = make_request(make_parser().parse_args(["--space", "wrn_sam", "--preset", "quick"]))
+    strategy = choose_strategy(request, None)
+    desk = open_desk(space=request.space, n_trials=2, sampler=strategy.sampler)
     desk.next_task()
     desk.next_task()
-    assert sampled(job) == desk.trial(1).params
+    assert sampled(request.space, strategy) == desk.trial(1).params

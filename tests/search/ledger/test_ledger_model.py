@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from search.common.layout import StudyFolder
-from search.ledger.ledger import Ledger, Plan
+from search.ledger.ledger import Ledger
 from search.ledger.messages import Completed, Diverged, Ending, EpochDone, Failed, OutOfMemory
+from search.planning.plan import TrialPlan
 from search.storage.lease import Lease
 from search.strategy.distributions import distributions
 from search.strategy.halving import HalvingPruner
 from search.strategy.samplers import make_sampler
 from spaces.params import Float
 from spaces.space import Preset, Space
+from trainers.execution import Execution
 
 TOTAL, EPOCHS = 4, 4  # fewer than the failures alike that end a study
 PICKS = st.integers(0, 8)
@@ -72,7 +74,7 @@ class LedgerMachine(RuleBasedStateMachine):
         )
         if not study.get_trials(deepcopy=False):
             study.enqueue_trial(SPACE.baseline())
-        plan = Plan(SPACE, chosen, TOTAL, {}, Path("data"), self.folder)
+        plan = TrialPlan(SPACE, TOTAL, Execution(), Path("data"), self.folder, ("val_top1",))
         return Ledger(study, plan, lease, lambda event: None)
 
     def teardown(self) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from search.common.errors import UserError
-from search.planning.check_data import check_data
-from search.planning.job import Job, resolve
+from search.planning.check_data import check_data, representative
+from search.planning.request import make_request
 from search.run import make_parser
+from spaces.params import Int
 from trainers.config import TrainConfig
 from trainers.data.prepare import prepare
 from trainers.models import MODELS, build_model
@@ -46,8 +47,9 @@ def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., An
             test_labels=labels,
             classes=np.array(list("abcd")),
         )
-        job: Job = resolve(make_parser().parse_args(["--space", "mine.py", "--preset", "quick"]))
-        return check_data(job, prepare(job.dataset, tmp_path / "data"))
+        flags = ["--space", "mine.py", "--preset", "quick"]
+        request = make_request(make_parser().parse_args(flags))
+        return check_data(request, prepare(request.dataset, tmp_path / "data"))
 
     return check
 
@@ -84,6 +86,20 @@ def test_what_does_not_fit_is_refused(
 def test_values_that_break_a_rule_are_left_to_the_constraints(checked: Callable[..., Any]) -> None:
     """Not every depth is one of a WideResNet's; which are tried is not for the data to say."""
     checked(8, "{'depth': 10, 'width': 1, 'batch_size': 8}", "Int('depth', 9, 12)")
+
+
+def test_a_long_interval_is_looked_into_at_few_values(checked: Callable[..., Any]) -> None:
+    """All of them would take hours; the ends are among those that are."""
+    checked(8, "{'depth': 10, 'width': 1, 'batch_size': 8, 'seed': 0}", "Int('seed', 0, 2**31)")
+    with pytest.raises(UserError, match=r"batch_size may be .* but batch_size must be at most 36"):
+        checked(8, "{'depth': 10, 'width': 1, 'batch_size': 8}", "Int('batch_size', 1, 2**31)")
+
+
+@pytest.mark.parametrize("high", [0, 1, 7, 99, 100, 12345, 2**31])
+def test_ends_are_representative(high: int) -> None:
+    values = list(representative(Int("seed", 0, high)))
+    assert (values[0], values[-1]) == (0, high)
+    assert len(set(values)) == len(values) == min(high + 1, 100)
 
 
 SMALLEST = [

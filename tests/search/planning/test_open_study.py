@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,69 +10,113 @@ import optuna
 import pytest
 
 from search.common.errors import UserError
-from search.planning.choose_execution import recorded_execution
-from search.planning.job import Job, resolve
-from search.planning.open_study import check_study, make_plan, open_study
+from search.planning.decide import decide
+from search.planning.open_study import find_record, open_study
+from search.planning.plan import SearchPlan
+from search.planning.request import Request, make_request
+from search.record.record import StudyRecord, read_record, write_record
 from search.run import make_parser
 from search.storage.lease import Lease
+from search.storage.storage import open_storage
 from trainers.data.prepared import Meta
 
 DATA = Meta(1, "digits", ("a", "b"), {"train_images": (9, 8, 8, 1)}, (0.5,), (0.5,), "fingerprint")
-Opener = Callable[..., optuna.Study]
+CONSTRAINED = """
+from dataclasses import replace
+from spaces.named.wrn_sam import SPACE as S
+from spaces.space import Constraint
+RULE = Constraint("{text}", lambda v: v["lr"] * {factor} < 1)
+SPACE = replace(S, name="mine", constraints=(RULE,))
+"""
+
+
+class Search:
+    """The start of ``python -m search.run``, on data that need not be there."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def request(self, *flags: str) -> Request:
+        space = ["--space", "wrn_sam", "--preset", "quick", "--threads", "1"]
+        return make_request(make_parser().parse_args([*space, *flags]), f"run {' '.join(flags)}")
+
+    def decide(self, *flags: str, data: Meta = DATA) -> tuple[SearchPlan, list[str]]:
+        request = self.request(*flags)
+        found = find_record(request, open_storage(request.storage))
+        return decide(request, data, self.folder, found, print)
+
+    def open(self, *flags: str, data: Meta = DATA) -> optuna.Study:
+        plan, _ = self.decide(*flags, data=data)
+        with Lease(plan.folder) as lease:
+            return open_study(plan, open_storage(plan.storage), lease)
 
 
 @pytest.fixture
-def job_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Job]:
+def search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Search:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-
-    def make(*flags: str) -> Job:
-        parser = make_parser()
-        return resolve(parser.parse_args(["--space", "wrn_sam", "--preset", "quick", *flags]))
-
-    return make
+    monkeypatch.setattr("search.planning.machine.gpu_count", lambda: 0)
+    return Search(tmp_path)
 
 
-@pytest.fixture
-def opened(job_of: Callable[..., Job]) -> Opener:
-    def open_it(*flags: str, data: Meta = DATA) -> optuna.Study:
-        job = job_of(*flags)
-        check_study(job, data)
-        with Lease(job.folder) as lease:
-            return open_study(job, data, lease, "the command")
-
-    return open_it
+def record_of(study: optuna.Study) -> StudyRecord:
+    record = read_record(study)
+    assert record is not None
+    return record
 
 
-def test_a_new_study_says_what_it_is_and_starts_with_the_recipe(opened: Opener) -> None:
-    study = opened()
+def change_record(study: optuna.Study, **changes: Any) -> None:
+    write_record(study, replace(record_of(study), **changes))
+
+
+def test_a_new_study_says_what_it_is_and_starts_with_the_recipe(search: Search) -> None:
+    study = search.open()
     assert study.study_name == "wrn_sam-quick"
     assert study.direction == optuna.study.StudyDirection.MAXIMIZE
     trials = study.get_trials()
     assert [trial.state.name for trial in trials] == ["WAITING"]
     assert trials[0].system_attrs["fixed_params"]["depth"] == 10
-    attributes = study.user_attrs
-    assert attributes["space"]["name"] == "wrn_sam"
-    assert attributes["dataset"]["name"] == "digits"
-    assert attributes["dataset"]["classes"] == ["a", "b"]
-    assert attributes["dataset"]["shapes"] == {"train_images": [9, 8, 8, 1]}
-    assert attributes["identity"]["recipe"]["epochs"] == 16
-    assert "batch_size" not in attributes["identity"]["recipe"]
-    assert attributes["provenance"]["command"] == "the command"
-    assert attributes["provenance"]["versions"]["optuna"] == optuna.__version__
-    assert [ref["value"] for ref in attributes["references"] if ref["metric"] == "test_top1"]
+    record = record_of(study)
+    assert record.space.name == "wrn_sam"
+    assert record.space.recipe["epochs"] == 16
+    assert "batch_size" not in record.space.recipe
+    assert (record.data.name, record.data.classes) == ("digits", ("a", "b"))
+    assert record.data.shapes == {"train_images": [9, 8, 8, 1]}
+    assert record.objectives == ("val_top1",)
+    assert (record.strategy.sampler, record.strategy.pruner) == ("tpe", "halving")
+    assert record.provenance.versions["optuna"] == optuna.__version__
 
 
-def test_opening_again_changes_nothing(opened: Opener) -> None:
-    first = opened()
+def test_opening_again_changes_nothing(search: Search) -> None:
+    first = search.open()
     before = (first.user_attrs, first.get_trials())
-    second = opened()
+    second = search.open()
     assert (second.user_attrs, second.get_trials()) == before
 
 
-def test_total_sampler_pruner_and_seed_may_change(opened: Opener) -> None:
-    opened()
-    opened("--n-trials", "99", "--sampler", "random", "--pruner", "none", "--seed", "5")
+def test_what_is_left_open_on_resume_is_as_the_study_has_it(search: Search) -> None:
+    flags = ("--sampler", "random", "--pruner", "none", "--seed", "5", "--n-trials", "99")
+    began = record_of(search.open(*flags)).strategy
+    plan, notes = search.decide()
+    assert plan.record.strategy == began
+    assert (plan.n_trials, notes) == (99, ["computing: as the study began"])
+
+
+def test_another_strategy_holds_from_now_on_and_is_said_and_recorded(search: Search) -> None:
+    search.open("--n-trials", "20")
+    flags = ("--n-trials", "99", "--sampler", "random", "--pruner", "none", "--seed", "5")
+    _, notes = search.decide(*flags)
+    assert notes[1:] == [
+        "sampler: random from now on, until now tpe",
+        "pruner: none from now on, until now halving",
+        "seed of the sampler: 5 from now on, until now 0",
+        "number of trials: 99 from now on, until now 20",
+    ]
+    record = record_of(search.open(*flags))
+    strategy = record.strategy
+    assert (strategy.sampler, strategy.pruner, strategy.seed) == ("random", "none", 5)
+    assert strategy.n_trials == 99
+    assert record.provenance.command == f"run {' '.join(flags)}"
 
 
 @pytest.mark.parametrize(
@@ -83,103 +127,191 @@ def test_total_sampler_pruner_and_seed_may_change(opened: Opener) -> None:
         (("--set", "lr=0.1"), "made for another parameters: lr was "),
     ],
 )
-def test_another_recipe_is_refused(opened: Opener, flags: tuple[str, ...], message: str) -> None:
-    opened()
+def test_another_recipe_is_refused(search: Search, flags: tuple[str, ...], message: str) -> None:
+    search.open()
     with pytest.raises(UserError) as caught:
-        opened(*flags)
+        search.open(*flags)
     assert message in str(caught.value)
     assert "choose another --study-name" in str(caught.value)
 
 
-def test_another_data_set_is_refused(opened: Opener) -> None:
-    from dataclasses import replace
+def test_an_option_that_the_record_lacks_has_its_default(search: Search) -> None:
+    """A release adds options; the studies of the one before go on."""
+    study = search.open()
+    space = record_of(study).space
+    older = {name: value for name, value in space.recipe.items() if name != "early_stopping"}
+    change_record(study, space=replace(space, recipe=older))
+    assert record_of(search.open()).space.recipe == older
+    with pytest.raises(UserError, match="another recipe: early_stopping was 0, now 3"):
+        search.open("--set", "early_stopping=3")
 
-    opened()
+
+def test_another_data_set_is_refused(search: Search) -> None:
+    search.open()
     with pytest.raises(UserError, match="made for another dataset: it was 'fingerprint', now 'x'"):
-        opened(data=replace(DATA, fingerprint="x"))
+        search.open(data=replace(DATA, fingerprint="x"))
 
 
-def test_another_space_is_refused(opened: Opener, job_of: Any, tmp_path: Path) -> None:
+def test_another_space_is_refused(search: Search, tmp_path: Path) -> None:
     text = "from dataclasses import replace\nfrom spaces.named.wrn_sam import SPACE as S\n"
     tmp_path.joinpath("mine.py").write_text(f"{text}SPACE = replace(S, name='mine')")
-    opened()
+    search.open()
     with pytest.raises(UserError, match="made for another space: it was 'wrn_sam', now 'mine'"):
-        check_study(job_of("--space", "mine.py", "--study-name", "wrn_sam-quick"), DATA)
+        search.open("--space", "mine.py", "--study-name", "wrn_sam-quick")
 
 
-def test_another_objective_is_refused(opened: Opener) -> None:
-    study = opened()
-    study.set_user_attr("identity", {**study.user_attrs["identity"], "objective": "val_loss"})
+def test_another_objective_is_refused(search: Search) -> None:
+    change_record(search.open(), objectives=("val_loss",))
     with pytest.raises(UserError, match="another objective: it was 'val_loss', now 'val_top1'"):
-        opened()
+        search.open()
+
+
+def test_another_constraint_is_refused(search: Search, tmp_path: Path) -> None:
+    def rule(text: str, factor: float) -> tuple[str, str]:
+        tmp_path.joinpath("mine.py").write_text(CONSTRAINED.format(text=text, factor=factor))
+        return ("--space", "mine.py")
+
+    study = search.open(*rule("lr is small", 1))
+    search.open(*rule("lr is small", 1))
+    with pytest.raises(UserError, match=r"another constraint: .*'lr is small'.* now .*'lr is low'"):
+        search.open(*rule("lr is low", 1))
+    trained = optuna.trial.create_trial(
+        state=optuna.trial.TrialState.PRUNED,
+        params={"lr": 0.6},
+        distributions={"lr": optuna.distributions.FloatDistribution(0.01, 1)},
+        intermediate_values={1: 50.0},
+    )
+    study.add_trial(trained)
+    search.open(*rule("lr is small", 1))
+    with pytest.raises(UserError, match=r"constraint: its trial .* breaks 'lr is small'"):
+        search.open(*rule("lr is small", 2))
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
-def test_a_foreign_study_is_refused(
-    opened: Opener, job_of: Any, tmp_path: Path, direction: str
-) -> None:
+def test_a_foreign_study_is_refused(search: Search, tmp_path: Path, direction: str) -> None:
     tmp_path.joinpath("results").mkdir()
     storage = f"sqlite:///{tmp_path}/results/studies.db"
     theirs = optuna.create_study(study_name="theirs", storage=storage, direction=direction)
     theirs.tell(theirs.ask(), 1.0)
     with pytest.raises(UserError, match="study 'theirs' was not made by this program"):
-        opened("--study-name", "theirs")
-    assert not job_of("--study-name", "theirs").folder.path.exists()
+        search.open("--study-name", "theirs")
+    assert not search.request("--study-name", "theirs").folder.path.exists()
     assert not theirs.user_attrs
 
 
-def test_checking_makes_no_study(job_of: Callable[..., Job]) -> None:
-    job = job_of()
-    check_study(job, DATA)
-    assert optuna.get_all_study_names(job.storage) == []
-    assert not job.folder.path.exists()
+def test_deciding_makes_no_study(search: Search) -> None:
+    plan, _ = search.decide()
+    assert optuna.get_all_study_names(plan.storage) == []
+    assert not plan.folder.path.exists()
 
 
-def test_a_study_without_its_first_trial_gets_it(opened: Opener, job_of: Any) -> None:
-    """Its first driver died before the recipe was enqueued, or before all was written."""
-    job = job_of()
-    job.results_dir.mkdir()
-    optuna.create_study(study_name="wrn_sam-quick", storage=job.storage, direction="maximize")
-    study = opened()
+def test_a_study_without_its_first_trial_gets_it(search: Search, tmp_path: Path) -> None:
+    """Its first driver died before the recipe was enqueued, or before its record was written."""
+    tmp_path.joinpath("results").mkdir()
+    url = search.request().storage
+    optuna.create_study(study_name="wrn_sam-quick", storage=url, direction="maximize")
+    study = search.open()
     assert [trial.state.name for trial in study.get_trials()] == ["WAITING"]
-    assert "identity" in study.user_attrs
+    assert record_of(study).space.name == "wrn_sam"
 
 
-def test_trials_in_another_folder_are_refused(opened: Opener, tmp_path: Path) -> None:
+def test_a_study_that_another_driver_begins_meanwhile_is_not_mixed(search: Search) -> None:
+    late, _ = search.decide("--threads", "2")
+    search.open("--threads", "1")
+    with (
+        pytest.raises(UserError, match="begun by another driver meanwhile"),
+        Lease(late.folder) as lease,
+    ):
+        open_study(late, open_storage(late.storage), lease)
+
+
+def test_trials_in_another_folder_are_refused(search: Search, tmp_path: Path) -> None:
     """Drivers that keep their locks in two folders would take each other for dead."""
     storage = f"sqlite:///{tmp_path}/studies.db"
-    opened("--storage", storage)
+    search.open("--storage", storage)
     with pytest.raises(UserError, match=r"keeps its trials in .*results/wrn_sam-quick"):
-        opened("--storage", storage, "--results-dir", "elsewhere")
+        search.open("--storage", storage, "--results-dir", "elsewhere")
     tmp_path.joinpath("results").rename(tmp_path / "moved")
-    study = opened("--storage", storage, "--results-dir", "moved")
-    assert study.user_attrs["folder"] == str(tmp_path / "moved" / "wrn_sam-quick")
+    study = search.open("--storage", storage, "--results-dir", "moved")
+    assert record_of(study).folder == str(tmp_path / "moved" / "wrn_sam-quick")
 
 
-def test_a_study_goes_on_as_it_began_to_compute(opened: Opener, job_of: Any) -> None:
-    opened("--threads", "1")
-    job = job_of("--threads", "2")
-    study = opened("--threads", "2")
-    assert make_plan(job, study, Path("data")).execution["threads"] == 1
-
-
-def test_a_study_that_began_on_a_gpu_needs_one(opened: Opener, job_of: Any) -> None:
-    study = opened()
-    on_gpu = {**study.user_attrs["execution"], "device": "cuda"}
-    study.set_user_attr("execution", on_gpu)
-    with pytest.raises(UserError, match="began on a GPU, and this run has none"):
-        recorded_execution(job_of())
-
-
-def test_recorded_threads_decide_how_many_run_at_once(
-    opened: Opener, job_of: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--threads", "2"), "began with --threads 1, and 2 would change its curves; leave out"),
+        (("--precision", "bfloat16"), "began with --precision float32, and bfloat16 would"),
+        (("--processes", "2"), "began with --processes 1, and 2 would"),
+        (("--gpus-per-trial", "1"), "began on the CPU, got --gpus-per-trial 1"),
+    ],
+)
+def test_computing_in_another_way_is_refused(
+    search: Search, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], message: str
 ) -> None:
-    monkeypatch.setattr("search.planning.choose_execution.cpu_count", lambda: 8)
-    assert recorded_execution(job_of()) is None
-    opened("--threads", "2")
-    choice = recorded_execution(job_of("--threads", "1"))
-    assert choice is not None
-    assert (choice.resources.concurrency, choice.resources.threads) == (4, 2)
-    choice = recorded_execution(job_of("--concurrency", "3"))
-    assert choice is not None
-    assert choice.resources.concurrency == 3
+    search.open()
+    monkeypatch.setattr("search.planning.machine.gpu_count", lambda: 2)
+    with pytest.raises(UserError, match=message):
+        search.open(*flags)
+
+
+def resumed(search: Search, *flags: str) -> SearchPlan:
+    """As ``search.decide``, with threads left open."""
+    request = replace(search.request(*flags), threads=None)
+    found = find_record(request, open_storage(request.storage))
+    return decide(request, DATA, search.folder, found, print)[0]
+
+
+def test_a_study_goes_on_as_it_began_to_compute(
+    search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.planning.machine.cpu_count", lambda: 8)
+    search.open("--threads", "2")
+    plan = resumed(search)
+    assert plan.execution.threads == 2
+    assert (plan.resources.concurrency, plan.resources.threads) == (4, 2)
+    plan = resumed(search, "--concurrency", "3", "--max-retries", "7")
+    assert (plan.resources.concurrency, plan.resources.max_retries) == (3, 7)
+
+
+def test_a_study_on_gpus_goes_on_with_its_processes(
+    search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each process has a GPU, also where --processes is not said again."""
+    monkeypatch.setattr("search.planning.machine.gpu_count", lambda: 4)
+    search.open("--processes", "2")
+    plan = resumed(search)
+    assert (plan.execution.device, plan.execution.processes) == ("cuda", 2)
+    resources = plan.resources
+    assert (resources.concurrency, resources.gpus_per_trial, resources.processes) == (2, 2.0, 2)
+
+
+def test_a_study_that_began_on_a_gpu_needs_one(search: Search) -> None:
+    study = search.open()
+    change_record(study, execution=replace(record_of(study).execution, device="cuda"))
+    with pytest.raises(UserError, match="began on a GPU, and this run has none"):
+        search.open()
+
+
+def test_a_grids_total_is_its_size(search: Search) -> None:
+    fixed = ("batch_size=64", "lr=0.1", "weight_decay=0", "rho=0.1", "dropout=0")
+    flags = [flag for value in fixed for flag in ("--set", value)]
+    assert search.decide(*flags, "--sampler", "grid")[0].n_trials == 2 * 2  # depth, width
+    assert search.decide(*flags, "--sampler", "grid", "--n-trials", "3")[0].n_trials == 3
+
+
+def test_a_probe_is_for_what_is_left_open(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes a trial, or a given precision, leave nothing to it; small data neither."""
+    probed: list[int] = []
+
+    def probe(*arguments: Any) -> Any:
+        probed.append(1)
+        raise UserError("probed")
+
+    monkeypatch.setattr("search.planning.decide.probe", probe)
+    large = replace(DATA, shapes={"train_images": (50_000, 32, 32, 3)})
+    for flags in (("--processes", "2"), ("--precision", "float32")):
+        search.decide(*flags, data=large)
+    search.decide()
+    assert not probed
+    with pytest.raises(UserError, match="probed"):
+        search.decide(data=large)

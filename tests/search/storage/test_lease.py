@@ -118,7 +118,9 @@ import optuna
 from search.strategy.distributions import distributions
 from search.common.layout import StudyFolder
 from search.storage.lease import Lease
-from search.ledger.ledger import Ledger, Plan
+from search.ledger.ledger import Ledger
+from search.planning.plan import TrialPlan
+from trainers.execution import Execution
 from search.ledger.messages import Completed, EpochDone
 from search.strategy.samplers import make_sampler
 from spaces.named.wrn_sam import SPACE
@@ -135,7 +137,7 @@ with Lease(folder) as lease:
         sampler=make_sampler("random", space, 0),
         pruner=optuna.pruners.NopPruner(),
     )
-    plan = Plan(space, chosen, total, {}, results, folder)
+    plan = TrialPlan(space, total, Execution(), results, folder, ("val_top1",))
     ledger = Ledger(study, plan, lease, lambda event: None)
     print("ready", flush=True)
     while sys.stdin.readline() and (task := ledger.next_task()):

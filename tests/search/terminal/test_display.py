@@ -14,11 +14,13 @@ from rich.console import Console
 
 from search.common.formatting import duration, number, settings
 from search.ledger.events import Ended, Epoch, Event, Note, Resumed, Started
+from search.record.record import DataFacts, ReferenceFigure, SpaceFacts, StudyRecord
 from search.terminal import progress as progress_module
 from search.terminal.display import QUIET, VERBOSE, Display
 from search.terminal.event_lines import line
 from search.terminal.progress import Progress
 from search.terminal.search_summary import best_trial, print_result, savings
+from trainers.execution import Execution
 from trainers.metrics import METRICS
 
 TOP1, LOSS = METRICS["val_top1"], METRICS["val_loss"]
@@ -183,20 +185,19 @@ def test_the_live_view_ends_with_an_error(shown: Shown) -> None:
     assert "trial 1 started" in screen.getvalue()
 
 
+RECORD = StudyRecord(
+    space=SpaceFacts("small", "a small space", "report E", "quick"),
+    data=DataFacts("", "digits"),
+    execution=Execution(),
+    references=(
+        ReferenceFigure("test_top1", 84.36, "report E"),
+        ReferenceFigure("test_top1", 80.0, "report E", {"depth": 28}),
+    ),
+)
+
+
 def ended_study() -> optuna.Study:
-    study = optuna.create_study(study_name="study", direction="maximize")
-    attributes = {
-        "space": {"name": "small", "title": "a small space", "source": "report E"},
-        "preset": "quick",
-        "dataset": {"name": "digits"},
-        "references": [
-            {"metric": "test_top1", "value": 84.36, "source": "report E", "setting": {}},
-            {"metric": "test_top1", "value": 80.0, "source": "report E", "setting": {"depth": 28}},
-        ],
-    }
-    for name, value in attributes.items():
-        study.set_user_attr(name, value)
-    return study
+    return optuna.create_study(study_name="study", direction="maximize")
 
 
 def add(study: optuna.Study, state: str, values: dict[int, float], **attributes: Any) -> None:
@@ -215,7 +216,7 @@ def add(study: optuna.Study, state: str, values: dict[int, float], **attributes:
 
 def printed(study: optuna.Study) -> str:
     screen = io.StringIO()
-    print_result(Console(file=screen, width=120), study, epochs=4)
+    print_result(Console(file=screen, width=120), study, RECORD, epochs=4)
     return screen.getvalue()
 
 

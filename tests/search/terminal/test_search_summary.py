@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -17,11 +18,18 @@ from rich.console import Console
 
 from search.dashboard import make_parser as dashboard_parser
 from search.ledger.events import FINISHED, INTERRUPTED
-from search.planning.job import Job, resolve
+from search.planning.decide import decide
+from search.planning.plan import SearchPlan
+from search.planning.request import make_request
+from search.record.record import ReferenceFigure, write_record
 from search.record.trials import spending
+from search.record.version_1 import as_version_1
 from search.report import make_parser as report_parser
 from search.run import make_parser
 from search.terminal.search_summary import conclude, where
+from trainers.data.prepared import Meta
+
+DATA = Meta(1, "digits", ("a", "b"), {"train_images": (9, 8, 8, 1)}, (0.5,), (0.5,), "f")
 
 
 @pytest.fixture(autouse=True)
@@ -30,24 +38,23 @@ def no_storage_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def make_job(tmp_path: Path) -> Callable[..., Job]:
-    def make(*args: str) -> Job:
-        command = ["--space", "wrn_sam", "--preset", "quick", "--data-dir", str(tmp_path), *args]
-        return resolve(make_parser().parse_args(command))
+def make_plan(tmp_path: Path) -> Callable[..., SearchPlan]:
+    def make(*args: str) -> SearchPlan:
+        flags = ["--space", "wrn_sam", "--preset", "quick", "--data-dir", str(tmp_path), *args]
+        request = make_request(make_parser().parse_args(flags), "python -m search.run")
+        plan, _ = decide(request, DATA, tmp_path, None, print)
+        figure = ReferenceFigure("test_top1", 84.36, "report E")
+        return replace(plan, record=replace(plan.record, references=(figure,)))
 
     return make
 
 
+def flags_of(plan: SearchPlan) -> str:
+    return where(plan.storage, plan.folder.results_dir)
+
+
 def made_study() -> Study:
-    study = optuna.create_study(study_name="a study", direction="maximize")
-    study.set_user_attr("space", {"title": "WideResNet", "source": "report E"})
-    study.set_user_attr("preset", "quick")
-    study.set_user_attr("dataset", {"name": "digits"})
-    study.set_user_attr("baseline", {"lr": 0.1})
-    study.set_user_attr("identity", {"objective": "val_top1", "recipe": {"epochs": 6}})
-    reference = {"metric": "test_top1", "value": 84.36, "source": "report E", "setting": {}}
-    study.set_user_attr("references", [reference])
-    return study
+    return optuna.create_study(study_name="a study", direction="maximize")
 
 
 def trial(
@@ -65,19 +72,22 @@ def trial(
     )
 
 
-def printed(job: Job, study: Study, ended: str = FINISHED) -> str:
+def printed(plan: SearchPlan, study: Study, ended: str = FINISHED) -> str:
     console = Console(file=io.StringIO(), width=100)
-    conclude(console, job, study, ended, "python -m search.run --space wrn_sam")
+    write_record(study, plan.record)
+    for key, value in as_version_1(plan.record).items():
+        study.set_user_attr(key, value)
+    conclude(console, plan, study, ended)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def test_best_recipe_and_published_are_printed(make_job: Callable[..., Job]) -> None:
+def test_best_recipe_and_published_are_printed(make_plan: Callable[..., SearchPlan]) -> None:
     study = made_study()
     study.add_trial(trial(0.1, [10.0, 60.0], TrialState.COMPLETE, "completed"))
     study.add_trial(trial(0.3, [20.0, 65.5], TrialState.COMPLETE, "completed"))
     study.add_trial(trial(0.9, [5.0], TrialState.PRUNED, "pruned at epoch 1 of 6"))
     study.add_trial(trial(0.8, [], TrialState.FAIL, "RuntimeError: [boom]"))
-    text = printed(make_job("--epochs", "6"), study)
+    text = printed(make_plan("--epochs", "6"), study)
     for words in (
         "best: trial 1",
         "65.50",
@@ -91,34 +101,34 @@ def test_best_recipe_and_published_are_printed(make_job: Callable[..., Job]) -> 
     assert "65.50" in get_note(study)
 
 
-def test_a_study_without_a_completed_trial(make_job: Callable[..., Job]) -> None:
+def test_a_study_without_a_completed_trial(make_plan: Callable[..., SearchPlan]) -> None:
     study = made_study()
     study.add_trial(trial(0.8, [], TrialState.FAIL, "RuntimeError: boom"))
-    text = printed(make_job(), study, INTERRUPTED)
+    text = printed(make_plan(), study, INTERRUPTED)
     assert "no trial has completed yet" in text
     assert "trial 0 failed: RuntimeError: boom" in text
     assert "interrupted; nothing is lost, the same command goes on" in text
 
 
-def test_a_study_without_trials(make_job: Callable[..., Job]) -> None:
+def test_a_study_without_trials(make_plan: Callable[..., SearchPlan]) -> None:
     study = made_study()
-    assert "0 trials ended" in printed(make_job(), study, INTERRUPTED)
+    assert "0 trials ended" in printed(make_plan(), study, INTERRUPTED)
     assert get_note(study) == ""
 
 
 def test_the_commands_have_the_flags_that_are_needed(
-    make_job: Callable[..., Job], tmp_path: Path
+    make_plan: Callable[..., SearchPlan], tmp_path: Path
 ) -> None:
-    assert where(make_job()) == ""
-    assert where(make_job("--results-dir", "my results")) == " --results-dir 'my results'"
+    assert flags_of(make_plan()) == ""
+    assert flags_of(make_plan("--results-dir", "my results")) == " --results-dir 'my results'"
     elsewhere = f"sqlite:///{tmp_path}/x.db"
-    assert where(make_job("--storage", elsewhere)) == f" --storage {elsewhere}"
+    assert flags_of(make_plan("--storage", elsewhere)) == f" --storage {elsewhere}"
 
 
-def test_the_printed_commands_parse(make_job: Callable[..., Job]) -> None:
+def test_the_printed_commands_parse(make_plan: Callable[..., SearchPlan]) -> None:
     study = made_study()
     study.add_trial(trial(0.1, [10.0], TrialState.COMPLETE, "completed"))
-    lines = printed(make_job("--results-dir", "my results"), study).splitlines()
+    lines = printed(make_plan("--results-dir", "my results"), study).splitlines()
     for word, parser in (("report:", report_parser()), ("look:", dashboard_parser())):
         (text,) = [line for line in lines if line.startswith(word)]
         arguments = shlex.split(text)[4:]
@@ -128,15 +138,15 @@ def test_the_printed_commands_parse(make_job: Callable[..., Job]) -> None:
 
 
 def test_a_storage_of_the_environment_needs_no_flag(
-    make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+    make_plan: Callable[..., SearchPlan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = "postgresql://me:geheim@host/db"
     monkeypatch.setenv("OPTUNA_STORAGE", url)
-    assert where(make_job()) == ""
+    assert flags_of(make_plan()) == ""
 
 
-def test_a_password_is_not_printed(make_job: Callable[..., Job]) -> None:
-    text = printed(make_job("--storage", "postgresql://me:geheim@host/db"), made_study())
+def test_a_password_is_not_printed(make_plan: Callable[..., SearchPlan]) -> None:
+    text = printed(make_plan("--storage", "postgresql://me:geheim@host/db"), made_study())
     assert "geheim" not in text
     assert "OPTUNA_STORAGE" in text
 

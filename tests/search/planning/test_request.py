@@ -8,69 +8,63 @@ from pathlib import Path
 import pytest
 
 from search.common.errors import UserError
-from search.planning import job as job_module
-from search.planning import resources as resources_module
-from search.planning.job import Job, choose_preset, resolve
-from search.planning.resources import choose_resources
+from search.planning.request import Request, choose_preset, make_request
+from search.planning.resources import choose_resources, default_execution
 from search.run import make_parser
+from trainers.execution import Execution
 
 
 @pytest.fixture
-def job_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Job]:
+def request_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Request]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.setattr(job_module, "gpu_count", lambda: 0)
-    monkeypatch.setattr(resources_module, "cpu_count", lambda: 4)
-    return lambda *flags: resolve(make_parser().parse_args(["--space", "wrn_sam", *flags]))
+    monkeypatch.setattr("search.planning.machine.gpu_count", lambda: 0)
+    monkeypatch.setattr("search.planning.machine.cpu_count", lambda: 4)
+    return lambda *flags: make_request(make_parser().parse_args(["--space", "wrn_sam", *flags]))
 
 
-def test_defaults_on_a_machine_without_gpu(job_of: Callable[..., Job]) -> None:
-    job = job_of()
-    assert job.study_name == "wrn_sam-quick"
-    assert job.storage == "sqlite:///results/studies.db"
-    assert job.folder.path == Path("results/wrn_sam-quick")
-    assert (job.dataset, job.sampler, job.pruner) == ("digits", "tpe", "halving")
-    assert (job.resources.concurrency, job.resources.threads) == (4, 1)
-    assert job.execution.device == "cpu"
-    assert job.timeout is None
+def test_defaults_on_a_machine_without_gpu(request_of: Callable[..., Request]) -> None:
+    request = request_of()
+    assert request.study_name == "wrn_sam-quick"
+    assert request.storage == "sqlite:///results/studies.db"
+    assert request.folder.path == Path("results/wrn_sam-quick")
+    assert request.dataset == "digits"
+    resources = request.resources()
+    assert (resources.concurrency, resources.threads) == (4, 1)
+    assert default_execution(resources, None) == Execution(threads=1)
+    left_open = ("n_trials", "sampler", "pruner", "seed", "timeout", "precision", "processes")
+    assert [getattr(request, name) for name in left_open] == [None] * len(left_open)
 
 
-def test_the_full_preset_carries_the_spaces_name(job_of: Callable[..., Job]) -> None:
-    job = job_of("--preset", "full")
-    assert (job.study_name, job.dataset) == ("wrn_sam", "cifar100")
-    assert job.config.depth == 34
+def test_the_full_preset_carries_the_spaces_name(request_of: Callable[..., Request]) -> None:
+    request = request_of("--preset", "full")
+    assert (request.study_name, request.dataset) == ("wrn_sam", "cifar100")
+    assert request.config.depth == 34
 
 
-def test_flags_win(job_of: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
-    job = job_of(
+def test_flags_win(request_of: Callable[..., Request], monkeypatch: pytest.MonkeyPatch) -> None:
+    request = request_of(
         *("--study-name", "mine", "--results-dir", "out", "--n-trials", "7", "--epochs", "3"),
         *("--dataset", "x.npz", "--sampler", "random", "--pruner", "none", "--timeout", "9"),
     )
-    assert job.folder.path == Path("out/mine")
-    assert job.storage == "sqlite:///out/studies.db"
-    assert (job.n_trials, job.config.epochs, job.timeout) == (7, 3, 9)
-    assert (job.dataset, job.sampler, job.pruner) == ("x.npz", "random", "none")
+    assert request.folder.path == Path("out/mine")
+    assert request.storage == "sqlite:///out/studies.db"
+    assert (request.n_trials, request.config.epochs, request.timeout) == (7, 3, 9)
+    assert (request.dataset, request.sampler, request.pruner) == ("x.npz", "random", "none")
     monkeypatch.setenv("OPTUNA_STORAGE", "sqlite:///env.db")
-    assert job_of().storage == "sqlite:///env.db"
-    assert job_of("--storage", "sqlite:///flag.db").storage == "sqlite:///flag.db"
+    assert request_of().storage == "sqlite:///env.db"
+    assert request_of("--storage", "sqlite:///flag.db").storage == "sqlite:///flag.db"
 
 
-def test_what_is_set_no_longer_varies(job_of: Callable[..., Job]) -> None:
-    job = job_of("--set", "width=2", "--set", "lr=0.2")
-    varies = set(job_of().space.baseline())
-    assert set(job.space.baseline()) == varies - {"width", "lr"}
-    assert (job.config.width, job.config.lr) == (2, 0.2)
+def test_what_is_set_no_longer_varies(request_of: Callable[..., Request]) -> None:
+    request = request_of("--set", "width=2", "--set", "lr=0.2")
+    varies = set(request_of().space.baseline())
+    assert set(request.space.baseline()) == varies - {"width", "lr"}
+    assert (request.config.width, request.config.lr) == (2, 0.2)
 
 
-def test_a_fixed_value_may_lie_outside_the_space(job_of: Callable[..., Job]) -> None:
-    assert job_of("--set", "lr=7").config.lr == 7
-
-
-def test_a_grids_total_is_its_size(job_of: Callable[..., Job]) -> None:
-    fixed = ("batch_size=64", "lr=0.1", "weight_decay=0", "rho=0.1", "dropout=0")
-    flags = [flag for value in fixed for flag in ("--set", value)]
-    assert job_of(*flags, "--sampler", "grid").n_trials == 2 * 2  # depth 10, 16; width 1, 2
-    assert job_of(*flags, "--sampler", "grid", "--n-trials", "3").n_trials == 3
+def test_a_fixed_value_may_lie_outside_the_space(request_of: Callable[..., Request]) -> None:
+    assert request_of("--set", "lr=7").config.lr == 7
 
 
 @pytest.mark.parametrize(
@@ -117,7 +111,7 @@ def test_resources_of_four_cores(
     processes: int,
     expected: tuple[int, int, float],
 ) -> None:
-    monkeypatch.setattr(resources_module, "cpu_count", lambda: 4)
+    monkeypatch.setattr("search.planning.machine.cpu_count", lambda: 4)
     chosen = choose_resources(*asked, gpus, processes)
     assert (chosen.concurrency, chosen.threads, chosen.gpus_per_trial) == expected
 
@@ -141,10 +135,3 @@ def test_gpus_that_are_not_there_are_refused(
 def test_each_process_has_a_gpu_of_its_own() -> None:
     with pytest.raises(UserError, match="--gpus-per-trial must be 2, one for each of the --proc"):
         choose_resources(None, None, 1.0, gpus=2, processes=2)
-
-
-def test_processes_leave_nothing_to_a_probe(job_of: Callable[..., Job]) -> None:
-    job = job_of("--processes", "2")
-    assert (job.execution.processes, job.resources.processes) == (2, 2)
-    assert job_of().probes
-    assert not job.probes

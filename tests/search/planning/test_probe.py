@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from search.planning import choose_execution as module
-from search.planning.job import resolve
-from search.run import make_parser
+from search.planning import probe as module
+from trainers.config import TrainConfig
 from trainers.execution import Execution
 
 LARGE: Any = SimpleNamespace(shapes={"train_images": (50_000, 32, 32, 3)})
@@ -31,15 +30,14 @@ def test_more_threads_a_trial_must_be_clearly_worth_it(
     found.sort(key=lambda item: -item["speed"])
     asked: list[int] = []
 
-    def measure(job: Any, folder: Path) -> list[dict[str, Any]]:
+    def measure(config: Any, counts: Any, data: Path) -> list[dict[str, Any]]:
         asked.append(1)
         return found
 
     monkeypatch.setattr(module, "_measure", measure)
-    places = ("--results-dir", str(tmp_path), "--data-dir", str(tmp_path))
-    job = resolve(make_parser().parse_args(["--space", "wrn_sam", "--preset", "quick", *places]))
+    monkeypatch.setattr("search.planning.machine.cpu_count", lambda: 2)
     for _ in range(2):
-        choice = module.choose_execution(job, LARGE, tmp_path, lambda text: None)
-        assert choice.execution == Execution(threads=threads, precision="bfloat16")
-        assert choice.resources.concurrency == 2 // threads
+        best = module.probe(TrainConfig(), None, LARGE, tmp_path, tmp_path, lambda text: None)
+        assert best.execution == Execution(threads=threads, precision="bfloat16")
+        assert best.at_once == 2 // threads
     assert asked == [1], "the second time, the finding is known"

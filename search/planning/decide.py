@@ -1,0 +1,215 @@
+"""From what is asked for and what is on record to a plan in which nothing is open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from optuna.distributions import distribution_to_json
+
+from search.common.errors import UserError
+from search.common.secrets import without_secrets
+from search.planning.lr_interval import DEFAULT_STEPS, lr_parameter, with_interval
+from search.planning.lr_range_test import in_words, run_range_test
+from search.planning.plan import SearchPlan
+from search.planning.probe import is_worth_probing, probe
+from search.planning.request import Request, total
+from search.planning.resources import Resources, default_execution
+from search.planning.same_study import (
+    refuse_another,
+    refuse_other_computing,
+    strategy_changes,
+)
+from search.record.provenance import provenance_here
+from search.record.record import (
+    DataFacts,
+    LRRangeFacts,
+    ReferenceFigure,
+    SpaceFacts,
+    StrategyFacts,
+    StudyRecord,
+)
+from search.strategy.distributions import distributions
+from spaces.space import ScaledSpace
+from trainers.data import DATASETS
+from trainers.data.prepared import Meta
+from trainers.execution import Execution
+
+Announce = Callable[[str], None]
+
+
+def decide(
+    request: Request, data: Meta, data_folder: Path, found: StudyRecord | None, announce: Announce
+) -> tuple[SearchPlan, list[str]]:
+    """The plan, and a line for each decision that the user may want to know of.
+
+    ``found`` is the study's record, None for a new study. What the record does not answer is
+    measured: how to compute by a probe, the learning rate by a range test, each announced when
+    it begins. Raises ``UserError`` where ``request`` does not fit ``found``.
+    """
+    execution, resources, reason = _decide_execution(request, data, data_folder, found, announce)
+    space, lr_range = _decide_lr_range(request, execution, data_folder, found, announce)
+    strategy = choose_strategy(request, None if found is None else found.strategy)
+    record = _describe(request, data, space, execution, strategy, lr_range)
+    notes = [f"computing: {reason}"]
+    if lr_range:
+        notes.append(f"{'as the study began: ' if found else ''}{in_words(lr_range)}")
+    if found is not None:
+        refuse_another(request.study_name, found, record)
+        notes += strategy_changes(found.strategy, strategy)
+        record = _go_on(found, record)
+    plan = SearchPlan(
+        space=space,
+        n_trials=total(strategy.n_trials, strategy.sampler, space),
+        execution=execution,
+        data_folder=data_folder,
+        folder=request.folder,
+        objectives=request.objectives,
+        config=request.config,
+        resources=resources,
+        storage=request.storage,
+        timeout=request.timeout,
+        record=record,
+    )
+    return plan, notes
+
+
+def choose_strategy(request: Request, found: StrategyFacts | None) -> StrategyFacts:
+    """As asked, else as the study has it, else as the preset says."""
+    preset = request.space.preset
+    default = found or StrategyFacts(preset.sampler, preset.pruner)
+    sampler = request.sampler or default.sampler
+    return StrategyFacts(
+        sampler,
+        request.pruner or default.pruner,
+        default.seed if request.seed is None else request.seed,
+        total(request.n_trials or default.n_trials, sampler, request.space),
+    )
+
+
+def _decide_execution(
+    request: Request, data: Meta, data_folder: Path, found: StudyRecord | None, announce: Announce
+) -> tuple[Execution, Resources, str]:
+    """How to compute, how much at once, and why. Threads and precision change the bits of a
+    curve, so a study goes on as it began."""
+    if found is not None:
+        refuse_other_computing(request, found.execution)
+        return found.execution, request.resources(found.execution), "as the study began"
+    resources = request.resources()
+    execution = default_execution(resources, request.precision)
+    is_open = execution.device == "cpu" and execution.processes == 1 and request.precision is None
+    if not (is_open and is_worth_probing(data)):
+        return execution, resources, "as asked or by default"
+    best = probe(request.config, request.threads, data, data_folder, request.data_dir, announce)
+    at_once, execution = request.concurrency or best.at_once, best.execution
+    layout = "channels last" if execution.channels_last else "contiguous"
+    reason = (
+        f"{execution.precision}, {layout}, {at_once} at once with {execution.threads} "
+        f"thread(s): {best.speed:.0f} images/s, the fastest of {best.tried} ways tried"
+    )
+    return execution, replace(resources, concurrency=at_once, threads=execution.threads), reason
+
+
+def _decide_lr_range(
+    request: Request,
+    execution: Execution,
+    data_folder: Path,
+    found: StudyRecord | None,
+    announce: Announce,
+) -> tuple[ScaledSpace, LRRangeFacts | None]:
+    """The space to search, and the range test that narrowed its learning rate, if one did."""
+    space = request.space
+    if found is not None:
+        _refuse_other_range_test(request, found)
+        if found.lr_range is None:
+            return space, None
+        return with_interval(space, found.lr_range.low, found.lr_range.high), found.lr_range
+    steps = range_test_steps(request)
+    if not steps:
+        return space, None
+    announce(f"learning-rate range test over {steps} mini-batches")
+    folder = request.folder.path
+    return run_range_test(space, request.config, execution, data_folder, steps, folder)
+
+
+def range_test_steps(request: Request) -> int:
+    """Mini-batches of the range test that a new study begins with; 0 for none."""
+    if request.lr_range_test is False or lr_parameter(request.space) is None:
+        return 0
+    asked = DEFAULT_STEPS if request.lr_range_test else 0
+    return request.space.preset.lr_range_steps or asked
+
+
+def _refuse_other_range_test(request: Request, found: StudyRecord) -> None:
+    began, asked = found.lr_range is not None, request.lr_range_test
+    if asked is not None and asked != began:
+        how, flag = ("with", "--no-") if began else ("without", "--")
+        raise UserError(
+            f"study {request.study_name!r} was begun {how} a range test; "
+            f"leave out {flag}lr-range-test, or choose another --study-name"
+        )
+
+
+def _describe(
+    request: Request,
+    data: Meta,
+    space: ScaledSpace,
+    execution: Execution,
+    strategy: StrategyFacts,
+    lr_range: LRRangeFacts | None,
+) -> StudyRecord:
+    """What a new study says of itself."""
+    return StudyRecord(
+        space=_describe_space(request, space),
+        data=DataFacts(
+            fingerprint=data.fingerprint,
+            name=data.name,
+            given=_absolute(request.dataset),
+            data_dir=str(request.data_dir.resolve()),
+            classes=data.classes,
+            shapes=data.shapes,
+        ),
+        execution=execution,
+        objectives=request.objectives,
+        strategy=strategy,
+        references=tuple(
+            ReferenceFigure(item.metric, item.value, item.source, dict(item.setting))
+            for item in space.definition.references
+        ),
+        lr_range=lr_range,
+        provenance=provenance_here(request.command, without_secrets(request.storage)),
+        folder=str(request.folder.path.resolve()),
+    )
+
+
+def _describe_space(request: Request, space: ScaledSpace) -> SpaceFacts:
+    varies = distributions(space.parameters)
+    recipe = request.config.to_dict()
+    return SpaceFacts(
+        name=space.definition.name,
+        title=space.definition.title,
+        source=space.definition.source,
+        preset=space.preset_name,
+        recipe={name: value for name, value in recipe.items() if name not in varies},
+        baseline=space.baseline(),
+        parameters={name: distribution_to_json(kind) for name, kind in varies.items()},
+        constraints=tuple(item.description for item in space.definition.constraints),
+    )
+
+
+def _go_on(found: StudyRecord, now: StudyRecord) -> StudyRecord:
+    """``found`` with what a run may change: strategy, folder, and the command that goes on."""
+    constraints, command = now.space.constraints, now.provenance.command
+    return replace(
+        found,
+        space=replace(found.space, constraints=constraints),
+        strategy=now.strategy,
+        provenance=replace(found.provenance, command=command, storage=now.provenance.storage),
+        folder=now.folder,
+    )
+
+
+def _absolute(dataset: str) -> str:
+    """A name as it is, a path such that it can be found from anywhere."""
+    return dataset if dataset in DATASETS else str(Path(dataset).expanduser().resolve())

@@ -1,0 +1,48 @@
+"""A search, fully decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from optuna.distributions import BaseDistribution
+
+from search.common.layout import StudyFolder
+from search.planning.resources import Resources
+from search.record.record import StudyRecord
+from search.strategy.distributions import distributions
+from spaces.space import ScaledSpace
+from trainers.config import TrainConfig
+from trainers.execution import Execution
+
+
+@dataclass(frozen=True)
+class TrialPlan:
+    """What every trial of a study shares. ``objectives`` are names of metrics."""
+
+    space: ScaledSpace
+    n_trials: int
+    execution: Execution
+    data_folder: Path
+    folder: StudyFolder
+    objectives: tuple[str, ...]
+
+    @cached_property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        return distributions(self.space.parameters)
+
+
+@dataclass(frozen=True)
+class SearchPlan(TrialPlan):
+    """Everything that a search needs, beside its data and its database.
+
+    ``record`` is what the study will say of itself; ``timeout`` in seconds, from the start of
+    the command.
+    """
+
+    config: TrainConfig
+    resources: Resources
+    storage: str
+    timeout: float | None
+    record: StudyRecord

@@ -1,0 +1,147 @@
+"""What a command line asks of a search: checked, and None where it is left open."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from search.common.errors import UserError
+from search.common.layout import StudyFolder, default_storage, preset_suffix
+from search.planning import machine
+from search.planning.flag_checks import at_least, known, writable
+from search.planning.lr_interval import lr_parameter
+from search.planning.resources import Resources, choose_resources
+from search.planning.settings import parse_settings
+from search.planning.space_file import find_space
+from search.strategy.grid import grid_rows
+from search.strategy.pruners import PRUNERS
+from search.strategy.samplers import SAMPLERS
+from spaces.space import PRESETS, ScaledSpace
+from trainers.config import TrainConfig
+from trainers.execution import PRECISIONS, Execution
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for, checked as far as it can be without data or study."""
+
+    space: ScaledSpace
+    preset_reason: str
+    config: TrainConfig
+    dataset: str
+    data_dir: Path
+    study_name: str
+    storage: str
+    results_dir: Path
+    timeout: float | None
+    max_retries: int
+    n_trials: int | None
+    sampler: str | None
+    pruner: str | None
+    seed: int | None
+    concurrency: int | None
+    threads: int | None
+    gpus_per_trial: float | None
+    processes: int | None
+    precision: str | None
+    lr_range_test: bool | None
+    command: str = ""
+
+    @property
+    def folder(self) -> StudyFolder:
+        return StudyFolder(self.results_dir, self.study_name)
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """Names of metrics, one for each value of a trial."""
+        return (self.config.objective,)
+
+    def resources(self, began: Execution | None = None) -> Resources:
+        """What this machine gives to the search; ``began`` is how its study began to compute.
+
+        Raises ``UserError``.
+        """
+        found = choose_resources(
+            self.concurrency,
+            began.threads if began else self.threads,
+            0.0 if began and began.device == "cpu" else self.gpus_per_trial,
+            machine.gpu_count(),
+            began.processes if began else self.processes or 1,
+        )
+        return replace(found, max_retries=self.max_retries)
+
+
+def make_request(args: argparse.Namespace, command: str = "") -> Request:
+    """What ``args`` ask for. Raises ``UserError`` or ``ConfigError``."""
+    preset_name, reason = choose_preset(args.preset, machine.gpu_count())
+    space = fixed_space(args, preset_name)
+    preset = space.preset
+    results_dir = Path(args.results_dir)
+    writable(results_dir)
+    if args.lr_range_test and lr_parameter(space) is None:
+        raise UserError("--lr-range-test needs an lr that varies; leave out --set lr=…")
+    request = Request(
+        space=space,
+        preset_reason=reason,
+        config=TrainConfig.from_mapping(dict(space.recipe)),
+        dataset=args.dataset or preset.dataset,
+        data_dir=Path(args.data_dir).expanduser(),
+        study_name=args.study_name or f"{space.definition.name}{preset_suffix(preset_name)}",
+        storage=args.storage or default_storage(results_dir),
+        results_dir=results_dir,
+        timeout=at_least("timeout", args.timeout, 0),
+        max_retries=int(at_least("max-retries", args.max_retries, 0) or 0),
+        n_trials=args.n_trials,
+        sampler=args.sampler and known("sampler", args.sampler, SAMPLERS),
+        pruner=args.pruner and known("pruner", args.pruner, PRUNERS),
+        seed=args.seed if at_least("seed", args.seed, 0) is not None else None,
+        concurrency=args.concurrency,
+        threads=args.threads,
+        gpus_per_trial=args.gpus_per_trial,
+        processes=args.processes,
+        precision=chosen_precision(args.precision),
+        lr_range_test=args.lr_range_test,
+        command=command,
+    )
+    total(args.n_trials, args.sampler or preset.sampler, space)
+    request.resources()
+    return request
+
+
+def choose_preset(asked: str, gpus: int) -> tuple[str, str]:
+    """The preset's name, and the sentence that says why and how to get the other."""
+    known("preset", asked, ("auto", *PRESETS))
+    if asked != "auto":
+        return asked, f"preset {asked}, as asked"
+    if gpus:
+        return "full", f"preset full: found {gpus} GPU(s); for the small one: --preset quick"
+    return "quick", "preset quick: no GPU found; for the report's own scale: --preset full"
+
+
+def chosen_precision(text: str) -> str | None:
+    """None for "auto"."""
+    return None if known("precision", text, ("auto", *PRECISIONS)) == "auto" else text
+
+
+def fixed_space(args: argparse.Namespace, preset_name: str) -> ScaledSpace:
+    """The space of ``args`` at a preset's scale, with what --set, --epochs and --objective fix."""
+    settings = parse_settings(args.set)
+    for name in ("epochs", "objective"):
+        value = getattr(args, name)
+        if value is not None and settings.setdefault(name, value) != value:
+            raise UserError(f"--{name} {value} and --set {name}={settings[name]} disagree")
+    space = find_space(args.space).at(preset_name)
+    TrainConfig.from_mapping({**space.recipe, **settings})  # its rules speak before the space's
+    return space.fix(settings)
+
+
+def total(asked: int | None, sampler: str, space: ScaledSpace) -> int:
+    """How many trials the study shall have. Raises ``UserError`` where a grid has fewer points."""
+    points = len(grid_rows(space)) if sampler == "grid" else None
+    found = int(at_least("n-trials", asked, 1) or points or space.preset.n_trials)
+    if points and found > points:
+        raise UserError(
+            f"--n-trials must be at most {points}, the points of this space's grid, got {found}"
+        )
+    return found

@@ -1,0 +1,95 @@
+"""Whether what is asked for may go on with the study that is on record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from optuna.distributions import json_to_distribution
+
+from search.common.errors import UserError
+from search.planning.request import Request
+from search.record.record import StrategyFacts, StudyRecord
+from trainers.config import TrainConfig
+from trainers.execution import Execution
+
+
+def refuse_another(study_name: str, found: StudyRecord, wanted: StudyRecord) -> None:
+    """Raises ``UserError`` if the study ``found`` was made for something else than ``wanted``.
+
+    Values are compared, not texts, and what a record lacks has its default: a release that adds
+    an option goes on with older studies.
+    """
+    parts: dict[str, tuple[Any, Any]] = {
+        "space": (found.space.name, wanted.space.name),
+        "dataset": (found.data.fingerprint, wanted.data.fingerprint),
+        "objective": (", ".join(found.objectives), ", ".join(wanted.objectives)),
+        "parameters": (_parameters(found), _parameters(wanted)),
+        "recipe": (_recipe(found), _recipe(wanted)),
+    }
+    if found.space.constraints is not None:
+        parts["constraint"] = (found.space.constraints, wanted.space.constraints)
+    for part, (old, new) in parts.items():
+        if old != new:
+            raise UserError(
+                f"study {study_name!r} was made for another {part}: {_difference(old, new)}; "
+                "choose another --study-name, or give the same settings to go on with it"
+            )
+
+
+def refuse_other_computing(request: Request, began: Execution) -> None:
+    """Raises ``UserError`` where flags ask to compute in another way than the study began:
+    precision, threads and processes change the bits of a curve."""
+    name = request.study_name
+    for flag in ("precision", "threads", "processes"):
+        asked, old = getattr(request, flag), getattr(began, flag)
+        if asked is not None and asked != old:
+            raise UserError(
+                f"study {name!r} began with --{flag} {old}, and {asked} would change its curves; "
+                f"leave out --{flag}, or choose another --study-name"
+            )
+    on_gpu, asked_gpus = began.device == "cuda", request.gpus_per_trial
+    if on_gpu and not request.resources(began).gpus_per_trial:
+        raise UserError(
+            f"study {name!r} began on a GPU, and this run has none; go on where there is one, "
+            "or choose another --study-name"
+        )
+    if not on_gpu and asked_gpus:
+        raise UserError(
+            f"study {name!r} began on the CPU, got --gpus-per-trial {asked_gpus:g}; "
+            "leave it out, or choose another --study-name"
+        )
+
+
+def strategy_changes(old: StrategyFacts, new: StrategyFacts) -> list[str]:
+    """A line for each choice that holds from now on and was another."""
+    named = (
+        ("sampler", old.sampler, new.sampler),
+        ("pruner", old.pruner, new.pruner),
+        ("seed of the sampler", old.seed, new.seed),
+        ("number of trials", old.n_trials, new.n_trials),
+    )
+    return [
+        f"{what}: {now} from now on, until now {then}"
+        for what, then, now in named
+        if then is not None and then != now
+    ]
+
+
+def _parameters(record: StudyRecord) -> dict[str, Any]:
+    return {name: json_to_distribution(text) for name, text in record.space.parameters.items()}
+
+
+def _recipe(record: StudyRecord) -> dict[str, Any]:
+    """All that is fixed."""
+    config = TrainConfig.from_mapping({**record.space.recipe, **record.space.baseline})
+    varies = record.space.parameters
+    return {name: value for name, value in config.to_dict().items() if name not in varies}
+
+
+def _difference(old: Any, new: Any) -> str:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted(old.keys() | new.keys()):
+            if old.get(key) != new.get(key):
+                return f"{key} was {old.get(key)!r}, now {new.get(key)!r}"
+    return f"it was {old!r}, now {new!r}"
