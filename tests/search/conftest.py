@@ -25,7 +25,6 @@ from search.planning.request import make_request
 from search.run import make_parser
 from search.storage.lease import Lease
 from search.storage.storage import open_storage
-from search.strategy.distributions import distributions
 from search.strategy.halving import HalvingPruner
 from search.strategy.samplers import make_sampler
 from search.workers.train_task import train_task
@@ -128,7 +127,6 @@ class Desks:
         space = space or small_space()
         folder = StudyFolder(self.folder / "results", "study")
         lease = self.leases.enter_context(Lease(folder))
-        chosen = distributions(space.parameters)
         study = optuna.create_study(
             study_name="study",
             storage=storage,

@@ -100,8 +100,8 @@ def test_the_command_on_record_has_no_password(
     url = f"postgresql://me:{password}@host/db?sslpassword=geheim's"
     seen: list[str] = []
 
-    def search(job: Any, command: str, *rest: Any) -> int:
-        seen.append(command)
+    def search(request: Any, *rest: Any) -> int:
+        seen.append(request.command)
         return 0
 
     monkeypatch.setattr("search.run.search", search)

@@ -18,7 +18,6 @@ from search.ledger.ledger import Ledger
 from search.ledger.messages import Completed, Diverged, Ending, EpochDone, Failed, OutOfMemory
 from search.planning.plan import TrialPlan
 from search.storage.lease import Lease
-from search.strategy.distributions import distributions
 from search.strategy.halving import HalvingPruner
 from search.strategy.samplers import make_sampler
 from spaces.params import Float
@@ -63,7 +62,6 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ledgers = [self._open(lease) for lease in self.leases]
 
     def _open(self, lease: Lease) -> Ledger:
-        chosen = distributions(SPACE.parameters)
         study = optuna.create_study(
             study_name="study",
             storage=self.storage,

@@ -11,6 +11,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
+from search.record.record import DataFacts, SpaceFacts, StudyRecord
 from search.terminal.dry_run import recipe_table, space_table
 from search.terminal.evaluation_tables import print_evaluation
 from search.terminal.plain_line import PlainTable, say
@@ -18,6 +19,7 @@ from search.terminal.search_summary import print_result
 from spaces import named_space
 from trainers.config import TrainConfig
 from trainers.evaluation.confusion import Confusion
+from trainers.execution import Execution
 
 NAMES = ("exp [/b]", "exp [v2]", "[cat]", ":cat:", "[link=x]", "a\\[b]")
 
@@ -42,9 +44,7 @@ def test_lines_and_tables_show_names_as_they_are(name: str) -> None:
 @pytest.mark.parametrize("name", ["exp [/b]", "exp [v2]"])
 def test_a_study_with_brackets_in_its_name_has_a_conclusion(name: str) -> None:
     study = optuna.create_study(study_name=name, direction="maximize")
-    study.set_user_attr("space", {"name": name, "title": name, "source": name})
-    study.set_user_attr("preset", "quick")
-    study.set_user_attr("dataset", {"name": name})
+    record = StudyRecord(SpaceFacts(name, name, name, "quick"), DataFacts("", name), Execution())
     choice = optuna.distributions.CategoricalDistribution([name])
     study.add_trial(
         create_trial(
@@ -52,7 +52,7 @@ def test_a_study_with_brackets_in_its_name_has_a_conclusion(name: str) -> None:
         )
     )
     console = Console(file=io.StringIO(), width=200)
-    print_result(console, study, epochs=1)
+    print_result(console, study, record, epochs=1)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert f"{name}: {name}" in text
     assert f"preset on {name}" in text
