@@ -56,6 +56,11 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="of a trial whose worker died or hung, from its checkpoint (default: 2)",
     )
+    add(
+        "--retry-failed",
+        action="store_true",
+        help="let trials that failed be tried again, as new trials of the same parameters",
+    )
     add("--gpus-per-trial", type=float, metavar="F", help="may be a fraction")
     add(
         "--lr-range-test",
@@ -90,14 +95,19 @@ def main(argv: list[str] | None = None) -> int:
         show(request)
         return 0
     verbosity = "quiet" if args.quiet else "verbose" if args.verbose else "normal"
-    return search(request, verbosity, started)
+    return search(request, verbosity, started, args.retry_failed)
 
 
-def search(request: Request, verbosity: str = "normal", started: float | None = None) -> int:
+def search(
+    request: Request,
+    verbosity: str = "normal",
+    started: float | None = None,
+    retry_failed: bool = False,
+) -> int:
     """Runs the search to its total, its time-out or a signal, and prints how it ended.
 
     ``verbosity`` is quiet, normal or verbose; ``started`` when the command began, by
-    ``time.monotonic``.
+    ``time.monotonic``; ``retry_failed``: trials that failed are tried again first.
     """
     from rich.console import Console
 
@@ -129,6 +139,8 @@ def search(request: Request, verbosity: str = "normal", started: float | None = 
             study = open_study(plan, storage, lease)
             display = display_for(plan, study, console, log, verbosity)
             ledger = RetryingLedger(study, plan, lease, display)
+            if retry_failed:
+                ledger.retry_failed()
             ended = FINISHED
             if not ledger.is_met():
                 left = None if plan.timeout is None else started + plan.timeout - time.monotonic()

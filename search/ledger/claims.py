@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from optuna.distributions import BaseDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from search.record.trials import RETRY_OF, counted
 from search.storage.database import one_commit
 from search.storage.lease import Lease
 from search.storage.optuna_internals import enqueued_params, storage_of, suggest, trial_id
@@ -17,6 +19,16 @@ from spaces.space import ScaledSpace
 from trainers.failpoints import failpoint
 
 OWNER = "driver"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """``trial`` is None where none is left; ``resumed``: it was begun before. ``trials`` are all
+    of the study, of other drivers too, as they were just before."""
+
+    trial: Trial | None
+    resumed: bool
+    trials: Sequence[FrozenTrial]
 
 
 class Claims:
@@ -34,24 +46,34 @@ class Claims:
         self._space = space
         self._distributions = distributions
 
-    def claim(self, total: int, busy: Collection[int]) -> tuple[Trial | None, bool]:
-        """A trial that is now this driver's, with its parameters, and whether it was begun by
-        another; None when there is none left.
+    def claim(self, total: int, busy: Collection[int]) -> Claim:
+        """A trial that is now this driver's, with its parameters, if there is one left.
 
-        ``busy`` are the numbers that this driver trains already. WAITING trials do not count
-        towards ``total``: they are what is asked for next.
+        ``busy`` are the numbers that this driver has in hand already. WAITING trials do not
+        count towards ``total``: they are what is asked for next.
         """
         with self._lease.claiming(), one_commit(storage_of(self._study)):
             trials = self._study.get_trials(deepcopy=False)
             for frozen in trials:
                 if frozen.number not in busy and self._is_orphan(frozen):
-                    return self._own(Trial(self._study, trial_id(frozen))), True
-            counted = towards_total(self._study.sampler, trials)
-            if sum(trial.state != TrialState.WAITING for trial in counted) >= total:
-                return None, False
+                    return Claim(self._own(Trial(self._study, trial_id(frozen))), True, trials)
+            if len(counted(towards_total(self._study.sampler, trials))) >= total:
+                return Claim(None, False, trials)
             trial = self._study.ask()
             failpoint("trial created")
-            return self._own(trial), False
+            return Claim(self._own(trial), False, trials)
+
+    def retry_failed(self) -> list[int]:
+        """Enqueues the parameters of each failed trial as a new one, once; their numbers."""
+        with self._lease.claiming(), one_commit(storage_of(self._study)):
+            trials = self._study.get_trials(deepcopy=False)
+            retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
+            failed = [t for t in trials if t.state == TrialState.FAIL and t.number not in retried]
+            again = [trial for trial in failed if trial.params]  # not what was outside the space
+            for trial in again:
+                self._study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number})
+                failpoint("retry enqueued")
+        return [trial.number for trial in again]
 
     def rule_broken(self, trial: Trial) -> str | None:
         """Why the values that a user enqueued for ``trial`` are outside the space, in which case

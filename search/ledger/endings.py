@@ -7,16 +7,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from optuna.study import Study
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search.common.layout import StudyFolder
 from search.ledger import events
 from search.ledger.live_trial import LiveTrial
 from search.ledger.messages import Completed, Diverged, Failed, OutOfMemory
+from search.record.trials import COPY_OF, PRUNER_REASON, RETRY_OF
 from search.storage.database import one_commit
 from search.storage.optuna_internals import reported_values, storage_of
+from trainers.atomic_files import write_atomically
 from trainers.failpoints import failpoint
 from trainers.metrics import Metric
+
+OF_ONE_TRIAL = ("driver", RETRY_OF)  # attributes that no copy shares
 
 
 class Endings:
@@ -44,10 +48,33 @@ class Endings:
         figures = {"best_epoch": best_epoch, **news.figures}
         return self._tell(live.trial, TrialState.COMPLETE, live.best, "completed", figures)
 
+    def copied(self, trial: Trial, original: FrozenTrial) -> events.Ended:
+        """The ending of ``original``, a trial of the same configuration: its curve, figures and
+        files too."""
+        self._copy_files(original.number, trial.number)
+        notes = {name: v for name, v in original.user_attrs.items() if name not in OF_ONE_TRIAL}
+        figures = {**notes, COPY_OF: original.number}
+        reason = f"copy of trial {original.number}: {original.user_attrs.get('reason')}"
+        with one_commit(storage_of(self._study)):
+            known = reported_values(trial)
+            for epoch, reported in original.intermediate_values.items():
+                if epoch not in known:
+                    trial.report(reported, epoch)
+                    failpoint("epoch copied")
+            value = original.value if original.state == TrialState.COMPLETE else None
+            return self._tell(trial, original.state, value, reason, figures)
+
+    def _copy_files(self, original: int, copy: int) -> None:
+        """What reports read of a trial."""
+        for file in (self._folder.history, self._folder.evaluation):
+            if file(original).exists():
+                file(copy).parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(file(copy), file(original).read_bytes())
+
     def pruned(self, live: LiveTrial, epoch: int) -> events.Ended:
         """PRUNED; its value is its last report, as Optuna has it."""
         failpoint("pruning decided")
-        reason = f"pruned at epoch {epoch} of {live.config.epochs}"
+        reason = f"{PRUNER_REASON} {epoch} of {live.config.epochs}"
         return self._tell(live.trial, TrialState.PRUNED, None, reason, live.usage)
 
     def diverged(self, live: LiveTrial, news: Diverged) -> events.Ended:

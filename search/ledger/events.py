@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from optuna.trial import FrozenTrial
 
 from trainers.metrics import Metric
 
@@ -55,6 +57,14 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """Not for the log: the study's ``trials`` as they are now, those of other drivers too."""
+
+    trials: Sequence[FrozenTrial]
+    metric: Metric
+
+
+@dataclass(frozen=True)
 class Note:
     """A line for the reader."""
 
@@ -62,4 +72,4 @@ class Note:
     warning: bool = False
 
 
-Event = Resumed | Started | Epoch | Ended | Note
+Event = Resumed | Started | Epoch | Ended | Standing | Note

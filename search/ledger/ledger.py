@@ -6,12 +6,13 @@ It never imports Ray. What happens is announced to an observer, for the terminal
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.pruners import NopPruner
 from optuna.study import Study
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search.common.errors import SearchError
 from search.ledger import events
@@ -29,7 +30,7 @@ from search.ledger.messages import (
     Task,
 )
 from search.planning.plan import TrialPlan
-from search.record.trials import common_failure
+from search.record.trials import DIVERGED_REASON, answer_for, common_failure, counted
 from search.storage.database import database_of, one_commit
 from search.storage.lease import Lease
 from search.storage.optuna_internals import forget_report, reported_values, storage_of
@@ -61,6 +62,7 @@ class Ledger:
         self.should_stop: Callable[[], bool] = lambda: False
         self.shares_gpus = True  # whether trials at work here may use one GPU together
         self._to_run_alone: set[int] = set()
+        self._waiting: dict[int, int] = {}  # for another trial of the same configuration
 
     # -- asking ------------------------------------------------------------------------------
 
@@ -69,20 +71,24 @@ class Ledger:
         study has its total (then ``is_met`` tells whether others still work on it)."""
         if self._to_run_alone and self.live:
             return None  # one of them runs as soon as nobody else does, and stays alone
-        while not self.closed:
-            trial, resumed = self.claims.claim(self.plan.n_trials, self.live)
+        while not (self.closed or self.should_stop()):
+            waiting = {number for number, twin in self._waiting.items() if twin in self.live}
+            claim = self.claims.claim(self.plan.n_trials, self.live.keys() | waiting)
+            self.observe(events.Standing(claim.trials, self.metric))
+            trial = claim.trial
             if trial is None:
                 return None
-            if resumed:
+            if claim.resumed and trial.number not in self._waiting:
                 last = max(reported_values(trial), default=0)
                 self.observe(events.Resumed(trial.number, last))
-            task = self._begin(trial)
+            task = self._begin(trial, claim.trials)
             if task is not None:
                 return task
         return None
 
-    def _begin(self, trial: Trial) -> Task | None:
-        """The task of a claimed trial; None when it ends without training."""
+    def _begin(self, trial: Trial, trials: Sequence[FrozenTrial]) -> Task | None:
+        """The task of a claimed trial; None when it ends without training, or waits for another
+        of the same configuration."""
         rule = self.claims.rule_broken(trial)
         if rule:
             self._over(self.endings.invalid(trial, rule))
@@ -96,6 +102,14 @@ class Ledger:
         if broken:
             self._over(self.endings.infeasible(trial, broken))
             return None
+        answer = answer_for(trial.params, trials, self._is_prunable(trial))
+        if answer and reported_values(trial).keys() <= answer.intermediate_values.keys():
+            self._over(self.endings.copied(trial, answer))
+            return None
+        for number, other in self.live.items():
+            if other.config == config:
+                self._waiting[trial.number] = number
+                return None
         live = recall(trial, config, self.metric)
         self.observe(events.Started(trial.number, trial.params, config.epochs, live.epoch))
         if self._is_undecided(live) and self._prunes(live, live.epoch):
@@ -110,6 +124,12 @@ class Ledger:
             folder=str(self.plan.folder.trial(trial.number)),
             reported=live.epoch,
         )
+
+    def retry_failed(self) -> None:
+        """Lets every failed trial be tried again, as a new trial of the same parameters."""
+        numbers = self.claims.retry_failed()
+        text = ", ".join(map(str, numbers)) or "no trial has failed"
+        self.observe(events.Note(f"tried again as new trials: {text}"))
 
     # -- reporting ---------------------------------------------------------------------------
 
@@ -126,7 +146,7 @@ class Ledger:
         if epoch <= live.epoch:
             return True
         if not math.isfinite(value):
-            reason = f"diverged in epoch {epoch}: {self.metric.label} is {value:g}"
+            reason = f"{DIVERGED_REASON} {epoch}: {self.metric.label} is {value:g}"
             self._end(live, Diverged(reason, epoch))
             return False
         live.usage = news.usage
@@ -150,10 +170,15 @@ class Ledger:
             raise
 
     def _prunes(self, live: LiveTrial, epoch: int) -> bool:
-        """Asks the pruner about the last epoch. The recipe's own trial always runs to its end:
-        it is what the others are compared with."""
+        """Asks the pruner about the last epoch."""
         last = epoch >= live.config.epochs
-        return live.trial.number != 0 and not last and live.trial.should_prune()
+        return not last and self._is_prunable(live.trial) and live.trial.should_prune()
+
+    def _is_prunable(self, trial: Trial) -> bool:
+        """The recipe's own trial always runs to its end: it is what the others are compared
+        with."""
+        recipe = trial.number == 0 or trial.params == self.plan.space.baseline()
+        return not recipe and not isinstance(self.study.pruner, NopPruner)
 
     def _is_undecided(self, live: LiveTrial) -> bool:
         """Whether a crash may have come between the last report and the pruner's decision."""
@@ -217,6 +242,7 @@ class Ledger:
     def _over(self, ended: events.Ended) -> None:
         """A trial was told."""
         self._to_run_alone.discard(ended.number)
+        self._waiting.pop(ended.number, None)
         self.release(ended.number)
         self.observe(ended)
 
@@ -236,8 +262,8 @@ class Ledger:
     def is_met(self) -> bool:
         """Whether the study has its total and nothing of it is running anywhere."""
         trials = self.study.get_trials(deepcopy=False)
-        counted = towards_total(self.study.sampler, trials)
-        ended = sum(trial.state.is_finished() for trial in counted)
+        total = counted(towards_total(self.study.sampler, trials))
+        ended = sum(trial.state.is_finished() for trial in total)
         return ended >= self.plan.n_trials and not any(
             trial.state == TrialState.RUNNING for trial in trials
         )

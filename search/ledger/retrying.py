@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from optuna import get_all_study_names
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import DBAPIError
 
@@ -13,6 +14,7 @@ from search.common.errors import SearchError, StorageError, one_line
 from search.ledger.events import Note
 from search.ledger.ledger import Ledger
 from search.ledger.messages import Ending, EpochDone, Task
+from search.storage.optuna_internals import storage_of
 from search.storage.storage import cause_of
 
 LONGEST_RETRY = 600.0  # s
@@ -33,6 +35,9 @@ class RetryingLedger(Ledger):
     def next_task(self) -> Task | None:
         return self._retry(super().next_task)
 
+    def retry_failed(self) -> None:
+        self._retry(super().retry_failed)
+
     def report(self, number: int, news: EpochDone) -> bool:
         return self._retry(super().report, number, news)
 
@@ -49,6 +54,13 @@ class RetryingLedger(Ledger):
                 answer = ask(*news)
             except (StorageInternalError, DBAPIError) as error:
                 since = self._wait(error, since)
+            except KeyError as error:
+                if self.study.study_name in get_all_study_names(storage_of(self.study)):
+                    raise
+                raise StorageError(
+                    f"study {self.study.study_name!r} was deleted while it was searched; "
+                    "the same command begins it anew"
+                ) from error
             except OSError as error:
                 raise SearchError(
                     f"cannot work in {str(self.plan.folder.path)!r}: {one_line(error)}; "

@@ -10,7 +10,9 @@ from typing import Any
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-PRUNER_REASON = "pruned at epoch"  # how the ledger begins the reason of what the pruner ended
+# How the ledger begins the reason of what the pruner ended, and of what diverged.
+PRUNER_REASON, DIVERGED_REASON = "pruned at epoch", "diverged in epoch"
+COPY_OF, RETRY_OF = "copy_of", "retry_of"  # attributes of a trial: another one's number
 FEWEST_ALIKE, MOST_ALIKE = 5, 10  # failures for the same reason that end a search
 
 
@@ -34,20 +36,57 @@ def ranked(trials: Iterable[FrozenTrial], direction: StudyDirection) -> list[Fro
 def by_pruner(trial: FrozenTrial) -> bool:
     """Whether the pruner ended it; divergence, memory and broken constraints are PRUNED too.
 
-    A study of another program gives no reasons: there, what is PRUNED counts.
+    A study of another program gives no reasons: there, what is PRUNED counts. So does a copy.
     """
-    reason = trial.user_attrs.get("reason", PRUNER_REASON)
-    return trial.state == TrialState.PRUNED and str(reason).startswith(PRUNER_REASON)
+    reason = str(trial.user_attrs.get("reason", PRUNER_REASON))
+    if COPY_OF in trial.user_attrs:
+        reason = reason.partition(": ")[2]
+    return trial.state == TrialState.PRUNED and reason.startswith(PRUNER_REASON)
+
+
+def counted(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """What counts towards a study's total: not what was enqueued only, nor what failed and was
+    tried again."""
+    trials = list(trials)
+    retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
+    return [t for t in trials if t.state != TrialState.WAITING and t.number not in retried]
+
+
+def answer_for(
+    params: Mapping[str, Any], trials: Iterable[FrozenTrial], pruned: bool
+) -> FrozenTrial | None:
+    """The trial whose ending holds for every other with its ``params``, since a curve follows
+    from them: completed, diverged or, where ``pruned`` ones may answer, ended by the pruner. Of
+    several the longest."""
+    reasons = (PRUNER_REASON, DIVERGED_REASON) if pruned else (DIVERGED_REASON,)
+    known = [
+        trial
+        for trial in trials
+        if (
+            trial.state == TrialState.COMPLETE
+            or (
+                trial.state == TrialState.PRUNED
+                and str(trial.user_attrs.get("reason")).startswith(reasons)
+            )
+        )
+        and trial.params == params
+        and COPY_OF not in trial.user_attrs
+    ]
+    return max(known, key=lambda trial: len(trial.intermediate_values), default=None)
 
 
 @dataclass(frozen=True)
 class Spending:
-    """Epochs and seconds of the trials that ended, and the epochs that the pruner spared."""
+    """Epochs and seconds of the trials that ended, and the epochs that the pruner spared.
+
+    ``copied`` trials were answered from the record and cost nothing.
+    """
 
     ended: int
     completed: int
     pruned: int
     failed: int
+    copied: int
     epochs_trained: int
     epochs_saved: int
     seconds: float
@@ -58,21 +97,29 @@ class Spending:
         return 100 * self.epochs_saved / max(1, self.epochs_trained + self.epochs_saved)
 
 
-def spending(trials: Sequence[FrozenTrial], epochs: int | None) -> Spending:
-    """``epochs`` are those of a whole trial, where a trial does not vary them itself."""
+def spending(trials: Sequence[FrozenTrial], recipe: Mapping[str, Any]) -> Spending:
+    """``recipe`` is what the space fixes: how long a trial would have been follows from it and
+    the trial's parameters."""
     ended = [trial for trial in trials if trial.state.is_finished()]
-    cut = [trial for trial in ended if by_pruner(trial)]
+    trained = [trial for trial in ended if COPY_OF not in trial.user_attrs]
     return Spending(
         ended=len(ended),
         completed=sum(t.state == TrialState.COMPLETE for t in ended),
         pruned=sum(t.state == TrialState.PRUNED for t in ended),
         failed=sum(t.state == TrialState.FAIL for t in ended),
-        epochs_trained=sum(len(t.intermediate_values) for t in ended),
-        epochs_saved=sum(
-            max(0, t.params.get("epochs", epochs or 0) - len(t.intermediate_values)) for t in cut
-        ),
-        seconds=sum(float(t.user_attrs.get("wall_seconds", 0.0)) for t in ended),
+        copied=len(ended) - len(trained),
+        epochs_trained=sum(len(t.intermediate_values) for t in trained),
+        epochs_saved=sum(_saved(t, {**recipe, **t.params}) for t in trained if by_pruner(t)),
+        seconds=sum(float(t.user_attrs.get("wall_seconds", 0.0)) for t in trained),
     )
+
+
+def _saved(pruned: FrozenTrial, config: Mapping[str, Any]) -> int:
+    """Epochs that ``pruned`` would have gone on for. Where it might have stopped early by itself
+    nobody knows, so none are claimed."""
+    if config.get("early_stopping"):
+        return 0
+    return max(0, config.get("epochs", 0) - len(pruned.intermediate_values))
 
 
 def reference_values(

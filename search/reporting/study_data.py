@@ -75,7 +75,7 @@ class StudyData:
 
     @cached_property
     def spent(self) -> Spending:
-        return spending(self.frozen, self.full_epochs)
+        return spending(self.frozen, self.attributes.get("identity", {}).get("recipe", {}))
 
     @cached_property
     def common_epoch(self) -> int | None:

@@ -12,13 +12,13 @@ from optuna.study import Study
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from search.ledger.events import Ended, Event, Note
+from search.ledger.events import Event, Note, Standing
 from search.planning.plan import SearchPlan
 from search.terminal.event_lines import line
 from search.terminal.live_view import live_view
 from search.terminal.plain_line import say
 from search.terminal.progress import Progress
-from search.terminal.search_summary import best_trial, published_figures
+from search.terminal.search_summary import published_figures
 from trainers.metrics import METRICS
 
 QUIET, NORMAL, VERBOSE = "quiet", "normal", "verbose"
@@ -48,6 +48,8 @@ class Display:
 
     def __call__(self, event: Event) -> None:
         self.progress.take(event)
+        if isinstance(event, Standing):
+            return
         text = line(event, detailed=self.verbosity == VERBOSE)
         self.log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
         self.log.flush()
@@ -84,14 +86,7 @@ def display_for(
 ) -> Display:
     """The display of a search that begins or goes on."""
     progress = Progress(plan.n_trials)
-    for trial in study.get_trials(deepcopy=False):
-        if trial.state.is_finished():
-            progress.ended += 1
-            progress.epochs_of_ended += len(trial.intermediate_values)
-    best = best_trial(study)
-    if best is not None:
-        metric = METRICS[plan.objectives[0]]
-        progress.best = Ended(best.number, best.state.name, "", best.params, metric, best.value)
+    progress.take(Standing(study.get_trials(deepcopy=False), METRICS[plan.objectives[0]]))
     published = published_figures(plan.record).get("test_top1")
     scale = "" if plan.record.space.preset == "full" else " at its own scale"
     reference = f"published{scale}: test {published} %" if published else ""

@@ -23,7 +23,7 @@ def line(event: Event, detailed: bool = False) -> str:
     if isinstance(event, Ended):
         value = "" if event.value is None else f", {event.metric.described(event.value)}"
         return f"trial {event.number} {event.state}: {event.reason}{value}"
-    assert isinstance(event, Note)
+    assert isinstance(event, Note), "a standing is not for lines"
     return f"warning: {event.text}" if event.warning else event.text
 
 

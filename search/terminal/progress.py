@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.ledger.events import Ended, Epoch, Event, Started
+from optuna.trial import TrialState
+
+from search.ledger.events import Ended, Epoch, Event, Standing, Started
+from search.record.trials import COPY_OF, counted
 
 RECENT = 6
 
@@ -27,7 +30,10 @@ class Row:
 
 @dataclass
 class Progress:
-    """Counts and recent endings; ``n_trials`` is the study's total, ``ended`` of it are done."""
+    """Counts and recent endings; ``n_trials`` is the study's total, ``ended`` of it are done.
+
+    ``epochs_here`` are those since this search began, ``epochs_before`` those until then.
+    """
 
     n_trials: int
     ended: int = 0
@@ -35,6 +41,7 @@ class Progress:
     live: dict[int, Row] = field(default_factory=dict)
     recent: deque[Ended] = field(default_factory=lambda: deque(maxlen=RECENT))
     best: Ended | None = None
+    epochs_before: int | None = None
     epochs_here: int = 0
     ended_here: int = 0
     first_epoch_at: float | None = None
@@ -42,10 +49,32 @@ class Progress:
     def take(self, event: Event) -> None:
         if isinstance(event, Started):
             self.live[event.number] = Row(event.number, event.params, event.epochs, event.epoch)
+        elif isinstance(event, Standing):
+            self._count(event)
         elif isinstance(event, Epoch):
             self._epoch(event)
         elif isinstance(event, Ended):
             self._ended(event)
+
+    def _count(self, standing: Standing) -> None:
+        """The study's own count: other drivers work on it too."""
+        ended = [trial for trial in counted(standing.trials) if trial.state.is_finished()]
+        self.ended = len(ended)
+        self.epochs_of_ended = sum(len(t.intermediate_values) for t in ended)
+        done = [trial for trial in ended if trial.state == TrialState.COMPLETE]
+        if done:
+            metric = standing.metric
+            best = min(done, key=lambda trial: metric.sign * (trial.value or 0.0))
+            self._rank(Ended(best.number, best.state.name, "", best.params, metric, best.value))
+        trained = [t for t in standing.trials if COPY_OF not in t.user_attrs]
+        epochs = sum(len(trial.intermediate_values) for trial in trained)
+        if self.epochs_before is None:
+            self.epochs_before = epochs
+        self.epochs_here = epochs - self.epochs_before
+
+    def _rank(self, event: Ended) -> None:
+        if _is_better(event, self.best):
+            self.best = event
 
     def _epoch(self, event: Epoch) -> None:
         live = self.live.get(event.number)
@@ -61,8 +90,8 @@ class Progress:
         self.ended_here += 1
         self.epochs_of_ended += live.epoch if live else 0
         self.recent.append(event)
-        if event.state == "COMPLETE" and _is_better(event, self.best):
-            self.best = event
+        if event.state == "COMPLETE":
+            self._rank(event)
 
     def epochs_per_trial(self) -> float:
         """What a trial that ended came to, pruned ones included."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def best_trial(study: Study) -> FrozenTrial | None:
 
 def conclude(console: Console, plan: SearchPlan, study: Study, ended: str) -> None:
     """What came out, and the commands to go on with; the result becomes the study's note."""
-    print_result(console, study, plan.record, plan.config.epochs)
+    print_result(console, study, plan.record)
     if ended != FINISHED:
         command = plan.record.provenance.command
         say(console, f"{ended}; nothing is lost, the same command goes on:\n  {command}")
@@ -71,7 +72,7 @@ def where(storage: str, results_dir: Path) -> str:
     return flags
 
 
-def print_result(console: Console, study: Study, record: StudyRecord, epochs: int) -> None:
+def print_result(console: Console, study: Study, record: StudyRecord) -> None:
     """Table of best, trial 0 and published; failures; what the pruner saved."""
     trials = study.get_trials(deepcopy=False)
     best = best_completed(trials, study.direction)
@@ -84,7 +85,7 @@ def print_result(console: Console, study: Study, record: StudyRecord, epochs: in
         say(console, f"trial {trial.number} failed: {trial.user_attrs.get('reason')}")
     if len(failed) > MOST_FAILURES:
         say(console, f"… and {len(failed) - MOST_FAILURES} more failed")
-    say(console, savings(trials, epochs))
+    say(console, savings(trials, record.space.recipe))
 
 
 def comparison(
@@ -128,11 +129,15 @@ def published_figures(record: StudyRecord) -> dict[str, str]:
     return {metric: f"{value:g}" for metric, value in found.items()}
 
 
-def savings(trials: list[FrozenTrial], epochs: int) -> str:
-    """How many epochs were trained, and how many the pruner spared."""
-    spent = spending(trials, epochs)
-    return (
+def savings(trials: list[FrozenTrial], recipe: Mapping[str, Any]) -> str:
+    """How many epochs were trained, and how many the pruner spared, where that is known."""
+    spent = spending(trials, recipe)
+    parts = [
         f"{spent.ended} trials ended, {spent.pruned} of them pruned: {spent.epochs_trained} epochs "
-        f"trained ({duration(spent.seconds)} of workers' time), {spent.epochs_saved} saved by "
-        f"pruning ({spent.saved_share:.0f} %)"
-    )
+        f"trained ({duration(spent.seconds)} of workers' time)"
+    ]
+    if spent.epochs_saved:
+        parts.append(f"{spent.epochs_saved} saved by pruning ({spent.saved_share:.0f} %)")
+    if spent.copied:
+        parts.append(f"{spent.copied} answered from the record")
+    return ", ".join(parts)

@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from optuna.study import Study
 
 from search.common.errors import SearchError
+from search.ledger.events import Event, Standing
 from search.ledger.ledger import Ledger
 from search.ledger.messages import (
     Blocked,
@@ -123,7 +124,7 @@ def _drive(asked: Request, work: str, log: Path) -> None:
     with Lease(plan.folder) as lease, open(log, "a", buffering=1) as lines:
         write_often(storage)
         study = open_study(plan, storage, lease)
-        ledger = RetryingLedger(study, plan, lease, lambda event: print(line(event), file=lines))
+        ledger = RetryingLedger(study, plan, lease, lambda event: tell(event, lines))
         if work.startswith("ray "):
             os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # workers import this file
             quick = replace(plan.resources, silence=5.0)
@@ -135,6 +136,11 @@ def _drive(asked: Request, work: str, log: Path) -> None:
                 time.sleep(0.05)  # another driver is at work
             else:
                 listen(ledger, task, WORKS[work](task))
+
+
+def tell(event: Event, lines: IO[str]) -> None:
+    if not isinstance(event, Standing):
+        print(line(event), file=lines)
 
 
 def listen(ledger: Ledger, task: Task, messages: Iterator[Message]) -> None:
@@ -165,4 +171,4 @@ def snapshot(study: Study) -> list[dict[str, Any]]:
 
 
 def _is_fixed(key: str) -> bool:
-    return key in ("reason", "best_epoch", "confusion") or key.startswith("test_top")
+    return key in ("reason", "copy_of", "best_epoch", "confusion") or key.startswith("test_top")

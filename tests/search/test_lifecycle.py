@@ -252,10 +252,13 @@ def test_pandas_reads_it(life: Life) -> None:
 
 
 def test_the_conclusion_compares_with_the_recipe(life: Life) -> None:
+    from search.record.record import read_record
     from search.terminal.search_summary import print_result
 
+    record = read_record(life.study)
+    assert record is not None
     console = Console(file=io.StringIO(), width=100)
-    print_result(console, life.study, 4)
+    print_result(console, life.study, record)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     best = max(t.value for t in life.study.get_trials() if t.state.name == "COMPLETE")
     assert f"{best:.2f}" in text

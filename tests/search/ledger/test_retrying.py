@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
@@ -152,3 +153,32 @@ def test_a_trial_whose_commit_failed_is_forgotten(
     monkeypatch.setattr(RDBStorage, "set_trial_user_attr", break_once)
     assert desk.next_task().number == 1
     assert desk.states == ["RUNNING", "RUNNING"]
+
+
+@pytest.mark.parametrize("call", ["next_task", "is_met", "report", "end"])
+def test_a_study_that_is_deleted_in_mid_run_is_one_line(
+    desk: Any, tmp_path: Path, call: str
+) -> None:
+    task = desk.next_task()
+    optuna.delete_study(study_name="study", storage=f"sqlite:///{tmp_path}/studies.db")
+    calls: dict[str, Callable[[], Any]] = {
+        "next_task": desk.ledger.next_task,
+        "is_met": desk.ledger.is_met,
+        "report": lambda: desk.report(task, 50.0),
+        "end": lambda: desk.ledger.end(0, Failed("ValueError: no")),
+    }
+    with pytest.raises(StorageError, match="study 'study' was deleted while it was searched"):
+        calls[call]()
+
+
+def test_a_key_error_of_another_kind_is_not_taken_for_that(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.next_task()
+
+    def broken(*arguments: Any) -> Any:
+        raise KeyError("a sampler's own")
+
+    monkeypatch.setattr(desk.study.sampler, "sample_relative", broken)
+    with pytest.raises(KeyError):
+        desk.ledger.next_task()

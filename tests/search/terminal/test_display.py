@@ -13,7 +13,7 @@ from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
 from search.common.formatting import duration, number, settings
-from search.ledger.events import Ended, Epoch, Event, Note, Resumed, Started
+from search.ledger.events import Ended, Epoch, Event, Note, Resumed, Standing, Started
 from search.record.record import DataFacts, ReferenceFigure, SpaceFacts, StudyRecord
 from search.terminal import progress as progress_module
 from search.terminal.display import QUIET, VERBOSE, Display
@@ -98,6 +98,24 @@ def test_progress_keeps_the_lowest_of_a_metric_that_is_minimised() -> None:
         progress.take(Ended(trial, "COMPLETE", "completed", {}, LOSS, value))
     assert progress.best is not None
     assert progress.best.number == 1
+
+
+def test_progress_counts_what_other_drivers_ended_too() -> None:
+    """Of five trials here, one is at work, one was tried again and one is only enqueued."""
+    study = ended_study()
+    add(study, "FAIL", {})
+    add(study, "COMPLETE", {1: 50.0, 2: 72.5})
+    add(study, "PRUNED", {1: 20.0}, retry_of=0)
+    add(study, "RUNNING", {1: 30.0})
+    study.enqueue_trial({"lr": 0.5})
+    progress = Progress(n_trials=4)
+    progress.take(STARTED)
+    progress.take(Standing(study.get_trials(), TOP1))
+    assert (progress.ended, progress.epochs_of_ended) == (2, 3)
+    assert progress.best is not None
+    assert (progress.best.number, progress.best.value) == (1, 72.5)
+    progress.take(PRUNED)
+    assert progress.ended == 3
 
 
 def test_the_time_left_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +234,7 @@ def add(study: optuna.Study, state: str, values: dict[int, float], **attributes:
 
 def printed(study: optuna.Study) -> str:
     screen = io.StringIO()
-    print_result(Console(file=screen, width=120), study, RECORD, epochs=4)
+    print_result(Console(file=screen, width=120), study, RECORD)
     return screen.getvalue()
 
 
@@ -244,9 +262,26 @@ def test_savings_by_hand() -> None:
     add(study, "COMPLETE", {1: 1.0, 2: 2.0, 3: 3.0, 4: 4.0}, wall_seconds=60.0)
     add(study, "PRUNED", {1: 1.0, 2: 1.0}, reason="pruned at epoch 2 of 4", wall_seconds=30.0)
     add(study, "PRUNED", {1: 1.0}, reason="diverged in epoch 2")
-    text = savings(study.get_trials(), epochs=4)
+    text = savings(study.get_trials(), {"epochs": 4})
     assert text.startswith("3 trials ended, 2 of them pruned: 7 epochs trained (1 min 30 s")
     assert "2 saved by pruning (22 %)" in text
+
+
+def test_no_epochs_are_said_to_be_saved_where_a_trial_might_have_stopped_by_itself() -> None:
+    study = ended_study()
+    add(study, "PRUNED", {1: 1.0, 2: 1.0}, reason="pruned at epoch 2 of 4")
+    assert "saved" not in savings(study.get_trials(), {"epochs": 4, "early_stopping": 2})
+    assert "2 saved" in savings(study.get_trials(), {"epochs": 4, "early_stopping": 0})
+
+
+def test_copies_cost_nothing_and_are_told() -> None:
+    study = ended_study()
+    add(study, "PRUNED", {1: 1.0, 2: 1.0}, reason="pruned at epoch 2 of 4", wall_seconds=30.0)
+    reason = "copy of trial 0: pruned at epoch 2 of 4"
+    add(study, "PRUNED", {1: 1.0, 2: 1.0}, reason=reason, wall_seconds=30.0, copy_of=0)
+    text = savings(study.get_trials(), {"epochs": 4})
+    assert text.startswith("2 trials ended, 2 of them pruned: 2 epochs trained (30 s")
+    assert "2 saved by pruning (50 %), 1 answered from the record" in text
 
 
 @pytest.mark.parametrize("states", [[], ["FAIL"], ["PRUNED", "FAIL"]])

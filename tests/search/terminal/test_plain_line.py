@@ -52,7 +52,7 @@ def test_a_study_with_brackets_in_its_name_has_a_conclusion(name: str) -> None:
         )
     )
     console = Console(file=io.StringIO(), width=200)
-    print_result(console, study, record, epochs=1)
+    print_result(console, study, record)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert f"{name}: {name}" in text
     assert f"preset on {name}" in text

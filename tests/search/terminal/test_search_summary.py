@@ -154,5 +154,5 @@ def test_a_password_is_not_printed(make_plan: Callable[..., SearchPlan]) -> None
 def test_divergence_is_not_the_pruners_merit() -> None:
     pruned = trial(0.1, [1.0, 2.0], TrialState.PRUNED, "pruned at epoch 2 of 6")
     diverged = trial(0.9, [1.0], TrialState.PRUNED, "diverged in epoch 1")
-    spent = spending([pruned, diverged], 6)
+    spent = spending([pruned, diverged], {"epochs": 6})
     assert (spent.pruned, spent.epochs_trained, spent.epochs_saved) == (2, 3, 4)
