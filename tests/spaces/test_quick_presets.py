@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -46,12 +47,13 @@ def test_an_epoch_of_the_quick_preset(name: str, data_dir: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SPACES)
-def test_the_quick_preset_learns(name: str, data_dir: Path) -> None:
-    """At a rate that suits every network (at the recipe's own, ResNet-50 takes epochs to settle
-    and the small CNN to move) the loss falls by more than noise."""
+def test_the_quick_preset_learns_a_batch_by_heart(name: str, data_dir: Path) -> None:
+    """At a small rate the loss on the same images falls with every step, whatever the rounding."""
     space = named_space(name).at("quick")
-    data = part_of(open_prepared(prepare(space.preset.dataset, data_dir)))
-    config = TrainConfig.from_mapping({**space.recipe, "batch_size": 16, "lr": 0.01})
+    data = open_prepared(prepare(space.preset.dataset, data_dir))
+    config = TrainConfig.from_mapping({**space.recipe, "batch_size": 40, "lr": 0.01})
     trainer = Trainer(config, data, Execution())
-    results = [trainer.train_epoch() for _ in range(3)]
-    assert results[-1].train_loss < 0.95 * results[0].train_loss
+    trainer.optimizer.lr = config.initial_lr
+    images, labels = next(iter(trainer.batches.training(trainer.train_indices, 1)))
+    losses = [float(trainer.step(images, labels)[0]) for _ in range(6)]
+    assert all(later < loss for loss, later in pairwise(losses)), losses
