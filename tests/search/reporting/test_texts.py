@@ -1,4 +1,4 @@
-"""Figures as texts, tick marks, passwords."""
+"""Figures as texts, tick marks."""
 
 from __future__ import annotations
 
