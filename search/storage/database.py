@@ -59,9 +59,9 @@ class StudyDatabase(RelationalStorage):
 
 
 def database_of(storage: BaseStorage) -> StudyDatabase | None:
-    """The database of a study's storage; None where that is of another kind."""
-    backend = behind_cache(storage)
-    return backend if isinstance(backend, StudyDatabase) else None
+    """The database that ``storage`` is, or that lies behind a study's; None for another kind."""
+    found = behind_cache(storage) or storage
+    return found if isinstance(found, StudyDatabase) else None
 
 
 @contextmanager

@@ -132,7 +132,9 @@ def behind_cache(storage: BaseStorage) -> BaseStorage | None:
 
 def renew_cache(storage: BaseStorage) -> None:
     """The cache remembers what was written, also when that was not committed in the end."""
-    vars(storage).update(vars(get_storage(behind_cache(storage))))
+    backend = behind_cache(storage)
+    if backend is not None:
+        vars(storage).update(vars(get_storage(backend)))
 
 
 # -- what the dashboard reads from a study's attributes ----------------------------------------

@@ -21,9 +21,9 @@ MOUNTS = Path("/proc/mounts")
 _ESCAPED = re.compile(r"\\([0-7]{3})")  # blank, tab, line break and backslash in a mount's path
 
 
-def log_ahead(engine: Engine, database: Path) -> None:
+def log_ahead(engine: Engine) -> None:
     """``engine``'s connections use a write-ahead log from now on, if the file system is local."""
-    if not is_local(database):
+    if engine.dialect.name != "sqlite" or not is_local(Path(str(engine.url.database))):
         return
 
     def prepare(connection: Any, record: object) -> None:

@@ -41,17 +41,15 @@ def open_storage(
     url: str,
     create: bool = True,
     sqlite_wait: float = SQLITE_WAIT_SECONDS,
-    for_writing: bool = False,
 ) -> BaseStorage:
     """The storage at ``url`` (Optuna's own notation). Raises ``UserError`` if it cannot be opened.
 
     With ``create`` false, a SQLite file that does not exist is refused, not made. ``sqlite_wait``
     is how many seconds a locked file is waited for; signals are handled after that only.
-    ``for_writing`` is for a driver, whose many small writes should not wait for the disk.
     """
     shown = without_secrets(url)
     try:
-        return _open(url, create, sqlite_wait, for_writing)
+        return _open(url, create, sqlite_wait)
     except UserError:
         raise
     except ImportError as error:
@@ -71,7 +69,7 @@ def open_storage(
         ) from None
 
 
-def _open(url: str, create: bool, sqlite_wait: float, for_writing: bool) -> BaseStorage:
+def _open(url: str, create: bool, sqlite_wait: float) -> BaseStorage:
     if is_journal(url):
         _check_file(Path(url), create)
         return JournalStorage(JournalFileBackend(url))
@@ -88,10 +86,7 @@ def _open(url: str, create: bool, sqlite_wait: float, for_writing: bool) -> Base
     if parsed.get_backend_name() != "sqlite":
         return _with_tables(url, {"pool_pre_ping": True})
     _check_sqlite(url, parsed.database, create)
-    storage = _with_tables(url, {"connect_args": {"timeout": sqlite_wait}})
-    if for_writing:
-        log_ahead(storage.engine, Path(str(parsed.database)))
-    return storage
+    return _with_tables(url, {"connect_args": {"timeout": sqlite_wait}})
 
 
 @contextmanager
@@ -114,8 +109,9 @@ def cause_of(error: BaseException) -> str:
 
 def write_often(storage: BaseStorage) -> None:
     """A driver's first step: its many small writes do not wait for the disk."""
-    if isinstance(storage, StudyDatabase) and storage.engine.dialect.name == "sqlite":
-        log_ahead(storage.engine, Path(str(storage.engine.url.database)))
+    database = database_of(storage)
+    if database is not None:
+        log_ahead(database.engine)
 
 
 def leave(storage: BaseStorage) -> None:

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 from search.ledger.events import Ended, Epoch, Note, Resumed, Started
 from search.ledger.messages import Completed, Diverged, Ending, EpochDone, Failed, OutOfMemory
-from search.storage.storage import open_storage
+from search.storage.storage import open_storage, write_often
 from search.strategy.halving import HalvingPruner
 from spaces.params import SpaceError
 from spaces.space import Constraint
@@ -492,7 +492,8 @@ def test_a_decision_cut_off_by_a_crash_is_made_up_for(open_desk: Any, storage: A
 def test_a_report_and_the_decision_about_it_are_recorded_together(
     open_desk: Any, tmp_path: Path
 ) -> None:
-    storage = open_storage(f"sqlite:///{tmp_path}/studies.db", for_writing=True)
+    storage = open_storage(f"sqlite:///{tmp_path}/studies.db")
+    write_often(storage)
     first = open_desk(storage, pruner=CrashingPruner())
     first.next_task()
     with pytest.raises(CrashError):

@@ -13,7 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from search.ledger.messages import Completed
-from search.storage.storage import open_storage
+from search.storage.storage import open_storage, write_often
 
 FIGURES = {f"figure_{n}": float(n) for n in range(12)}
 Counting = Callable[[], Any]
@@ -21,7 +21,9 @@ Counting = Callable[[], Any]
 
 @pytest.fixture
 def storage(tmp_path: Path) -> Any:
-    return open_storage(f"sqlite:///{tmp_path / 'studies.db'}", for_writing=True)
+    storage = open_storage(f"sqlite:///{tmp_path / 'studies.db'}")
+    write_often(storage)
+    return storage
 
 
 @contextmanager

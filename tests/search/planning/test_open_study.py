@@ -236,6 +236,21 @@ def test_trials_in_another_folder_are_refused(search: Search, tmp_path: Path) ->
     assert record_of(study).folder == str(tmp_path / "moved" / "wrn_sam-quick")
 
 
+def test_the_same_path_on_another_machine_is_refused_before_anything_is_made(
+    search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both see one database; each has a disk of its own."""
+    monkeypatch.setattr("search.storage.storage.is_local", lambda path: False)
+    storage = f"sqlite:///{tmp_path}/studies.db"
+    study = search.open("--storage", storage)
+    token = record_of(study).folder_token
+    assert tmp_path.joinpath("results/wrn_sam-quick/folder.token").read_text() == token
+    tmp_path.joinpath("results").rename(tmp_path / "not seen there")
+    with pytest.raises(UserError, match=r"on another machine or disk, .*; share that folder"):
+        search.open("--storage", storage)
+    assert not tmp_path.joinpath("results").exists()
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -9,8 +9,9 @@ from typing import Any
 import optuna
 import pytest
 
+from search.storage.optuna_internals import storage_of
 from search.storage.sqlite import fold_log, is_local
-from search.storage.storage import open_storage
+from search.storage.storage import leave, open_storage, write_often
 
 
 def journal_mode(path: Path) -> str:
@@ -22,7 +23,8 @@ def journal_mode(path: Path) -> str:
 
 
 def open_for_writing(path: Path) -> Any:
-    storage: Any = open_storage(f"sqlite:///{path}", for_writing=True)
+    storage: Any = open_storage(f"sqlite:///{path}")
+    write_often(storage)
     optuna.create_study(storage=storage)
     return storage
 
@@ -43,6 +45,17 @@ def test_folded_it_is_one_plain_file_with_everything(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["studies.db"]
     path.chmod(0o444)
     assert len(optuna.get_all_study_names(f"sqlite:///{path}")) == 1
+
+
+@pytest.mark.parametrize("of", ["the storage", "the study"])
+def test_a_driver_that_leaves_folds_its_log(tmp_path: Path, of: str) -> None:
+    storage = open_storage(f"sqlite:///{tmp_path}/studies.db")
+    write_often(storage)
+    study = optuna.create_study(storage=storage)
+    study.tell(study.ask(), 1.0)
+    leave(storage if of == "the storage" else storage_of(study))
+    assert [file.name for file in tmp_path.iterdir()] == ["studies.db"]
+    assert journal_mode(tmp_path / "studies.db") == "delete"
 
 
 def test_a_log_that_another_uses_is_left(tmp_path: Path) -> None:

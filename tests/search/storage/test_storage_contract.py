@@ -11,7 +11,7 @@ from optuna.storages import BaseStorage, get_storage
 from optuna.testing.pytest_storages import StorageTestCase
 
 from search.storage.database import StudyDatabase
-from search.storage.storage import open_storage
+from search.storage.storage import open_storage, write_often
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,8 @@ class TestStudyDatabase(StorageTestCase):
         self, request: pytest.FixtureRequest, empty: Path, tmp_path: Path
     ) -> Iterator[BaseStorage]:
         shutil.copy(empty, tmp_path)
-        opened = open_storage(f"sqlite:///{tmp_path}/studies.db", for_writing=True)
+        opened = open_storage(f"sqlite:///{tmp_path}/studies.db")
+        write_often(opened)
         assert isinstance(opened, StudyDatabase)
         yield opened if request.param == "as it is" else get_storage(opened)
         opened.engine.dispose()
