@@ -46,7 +46,7 @@ class GridSampler(BaseSampler):
         others = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
         tried = Counter(_key(_values(other)) for other in others)
         taken = {_key(_values(other)) for other in others if other.state != TrialState.FAIL}
-        fitting = [key for key, row in self._rows.items() if _key(row | given) == key]
+        fitting = [k for k, row in self._rows.items() if not given or _key(row | given) == k]
         first = min(fitting or self._rows, key=lambda key: (key in taken, tried[key]))
         return self._rows[first] | given  # which need not lie on the grid
 

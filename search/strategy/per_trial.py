@@ -8,13 +8,13 @@ have drawn. Points that break a constraint of the space are drawn again.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from search.storage.optuna_internals import enqueued_params, with_trials
 from search.strategy.distributions import distributions, value_at
@@ -88,11 +88,6 @@ class PerTrialSampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         raise AssertionError(f"{param_name} is not part of the space")
-
-    def after_trial(
-        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
-    ) -> None:
-        """Nothing: what a sampler learns, it reads from the study."""
 
 
 def nearest_feasible(
