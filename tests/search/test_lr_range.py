@@ -25,8 +25,9 @@ from spaces.params import Float
 from spaces.space import ScaledSpace
 from trainers.config import TrainConfig
 from trainers.data import prepare
-from trainers.data.prepared import Meta
+from trainers.data.prepared import Meta, read_meta
 
+SMALL = ("--space", "lenet_epochs", "--preset", "quick", "--lr-range-test")  # a second's test
 SPACE = ("--space", "resnet9_lr_range", "--preset", "quick")
 FOUND = LRRangeFacts(low=0.002, high=0.2, suggestion=0.02, steps=100)
 META = Meta(1, "digits", ("a", "b"), {"train_images": (9, 8, 8, 1)}, (0.5,), (0.5,), "f")
@@ -170,16 +171,17 @@ def test_the_test_runs_in_its_own_process_and_is_recorded(
     make_request: Callable[..., Request], data_dir: Path
 ) -> None:
     said: list[str] = []
-    asked = make_request()
-    plan, notes = decide(asked, META, prepare("digits", data_dir), None, said.append)
+    asked, data = make_request(*SMALL), prepare("digits32", data_dir)
+    plan, notes = decide(asked, read_meta(data), data, None, said.append)
     found = plan.record.lr_range
     assert found is not None
+    assert found.suggestion is not None
     low, high = interval(plan.space)
-    assert 1e-4 <= low < high < 1.0
-    assert low <= 0.005 <= high
-    assert (found.low, found.steps) == (low, 100)
-    assert found.suggestion == pytest.approx(low * 10, rel=0.01)
-    assert said == ["learning-rate range test over 100 mini-batches"]
+    assert (found.low, found.high, found.steps) == (low, high, 300)
+    # Within the space's interval, around the suggestion and the recipe's rate.
+    assert 1e-4 <= low <= min(found.suggestion, 0.001) < max(found.suggestion, 0.001) <= high <= 0.1
+    assert (low, high) != (1e-4, 0.1)
+    assert said == ["learning-rate range test over 300 mini-batches"]
     assert in_words(found) in notes
     assert asked.folder.lr_range.is_file()
 
@@ -189,18 +191,18 @@ def test_a_search_narrows_records_and_goes_on(
     data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     places = ("--data-dir", str(data_dir), "--results-dir", str(tmp_path / "results"))
-    flags = (*SPACE, *places, "--epochs", "1", "--concurrency", "1", "--threads", "1")
+    flags = (*SMALL, *places, "--epochs", "1", "--concurrency", "1", "--threads", "1")
     assert run.main([*flags, "--n-trials", "1"]) == 0
     first = capsys.readouterr().out
     url = f"sqlite:///{tmp_path / 'results' / 'studies.db'}"
-    study = optuna.load_study(study_name="resnet9_lr_range-quick", storage=url)
+    study = optuna.load_study(study_name="lenet_epochs-quick", storage=url)
     facts = read_record(study)
     assert facts is not None
     record = facts.lr_range
     assert record is not None
-    assert "learning-rate range test over 100 mini-batches" in first
+    assert "learning-rate range test over 300 mini-batches" in first
     assert in_words(record) in first
-    assert study.trials[0].params["lr"] == 0.005  # the report's recipe is still trial 0
+    assert study.trials[0].params["lr"] == 0.001  # the report's recipe is still trial 0
     assert run.main([*flags, "--n-trials", "2"]) == 0
     again = capsys.readouterr().out
     assert f"as the study began: {in_words(record)}" in again
