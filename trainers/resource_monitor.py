@@ -6,7 +6,7 @@ import os
 import resource
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,18 +28,25 @@ class GpuSamples:
 class ResourceMonitor:
     """Watches from ``start`` to ``stop``; ``usage()`` gives plain figures for the study.
 
-    ``earlier`` is what a killed process of the same trial had used before; it is counted in.
+    ``earlier`` is what a killed process of the same trial had used before; it is counted in, and
+    so are the processes ``others`` of a data-parallel trial, as far as the system tells (Linux).
     """
 
-    def __init__(self, device: str, earlier: Mapping[str, float] | None = None):
+    def __init__(
+        self,
+        device: str,
+        earlier: Mapping[str, float] | None = None,
+        others: Sequence[int] = (),
+    ):
         self._gpu = _NvmlSampler() if device == "cuda" else None
         self._earlier = dict(earlier or {})
+        self._others = others
         self._cpu = self._wall = 0.0
         self._watching = False
 
     def start(self) -> None:
         _reset_peak_memory()
-        self._cpu, self._wall = time.process_time(), time.perf_counter()
+        self._cpu, self._wall = self._cpu_seconds(), time.perf_counter()
         self._watching = True
         if self._gpu:
             self._gpu.start()
@@ -57,17 +64,24 @@ class ResourceMonitor:
         before = self._earlier
         if not self._watching:
             return dict(before)
-        cpu = time.process_time() - self._cpu + before.get("cpu_seconds", 0.0)
+        cpu = self._cpu_seconds() - self._cpu + before.get("cpu_seconds", 0.0)
         now = time.perf_counter() - self._wall
         wall = now + before.get("wall_seconds", 0.0)
         usage = before | {
             "cpu_seconds": cpu,
             "wall_seconds": wall,
             "cpu_utilization": 100 * cpu / wall if wall > 0 else 0.0,
-            "peak_memory_mb": max(_peak_memory(), before.get("peak_memory_mb", 0.0)),
+            "peak_memory_mb": max(self._peak_memory(), before.get("peak_memory_mb", 0.0)),
         }
         gpu = self._gpu.usage() if self._gpu else {}
         return usage | _with_earlier(gpu, before, share=now / wall if wall > 0 else 1.0)
+
+    def _cpu_seconds(self) -> float:
+        return time.process_time() + sum(map(_cpu_seconds_of, self._others))
+
+    def _peak_memory(self) -> float:
+        """The sum of the processes' own peaks, MiB."""
+        return _peak_memory() + sum(_peak_memory_of(pid) for pid in self._others)
 
 
 def _with_earlier(
@@ -152,8 +166,25 @@ def _reset_peak_memory() -> None:
 
 def _peak_memory() -> float:
     """Peak resident memory of this process in MiB."""
+    peak = _peak_memory_of("self")
+    if peak:
+        return peak
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _peak_memory_of(process: int | str) -> float:
+    """Peak resident memory of a process in MiB; 0 where the system does not tell."""
     with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return 0.0
+
+
+def _cpu_seconds_of(process: int) -> float:
+    """Processor time of all threads of a process; 0 where the system does not tell."""
+    with suppress(OSError):
+        after_name = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+        user, system = map(int, after_name[11:13])
+        return (user + system) / os.sysconf("SC_CLK_TCK")
+    return 0.0

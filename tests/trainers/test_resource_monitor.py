@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +38,30 @@ def test_figures_of_the_cpu_are_plausible() -> None:
     expected = 100 * usage["cpu_seconds"] / usage["wall_seconds"]
     assert usage["cpu_utilization"] == pytest.approx(expected)
     assert 10 < usage["peak_memory_mb"] < 100_000
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's figures")
+def test_other_processes_of_a_trial_are_counted_in() -> None:
+    script = (
+        "import time; print(1, flush=True); input(); end = time.process_time() + 0.3\n"
+        "while time.process_time() < end: pass\n"
+        "print(2, flush=True); input()"
+    )
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", script], **pipes) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        other.stdout.readline()
+        alone, both = ResourceMonitor("cpu"), ResourceMonitor("cpu", None, [other.pid])
+        alone.start()
+        both.start()
+        print(flush=True, file=other.stdin)
+        other.stdout.readline()
+        small, large = alone.usage(), both.usage()
+        print(flush=True, file=other.stdin)
+    assert large["cpu_seconds"] > small["cpu_seconds"] + 0.25
+    assert large["peak_memory_mb"] > small["peak_memory_mb"] + 3
+    assert both.usage()["cpu_seconds"] >= 0  # also when it is gone
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's figures")

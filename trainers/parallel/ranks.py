@@ -2,25 +2,20 @@
 
 Data parallel in the way of report D: every process holds the whole network, trains its share of
 each batch, and DistributedDataParallel averages the gradients (gloo on CPUs, NCCL on GPUs). Both
-of SAM's passes are averaged, so the climb is that of the whole batch and the number of processes
-changes rounding only (and BatchNorm, which normalises each share by itself).
+of SAM's passes are averaged, so its perturbation is that of the whole batch and the number of
+processes changes rounding only (and BatchNorm, which normalises each share by itself).
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from trainers.config import TrainConfig
 from trainers.execution import Execution
 
 
@@ -50,20 +45,32 @@ class Ranks:
         """The first process's ``values``, everywhere."""
         return values
 
+    def pids(self) -> list[int]:
+        """The processes that were started, without this one."""
+        return []
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Within: an error that came since another process is gone names that process; after any
+        error the others are ended."""
+        yield
+
     def close(self) -> None:
         """Ends what was started."""
 
 
 class ParallelRanks(Ranks):
-    """One of ``size`` processes that meet at the file ``meeting``; waits for all to come."""
+    """One of ``size`` processes that find each other by the file ``rendezvous``; waits for all."""
 
-    def __init__(self, execution: Execution, rank: int, meeting: Path):
+    def __init__(self, execution: Execution, rank: int, rendezvous: Path):
         self.rank = rank
         self.size = execution.processes
         self._cuda = execution.device == "cuda"
+        if dist.is_initialized():  # of a run that was given up before it began
+            dist.destroy_process_group()
         dist.init_process_group(
             backend="nccl" if self._cuda else "gloo",
-            init_method=f"file://{meeting}",
+            init_method=f"file://{rendezvous}",
             rank=rank,
             world_size=self.size,
         )
@@ -84,39 +91,5 @@ class ParallelRanks(Ranks):
         return values
 
     def close(self) -> None:
-        dist.destroy_process_group()
-
-
-class LeadingRanks(ParallelRanks):
-    """The first process, which starts the others and ends them."""
-
-    def __init__(self, config: TrainConfig, data: Path, execution: Execution, folder: Path):
-        self._scratch = tempfile.TemporaryDirectory(prefix="sharpsearch-ranks-")
-        meeting = Path(self._scratch.name) / "meeting"
-        task: dict[str, Any] = {
-            "config": config.to_dict(),
-            "data": str(data.resolve()),
-            "execution": execution.to_dict(),
-            "folder": str(folder.resolve()),
-            "meeting": str(meeting),
-            "leader": os.getpid(),
-        }
-        self._followers = [
-            subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "trainers.parallel.follower",
-                    json.dumps({**task, "rank": rank}),
-                ]
-            )
-            for rank in range(1, execution.processes)
-        ]
-        super().__init__(execution, 0, meeting)
-
-    def close(self) -> None:
-        for follower in self._followers:
-            follower.kill()
-            follower.wait()
-        super().close()
-        self._scratch.cleanup()
+        if dist.is_initialized():
+            dist.destroy_process_group()

@@ -25,7 +25,8 @@ from trainers.evaluation.evaluation import Evaluation
 from trainers.execution import Execution
 from trainers.failpoints import failpoint
 from trainers.models.summary import ModelSummary, summarize
-from trainers.parallel.ranks import LeadingRanks, Ranks
+from trainers.parallel.first_rank import FirstRank
+from trainers.parallel.ranks import Ranks
 from trainers.resource_monitor import ResourceMonitor
 from trainers.rules import ConfigError
 from trainers.runs.checkpoint import (
@@ -63,11 +64,14 @@ class TrainingRun:
         self._data_folder = data_folder.resolve()
         if ranks is None and execution.processes > 1:
             fitting_split(config, self.data, execution)  # asked before any process is started
-            ranks = LeadingRanks(config, data_folder, execution, folder)
-        self.trainer = Trainer(config, self.data, execution, ranks)
+            ranks = FirstRank(config, data_folder, execution, folder)
+        self._ranks = ranks or Ranks()
         self.identity = Identity(config, execution, self.data.fingerprint)
         self.problems: list[str] = []
-        self._monitor = ResourceMonitor(execution.device, self._resume())
+        with self._ranks.guarded():
+            self.trainer = Trainer(config, self.data, execution, self._ranks)
+            earlier = self._resume()
+        self._monitor = ResourceMonitor(execution.device, earlier, self._ranks.pids())
 
     def _resume(self) -> dict[str, float]:
         """Goes on from the newest checkpoint that is whole and ours; what it had cost."""
@@ -124,7 +128,7 @@ class TrainingRun:
             yield from list(self.trainer.history)
             yield from self._further()
         finally:
-            self.trainer.ranks.close()
+            self._ranks.close()
 
     def _further(self) -> Iterator[EpochResult]:
         if self.trainer.finished:
@@ -137,7 +141,8 @@ class TrainingRun:
             self._monitor.stop()
 
     def _epoch(self) -> EpochResult:
-        result = self.trainer.train_epoch()
+        with self._ranks.guarded():
+            result = self.trainer.train_epoch()
         failpoint("epoch trained")
         if self.trainer.best_is_last:
             best = {"epoch": result.epoch, "model": self.trainer.best_weights}
