@@ -16,7 +16,7 @@ from search.ledger.messages import Completed, Diverged, Failed, OutOfMemory
 from search.record.trials import COPY_OF, PRUNER_REASON, RETRY_OF
 from search.storage.database import one_commit
 from search.storage.optuna_internals import reported_values, storage_of
-from trainers.atomic_files import write_atomically
+from trainers.atomic_files import remove_partials, write_atomically
 from trainers.failpoints import failpoint
 from trainers.metrics import Metric
 
@@ -66,6 +66,7 @@ class Endings:
 
     def _copy_files(self, original: int, copy: int) -> None:
         """What reports read of a trial."""
+        remove_partials(self._folder.trial(copy))  # of a copy that was killed
         for file in (self._folder.history, self._folder.evaluation):
             if file(original).exists():
                 file(copy).parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,11 @@ sys.path.insert(0, str(Path(__file__).parent))  # child processes import ``drivi
 import driving
 
 TEN = ("--n-trials", "10", "--epochs", "4")
-FLAGS: dict[str, tuple[str, ...]] = {"trained": ("--n-trials", "4")}
+ONE_OF_TWO = ("--set", "lr=0.05", "--set", "batch_size=256")  # only the optimiser varies
+FLAGS: dict[str, tuple[str, ...]] = {
+    "trained": ("--n-trials", "4"),
+    "copied": ("--n-trials", "6", "--epochs", "4", *ONE_OF_TWO),
+}
 
 # Children are forked from a server that has imported what is slow to import, once.
 PROCESSES = multiprocessing.get_context("forkserver")

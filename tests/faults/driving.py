@@ -83,6 +83,14 @@ def _value(task: Task, epoch: int) -> float:
     return 10 * epoch + int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32 * 30
 
 
+def copied(task: Task) -> Iterator[Message]:
+    """As ``invented``, with a file that copies of the trial get too."""
+    for message in invented(task):
+        if isinstance(message, Completed):
+            write_atomically(Path(task.folder) / "history.csv", b"epoch\n1\n")
+        yield message
+
+
 def slow(task: Task) -> Iterator[Message]:
     try:
         for message in invented(task):
@@ -98,6 +106,7 @@ def failing(task: Task) -> Iterator[Message]:
 
 WORKS: dict[str, Callable[[Task], Iterator[Message]]] = {
     "invented": invented,
+    "copied": copied,
     "trained": train_task,
     "slow": slow,
     "failing": failing,
@@ -110,13 +119,14 @@ def drive(folder: Path, data_dir: Path, work: str, flags: tuple[str, ...], kill_
         os.environ[VARIABLE] = kill_at
     stopped = folder.with_name(f"{folder.name}.stopped.txt")
     try:
-        _drive(request(folder, data_dir, *flags), work, folder.with_name(f"{folder.name}.log"))
+        asked, again = request(folder, data_dir, *flags), "--retry-failed" in flags
+        _drive(asked, work, folder.with_name(f"{folder.name}.log"), again)
     except (SearchError, ValueError) as error:  # ValueError: what a user can mend
         stopped.write_text(f"{type(error).__name__}: {error}")
         raise SystemExit(1) from None
 
 
-def _drive(asked: Request, work: str, log: Path) -> None:
+def _drive(asked: Request, work: str, log: Path, retry_failed: bool) -> None:
     data = prepare(asked.dataset, asked.data_dir)
     meta = check_data(asked, data)
     storage = open_storage(asked.storage, sqlite_wait=SECONDS_TO_WAIT)
@@ -125,6 +135,8 @@ def _drive(asked: Request, work: str, log: Path) -> None:
         write_often(storage)
         study = open_study(plan, storage, lease)
         ledger = RetryingLedger(study, plan, lease, lambda event: tell(event, lines))
+        if retry_failed:
+            ledger.retry_failed()
         if work.startswith("ray "):
             os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # workers import this file
             quick = replace(plan.resources, silence=5.0)
@@ -171,4 +183,6 @@ def snapshot(study: Study) -> list[dict[str, Any]]:
 
 
 def _is_fixed(key: str) -> bool:
-    return key in ("reason", "copy_of", "best_epoch", "confusion") or key.startswith("test_top")
+    return key in ("reason", "copy_of", "retry_of", "best_epoch", "confusion") or key.startswith(
+        "test_top"
+    )

@@ -38,7 +38,9 @@ TRAINER_POINTS = {
     "epoch reported": 6,
     "reason recorded": 4,
 }
+COPY_POINTS = {"epoch copied": 6, "file written": 8, "reason recorded": 3, "trial told": 3}
 SAMPLE = [
+    ("copied", "epoch copied", 2),
     ("invented", "parameter drawn", 8),
     ("invented", "epoch reported", 6),
     ("invented", "pruning decided", 1),
@@ -48,7 +50,11 @@ SAMPLE = [
 ]
 EVERY = [
     (work, name, nth)
-    for work, points in (("invented", LEDGER_POINTS), ("trained", TRAINER_POINTS))
+    for work, points in (
+        ("invented", LEDGER_POINTS),
+        ("trained", TRAINER_POINTS),
+        ("copied", COPY_POINTS),
+    )
     for name, passings in points.items()
     for nth in range(1, passings + 1)
     if (work, name, nth) not in SAMPLE
@@ -104,3 +110,18 @@ def test_killed_at_random_moments(
             study += 1
     run(folder, work)
     assert snapshot(folder) == expected
+
+
+@pytest.mark.parametrize("point", ["retry enqueued:1", "trial created:1", "epoch reported:2"])
+def test_killed_while_failed_trials_are_tried_again(
+    run: Any, snapshot: Any, undisturbed: Any, tmp_path: Path, point: str
+) -> None:
+    """Trial 5 of this study fails; tried again under the next number, it completes."""
+    before = undisturbed("invented")
+    assert not run(tmp_path, "invented")
+    assert run(tmp_path, "invented", point, "--retry-failed")
+    assert not run(tmp_path, "invented", "", "--retry-failed")
+    *earlier, again = snapshot(tmp_path)
+    assert earlier == before
+    assert again["params"] == before[5]["params"]
+    assert (again["retry_of"], again["state"]) in (("5", "COMPLETE"), ("5", "PRUNED"))
