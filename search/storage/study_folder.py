@@ -13,7 +13,7 @@ from pathlib import Path
 from search.common.errors import UserError
 from search.common.layout import TOKEN, StudyFolder
 from search.storage.storage import is_local_file
-from trainers.atomic_files import write_atomically
+from trainers.atomic_files import remove_partials, write_atomically
 
 
 def check_folder(folder: StudyFolder, url: str, recorded: str, token: str) -> None:
@@ -49,6 +49,7 @@ def claim_folder(folder: StudyFolder, url: str, recorded: str, token: str) -> st
     token = token or found or uuid.uuid4().hex
     if found != token:
         folder.path.mkdir(parents=True, exist_ok=True)
+        remove_partials(folder.path)  # of a start that was killed
         write_atomically(folder.token, token.encode())
     return token
 
