@@ -44,6 +44,7 @@ def open_study(plan: SearchPlan, storage: BaseStorage, lease: Lease) -> Study:
     """The study of ``plan``, with its recipe as trial 0. Raises ``UserError`` if another driver
     began it meanwhile in another way."""
     strategy = plan.record.strategy
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     with lease.claiming():
         study = optuna.create_study(
             study_name=plan.folder.study_name,

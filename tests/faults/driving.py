@@ -79,7 +79,8 @@ def invented(task: Task) -> Iterator[Message]:
 
 
 def _value(task: Task, epoch: int) -> float:
-    text = json.dumps([dict(task.config), epoch], sort_keys=True, default=list)
+    drawn = [task.config[name] for name in ("lr", "batch_size", "optimizer")]
+    text = json.dumps([drawn, epoch])
     return 10 * epoch + int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32 * 30
 
 
