@@ -17,6 +17,7 @@ from search.planning.flags import (
     add_space_flags,
 )
 from search.planning.lr_interval import DEFAULT_STEPS, lr_parameter, narrowed
+from search.planning.references import references_on
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -100,9 +101,9 @@ def finding(single: SingleRun, sweep: Sweep, curve: RangeCurve) -> str:
             f"no suggestion: the loss never falls over {tried}; try other --start, --end, --steps"
         )
     text = f"suggested learning rate: {curve.suggestion:.3g} (the loss falls fastest; {tried})"
-    published = [r for r in single.space.definition.references if r.metric == "suggested_lr"]
-    for reference in published:
-        text += f"\npublished: {reference.value:g} ({reference.source})"
+    for reference in references_on(single.space, single.dataset):
+        if reference.metric == "suggested_lr":
+            text += f"\nreference: {reference.value:g} ({reference.source})"
     if lr_parameter(single.space) is not None:
         lr = lr_parameter(narrowed(single.space, curve.suggestion, single.config))
         assert lr is not None

@@ -79,6 +79,11 @@ class Space:
                 raise SpaceError(f"space {self.name!r} must have a preset {preset!r}")
             self.at(preset)
 
+    @property
+    def dataset(self) -> str:
+        """The data set that ``references`` belong to: the full preset's."""
+        return self.presets["full"].dataset
+
     def at(self, preset_name: str) -> ScaledSpace:
         """This space with the replacements of one preset; checked."""
         preset = self.presets[preset_name]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -80,6 +81,38 @@ def private_names(source: str) -> Iterator[str]:
         yield from (part for part in parts if part.startswith("_") and part[1:2] != "_")
 
 
+def modules(path: Path) -> set[str]:
+    """Every module that ``path`` names in an import statement, also inside functions; a type that
+    is imported for the type checker alone is no import."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    unseen = {
+        id(node)
+        for branch in ast.walk(tree)
+        if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.unparse(branch.test)
+        for node in ast.walk(branch)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if id(node) in unseen:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def search_modules(path: Path) -> set[str]:
+    """The first names below ``search`` that ``path`` imports, as rooms or commands."""
+    text = path.read_text(encoding="utf-8")
+    return set(re.findall(r"^\s*(?:from|import) search\.(\w+)", text, re.MULTILINE))
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(REPOSITORY).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
 def files(package: str) -> list[Path]:
     found = sorted((REPOSITORY / package).rglob("*.py"))
     assert found, f"no files in {package}"
@@ -112,9 +145,24 @@ def test_trainers_know_nothing_of_the_search(path: Path) -> None:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_rooms_of_the_search_import_one_way(room: str) -> None:
-    text = "\n".join(path.read_text(encoding="utf-8") for path in files(f"search/{room}"))
-    used = set(re.findall(r"^\s*(?:from|import) search\.(\w+)", text, re.MULTILINE))
+    used = set().union(*(search_modules(path) for path in files(f"search/{room}")))
     assert used <= ROOMS[room] | {room}
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph = {
+        name: {other for other in modules(path) if other != name}
+        for package in ("search", "spaces", "trainers")
+        for path in files(package)
+        if (name := module_name(path))
+    }
+    sorter = TopologicalSorter({name: used & graph.keys() for name, used in graph.items()})
+    sorter.prepare()  # raises CycleError with the way round
+
+
+@pytest.mark.parametrize("path", sorted(REPOSITORY.glob("search/*.py")), ids=identify)
+def test_commands_import_rooms_and_never_each_other(path: Path) -> None:
+    assert search_modules(path) <= set(ROOMS)
 
 
 def test_every_room_has_its_rule() -> None:

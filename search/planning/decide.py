@@ -14,6 +14,7 @@ from search.planning.lr_interval import DEFAULT_STEPS, lr_parameter, with_interv
 from search.planning.lr_range_test import in_words, run_range_test
 from search.planning.plan import SearchPlan
 from search.planning.probe import is_worth_probing, probe
+from search.planning.references import references_on
 from search.planning.request import Request, total
 from search.planning.resources import Resources, default_execution
 from search.planning.same_study import (
@@ -161,7 +162,7 @@ def _describe(
 ) -> StudyRecord:
     """What a new study says of itself."""
     return StudyRecord(
-        space=_describe_space(request, space),
+        space=_describe_space(request, data, space),
         data=DataFacts(
             fingerprint=data.fingerprint,
             name=data.name,
@@ -175,7 +176,7 @@ def _describe(
         strategy=strategy,
         references=tuple(
             ReferenceFigure(item.metric, item.value, item.source, dict(item.setting))
-            for item in space.definition.references
+            for item in references_on(space, request.dataset)
         ),
         lr_range=lr_range,
         provenance=provenance_here(request.command, without_secrets(request.storage)),
@@ -183,12 +184,12 @@ def _describe(
     )
 
 
-def _describe_space(request: Request, space: ScaledSpace) -> SpaceFacts:
+def _describe_space(request: Request, data: Meta, space: ScaledSpace) -> SpaceFacts:
     varies = distributions(space.parameters)
     recipe = request.config.to_dict()
     return SpaceFacts(
         name=space.definition.name,
-        title=space.definition.title,
+        title=f"{space.definition.title}, on {data.name}",
         source=space.definition.source,
         preset=space.preset_name,
         recipe={name: value for name, value in recipe.items() if name not in varies},
@@ -199,11 +200,12 @@ def _describe_space(request: Request, space: ScaledSpace) -> SpaceFacts:
 
 
 def _go_on(found: StudyRecord, now: StudyRecord) -> StudyRecord:
-    """``found`` with what a run may change: strategy, folder, and the command that goes on."""
-    constraints, command = now.space.constraints, now.provenance.command
+    """``found`` with what a run or a release may change, and the command that goes on."""
+    title, constraints, command = now.space.title, now.space.constraints, now.provenance.command
     return replace(
         found,
-        space=replace(found.space, constraints=constraints),
+        space=replace(found.space, title=title, constraints=constraints),
+        references=now.references,
         strategy=now.strategy,
         provenance=replace(found.provenance, command=command, storage=now.provenance.storage),
         folder=now.folder,

@@ -1,4 +1,4 @@
-"""The published figures that one setting is to be compared with."""
+"""A report's figures, and what they are to be compared with."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from trainers.config import TrainConfig
 _FREE = ("seed", "split_seed", "val_fraction")
 
 
-def published_for(space: ScaledSpace, config: TrainConfig) -> list[Reference]:
+def references_on(space: ScaledSpace, dataset: str) -> tuple[Reference, ...]:
+    """The space's references, which belong to one data set; none on another."""
+    return space.definition.references if dataset == space.definition.dataset else ()
+
+
+def references_for(space: ScaledSpace, config: TrainConfig, dataset: str) -> list[Reference]:
     """The references whose own setting is ``config``; none at the quick preset's scale.
 
     What a reference's setting names beside hyperparameters, such as a class, is left to the
@@ -17,7 +22,7 @@ def published_for(space: ScaledSpace, config: TrainConfig) -> list[Reference]:
     """
     if space.preset_name != "full":
         return []
-    return [item for item in space.definition.references if _is_setting_of(item, space, config)]
+    return [r for r in references_on(space, dataset) if _is_setting_of(r, space, config)]
 
 
 def _is_setting_of(reference: Reference, space: ScaledSpace, config: TrainConfig) -> bool:
@@ -38,5 +43,5 @@ def plain_figures(references: list[Reference]) -> dict[str, float]:
 
 
 def class_figures(references: list[Reference]) -> list[float]:
-    """Published accuracies of the classes, in the order of their labels; may be empty."""
+    """Reference accuracies of the classes, in the order of their labels; may be empty."""
     return [item.value for item in references if item.metric == "class_top1"]

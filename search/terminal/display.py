@@ -18,14 +18,14 @@ from search.terminal.event_lines import line
 from search.terminal.live_view import live_view
 from search.terminal.plain_line import say
 from search.terminal.progress import Progress
-from search.terminal.search_summary import published_figures
+from search.terminal.search_summary import reference_figures
 from trainers.metrics import METRICS
 
 QUIET, NORMAL, VERBOSE = "quiet", "normal", "verbose"
 
 
 class Display:
-    """Shows events: call it with each. ``reference`` is the published figure in words.
+    """Shows events: call it with each. ``reference`` is the report's figure in words.
 
     Quiet shows warnings alone, verbose a line per event above the live view too. The log gets
     every event, whatever is shown.
@@ -87,9 +87,9 @@ def display_for(
     """The display of a search that begins or goes on."""
     progress = Progress(plan.n_trials)
     progress.take(Standing(study.get_trials(deepcopy=False), METRICS[plan.objectives[0]]))
-    published = published_figures(plan.record).get("test_top1")
+    found = reference_figures(plan.record).get("test_top1")
     scale = "" if plan.record.space.preset == "full" else " at its own scale"
-    reference = f"published{scale}: test {published} %" if published else ""
+    reference = f"reference{scale}: test {found} %" if found else ""
     return Display(progress, console, log, reference, verbosity)
 
 

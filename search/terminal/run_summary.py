@@ -8,7 +8,7 @@ from rich.console import Console
 
 from search.common.formatting import number
 from search.common.layout import FEATURE_MAPS
-from search.planning.references import class_figures, plain_figures, published_for
+from search.planning.references import class_figures, plain_figures, references_for
 from search.planning.single_run import SingleRun
 from search.terminal.evaluation_tables import print_evaluation
 from search.terminal.feature_output import draw_maps
@@ -37,7 +37,7 @@ def conclude_run(
     evaluation = run.test()
     history, data = run.trainer.history, run.data
     best = run.trainer.best_epoch
-    references = published_for(single.space, single.config)
+    references = references_for(single.space, single.config, single.dataset)
     summary = summarize(run.trainer.model, data.in_channels, data.image_size)
     say(console, f"evaluated at the best epoch on validation, {best} of {len(history)}:")
     figures = plain_figures(references)

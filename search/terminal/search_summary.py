@@ -1,4 +1,4 @@
-"""The end of a search in print: the best trial beside the recipe and the published figure."""
+"""The end of a search in print: the best trial beside the recipe and the report's figures."""
 
 from __future__ import annotations
 
@@ -22,18 +22,14 @@ from search.planning.plan import SearchPlan
 from search.record.record import StudyRecord
 from search.record.trials import best_completed, reference_values, spending
 from search.terminal.plain_line import PlainTable, say
+from trainers.metrics import METRICS, Metric
 
-SHOWN = (
-    ("validation top-1 %", "val_top1"),
-    ("test top-1 %", "test_top1"),
-    ("test top-5 %", "test_top5"),
-    ("test loss", "test_loss"),
-)
+TESTED = ("test_top1", "test_top5", "test_loss")
 MOST_FAILURES = 5
 
 
 def best_trial(study: Study) -> FrozenTrial | None:
-    """The completed trial with the best validation accuracy, the earliest of equals."""
+    """The completed trial with the best value, the earliest of equals."""
     return best_completed(study.get_trials(deepcopy=False), study.direction)
 
 
@@ -73,7 +69,7 @@ def where(storage: str, results_dir: Path) -> str:
 
 
 def print_result(console: Console, study: Study, record: StudyRecord) -> None:
-    """Table of best, trial 0 and published; failures; what the pruner saved."""
+    """Table of best, trial 0 and reference; failures; what the pruner saved."""
     trials = study.get_trials(deepcopy=False)
     best = best_completed(trials, study.direction)
     if best is None:
@@ -92,39 +88,42 @@ def comparison(
     name: str, record: StudyRecord, best: FrozenTrial, recipe: FrozenTrial
 ) -> PlainTable:
     """Parameters and figures side by side; the best trial's changes stand out."""
+    references = reference_figures(record)
+    columns = ["", f"best: trial {best.number}", "trial 0: the recipe"]
     table = PlainTable(
         f"{name}: {record.space.title}",
-        ("", f"best: trial {best.number}", "trial 0: the recipe", "published"),
+        (*columns, *(["reference"] if references else [])),
         box=HEAVY_HEAD,
         title_justify="center",
     )
     for parameter, value in best.params.items():
         old = recipe.params.get(parameter)
         style = "bold" if value != old else "dim"
-        table.add_texts(parameter, number(value), number(old), "", style=style)
+        table.add_texts(parameter, number(value), number(old), style=style)
     table.add_section()
-    published = published_figures(record)
-    for label, key in SHOWN:
-        table.add_texts(label, figure(best, key), figure(recipe, key), published.get(key, ""))
-    caption = (
-        f"{record.space.preset} preset on {record.data.name}; published: {record.space.source}"
-    )
-    if record.space.preset != "full":
-        caption += " at its own scale, for orientation only"
+    objective = METRICS[record.objectives[0]]
+    values = [objective.format(t.value) if t.value is not None else "–" for t in (best, recipe)]
+    table.add_texts(objective.heading, *values)
+    for metric in map(METRICS.__getitem__, TESTED):
+        cells = [metric.heading, figure(best, metric), figure(recipe, metric)]
+        table.add_texts(*cells, *([references.get(metric.name, "")] if references else []))
+    caption = f"{record.space.preset} preset on {record.data.name}"
+    if references:
+        caption += f"; reference: {record.space.source}"
+        if record.space.preset != "full":
+            caption += " at its own scale, for orientation only"
     table.explain(caption)
     return table
 
 
-def figure(trial: FrozenTrial, key: str) -> str:
-    """A figure of a trial as it is printed; validation accuracy is the trial's value."""
-    value: Any = trial.value if key == "val_top1" else trial.user_attrs.get(key)
-    if value is None:
-        return "–"
-    return f"{value:.4f}" if "loss" in key else f"{value:.2f}"
+def figure(trial: FrozenTrial, metric: Metric) -> str:
+    """A figure of a trial as it is printed."""
+    value: Any = trial.user_attrs.get(metric.name)
+    return "–" if value is None else metric.format(value)
 
 
-def published_figures(record: StudyRecord) -> dict[str, str]:
-    """The published figures of the recipe's own setting, by metric."""
+def reference_figures(record: StudyRecord) -> dict[str, str]:
+    """The report's figures for its recipe, by metric."""
     found = reference_values([asdict(item) for item in record.references])
     return {metric: f"{value:g}" for metric, value in found.items()}
 

@@ -27,7 +27,7 @@ from spaces.space import Preset, Reference, Space
 
 SPACE = Space(
     name="cnn200",
-    title="a CNN on 200 classes of ImageNet, part by part",
+    title="a CNN, part by part",
     source="report D",
     recipe={
         "model": "cnn200",

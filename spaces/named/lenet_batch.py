@@ -27,7 +27,7 @@ _PLAIN = {"measured_by": "plain loop"}
 
 SPACE = Space(
     name="lenet_batch",
-    title="batch size of a small CNN on CIFAR-10",
+    title="batch size of a small CNN",
     source="report B",
     recipe={
         "model": "lenet",

@@ -26,7 +26,7 @@ _4_EPOCHS = {"epochs": 4, "batch_size": 4, "normalize": "half"}
 
 SPACE = Space(
     name="lenet_epochs",
-    title="a small CNN on CIFAR-10 until it over-fits",
+    title="a small CNN until it over-fits",
     source="reports B and C",
     recipe={
         "model": "lenet",

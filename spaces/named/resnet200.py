@@ -24,7 +24,7 @@ from spaces.space import Preset, Reference, Space
 
 SPACE = Space(
     name="resnet200",
-    title="a residual net on 200 classes of ImageNet, part by part",
+    title="a residual net, part by part",
     source="report D",
     recipe={
         "model": "resnet200",

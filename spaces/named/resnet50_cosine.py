@@ -22,7 +22,7 @@ _TEST = "report A, evaluation of 10,000 images at batch 256, RTX 4060 laptop GPU
 
 SPACE = Space(
     name="resnet50_cosine",
-    title="ResNet-50 with a cosine schedule on CIFAR-10",
+    title="ResNet-50 with a cosine schedule",
     source="report A",
     recipe={
         "model": "resnet",

@@ -23,7 +23,7 @@ _NONE = {"augment": "none"}
 
 SPACE = Space(
     name="resnet9_lr_range",
-    title="ResNet-9 on CIFAR-10 after a learning-rate range test",
+    title="ResNet-9 after a learning-rate range test",
     source="report C",
     recipe={
         "model": "resnet9_pool",

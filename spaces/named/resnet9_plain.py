@@ -19,7 +19,7 @@ _GPU = "report B, RTX 3050"
 
 SPACE = Space(
     name="resnet9_plain",
-    title="ResNet-9 on CIFAR-10, constant rate",
+    title="ResNet-9, constant rate",
     source="report B",
     recipe={
         "model": "resnet9",

@@ -20,7 +20,7 @@ _CUTOUT = {"depth": 28}
 
 SPACE = Space(
     name="wrn_sam",
-    title="WideResNet with SAM on CIFAR-100",
+    title="WideResNet with SAM",
     source="report E",
     recipe={
         "model": "wide_resnet",

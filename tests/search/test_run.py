@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,20 @@ def test_a_dry_run_shows_all_and_writes_nothing(
 
 
 @pytest.mark.slow
+def test_a_dry_run_prepares_no_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
+    flags = ["--space", "lenet_batch", "--preset", "quick", "--data-dir", "data", "--dry-run"]
+    assert main(flags) == 0
+    assert "parameters, " in capsys.readouterr().out
+    assert main([*flags, "--dataset", "images/"]) == 0
+    assert "known once the data set is prepared" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
 def test_a_dry_runs_sample_is_what_the_search_would_draw(
     tmp_path: Path, data_dir: Path, open_desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,3 +167,26 @@ def test_a_dry_runs_sample_is_what_the_search_would_draw(
     desk.next_task()
     desk.next_task()
     assert sampled(request.space, strategy) == desk.trial(1).params
+
+
+def test_the_timeout_counts_from_the_start_of_the_command(
+    tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What data, probe and range test took is part of it."""
+    from search.ledger.events import TIMED_OUT
+    from search.planning.request import make_request
+    from search.run import make_parser, search
+
+    left: list[float] = []
+
+    def run_search(ledger: Any, resources: Any, work: Any, timeout: float) -> str:
+        left.append(timeout)
+        return TIMED_OUT
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
+    monkeypatch.setattr("search.workers.driver.run_search", run_search)
+    flags = ["--space", "wrn_sam", "--preset", "quick", "--data-dir", str(data_dir)]
+    request = make_request(make_parser().parse_args([*flags, "--timeout", "1000"]))
+    assert search(request, "quiet", started=time.monotonic() - 600) == 3
+    assert left[0] <= 400

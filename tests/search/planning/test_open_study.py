@@ -87,6 +87,25 @@ def test_a_new_study_says_what_it_is_and_starts_with_the_recipe(search: Search) 
     assert record.provenance.versions["optuna"] == optuna.__version__
 
 
+def test_title_and_references_belong_to_a_data_set(search: Search) -> None:
+    flags = ("--preset", "full", "--n-trials", "5")
+    theirs = record_of(search.open(*flags))  # the report's own
+    assert theirs.space.title == "WideResNet with SAM, on digits"  # as the data call themselves
+    assert "test_top1" in {figure.metric for figure in theirs.references}
+    mine = replace(DATA, name="leaves", fingerprint="mine")
+    flags = (*flags, "--dataset", "leaves/", "--study-name", "mine")
+    ours = record_of(search.open(*flags, data=mine))
+    assert (ours.space.title, ours.references) == ("WideResNet with SAM, on leaves", ())
+
+
+def test_the_objective_decides_what_is_better(search: Search) -> None:
+    study = search.open("--objective", "val_loss")
+    assert study.direction == optuna.study.StudyDirection.MINIMIZE
+    assert record_of(study).objectives == ("val_loss",)
+    with pytest.raises(UserError, match="another objective: it was 'val_loss', now 'val_top1'"):
+        search.open()
+
+
 def test_opening_again_changes_nothing(search: Search) -> None:
     first = search.open()
     before = (first.user_attrs, first.get_trials())

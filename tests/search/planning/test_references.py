@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from search.planning.references import class_figures, plain_figures, published_for
+from search.planning.references import class_figures, plain_figures, references_for
 from spaces import named_space
 from trainers.config import TrainConfig
 
 
-def figures(space_name: str, preset: str = "full", **settings: Any):
+def figures(space_name: str, preset: str = "full", dataset: str = "", **settings: Any) -> Any:
     space = named_space(space_name).at(preset).fix(settings)
-    return published_for(space, TrainConfig.from_mapping(dict(space.recipe)))
+    dataset = dataset or space.preset.dataset
+    return references_for(space, TrainConfig.from_mapping(dict(space.recipe)), dataset)
 
 
 def test_the_recipe_has_the_reports_headline() -> None:
@@ -44,6 +45,11 @@ def test_seed_and_split_leave_the_setting_what_it_is() -> None:
 @pytest.mark.parametrize("settings", [{"lr": 0.3}, {"epochs": 5}, {"augment": "none"}])
 def test_another_setting_has_none(settings: dict[str, Any]) -> None:
     assert figures("resnet50_cosine", **settings) == []
+
+
+def test_another_data_set_has_none() -> None:
+    assert figures("lenet_batch", dataset="cifar100") == []
+    assert figures("lenet_batch", dataset="my/images") == []
 
 
 def test_the_quick_preset_has_none() -> None:

@@ -11,7 +11,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
-from search.record.record import DataFacts, SpaceFacts, StudyRecord
+from search.record.record import DataFacts, ReferenceFigure, SpaceFacts, StudyRecord
 from search.terminal.dry_run import recipe_table, space_table
 from search.terminal.evaluation_tables import print_evaluation
 from search.terminal.plain_line import PlainTable, say
@@ -44,7 +44,12 @@ def test_lines_and_tables_show_names_as_they_are(name: str) -> None:
 @pytest.mark.parametrize("name", ["exp [/b]", "exp [v2]"])
 def test_a_study_with_brackets_in_its_name_has_a_conclusion(name: str) -> None:
     study = optuna.create_study(study_name=name, direction="maximize")
-    record = StudyRecord(SpaceFacts(name, name, name, "quick"), DataFacts("", name), Execution())
+    record = StudyRecord(
+        SpaceFacts(name, name, name, "quick"),
+        DataFacts("", name),
+        Execution(),
+        references=(ReferenceFigure("test_top1", 1.0),),
+    )
     choice = optuna.distributions.CategoricalDistribution([name])
     study.add_trial(
         create_trial(

@@ -81,7 +81,7 @@ def printed(plan: SearchPlan, study: Study, ended: str = FINISHED) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def test_best_recipe_and_published_are_printed(make_plan: Callable[..., SearchPlan]) -> None:
+def test_best_recipe_and_reference_are_printed(make_plan: Callable[..., SearchPlan]) -> None:
     study = made_study()
     study.add_trial(trial(0.1, [10.0, 60.0], TrialState.COMPLETE, "completed"))
     study.add_trial(trial(0.3, [20.0, 65.5], TrialState.COMPLETE, "completed"))
@@ -99,6 +99,26 @@ def test_best_recipe_and_published_are_printed(make_plan: Callable[..., SearchPl
     assert "4 trials ended, 1 of them pruned: 5 epochs trained" in text
     assert "5 saved by pruning (50 %)" in text
     assert "65.50" in get_note(study)
+
+
+def test_without_references_there_is_no_such_column(make_plan: Callable[..., SearchPlan]) -> None:
+    plan, study = make_plan(), made_study()
+    study.add_trial(trial(0.1, [10.0, 60.0], TrialState.COMPLETE, "completed"))
+    assert "reference" in printed(plan, study)
+    bare = replace(plan, record=replace(plan.record, references=()))
+    text = printed(bare, study)
+    assert "reference" not in text
+    assert "quick preset on digits" in text
+
+
+def test_a_loss_is_shown_as_one(make_plan: Callable[..., SearchPlan]) -> None:
+    study = optuna.create_study(study_name="a study", direction="minimize")
+    study.add_trial(trial(0.1, [0.5], TrialState.COMPLETE, "completed"))
+    study.add_trial(trial(0.3, [0.25], TrialState.COMPLETE, "completed"))
+    text = printed(make_plan("--objective", "val_loss"), study)
+    (row,) = [row for row in text.splitlines() if "validation loss" in row]
+    assert [cell.strip() for cell in row.split("│")[2:4]] == ["0.2500", "0.5000"]
+    assert "best: trial 1" in text
 
 
 def test_a_study_without_a_completed_trial(make_plan: Callable[..., SearchPlan]) -> None:
