@@ -50,33 +50,33 @@ def main(argv: list[str] | None = None) -> int:
 
     storage = open_storage(args.storage or default_storage(results_dir), create=False)
     host = args.host.strip("[]")
-    server, publisher = make_dashboard(storage, results_dir, host, args.port, args.allowed_host)
+    server, sync = make_dashboard(storage, results_dir, host, args.port, args.allowed_host)
     print(f"dashboard: http://{_shown(host)}:{server.server_port}/  (Ctrl-C ends it)")
     if not _is_loopback(host):
         print("warning: whoever reaches this address can change and delete studies")
     sys.stdout.flush()
     if hasattr(os, "nice"):
         os.nice(NICENESS)
-    publisher.start()
+    sync.start()
     try:
         server.serve_forever()
     except KeyboardInterrupt:
         print()
     finally:
         server.server_close()
-        publisher.stop()
+        sync.stop()
     return 0
 
 
 def make_dashboard(
     storage: Any, results_dir: Path, host: str, port: int, allowed: Sequence[str] = ()
 ) -> tuple[Any, Any]:
-    """The server, bound to its address, and the publisher, neither started. Browsers reach it by
-    the host's own names and those ``allowed``."""
+    """The server, bound to its address, and what keeps the studies' notes up to date, neither
+    started. Browsers reach it by the host's own names and those ``allowed``."""
     import optuna_dashboard
     from optuna.artifacts import FileSystemArtifactStore
 
-    from search.dashboard_sync.sync import Publisher
+    from search.dashboard_sync.sync import DashboardSync
 
     if not 0 <= port <= 65535:
         raise UserError(f"--port must be in [0, 65535], got {port}")
@@ -99,7 +99,7 @@ def make_dashboard(
             f"cannot listen on {_shown(host)}:{port}: {one_line(error.strerror or error)}; "
             "choose another with --port"
         ) from None
-    return server, Publisher(storage, results_dir, store)
+    return server, DashboardSync(storage, results_dir, store)
 
 
 class _Server(ThreadingMixIn, WSGIServer):

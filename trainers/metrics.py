@@ -48,8 +48,9 @@ class Metric:
         return 1 if self.direction == MINIMIZE else -1
 
     def format(self, value: float) -> str:
-        """``93.25`` for an accuracy; the unit is the heading's."""
-        return format(value / self.scale, self.text)
+        """``93.25`` for an accuracy; the unit is the heading's. Large numbers are whole."""
+        text = format(value / self.scale, self.text)
+        return format(value / self.scale, ",.0f") if "e+" in text else text
 
     def quantity(self, value: float) -> str:
         """``93.25 %``: with its unit."""
@@ -106,10 +107,12 @@ METRICS: Mapping[str, Metric] = _table(
         _loss("test_loss", "test loss", TEST),
         _loss("test_loss_batch_sum", "test loss, batch means / images", TEST),
         _accuracy("class_top1", "test top-1 of a class", TEST),
-        Metric("best_epoch", "best epoch", text=",d", integer=True),
-        Metric("epochs", "epochs", text=",d", integer=True),
+        Metric("lr", "learning rate", split=TRAINING),
+        Metric("best_epoch", "best epoch", text=",.0f", integer=True),
+        Metric("epochs", "epochs", text=",.0f", integer=True),
         _time("seconds", "time"),
         _time("seconds_per_epoch", "time per epoch"),
+        _time("val_seconds", "validation time"),
         _time("test_seconds", "test time"),
         _time("cpu_seconds", "CPU time"),
         Metric("cpu_utilization", "CPU utilisation", "%", text=".0f"),
@@ -119,10 +122,26 @@ METRICS: Mapping[str, Metric] = _table(
         Metric("gpu_power_w", "GPU power", "W", COST, MINIMIZE, ".0f"),
         Metric("parameters", "parameters", "M", COST, MINIMIZE, ".3f", 1e6, integer=True),
         Metric("macs", "MACs", "M", COST, MINIMIZE, ".3f", 1e6, integer=True),
+        Metric(
+            "macs_with_norm_and_pool",
+            "MACs with BatchNorm and pooling",
+            "M",
+            text=".3f",
+            scale=1e6,
+            integer=True,
+        ),
     )
 )
 
 DEFAULT_OBJECTIVE = "val_top1"
+ALIASES: Mapping[str, str] = {"wall_seconds": "seconds"}  # what trials and references call it
+
+
+def find_metric(name: str) -> Metric:
+    """What a trial or a reference calls ``name``; of a figure that is not in the table, its name
+    is all that is known."""
+    name = ALIASES.get(name, name)
+    return METRICS.get(name) or Metric(name, name.replace("_", " "))
 
 
 def objective_metric(name: str, option: str = "objective") -> Metric:

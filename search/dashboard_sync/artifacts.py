@@ -1,8 +1,8 @@
 """Files of a trial for the dashboard: its curves, its mistakes, its history.
 
 A trial that ended takes no more attributes, so the dashboard's own way is used: the study says
-which files a trial has. The ids follow from study, trial and name, so publishing twice is
-publishing once.
+which files a trial has. The ids follow from study, trial and name, so saving twice is saving
+once.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from search.reporting.chart import BEST, DASHED, OTHER, Axis, Chart, Panel, Series, chart
-from search.reporting.evaluations import read_evaluation
 from search.reporting.pictures import draw_picture
+from search.reporting.sections.classes import confusion_chart, read_counts
 from search.reporting.sections.curves import EPOCH
-from search.reporting.sections.evaluation import confusion_chart
 from search.reporting.study_data import StudyData
 from search.storage.optuna_internals import ARTIFACTS, set_study_attribute, trial_id
 
@@ -30,7 +29,7 @@ _NAMESPACE = uuid.UUID("5b0f1f3e-6d3c-4c8e-9a55-3f7a1f0f7c11")
 LARGEST = 10_000_000  # bytes of a file
 
 
-def publish_files(
+def save_files(
     study: Study,
     data: StudyData,
     trial: FrozenTrial,
@@ -68,8 +67,6 @@ def _files(data: StudyData, trial: FrozenTrial) -> Iterator[tuple[str, Callable[
 def trial_curves(data: StudyData, trial: FrozenTrial) -> Chart | None:
     """Accuracy and loss of one trial, training and validation."""
     curve = data.curve(trial)
-    if curve["val_top1"].notna().sum() == 0:
-        return None
     panels = []
     for title, unit, kind in (("Top-1", "top-1 (%)", "top1"), ("Loss", "loss", "loss")):
         series = []
@@ -87,7 +84,7 @@ def trial_curves(data: StudyData, trial: FrozenTrial) -> Chart | None:
 
 
 def _confusion(data: StudyData, trial: FrozenTrial) -> bytes | None:
-    found = read_evaluation(data.folder, trial.number)
+    found = read_counts(data.folder, trial.number)
     return None if found is None else _picture(confusion_chart(found, trial.number))
 
 

@@ -15,52 +15,54 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from search.common.secrets import command_without_secrets
-from search.reporting.markdown_text import escaped, table_text
-from search.reporting.sections.classes import changed
-from search.reporting.sections.headline import lead, side_by_side
-from search.reporting.sections.references import published
+from search.reporting.blocks import drop_empty_columns
+from search.reporting.markdown import escaped, table_text
+from search.reporting.sections.result import changed, lead, references_table, side_by_side
 from search.reporting.study_data import StudyData
-from search.reporting.table import drop_empty_columns
-from search.reporting.texts import percent, setting, time_span
+from search.reporting.texts import missing, setting, time_span
 from search.storage.optuna_internals import (
     NOTE_PIECE,
     note_piece_key,
     note_version_key,
     set_study_attribute,
     study_attributes,
+    trial_id,
 )
-from search.storage.optuna_internals import trial_id as id_of
+from trainers.metrics import find_metric
 
 OURS = "*Kept up to date by sharpsearch. To keep a text of your own, delete this line.*"
 
 
-def save_study_note(study: Study, data: StudyData) -> bool:
-    """Writes the study's note unless it is somebody's own. Whether there was something to do."""
-    before = read_note(study_attributes(study))
-    if before and not before.rstrip().endswith(OURS):
-        return False
-    text = study_note(data)
-    if text == before:
-        return False
-    write_note(study, text)
-    return True
+def save_study_note(study: Study, data: StudyData) -> None:
+    """Writes the study's note unless it is somebody's own, or as it was."""
+    attributes = study_attributes(study)
+    before, text = _note(attributes), study_note(data)
+    if text != before and (not before or before.rstrip().endswith(OURS)):
+        write_note(study, text, attributes)
 
 
-def read_note(attributes: Mapping[str, Any], trial_id: int | None = None) -> str:
-    """A note among a study's system attributes; empty where there is none."""
-    keys = _piece_keys(trial_id)
-    pieces = []
-    while (key := next(keys)) in attributes:
-        pieces.append(attributes[key])
-    return "".join(pieces)
+def save_trial_note(
+    study: Study, data: StudyData, trial: FrozenTrial, attributes: Mapping[str, Any]
+) -> None:
+    """Writes the note of a trial that ended."""
+    write_note(study, trial_note(data, trial), attributes, trial_id(trial))
 
 
-def write_note(study: Study, text: str, trial_id: int | None = None) -> None:
-    """Writes a note where Optuna Dashboard looks for it (its ``_note`` module).
+def _note(attributes: Mapping[str, Any]) -> str:
+    """The study's note among its system attributes; empty where there is none."""
+    there = itertools.takewhile(lambda key: key in attributes, _piece_keys(None))
+    return "".join(attributes[key] for key in there)
+
+
+def write_note(
+    study: Study, text: str, attributes: Mapping[str, Any], trial_id: int | None = None
+) -> None:
+    """Writes a note where Optuna Dashboard looks for it (its ``_note`` module). ``attributes``
+    are the study's, read once for many notes.
 
     Done here because importing the dashboard takes seconds, and a search ends with a note.
     """
-    attributes, version_key = study_attributes(study), note_version_key(trial_id)
+    version_key = note_version_key(trial_id)
     keys = _piece_keys(trial_id)
     for start in range(0, len(text), NOTE_PIECE):
         set_study_attribute(study, next(keys), text[start : start + NOTE_PIECE])
@@ -79,22 +81,18 @@ def _piece_keys(trial_id: int | None) -> Iterator[str]:
 
 
 def study_note(data: StudyData) -> str:
-    """Result, published figures and the command."""
-    title = data.attributes.get("space", {}).get("title", data.name)
+    """Result, reference figures and the command."""
+    record = data.record
+    title = data.name if record is None else record.space.title or data.name
     parts = [f"## {escaped(title)}", escaped(lead(data))]
-    for table in (side_by_side(data), published(data)):
+    for table in (side_by_side(data), references_table(data)):
         if table is not None:
             parts.append(table_text(drop_empty_columns(table)))
-    command = data.attributes.get("provenance", {}).get("command")
-    if command:
-        parts.append(f"Goes on with:\n\n{code_block(command_without_secrets(command))}")
+    if record is not None and record.provenance.command:
+        command = command_without_secrets(record.provenance.command)
+        parts.append(f"Goes on with:\n\n{code_block(command)}")
     parts.append(f"Files: {code(str(data.folder.path))}")
     return "\n\n".join([*parts, OURS]) + "\n"
-
-
-def save_trial_note(study: Study, data: StudyData, trial: FrozenTrial) -> None:
-    """Writes the note of a trial that ended, whether or not there was one."""
-    write_note(study, trial_note(data, trial), id_of(trial))
 
 
 def trial_note(data: StudyData, trial: FrozenTrial) -> str:
@@ -102,11 +100,12 @@ def trial_note(data: StudyData, trial: FrozenTrial) -> str:
     row = data.row(trial)
     reason = str(trial.user_attrs.get("reason", trial.state.name.lower()))
     lines = [f"**{escaped(reason)}**"]
-    if data.is_accuracy and row["epochs"]:
-        lines.append(f"validation {percent(row['val_top1'])} % at epoch {row['best_epoch']}")
-    if row["test_top1"] == row["test_top1"]:
-        lines.append(f"test top-1 {percent(row['test_top1'])} %")
-    if row["seconds"] == row["seconds"]:
+    if not missing(row["best_epoch"]):
+        value = data.objective.described(row["best_value"])
+        lines.append(f"{value} at epoch {row['best_epoch']}")
+    if not missing(row["test_top1"]):
+        lines.append(find_metric("test_top1").described(row["test_top1"]))
+    if not missing(row["seconds"]):
         lines.append(f"{time_span(row['seconds'])} of a worker's time")
     if data.recipe is trial:
         lines.append("the recipe itself")

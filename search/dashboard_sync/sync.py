@@ -16,9 +16,10 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from search.common.errors import UserError, one_line
-from search.dashboard_sync.artifacts import publish_files
+from search.dashboard_sync.artifacts import save_files
 from search.dashboard_sync.notes import has_note, save_study_note, save_trial_note
 from search.dashboard_sync.plots import plots_of, save_plots
+from search.record.record import read_record
 from search.reporting.study_data import StudyData, read_study
 from search.storage.optuna_internals import (
     OBJECTIVE_NAMES,
@@ -28,19 +29,21 @@ from search.storage.optuna_internals import (
 )
 
 SECONDS_BETWEEN_LOOKS = 10.0
-MOST_WITH_FILES = 200  # trials; the dashboard lists files in time that grows with their square
+# Trials with a note, and with files, of ours: for each trial that it shows, the dashboard looks
+# through all attributes of the study.
+MOST_NOTES, MOST_WITH_FILES = 100, 50
 
 
 @dataclass
-class Published:
+class Saved:
     """What one study was given so far in this process."""
 
-    trials: set[int] = field(default_factory=set)
+    with_files: set[int] = field(default_factory=set)
     plots: dict[str, str] = field(default_factory=dict)
     ended: int = -1
 
 
-class Publisher:
+class DashboardSync:
     """Looks at every study of a storage again and again, in a thread of its own.
 
     It writes notes, plots and files and never touches a trial, so a search is not disturbed.
@@ -50,7 +53,7 @@ class Publisher:
         self._storage = storage
         self._results_dir = results_dir
         self._store = store
-        self._published: dict[str, Published] = {}
+        self._saved: dict[str, Saved] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -70,57 +73,63 @@ class Publisher:
             self._stopped.wait(pause)
 
     def look(self) -> None:
-        """Publishes what is new in every study. A study that cannot be read is named once."""
+        """Saves what is new in every study. A study that cannot be read is named."""
         for name in optuna.get_all_study_names(self._storage):
-            published = self._published.setdefault(name, Published())
+            saved = self._saved.setdefault(name, Saved())
             try:
                 study = optuna.load_study(study_name=name, storage=self._storage)
-                publish(study, self._results_dir, self._store, published, self._stopped.is_set)
+                save_study(study, self._results_dir, self._store, saved, self._stopped.is_set)
             except UserError:
                 continue  # no trials yet, or not one of ours
             except Exception as error:
                 print(f"warning: study {name!r}: {one_line(error)}", file=sys.stderr)
 
 
-def publish(
+def save_study(
     study: Study,
     results_dir: Path,
     store: FileSystemArtifactStore,
-    published: Published,
+    saved: Saved,
     stopped: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Notes, files and plots of the trials that ended since the last time."""
-    if "identity" not in study.user_attrs:
+    """Notes, plots and files of the trials that ended since the last time."""
+    if read_record(study) is None:
         return  # another program's study: nothing of ours belongs there
     ended = sum(t.state.is_finished() for t in study.get_trials(deepcopy=False))
-    if ended == published.ended:
+    if ended == saved.ended:
         return
     data = read_study(study, results_dir)
     _name_objective(study, data)
     save_study_note(study, data)
+    save_plots(study, plots_of(data), saved.plots)
     attributes = study_attributes(study)
-    for trial in _in_order(data):
+    trials = _in_order(data)
+    noted = {t.number for t in trials if has_note(attributes, trial_id(t))}
+    for trial in _within(trials, noted, MOST_NOTES):
         if stopped():
             return
-        if trial.number not in published.trials:
-            if not has_note(attributes, trial_id(trial)):
-                save_trial_note(study, data, trial)
-            if len(published.trials) < MOST_WITH_FILES:
-                publish_files(study, data, trial, store, attributes)
-            published.trials.add(trial.number)
-    save_plots(study, plots_of(data), published.plots)
-    published.ended = ended
+        save_trial_note(study, data, trial, attributes)
+    for trial in _within(trials, saved.with_files, MOST_WITH_FILES):
+        if stopped():
+            return
+        save_files(study, data, trial, store, attributes)
+        saved.with_files.add(trial.number)
+    saved.ended = ended
+
+
+def _within(trials: list[FrozenTrial], done: set[int], most: int) -> list[FrozenTrial]:
+    """The first ``trials`` that are not ``done``, ``most`` with those that are."""
+    return [t for t in trials if t.number not in done][: max(0, most - len(done))]
 
 
 def _name_objective(study: Study, data: StudyData) -> None:
     """What the dashboard writes at its axes. Not ``study.set_metric_names``: that would rename
     the column ``value`` of everybody's ``study.trials_dataframe()``."""
     if OBJECTIVE_NAMES not in study_attributes(study):
-        set_study_attribute(study, OBJECTIVE_NAMES, [data.metric])
+        set_study_attribute(study, OBJECTIVE_NAMES, [data.objective.heading])
 
 
 def _in_order(data: StudyData) -> list[FrozenTrial]:
-    """The recipe and the best first, then the newest."""
-    first = {trial.number for trial in (data.recipe, data.best) if trial is not None}
+    """What ended: the recipe and the best first, then the newest."""
     ended = [trial for trial in data.frozen if trial.state.is_finished()]
-    return sorted(ended, key=lambda trial: (trial.number not in first, -trial.number))
+    return sorted(ended, key=lambda trial: (not data.mark(trial.number), -trial.number))

@@ -10,6 +10,9 @@ from typing import Any
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from search.record.record import ReferenceFigure
+from trainers.metrics import find_metric
+
 # How the ledger begins the reason of what the pruner ended, and of what diverged.
 PRUNER_REASON, DIVERGED_REASON = "pruned at epoch", "diverged in epoch"
 COPY_OF, RETRY_OF = "copy_of", "retry_of"  # attributes of a trial: another one's number
@@ -109,27 +112,34 @@ def spending(trials: Sequence[FrozenTrial], recipe: Mapping[str, Any]) -> Spendi
         failed=sum(t.state == TrialState.FAIL for t in ended),
         copied=len(ended) - len(trained),
         epochs_trained=sum(len(t.intermediate_values) for t in trained),
-        epochs_saved=sum(_saved(t, {**recipe, **t.params}) for t in trained if by_pruner(t)),
-        seconds=sum(float(t.user_attrs.get("wall_seconds", 0.0)) for t in trained),
+        epochs_saved=sum(spared(t, recipe) for t in trained if by_pruner(t)),
+        seconds=sum(map(_seconds, trained)),
     )
 
 
-def _saved(pruned: FrozenTrial, config: Mapping[str, Any]) -> int:
+def spared(pruned: FrozenTrial, recipe: Mapping[str, Any]) -> int:
     """Epochs that ``pruned`` would have gone on for. Where it might have stopped early by itself
     nobody knows, so none are claimed."""
+    config = {**recipe, **pruned.params}
     if config.get("early_stopping"):
         return 0
     return max(0, config.get("epochs", 0) - len(pruned.intermediate_values))
 
 
+def _seconds(trial: FrozenTrial) -> float:
+    """What a worker spent on it; another program's attribute of that name may be anything."""
+    value = trial.user_attrs.get("wall_seconds", 0.0)
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
 def reference_values(
-    references: Iterable[Mapping[str, Any]], setting: Mapping[str, Any] | None = None
+    references: Iterable[ReferenceFigure], setting: Mapping[str, Any] | None = None
 ) -> dict[str, float]:
     """A report's figures for one setting (the recipe's own by default), by metric."""
     found: dict[str, float] = {}
     for reference in references:
-        if dict(reference["setting"]) == dict(setting or {}):
-            found.setdefault(reference["metric"], reference["value"])
+        if dict(reference.setting) == dict(setting or {}):
+            found.setdefault(find_metric(reference.metric).name, reference.value)
     return found
 
 

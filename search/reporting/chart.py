@@ -1,21 +1,23 @@
 """A figure as data: drawn by plotly on the page and by matplotlib for pictures, from one source.
 
+What Optuna draws, Optuna draws (``OptunaPlot``); the rest is made of a few kinds of series.
 Colours go by role, so that the best trial has one colour in every figure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-BEST, RECIPE, COMPLETE, PRUNED, FAILED, RUNNING, PUBLISHED, OTHER = (
+from optuna.study import Study
+
+BEST, RECIPE, COMPLETE, PRUNED, REFERENCE, OTHER = (
     "best",
     "recipe",
     "complete",
     "pruned",
-    "failed",
-    "running",
-    "published",
+    "reference",
     "other",
 )
 # Told apart by colour-blind eyes and on both a white and a dark ground.
@@ -24,9 +26,7 @@ COLOURS = {
     RECIPE: "#e0751a",
     COMPLETE: "#2a9d7a",
     PRUNED: "#9aa3ad",
-    FAILED: "#d64550",
-    RUNNING: "#a463c9",
-    PUBLISHED: "#7a6a58",
+    REFERENCE: "#7a6a58",
     OTHER: "#7b8794",
 }
 SERIES_COLOURS = ("#2f81d6", "#e0751a", "#2a9d7a", "#a463c9", "#d64550", "#b8961f", "#4ba3a8")
@@ -37,24 +37,20 @@ SOLID, DASHED, DOTTED = "solid", "dash", "dot"
 
 @dataclass(frozen=True)
 class Axis:
-    """What is measured, with its unit. ``labels`` make it an axis of names; ``marks`` are the
-    only numbers to be written, ``range`` the only ones to be shown."""
+    """What is measured, with its unit. ``labels`` are written at 0, 1, 2, …; ``range`` is all that
+    is shown."""
 
     title: str
     log: bool = False
     whole: bool = False
     from_zero: bool = False
     labels: tuple[str, ...] = ()
-    marks: tuple[float, ...] = ()
     range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class Series:
-    """Points in order; None in ``y`` lifts the pen. ``texts`` appear on hovering.
-
-    On an axis of names, ``y`` (or ``x``) are the positions of the names.
-    """
+    """Points in order; None in ``y`` lifts the pen. ``texts`` appear on hovering."""
 
     name: str
     x: Sequence[float | None]
@@ -68,7 +64,6 @@ class Series:
     opacity: float = 1.0
     texts: Sequence[str] = ()
     colour: str = ""
-    horizontal: bool = False
 
     @property
     def paint(self) -> str:
@@ -76,32 +71,20 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Level:
-    """A horizontal line across, such as a published figure."""
-
-    value: float
-    name: str
-    role: str = PUBLISHED
-
-    @property
-    def paint(self) -> str:
-        return COLOURS[self.role]
-
-
-@dataclass(frozen=True)
 class Panel:
-    """One pair of axes and what is drawn in it."""
+    """One pair of axes and what is drawn in it; ``reference`` is a horizontal line across, with
+    its name."""
 
     title: str
     x: Axis
     y: Axis
     series: tuple[Series, ...]
-    levels: tuple[Level, ...] = ()
+    reference: tuple[float, str] | None = None
     height: int = 320
 
 
 @dataclass(frozen=True)
-class Heat:
+class Heatmap:
     """A matrix of shares in %, row by row; ``texts`` in the cells where there is room."""
 
     title: str
@@ -113,40 +96,54 @@ class Heat:
 
 
 @dataclass(frozen=True)
+class OptunaPlot:
+    """``optuna.visualization``'s function ``name`` on ``study``; its matplotlib backend has the
+    same functions."""
+
+    title: str
+    name: str
+    study: Study
+    options: Mapping[str, Any] = field(default_factory=dict)
+    height: int = 320
+
+
+@dataclass(frozen=True)
 class Chart:
     """Panels side by side where there is room. ``key`` is safe as a file name and as an id."""
 
     key: str
     title: str
-    panels: tuple[Panel | Heat, ...]
+    panels: tuple[Panel | Heatmap | OptunaPlot, ...]
     caption: str = ""
     legend: tuple[Series, ...] = ()
     wide: bool = False
     small: bool = False
 
 
-def legend_of(panels: Sequence[Panel | Heat]) -> tuple[Series, ...]:
-    """The named series of all panels, each name once."""
-    found: dict[str, Series] = {}
-    for panel in (p for p in panels if isinstance(p, Panel)):
-        lines = [Series(v.name, (), (), v.role, dash=DASHED) for v in panel.levels]
-        for series in (*panel.series, *lines):
-            if series.name:
-                found.setdefault(series.name, series)
-    return tuple(found.values())
-
-
 def chart(
     key: str,
     title: str,
-    panels: Sequence[Panel | Heat],
+    panels: Sequence[Panel | Heatmap | OptunaPlot],
     caption: str = "",
     wide: bool = False,
     small: bool = False,
 ) -> Chart | None:
     """A chart of the panels that have something in them, with the legend that they share; None
-    where none has. ``small`` panels stand three in a row."""
-    shown = tuple(panel for panel in panels if isinstance(panel, Heat) or panel.series)
+    where none has. ``wide`` panels have a row each, ``small`` ones stand three in a row."""
+    shown = tuple(p for p in panels if not isinstance(p, Panel) or p.series)
     if not shown:
         return None
-    return Chart(key, title, shown, caption, legend_of(shown), wide, small)
+    return Chart(key, title, shown, caption, _legend(shown), wide, small)
+
+
+def _legend(panels: Sequence[Panel | Heatmap | OptunaPlot]) -> tuple[Series, ...]:
+    """The named series of all panels, each name once."""
+    found: dict[str, Series] = {}
+    for panel in panels:
+        if isinstance(panel, Panel):
+            for series in panel.series:
+                found.setdefault(series.name, series)
+            if panel.reference is not None:
+                name = panel.reference[1]
+                found.setdefault(name, Series(name, (), (), REFERENCE, dash=DASHED))
+    return tuple(series for name, series in found.items() if name)

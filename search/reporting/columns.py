@@ -1,4 +1,5 @@
-"""The columns of the two tables: names that stay, types and meanings. The one place for both."""
+"""The columns of the two tables: names that stay, types and meanings. What is a metric has its
+label and unit from the table of metrics."""
 
 from __future__ import annotations
 
@@ -7,10 +8,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from trainers.metrics import METRICS
+
 INTEGER, NUMBER, TEXT, TIME, FLAG = "Int64", "float64", "str", "datetime64[us]", "boolean"
 PARAMETER_PREFIX = "params_"
-RENAMED = {"wall_seconds": "seconds"}  # as trials and references name a figure: its column
-PUBLISHED_AS = {column: name for name, column in RENAMED.items()}
 
 
 @dataclass(frozen=True)
@@ -22,33 +23,53 @@ class Column:
     meaning: str
 
 
+def _metric(name: str, note: str = "") -> Column:
+    """A metric's column; counts are whole, whatever they are shown in."""
+    metric = METRICS[name]
+    unit = "" if metric.integer else metric.unit
+    words = [metric.label, unit, note]
+    return Column(name, INTEGER if metric.integer else NUMBER, ", ".join(filter(None, words)))
+
+
+def _spread(name: str) -> Column:
+    """The spread over batches of an epoch's metric."""
+    return Column(f"{name}_std", NUMBER, f"its spread over batches{_unit(name)}")
+
+
+def _unit(name: str) -> str:
+    return f", {METRICS[name].unit}" if METRICS[name].unit else ""
+
+
+_BEST, _LOSS, _CHANGING = "at the best epoch (folder)", "mean over images", "while weights changed"
+
 TRIAL_COLUMNS = (
     Column("number", INTEGER, "trial number, from 0; 0 is the report's recipe"),
     Column("state", TEXT, "Optuna's state: COMPLETE, PRUNED, FAIL, RUNNING or WAITING"),
     Column("reason", TEXT, "why it ended"),
-    Column("value", NUMBER, "Optuna's value: % top-1 on the validation split"),
-    Column("val_top1", NUMBER, "%, best epoch so far, validation split"),
-    Column("val_top5", NUMBER, "%, at that epoch (from the trial's folder)"),
-    Column("val_loss", NUMBER, "mean over images, at that epoch (folder)"),
-    Column("train_top1", NUMBER, "%, at that epoch, while the weights changed (folder)"),
-    Column("train_loss", NUMBER, "mean over images, at that epoch (folder)"),
-    Column("test_top1", NUMBER, "%, test set, weights of the best epoch; completed trials only"),
-    Column("test_top5", NUMBER, "%, test set"),
-    Column("test_loss", NUMBER, "mean over images, test set"),
-    Column("test_loss_batch_sum", NUMBER, "sum of batch means / images, test set (report D)"),
-    Column("best_epoch", INTEGER, "the epoch of val_top1, from 1"),
-    Column("epochs", INTEGER, "epochs run and reported"),
-    Column("seconds", NUMBER, "s of a worker, all epochs and their validation"),
-    Column("seconds_per_epoch", NUMBER, "s, training and validation"),
-    Column("test_seconds", NUMBER, "s for the test set"),
-    Column("cpu_seconds", NUMBER, "s of processor time"),
-    Column("cpu_utilization", NUMBER, "% of one core"),
-    Column("peak_memory_mb", NUMBER, "MiB, resident, host"),
-    Column("gpu_utilization", NUMBER, "%, mean of a sample each second"),
-    Column("gpu_peak_memory_mb", NUMBER, "MiB, device"),
-    Column("gpu_power_w", NUMBER, "W, mean of a sample each second"),
-    Column("parameters", INTEGER, "weights of the network"),
-    Column("macs", INTEGER, "multiply-accumulates an image"),
+    Column("value", NUMBER, "Optuna's value: the objective of a completed trial"),
+    Column("best_value", NUMBER, "the objective at its best epoch so far, of any trial"),
+    _metric("best_epoch", "of the objective, from 1"),
+    _metric("val_top1", _BEST),
+    _metric("val_top5", _BEST),
+    _metric("val_loss", f"{_LOSS}, {_BEST}"),
+    _metric("train_top1", f"{_CHANGING}, {_BEST}"),
+    _metric("train_loss", f"{_LOSS}, {_BEST}"),
+    _metric("test_top1", "weights of the best epoch; completed trials only"),
+    _metric("test_top5"),
+    _metric("test_loss", _LOSS),
+    _metric("test_loss_batch_sum", "report D's"),
+    _metric("epochs", "run and reported"),
+    _metric("seconds", "of a worker, all epochs and their validation"),
+    _metric("seconds_per_epoch", "training and validation"),
+    _metric("test_seconds"),
+    _metric("cpu_seconds"),
+    _metric("cpu_utilization", "of one core"),
+    _metric("peak_memory_mb", "resident, host"),
+    _metric("gpu_utilization", "mean of a sample each second"),
+    _metric("gpu_peak_memory_mb"),
+    _metric("gpu_power_w", "mean of a sample each second"),
+    _metric("parameters", "weights of the network"),
+    _metric("macs", "multiply-accumulates an image"),
     Column("start", TIME, "when it was asked for, local time"),
     Column("end", TIME, "when it was told, local time"),
     Column("seed", INTEGER, "of weights, order, augmentation and dropout"),
@@ -59,19 +80,20 @@ TRIAL_COLUMNS = (
 EPOCH_COLUMNS = (
     Column("number", INTEGER, "trial number"),
     Column("epoch", INTEGER, "from 1"),
-    Column("val_top1", NUMBER, "%, as the study has it"),
-    Column("val_top1_std", NUMBER, "%, spread over batches"),
-    Column("val_top5", NUMBER, "%"),
-    Column("val_loss", NUMBER, "mean over images"),
-    Column("val_loss_std", NUMBER, "spread over batches"),
-    Column("train_top1", NUMBER, "%, while the weights changed"),
-    Column("train_top1_std", NUMBER, "%, spread over batches"),
-    Column("train_top5", NUMBER, "%, while the weights changed"),
-    Column("train_loss", NUMBER, "mean over images"),
-    Column("train_loss_std", NUMBER, "spread over batches"),
-    Column("lr", NUMBER, "learning rate of the epoch"),
-    Column("seconds", NUMBER, "s, training"),
-    Column("val_seconds", NUMBER, "s, validation"),
+    Column("value", NUMBER, "the objective, as the study has it"),
+    _metric("val_top1"),
+    _spread("val_top1"),
+    _metric("val_top5"),
+    _metric("val_loss", _LOSS),
+    _spread("val_loss"),
+    _metric("train_top1", _CHANGING),
+    _spread("train_top1"),
+    _metric("train_top5", _CHANGING),
+    _metric("train_loss", _LOSS),
+    _spread("train_loss"),
+    _metric("lr", "of the epoch"),
+    _metric("seconds", "training"),
+    _metric("val_seconds"),
 )
 
 

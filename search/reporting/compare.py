@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from search.reporting.blocks import DIFFERS, Row, Section, Table, drop_empty_columns, section
 from search.reporting.chart import SERIES_COLOURS, STEPS, Axis, Chart, Panel, Series, chart
 from search.reporting.export import Frames
-from search.reporting.section import Section, section
 from search.reporting.sections.cost import seconds_column
-from search.reporting.sections.slices import setting_text
 from search.reporting.study_data import StudyData
-from search.reporting.table import DIFFERS, Row, Table, drop_empty_columns
 from search.reporting.texts import (
     NOTHING,
     count,
@@ -23,7 +21,7 @@ from search.reporting.texts import (
     whole_percent,
 )
 
-FIGURES = ("val_top1", "test_top1", "test_top5", "test_loss", "parameters", "seconds")
+FIGURES = ("test_top1", "test_top5", "test_loss", "parameters", "seconds")
 
 
 def compare_sections(studies: Sequence[StudyData]) -> list[Section]:
@@ -46,18 +44,36 @@ def comparison_frames(studies: Sequence[StudyData]) -> Frames:
     return frames
 
 
+SEARCHED = ("study", "space", "preset", "data set", "sampler", "pruner")
+SPENT = (
+    "seed",
+    "trials",
+    "completed",
+    "pruned",
+    "failed",
+    "epochs trained",
+    "epochs saved (%)",
+    "workers' time",
+)
+
+
 def _searches(studies: Sequence[StudyData]) -> Table:
     rows = []
     for data in studies:
-        search, spent = data.attributes.get("search", {}), data.spent
+        record, spent = data.record, data.spent
+        what: tuple[str, ...] = (NOTHING,) * len(SEARCHED)
+        if record is not None:
+            what = (
+                record.space.name,
+                record.space.preset,
+                record.data.name,
+                record.strategy.sampler,
+                record.strategy.pruner,
+                setting(record.strategy.seed),
+            )
         cells = (
             data.name,
-            data.attributes.get("space", {}).get("name", NOTHING),
-            data.attributes.get("preset", NOTHING),
-            data.attributes.get("dataset", {}).get("name", NOTHING),
-            search.get("sampler", NOTHING),
-            search.get("pruner", NOTHING),
-            setting(search.get("seed")),
+            *what,
             count(spent.ended),
             count(spent.completed),
             count(spent.pruned),
@@ -67,58 +83,51 @@ def _searches(studies: Sequence[StudyData]) -> Table:
             time_span(spent.seconds or None),
         )
         rows.append(Row(cells))
-    headings = (
-        "study",
-        "space",
-        "preset",
-        "data set",
-        "sampler",
-        "pruner",
-        "seed",
-        "trials",
-        "completed",
-        "pruned",
-        "failed",
-        "epochs trained",
-        "epochs saved (%)",
-        "workers' time",
-    )
-    text = frozenset(range(6))
-    return drop_empty_columns(Table("Searches", headings, tuple(rows), text_columns=text))
+    text = frozenset(range(len(SEARCHED)))
+    table = Table("Searches", SEARCHED + SPENT, tuple(rows), text_columns=text)
+    return drop_empty_columns(table)
 
 
 def _results(studies: Sequence[StudyData]) -> Table:
     rows = []
     for data in studies:
+        metrics = (data.objective.name, *FIGURES)
         for name, trial in (("best", data.best), ("recipe", data.recipe)):
             if trial is None or (name == "recipe" and trial is data.best):
                 continue
             row = data.row(trial)
-            cells = [figure(metric, row[metric]) for metric in FIGURES]
-            cells[0] = figure("val_top1", trial.value) if data.is_accuracy else setting(trial.value)
+            values = [row["best_value"], *(row[metric] for metric in FIGURES)]
+            cells = [figure(m, value) for m, value in zip(metrics, values, strict=True)]
             mark = name if name == "best" else ""
             rows.append(Row((data.name, f"{name}, trial {trial.number}", *cells), mark))
-        if data.published:
-            cells = [figure(metric, data.published.get(metric)) for metric in FIGURES]
-            rows.append(Row((data.name, "published", *cells), "published"))
-    same = {data.metric for data in studies}
-    first = heading("val_top1") if same == {heading("val_top1")} else "value"
-    headings = ("study", "", first, *map(heading, FIGURES[1:]))
+        if data.recipe_references:
+            cells = [figure(metric, data.recipe_references.get(metric)) for metric in metrics]
+            rows.append(Row((data.name, "reference", *cells), "reference"))
+    headings = ("study", "", _objective(studies, "value"), *map(heading, FIGURES))
     caption = "These studies differ in data, scale or epochs: their accuracies do not compare."
-    differ = len({_scale(data) for data in studies}) > 1
     table = Table(
-        "Best, recipe and published",
+        "Best, recipe and reference",
         headings,
         tuple(rows),
-        caption if differ else "",
+        caption if len({_scale(data) for data in studies}) > 1 else "",
         frozenset({0, 1}),
     )
     return drop_empty_columns(table, (0, 1))
 
 
+def _objective(studies: Sequence[StudyData], otherwise: str) -> str:
+    """The heading of the objective that all studies share."""
+    found = {data.objective.heading for data in studies}
+    return found.pop() if len(found) == 1 else otherwise
+
+
 def _scale(data: StudyData) -> tuple[object, ...]:
-    dataset = data.attributes.get("identity", {}).get("dataset")
-    return (dataset, data.attributes.get("preset"), data.full_epochs)
+    record = data.record
+    return (
+        ()
+        if record is None
+        else (record.data.fingerprint, record.space.preset, data.full_epochs, record.objectives)
+    )
 
 
 def _progress(studies: Sequence[StudyData]) -> Chart | None:
@@ -130,8 +139,7 @@ def _progress(studies: Sequence[StudyData]) -> Chart | None:
             by_epoch.append(Series(data.name, epochs, best, kind=STEPS, colour=colour))
         if best and seconds[-1] > 0:
             by_seconds.append(Series(data.name, seconds, best, kind=STEPS, colour=colour))
-    metrics = {data.metric for data in studies}
-    y = Axis(f"best {metrics.pop()}" if len(metrics) == 1 else "best value")
+    y = Axis(f"best {_objective(studies, 'value')}")
     unit = "CPU" if all(seconds_column(d) == "cpu_seconds" for d in studies) else "worker"
     panels = [
         Panel("By epochs", Axis("epochs trained, all trials", from_zero=True), y, tuple(by_epoch)),
@@ -150,7 +158,7 @@ def _best_so_far(data: StudyData) -> tuple[list[float], list[float], list[float]
     epochs = ended["epochs"].astype(float).cumsum()
     seconds = ended[seconds_column(data)].fillna(0.0).cumsum()
     values = ended["value"].where(ended["state"] == "COMPLETE")
-    best = values.cummax().ffill() if data.maximize else values.cummin().ffill()
+    best = (values.cummin() if data.objective.sign > 0 else values.cummax()).ffill()
     known = best.notna()
     return epochs[known].tolist(), seconds[known].tolist(), best[known].tolist()
 
@@ -163,7 +171,7 @@ def _settings(studies: Sequence[StudyData]) -> Table | None:
         cells = []
         for data in there:
             params = data.best.params if data.best else {}
-            cells.append(setting_text(params[name]) if name in params else NOTHING)
+            cells.append(setting(params[name]) if name in params else NOTHING)
         rows.append(Row((name, *cells), DIFFERS if len(set(cells)) > 1 else ""))
     headings = ("parameter", *(data.name for data in there))
     return Table("Best trial of each study", headings, tuple(rows)) if rows else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,69 +12,72 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from search.common.layout import StudyFolder
+from search.record.record import StudyRecord
 from search.reporting.columns import (
     EPOCH_COLUMNS,
     FLAG,
     INTEGER,
     NUMBER,
     PARAMETER_PREFIX,
-    RENAMED,
     TEXT,
+    TIME,
     TRIAL_COLUMNS,
     Column,
     typed,
 )
 from search.reporting.histories import read_histories
+from trainers.metrics import METRICS, Metric, find_metric
 
-_AT_BEST_EPOCH = ("val_top5", "val_loss", "train_top1", "train_loss")
-_RECORDED = tuple(
-    column.name for column in TRIAL_COLUMNS if column.dtype in (NUMBER, INTEGER, TEXT)
-)
+_AT_BEST_EPOCH = ("val_top1", "val_top5", "val_loss", "train_top1", "train_loss")
+_RECORDED = {column.name: column.dtype for column in TRIAL_COLUMNS if column.dtype != TIME}
 
 
-def make_epochs_frame(trials: Sequence[FrozenTrial], folder: StudyFolder | None) -> pd.DataFrame:
-    """One row per trial and epoch that the study has; the rest of it from the histories."""
+def make_epochs_frame(
+    trials: Sequence[FrozenTrial], folder: StudyFolder | None, objective: Metric
+) -> pd.DataFrame:
+    """One row per trial and epoch that the study has; the rest of it from the histories.
+
+    The study's values are the objective's, whatever a history says of it.
+    """
     rows = [
         (trial.number, step, value)
         for trial in trials
         for step, value in sorted(trial.intermediate_values.items())
     ]
-    frame = pd.DataFrame(rows, columns=["number", "epoch", "val_top1"])
+    frame = pd.DataFrame(rows, columns=["number", "epoch", "value"])
     if folder is not None and rows:
-        numbers = frame["number"].unique()
-        histories = read_histories(folder, map(int, numbers)).drop(
-            columns="val_top1", errors="ignore"
-        )
+        histories = read_histories(folder, map(int, frame["number"].unique()))
         frame = frame.merge(histories, on=["number", "epoch"], how="left")
+    frame[objective.name] = frame["value"]
     return typed(frame, EPOCH_COLUMNS)
 
 
 def make_trials_frame(
     trials: Sequence[FrozenTrial],
-    attributes: Mapping[str, Any],
+    record: StudyRecord | None,
     epochs: pd.DataFrame,
-    direction: StudyDirection = StudyDirection.MAXIMIZE,
+    objective: Metric,
 ) -> pd.DataFrame:
     """One row per trial: outcome, parameters, figures, cost, origin."""
-    recipe = attributes.get("identity", {}).get("recipe", {})
-    shared = {
-        "seed": recipe.get("seed"),
-        "device": attributes.get("execution", {}).get("device"),
-        "versions": versions_text(attributes),
+    shared = {} if record is None else _shared(record)
+    rows = [shared | _trial_row(trial, objective) for trial in trials]
+    frame = _with_best_epochs(pd.DataFrame(rows, index=pd.RangeIndex(len(rows))), epochs)
+    if objective.name in METRICS:
+        frame[objective.name] = frame["best_value"]
+    return typed(frame, trial_columns(trials))
+
+
+def _shared(record: StudyRecord) -> dict[str, Any]:
+    """What is the same for all trials."""
+    versions = record.provenance.versions.items()
+    return {
+        "seed": record.space.recipe.get("seed"),
+        "device": record.execution.device,
+        "versions": ", ".join(f"{name} {version}" for name, version in versions),
     }
-    rows = [shared | _trial_row(trial, direction) for trial in trials]
-    frame = pd.DataFrame(rows, index=pd.RangeIndex(len(rows)))
-    return typed(_with_best_epochs(frame, epochs), trial_columns(trials))
-
-
-def versions_text(attributes: Mapping[str, Any]) -> str:
-    """``torch 2.14.1, optuna 5.0.0``."""
-    versions = attributes.get("provenance", {}).get("versions", {})
-    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def trial_columns(trials: Iterable[FrozenTrial]) -> tuple[Column, ...]:
@@ -112,36 +114,43 @@ def _kinds(distribution: BaseDistribution) -> set[type]:
     return {type(choice) for choice in distribution.choices}
 
 
-def _trial_row(trial: FrozenTrial, direction: StudyDirection) -> dict[str, Any]:
-    figures = {RENAMED.get(key, key): value for key, value in trial.user_attrs.items()}
-    values = trial.intermediate_values
-    best = best_step(values, direction)
+def _trial_row(trial: FrozenTrial, objective: Metric) -> dict[str, Any]:
+    steps = list(trial.intermediate_values)
+    values = list(trial.intermediate_values.values())
+    best = objective.best_index(values)
     return {
-        **{name: figures[name] for name in _RECORDED if name in figures},
+        **_recorded(trial.user_attrs),
         **{PARAMETER_PREFIX + name: _plain(value) for name, value in trial.params.items()},
         **({"seed": trial.params["seed"]} if "seed" in trial.params else {}),
         "number": trial.number,
         "state": trial.state.name,
         "value": trial.value,
-        "val_top1": trial.value if best is None else values[best],
-        "best_epoch": best,
+        "best_value": trial.value if best is None else values[best],
+        "best_epoch": None if best is None else steps[best],
         "epochs": len(values),
         "start": trial.datetime_start,
         "end": trial.datetime_complete,
     }
 
 
+def _recorded(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that have a column; another program's of the same name may be anything."""
+    figures = {find_metric(key).name: value for key, value in attributes.items()}
+    return {
+        name: str(value) if _RECORDED[name] == TEXT else value
+        for name, value in figures.items()
+        if name in _RECORDED and (_RECORDED[name] == TEXT or _is_number(value, _RECORDED[name]))
+    }
+
+
+def _is_number(value: Any, dtype: str) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return dtype != INTEGER or float(value).is_integer()
+
+
 def _plain(value: Any) -> Any:
     return value if isinstance(value, (bool, int, float)) else str(value)
-
-
-def best_step(
-    values: Mapping[int, float], direction: StudyDirection = StudyDirection.MAXIMIZE
-) -> int | None:
-    """The step of the best value, the first of equals; None when no value is a number."""
-    sign = 1 if direction == StudyDirection.MINIMIZE else -1
-    real = [(sign * v, step) for step, v in values.items() if math.isfinite(v)]
-    return min(real)[1] if real else None
 
 
 def _with_best_epochs(frame: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:

@@ -44,5 +44,6 @@ def _lines(folder: StudyFolder, number: int) -> tuple[str, list[str]]:
 
 
 def _parse(header: str, rows: list[str]) -> pd.DataFrame:
-    table = pd.read_csv(io.StringIO("\n".join([f"number,{header}", *rows])), low_memory=False)
+    text = io.StringIO("\n".join([f"number,{header}", *rows]))
+    table = pd.read_csv(text, low_memory=False)
     return table.apply(pd.to_numeric, errors="coerce")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.reporting.chart import Chart
-from search.reporting.markdown_text import escaped, table_text
-from search.reporting.pictures import draw_picture
-from search.reporting.section import Block, Facts, Interactive, Picture, Section, Tiles
-from search.reporting.table import Row, Table
+from search.reporting.blocks import BEST, Block, Facts, Picture, Row, Section, Table, Tiles
+from search.reporting.chart import Chart, OptunaPlot
+from search.reporting.pictures import draw_optuna_plot, draw_picture
 
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
 PICTURES = "pictures"
 
 
@@ -43,20 +43,50 @@ def _block(block: Block, pictures: Path) -> str:
         rows = tuple(Row(item) for item in block.items)
         return _table(Table(block.title, ("", ""), rows, text_columns=frozenset({0, 1})))
     if isinstance(block, Chart):
-        draw_picture(block, pictures / f"{block.key}.png")
-        return _picture(block.title, block.key, block.caption)
-    if isinstance(block, Picture):
-        shutil.copyfile(block.path, pictures / f"{block.key}.png")
-        return _picture(block.title, block.key)
-    assert isinstance(block, Interactive)
-    return ""
+        return _shown(block.title, _drawn(block, pictures), block.caption)
+    assert isinstance(block, Picture)
+    shutil.copyfile(block.path, pictures / f"{block.key}.png")
+    return _shown(block.title, [block.key])
 
 
-def _picture(title: str, key: str, caption: str = "") -> str:
-    parts = [f"### {escaped(title)}", f"![{escaped(title)}]({PICTURES}/{key}.png)"]
-    return "\n\n".join([*parts, escaped(caption)] if caption else parts)
+def _drawn(chart: Chart, pictures: Path) -> list[str]:
+    """The names of the pictures of ``chart``: one of Optuna's for each panel, one of all ours."""
+    keys = []
+    for i, panel in enumerate(chart.panels):
+        if isinstance(panel, OptunaPlot):
+            keys.append(f"{chart.key}-{i}")
+            draw_optuna_plot(panel, pictures / f"{keys[-1]}.png")
+    if not keys:
+        keys = [chart.key]
+        draw_picture(chart, pictures / f"{chart.key}.png")
+    return keys
+
+
+def _shown(title: str, keys: Sequence[str], caption: str = "") -> str:
+    pictures = " ".join(f"![{escaped(title)}]({PICTURES}/{key}.png)" for key in keys)
+    parts = [f"### {escaped(title)}", pictures, escaped(caption)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _table(table: Table) -> str:
     parts = [f"### {escaped(table.title)}", table_text(table)]
     return "\n\n".join(parts)
+
+
+def escaped(text: str) -> str:
+    """``text`` as Markdown shows it letter by letter, in one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def table_text(table: Table) -> str:
+    """The table and its caption, without the title."""
+    aligned = ["---" if i in table.text_columns else "---:" for i in range(len(table.headings))]
+    lines = [_line(table.headings), "|" + "|".join(aligned) + "|"]
+    lines += [_line(row.cells, bold=row.mark == BEST) for row in table.rows]
+    return "\n\n".join(part for part in ("\n".join(lines), escaped(table.caption)) if part)
+
+
+def _line(cells: Sequence[str], bold: bool = False) -> str:
+    texts = [escaped(cell) for cell in cells]
+    shown = [f"**{text}**" if bold and text not in ("", "–") else text for text in texts]
+    return "| " + " | ".join(shown) + " |"

@@ -12,10 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from search.reporting.blocks import Block, Facts, Picture, Section, Table, Tiles
 from search.reporting.chart import BARS, POINTS, Chart, Series
-from search.reporting.plotly_panels import as_script, figure
-from search.reporting.section import Block, Facts, Interactive, Picture, Section, Tiles
-from search.reporting.table import Table
+from search.reporting.plotly_figures import as_script, figure
 
 TEMPLATES = Path(__file__).parent / "templates"
 _KINDS = {
@@ -24,7 +23,6 @@ _KINDS = {
     Facts: "facts",
     Tiles: "tiles",
     Picture: "picture",
-    Interactive: "interactive",
 }
 
 
@@ -64,8 +62,6 @@ def _figures(block: Block) -> dict[str, Any]:
     """Element id → plotly figure."""
     if isinstance(block, Chart):
         return {f"{block.key}-{i}": figure(panel) for i, panel in enumerate(block.panels)}
-    if isinstance(block, Interactive):
-        return {block.key: dict(block.figure)}
     return {}
 
 

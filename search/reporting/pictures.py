@@ -4,81 +4,103 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 from matplotlib.typing import LineStyleType
 from PIL import Image
 
 from search.reporting.chart import (
     BARS,
+    COLOURS,
     DASHED,
     DOTTED,
     POINTS,
+    REFERENCE,
     SOLID,
     STEPS,
+    Axis,
     Chart,
-    Heat,
+    Heatmap,
+    OptunaPlot,
     Panel,
     Series,
 )
-from search.reporting.heat_picture import INK, draw_heat, literal, name_axis
-from search.reporting.ticks import log_ticks
 
 DPI = 100
 TONES = 200
 PIXELS = 96  # a panel's height is in CSS pixels
-SOFT, GRID = "#5b6774", "#e9ecf0"
+INK, SOFT, GRID = "#1c2530", "#5b6774", "#e9ecf0"
 _DASHES: Mapping[str, LineStyleType] = {SOLID: "-", DASHED: "--", DOTTED: ":"}
-_MARKERS = {"circle": "o", "x": "x"}
 
 
 def draw_picture(chart: Chart, file: Path | IO[bytes]) -> None:
-    """``chart`` as a PNG of 1,000 pixels' width."""
-    most = 1 if chart.wide else 3 if chart.small else 2
-    columns = min(most, len(chart.panels))
-    rows = math.ceil(len(chart.panels) / columns)
-    heights = [
-        max(p.height for p in chart.panels[i * columns : (i + 1) * columns]) / PIXELS
-        for i in range(rows)
-    ]
+    """The panels of ``chart`` that are not Optuna's as one PNG of 1,000 pixels' width."""
+    panels = [panel for panel in chart.panels if not isinstance(panel, OptunaPlot)]
+    columns = min(1 if chart.wide else 2, len(panels))
+    rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
+    heights = [max(panel.height for panel in row) / PIXELS for row in rows]
     figure = Figure(figsize=(10, sum(heights) + 0.5), layout="constrained", dpi=DPI)
-    canvas = FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(rows, columns, height_ratios=heights)
-    for i, panel in enumerate(chart.panels):
+    grid = figure.add_gridspec(len(rows), columns, height_ratios=heights)
+    for i, panel in enumerate(panels):
         axes = figure.add_subplot(grid[i // columns, i % columns])
         _dress(axes, panel)
-        if isinstance(panel, Heat):
-            draw_heat(axes, panel)
+        if isinstance(panel, Heatmap):
+            _draw_heatmap(axes, panel)
         else:
             _draw(axes, panel)
     if chart.legend:
+        look = {"ncols": 6, "frameon": False, "fontsize": 9, "labelcolor": SOFT}
         handles = [_handle(series) for series in chart.legend]
-        figure.legend(
-            handles=handles,
-            loc="outside upper left",
-            ncols=6,
-            frameon=False,
-            fontsize=9,
-            labelcolor=SOFT,
-        )
+        figure.legend(handles=handles, loc="outside upper left", **look)
+    _save(figure, file)
+
+
+def draw_optuna_plot(plot: OptunaPlot, file: Path | IO[bytes]) -> None:
+    """As Optuna's matplotlib backend draws it."""
+    with _pyplot() as pyplot:
+        from optuna.visualization import matplotlib as visualization
+
+        axes = np.ravel(getattr(visualization, plot.name)(plot.study, **plot.options))[0]
+        axes.figure.suptitle("")
+        axes.set_title("", loc="left")
+        axes.set_title(literal(plot.title), fontsize=11)
+        _save(axes.figure, file, bbox_inches="tight")
+        pyplot.close(axes.figure)
+
+
+@contextmanager
+def _pyplot() -> Iterator[Any]:
+    """matplotlib's global state, left as it was: Optuna's backend changes the style."""
+    import matplotlib
+    from matplotlib import pyplot
+
+    with warnings.catch_warnings(), matplotlib.rc_context():
+        warnings.simplefilter("ignore")  # its functions are marked experimental
+        pyplot.switch_backend("agg")
+        yield pyplot
+
+
+def _save(figure: Figure, file: Path | IO[bytes], **options: Any) -> None:
+    drawn = BytesIO()
     with warnings.catch_warnings():  # a class name in a script that the font has not
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        canvas.draw()
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    few = picture.quantize(TONES, dither=Image.Dither.NONE)  # a third of the bytes
-    few.save(file, "PNG", optimize=True)
+        figure.savefig(drawn, format="png", dpi=DPI, **options)
+    few = Image.open(drawn).convert("RGB").quantize(TONES, dither=Image.Dither.NONE)
+    few.save(file, "PNG", optimize=True)  # a third of the bytes
 
 
-def _dress(axes: Axes, panel: Panel | Heat) -> None:
+def _dress(axes: Axes, panel: Panel | Heatmap) -> None:
     axes.set_title(literal(panel.title), loc="left", fontsize=10, color=SOFT, fontweight="bold")
     axes.set_xlabel(literal(panel.x.title), fontsize=9, color=INK)
     axes.set_ylabel(literal(panel.y.title), fontsize=9, color=INK)
@@ -89,72 +111,69 @@ def _dress(axes: Axes, panel: Panel | Heat) -> None:
 def _draw(axes: Axes, panel: Panel) -> None:
     axes.grid(color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
+    for name, axis in (("x", panel.x), ("y", panel.y)):
+        _scale(axes, name, axis)
     base: dict[float, float] = {}
     for series in panel.series:
-        if series.kind == BARS:
-            _bars(axes, series, base)
-        elif series.kind == POINTS:
-            marker = _MARKERS.get(series.symbol, "o")
-            size = series.size**2 * 0.55
-            axes.scatter(
-                _floats(series.x),
-                _floats(series.y),
-                s=size,
-                color=series.paint,
-                marker=marker,
-                alpha=series.opacity,
-                linewidths=1.0 if marker == "x" else 0,
-                zorder=3,
-            )
-        else:
-            axes.plot(
-                _floats(series.x),
-                _floats(series.y),
-                color=series.paint,
-                linewidth=series.width * 0.8,
-                linestyle=_DASHES[series.dash],
-                alpha=series.opacity,
-                drawstyle="steps-post" if series.kind == STEPS else "default",
-                solid_capstyle="butt",
-            )
-    for level in panel.levels:
-        axes.axhline(level.value, color=level.paint, linewidth=1.2, linestyle="--")
-    _scale(axes, panel)
+        _draw_series(axes, series, base)
+    if panel.reference is not None:
+        axes.axhline(panel.reference[0], color=COLOURS[REFERENCE], linewidth=1.2, linestyle="--")
+    for name, axis in (("x", panel.x), ("y", panel.y)):
+        if axis.range or axis.from_zero:
+            (axes.set_xlim if name == "x" else axes.set_ylim)(*(axis.range or (0, None)))
 
 
-def _bars(axes: Axes, series: Series, base: dict[float, float]) -> None:
+def _draw_series(axes: Axes, series: Series, base: dict[float, float]) -> None:
+    """``base`` is how high bars stand already."""
     x, y = _floats(series.x), _floats(series.y)
-    if series.horizontal:
-        axes.barh(y, x, color=series.paint, alpha=series.opacity, height=0.75)
-        return
-    bottoms = [base.get(position, 0.0) for position in x]
-    axes.bar(x, y, bottom=bottoms, color=series.paint, alpha=series.opacity, width=0.85)
-    base.update({at: low + high for at, low, high in zip(x, bottoms, y, strict=True)})
+    look: dict[str, Any] = {"color": series.paint, "alpha": series.opacity}
+    if series.kind == BARS:
+        bottoms = [base.get(position, 0.0) for position in x]
+        axes.bar(x, y, bottom=bottoms, width=0.85, **look)
+        base.update({at: low + high for at, low, high in zip(x, bottoms, y, strict=True)})
+    elif series.kind == POINTS:
+        marker, edge = ("x", 1.0) if series.symbol == "x" else ("o", 0)
+        axes.scatter(
+            x, y, s=series.size**2 * 0.55, marker=marker, linewidths=edge, zorder=3, **look
+        )
+    else:
+        shape = "steps-post" if series.kind == STEPS else "default"
+        width, style = series.width * 0.8, _DASHES[series.dash]
+        axes.plot(x, y, linewidth=width, linestyle=style, drawstyle=shape, **look)
 
 
-def _scale(axes: Axes, panel: Panel) -> None:
-    for name, axis, values in (
-        ("x", panel.x, [v for s in panel.series for v in s.x]),
-        ("y", panel.y, [v for s in panel.series for v in s.y]),
-    ):
+def _scale(axes: Axes, name: str, axis: Axis) -> None:
+    if axis.log:
+        (axes.set_xscale if name == "x" else axes.set_yscale)("log")
+    if axis.whole:
         side = axes.xaxis if name == "x" else axes.yaxis
-        limits = axes.set_xlim if name == "x" else axes.set_ylim
-        if axis.log:
-            (axes.set_xscale if name == "x" else axes.set_yscale)("log")
-            ticks = log_ticks([v for v in values if v is not None])
-            side.set_major_locator(FixedLocator([value for value, _ in ticks]))
-            side.set_minor_locator(NullLocator())
-            side.set_ticklabels([label for _, label in ticks])
-        elif axis.labels:
-            name_axis(axes, name, axis)
-        elif axis.marks:
-            side.set_major_locator(FixedLocator(axis.marks))
-        elif axis.whole:
-            side.set_major_locator(MaxNLocator(integer=True))
-        if axis.range:
-            limits(*axis.range)
-        elif axis.from_zero:
-            limits(0, None)
+        side.set_major_locator(MaxNLocator(integer=True))
+    if axis.labels:
+        texts = [literal(label) for label in axis.labels]
+        (axes.set_xticks if name == "x" else axes.set_yticks)(range(len(texts)), texts)
+        (axes.set_xlim if name == "x" else axes.set_ylim)(-0.5, len(texts) - 0.5)
+
+
+def _draw_heatmap(axes: Axes, heatmap: Heatmap) -> None:
+    """The matrix, its numbers and a bar of what the colours mean."""
+    image = axes.imshow(heatmap.values, cmap=colormaps["Blues"], vmin=0, vmax=100, aspect="auto")
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    for name, axis in (("x", heatmap.x), ("y", heatmap.y)):
+        _scale(axes, name, axis)
+    if heatmap.y.labels:
+        axes.invert_yaxis()
+        long = max(map(len, heatmap.x.labels)) > 4
+        axes.tick_params(axis="x", labelrotation=60 if long else 0)
+    for i, row in enumerate(heatmap.texts):
+        for j, text in enumerate(row):
+            if text:
+                colour = "white" if heatmap.values[i][j] > 55 else INK
+                axes.text(j, i, text, ha="center", va="center", fontsize=8, color=colour)
+    bar = axes.figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02)
+    bar.set_label("%", fontsize=8)
+    bar.ax.tick_params(labelsize=8)
+    bar.outline.set_visible(False)
 
 
 def _handle(series: Series) -> Line2D | Patch:
@@ -166,5 +185,10 @@ def _handle(series: Series) -> Line2D | Patch:
     return Line2D([], [], color=series.paint, linestyle=_DASHES[series.dash], label=label)
 
 
-def _floats(values: object) -> list[float]:
-    return [math.nan if v is None else float(v) for v in values]  # type: ignore[attr-defined]
+def literal(text: str) -> str:
+    """matplotlib reads $…$ as a formula."""
+    return text.replace("$", r"\$")
+
+
+def _floats(values: Sequence[float | None]) -> list[float]:
+    return [math.nan if value is None else float(value) for value in values]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from optuna.study import Study, StudyDirection
@@ -15,59 +13,63 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.common.errors import UserError
 from search.common.layout import StudyFolder
-from search.record.trials import Spending, best_completed, reference_values, spending
+from search.record.record import ReferenceFigure, StudyRecord, read_record
+from search.record.trials import Spending, ranked, reference_values, spending
 from search.reporting.frames import make_epochs_frame, make_trials_frame
-
-OBJECTIVE = "val_top1"
+from trainers.metrics import MAXIMIZE, METRICS, MINIMIZE, Metric
 
 
 @dataclass(frozen=True)
 class StudyData:
-    """A study at one moment: its trials, its attributes, both tables, its folder."""
+    """A study at one moment: what it says of itself, its trials, both tables, its folder.
+
+    ``record`` is None where another program made the study; ``objective`` is then Optuna's value.
+    """
 
     name: str
-    direction: StudyDirection
-    attributes: Mapping[str, Any]
+    record: StudyRecord | None
+    objective: Metric
     frozen: tuple[FrozenTrial, ...]
     trials: pd.DataFrame
     epochs: pd.DataFrame
     folder: StudyFolder
 
+    @property
+    def direction(self) -> StudyDirection:
+        return StudyDirection[(self.objective.direction or MINIMIZE).upper()]
+
     @cached_property
+    def ranked(self) -> list[FrozenTrial]:
+        """The completed trials, the best first, the earlier of equals first."""
+        return ranked(self.frozen, self.direction)
+
+    @property
     def best(self) -> FrozenTrial | None:
         """The completed trial with the best value."""
-        return best_completed(self.frozen, self.direction)
+        return self.ranked[0] if self.ranked else None
 
     @property
     def recipe(self) -> FrozenTrial | None:
         """Trial 0 where it is the report's recipe."""
         first = self.frozen[0]
-        baseline = self.attributes.get("baseline")
-        return first if baseline is not None and first.params == baseline else None
-
-    @property
-    def is_accuracy(self) -> bool:
-        """Whether the values are this project's validation accuracies in %."""
-        return self.attributes.get("identity", {}).get("objective") == OBJECTIVE
-
-    @property
-    def metric(self) -> str:
-        """What an axis of values is called."""
-        return "validation top-1 (%)" if self.is_accuracy else "value"
-
-    @property
-    def maximize(self) -> bool:
-        return self.direction != StudyDirection.MINIMIZE
+        return first if self.record and first.params == dict(self.record.space.baseline) else None
 
     @property
     def full_epochs(self) -> int | None:
         """Epochs of a trial that runs to its end, where all have the same."""
-        return self.attributes.get("identity", {}).get("recipe", {}).get("epochs")
+        return self.record.space.recipe.get("epochs") if self.record else None
 
     @property
     def at_report_scale(self) -> bool:
-        """Whether the published figures were measured at this study's scale."""
-        return self.attributes.get("preset") == "full"
+        """Whether the reference figures were measured at this study's scale."""
+        return self.record is not None and self.record.space.preset == "full"
+
+    @property
+    def validation_images(self) -> int | None:
+        """About how many images select; None where the record does not say."""
+        fraction = self.record.space.recipe.get("val_fraction") if self.record else None
+        shape = self.record.data.shapes.get("train_images") if self.record else None
+        return round(shape[0] * fraction) if shape and fraction else None
 
     @property
     def is_running(self) -> bool:
@@ -75,28 +77,34 @@ class StudyData:
 
     @cached_property
     def spent(self) -> Spending:
-        return spending(self.frozen, self.attributes.get("identity", {}).get("recipe", {}))
+        return spending(self.frozen, self.record.space.recipe if self.record else {})
 
     @cached_property
     def common_epoch(self) -> int | None:
         """The last epoch that every trial reached unless it failed: all can be compared there."""
         ended = self.trials[self.trials["state"].isin(["COMPLETE", "PRUNED"])]
-        reached = ended.loc[ended["val_top1"].notna() & (ended["epochs"] > 0), "epochs"]
+        reached = ended.loc[ended["best_value"].notna() & (ended["epochs"] > 0), "epochs"]
         return None if reached.empty else int(reached.min())
 
     @property
-    def references(self) -> list[dict[str, Any]]:
-        return self.attributes.get("references", [])
+    def references(self) -> tuple[ReferenceFigure, ...]:
+        return self.record.references if self.record else ()
 
     @property
-    def published(self) -> dict[str, float]:
-        """The published figures of the recipe's own setting."""
+    def recipe_references(self) -> dict[str, float]:
+        """The reference figures of the recipe's own setting, by metric."""
         return reference_values(self.references)
 
     @cached_property
     def values(self) -> list[float | None]:
         """Each trial's best value so far; None where it has none that is a finite number."""
-        return [v if math.isfinite(v) else None for v in self.trials["val_top1"].tolist()]
+        return [v if math.isfinite(v) else None for v in self.trials["best_value"].tolist()]
+
+    def mark(self, number: int) -> str:
+        """What a trial stands out for in tables and figures: best, recipe or nothing."""
+        if self.best is not None and number == self.best.number:
+            return "best"
+        return "recipe" if self.recipe is not None and number == self.recipe.number else ""
 
     def row(self, trial: FrozenTrial) -> pd.Series:
         """A trial's row of ``trials``."""
@@ -117,8 +125,17 @@ def read_study(study: Study, results_dir: Path | str) -> StudyData:
     frozen = tuple(study.get_trials(deepcopy=False))
     if not frozen:
         raise UserError(f"study {study.study_name!r} has no trials yet; nothing to report")
+    record = read_record(study)
+    objective = _objective(study, record)
     folder = StudyFolder(Path(results_dir), study.study_name)
-    attributes = study.user_attrs
-    epochs = make_epochs_frame(frozen, folder)
-    trials = make_trials_frame(frozen, attributes, epochs, study.direction)
-    return StudyData(study.study_name, study.direction, attributes, frozen, trials, epochs, folder)
+    epochs = make_epochs_frame(frozen, folder, objective)
+    trials = make_trials_frame(frozen, record, epochs, objective)
+    return StudyData(study.study_name, record, objective, frozen, trials, epochs, folder)
+
+
+def _objective(study: Study, record: StudyRecord | None) -> Metric:
+    """The record's first objective; of another program's study, Optuna's value."""
+    if record is not None:
+        return METRICS[record.objectives[0]]
+    minimize = study.direction == StudyDirection.MINIMIZE
+    return Metric("value", "value", direction=MINIMIZE if minimize else MAXIMIZE)

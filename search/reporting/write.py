@@ -7,11 +7,11 @@ from pathlib import Path
 
 from search.common.errors import UserError, one_line
 from search.common.layout import StudyFolder, safe_name
+from search.reporting.blocks import Section
 from search.reporting.compare import compare_sections, comparison_frames
 from search.reporting.export import TABLE_FORMATS, Frames
 from search.reporting.markdown import write_markdown
 from search.reporting.page import make_page
-from search.reporting.section import Section
 from search.reporting.sections import sections_of
 from search.reporting.study_data import StudyData, read_study
 from search.storage.storage import load_study, only_study
@@ -78,14 +78,14 @@ def write(
 
 def subtitle(data: StudyData) -> str:
     """What was searched, how, and whether it still runs."""
-    space = data.attributes.get("space", {}).get("title")
-    search = data.attributes.get("search", {})
-    dataset = data.attributes.get("dataset", {}).get("name")
-    parts = [
-        space,
-        f"{data.attributes['preset']} preset" if "preset" in data.attributes else None,
-        f"on {dataset}" if dataset else None,
-        f"sampler {search['sampler']}, pruner {search['pruner']}" if search else None,
-        "still running" if data.is_running else None,
-    ]
+    record, parts = data.record, []
+    if record is not None:
+        strategy = record.strategy
+        parts = [
+            record.space.title,
+            f"{record.space.preset} preset",
+            f"on {record.data.name}" if record.data.name else "",
+            f"sampler {strategy.sampler}, pruner {strategy.pruner}",
+        ]
+    parts.append("still running" if data.is_running else "")
     return " · ".join(part for part in parts if part)

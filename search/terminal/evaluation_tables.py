@@ -7,10 +7,21 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 
 from search.terminal.plain_line import PlainTable, say
+from trainers.evaluation.confusion import ClassScores
 from trainers.evaluation.evaluation import Evaluation
+from trainers.metrics import Metric, find_metric
 from trainers.models.summary import ModelSummary
 
-MOST_CLASSES = 20  # a larger confusion matrix does not fit on a screen
+MOST_CLASSES = 20  # in a table; of more, the worst and the best, half of each
+FIGURES = (
+    "test_top1",
+    "test_top5",
+    "test_error",
+    "test_loss",
+    "test_loss_batch_sum",
+    "test_seconds",
+)
+SIZES = ("parameters", "macs", "macs_with_norm_and_pool")
 
 
 def print_evaluation(
@@ -18,12 +29,13 @@ def print_evaluation(
     evaluation: Evaluation,
     classes: Sequence[str],
     summary: ModelSummary,
-    published: Mapping[str, float],
-    published_classes: Sequence[float],
+    references: Mapping[str, float],
+    class_references: Sequence[float],
 ) -> None:
-    """All figures; the published ones beside them where there are any."""
-    console.print(_figures(evaluation, summary, published))
-    console.print(_classes(evaluation, classes, published_classes))
+    """All figures; the reference figures beside them where there are any."""
+    scores = evaluation.confusion.scores()
+    console.print(_figures(evaluation, scores, summary, references))
+    console.print(_classes(scores, classes, class_references))
     if len(classes) <= MOST_CLASSES:
         console.print(_confusion(evaluation, classes))
     else:
@@ -31,57 +43,50 @@ def print_evaluation(
 
 
 def _figures(
-    evaluation: Evaluation, summary: ModelSummary, published: Mapping[str, float]
+    evaluation: Evaluation,
+    scores: ClassScores,
+    summary: ModelSummary,
+    references: Mapping[str, float],
 ) -> PlainTable:
-    precision, recall, f1 = evaluation.confusion.scores().means()
-    rows = (
-        ("accuracy %", "test_top1", f"{evaluation.top1:.2f}"),
-        ("top-5 accuracy %", "test_top5", f"{evaluation.top5:.2f}"),
-        ("error %", "test_error", f"{100 - evaluation.top1:.2f}"),
-        ("loss, mean over images", "test_loss", f"{evaluation.loss:.4f}"),
-        (
-            "loss, sum of batch means / images",
-            "test_loss_batch_sum",
-            f"{evaluation.loss_batch_sum:.5f}",
-        ),
-        ("precision %, mean of classes", "", f"{precision:.2f}"),
-        ("recall %, mean of classes", "", f"{recall:.2f}"),
-        ("F1 %, mean of classes", "", f"{f1:.2f}"),
-        ("test images", "", f"{evaluation.images:,}"),
-        ("test duration, s", "test_seconds", f"{evaluation.seconds:.2f}"),
-        ("parameters", "parameters", f"{summary.parameters:,}"),
-        ("multiply-accumulates an image", "macs", f"{summary.macs:,}"),
-        (
-            "the same with BatchNorm and pooling",
-            "macs_with_norm_and_pool",
-            f"{summary.macs_with_norm_and_pool:,}",
-        ),
-    )
-    table = PlainTable(
-        "test set", ("", "here", *(["published"] if published else [])), no_wrap=True
-    )
-    for label, metric, value in rows:
-        beside = [_number(published.get(metric))] if published else []
-        table.add_texts(label, value, *beside)
+    found = {**evaluation.figures(), "test_error": 100 - evaluation.top1}
+    rows = [_row(find_metric(name), found[name], references) for name in FIGURES if name in found]
+    means = zip(("precision", "recall", "F1"), scores.means(), strict=True)
+    rows += [(f"{name}, mean of classes (%)", f"{value:.2f}", "") for name, value in means]
+    rows.append(("test images", f"{evaluation.images:,}", ""))
+    rows += [_row(find_metric(name), getattr(summary, name), references) for name in SIZES]
+    table = PlainTable("test set", ("", "here", *(["reference"] if references else [])))
+    for row in rows:
+        table.add_texts(*row[: 3 if references else 2])
     return table
 
 
+def _row(metric: Metric, value: float, references: Mapping[str, float]) -> tuple[str, str, str]:
+    """Counts to the last digit; everything else as the table of metrics has it."""
+    label = metric.label if metric.integer else metric.heading
+    ours, theirs = (
+        "" if v is None else f"{v:,.0f}" if metric.integer else metric.format(v)
+        for v in (value, references.get(metric.name))
+    )
+    return label, ours, theirs
+
+
 def _classes(
-    evaluation: Evaluation, classes: Sequence[str], published: Sequence[float]
+    scores: ClassScores, classes: Sequence[str], references: Sequence[float]
 ) -> PlainTable:
     """Accuracy of a class is its recall."""
-    scores = evaluation.confusion.scores()
-    columns = {
-        "accuracy": scores.recall,
-        "precision": scores.precision,
-        "recall": scores.recall,
-        "F1": scores.f1,
-    }
-    if len(published) == len(classes):
-        columns["published accuracy"] = tuple(published)
+    columns = {"accuracy": scores.recall, "precision": scores.precision, "F1": scores.f1}
+    if len(references) == len(classes):
+        columns["reference accuracy"] = tuple(references)
     table = PlainTable("classes, %", ("class", *columns), no_wrap=True)
-    for name, *figures in zip(classes, *columns.values(), strict=True):
-        table.add_texts(name, *(f"{value:.1f}" for value in figures))
+    order = sorted(range(len(classes)), key=lambda i: scores.recall[i])
+    half = MOST_CLASSES // 2
+    shown = range(len(classes)) if len(classes) <= 2 * half else (*order[:half], *order[-half:])
+    for i in shown:
+        table.add_texts(classes[i], *(f"{column[i]:.1f}" for column in columns.values()))
+    words = "a class never predicted counts as 0"
+    if len(shown) < len(classes):
+        words = f"the {half} worst and the {half} best of {len(classes):,} classes; {words}"
+    table.explain(words)
     return table
 
 
@@ -91,9 +96,3 @@ def _confusion(evaluation: Evaluation, classes: Sequence[str]) -> PlainTable:
     for number, name, row in zip(numbers, classes, evaluation.confusion.matrix(), strict=True):
         table.add_texts(f"{number} {name}", *map(str, row))
     return table
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:,.0f}" if value >= 1000 else f"{value:g}"

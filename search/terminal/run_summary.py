@@ -1,4 +1,4 @@
-"""The end of a single training run: the test set, the published figures, feature maps."""
+"""The end of a single training run: the test set, the reference figures, feature maps."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from search.common.formatting import number
 from search.common.layout import FEATURE_MAPS
 from search.planning.references import class_figures, plain_figures, references_for
 from search.planning.single_run import SingleRun
 from search.terminal.evaluation_tables import print_evaluation
 from search.terminal.feature_output import draw_maps
 from search.terminal.plain_line import say
+from trainers.metrics import METRICS, find_metric
 from trainers.models.summary import summarize
 from trainers.runs.training_run import TrainingRun
 
 COST_AND_TRAINING = (
     "train_top1",
     "train_loss",
-    "val_top1",
-    "wall_seconds",
+    "seconds",
     "seconds_per_epoch",
     "cpu_utilization",
     "gpu_utilization",
@@ -40,7 +39,7 @@ def conclude_run(
     references = references_for(single.space, single.config, single.dataset)
     summary = summarize(run.trainer.model, data.in_channels, data.image_size)
     say(console, f"evaluated at the best epoch on validation, {best} of {len(history)}:")
-    figures = plain_figures(references)
+    figures = {find_metric(name).name: v for name, v in plain_figures(references).items()}
     classes = class_figures(references)
     print_evaluation(console, evaluation, data.classes, summary, figures, classes)
     print_run(console, run, figures)
@@ -48,17 +47,15 @@ def conclude_run(
     say(console, f"files: {run.folder}")
 
 
-def print_run(console: Console, run: TrainingRun, published: Mapping[str, float]) -> None:
-    """What training came to and cost."""
-    usage = run.usage()
-    last = run.trainer.history[-1]
-    figures = {
-        "train_top1": last.train_top1,
-        "train_loss": last.train_loss,
-        "val_top1": max(result.val_top1 for result in run.trainer.history),
-        **usage,
-    }
-    for name in COST_AND_TRAINING:
-        if name in figures:
-            beside = f" (published: {published[name]:g})" if name in published else ""
-            say(console, f"{name}: {number(figures[name])}{beside}")
+def print_run(console: Console, run: TrainingRun, references: Mapping[str, float]) -> None:
+    """What training came to and cost: the last epoch's training, the best validation."""
+    history, objective = run.trainer.history, METRICS[run.trainer.config.objective]
+    best = getattr(history[run.trainer.best_epoch - 1], objective.name)
+    found = {find_metric(name).name: value for name, value in run.usage().items()}
+    found |= {name: getattr(history[-1], name) for name in ("train_top1", "train_loss")}
+    for metric in (objective, *map(find_metric, COST_AND_TRAINING)):
+        value = best if metric is objective else found.get(metric.name)
+        if value is not None:
+            beside = references.get(metric.name)
+            words = "" if beside is None else f" (reference: {metric.quantity(beside)})"
+            say(console, f"{metric.described(value)}{words}")

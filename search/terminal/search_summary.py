@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from search.planning.plan import SearchPlan
 from search.record.record import StudyRecord
 from search.record.trials import best_completed, reference_values, spending
 from search.terminal.plain_line import PlainTable, say
-from trainers.metrics import METRICS, Metric
+from trainers.metrics import METRICS, Metric, find_metric
 
 TESTED = ("test_top1", "test_top5", "test_loss")
 MOST_FAILURES = 5
@@ -124,8 +123,8 @@ def figure(trial: FrozenTrial, metric: Metric) -> str:
 
 def reference_figures(record: StudyRecord) -> dict[str, str]:
     """The report's figures for its recipe, by metric."""
-    found = reference_values([asdict(item) for item in record.references])
-    return {metric: f"{value:g}" for metric, value in found.items()}
+    found = reference_values(record.references)
+    return {metric: find_metric(metric).format(value) for metric, value in found.items()}
 
 
 def savings(trials: list[FrozenTrial], recipe: Mapping[str, Any]) -> str:

@@ -27,10 +27,10 @@ def run_folder(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def figures(out: str) -> list[str]:
     """The lines of the evaluation without the clock's."""
+    out = out.split("evaluated at")[-1]
     start = out.index("test set")
-    end = out.index("val_top1") if "val_top1" in out else len(out)
-    kept = out[start:end].splitlines()
-    return [line for line in kept if "duration" not in line and "train_" not in line]
+    end = out.index("validation top-1") if "validation top-1" in out else len(out)
+    return [line for line in out[start:end].splitlines() if "test time" not in line]
 
 
 def test_the_figures_are_those_of_the_run(

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from search.reporting.section import Section
+from search.reporting.blocks import Section
+from search.reporting.sections.classes import evaluation
 from search.reporting.sections.cost import cost
 from search.reporting.sections.course import course
 from search.reporting.sections.curves import curves
-from search.reporting.sections.evaluation import evaluation
-from search.reporting.sections.headline import headline
 from search.reporting.sections.origin import origin
-from search.reporting.sections.reports_tables import reports_tables
+from search.reporting.sections.result import result
+from search.reporting.sections.tables import reports_tables
 from search.reporting.study_data import StudyData
 
 SECTIONS: tuple[Callable[[StudyData], Section | None], ...] = (
-    headline,
+    result,
     reports_tables,
     curves,
     course,

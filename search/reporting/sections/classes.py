@@ -1,89 +1,182 @@
-"""Accuracy of each class, one row per setting (report C)."""
+"""What networks get right and wrong, class by class: accuracy per setting (report C), confusion,
+precision, recall, F1; pictures where there are."""
 
 from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from search.common.formatting import settings
-from search.record.trials import ranked
-from search.reporting.evaluations import Evaluation, read_evaluation
+from search.common.layout import StudyFolder
+from search.reporting.blocks import (
+    PLAIN,
+    REFERENCE,
+    RULE,
+    Block,
+    Picture,
+    Row,
+    Section,
+    Table,
+    section,
+)
+from search.reporting.chart import Axis, Chart, Heatmap, chart
+from search.reporting.sections.curves import main_trials
+from search.reporting.sections.lr_range import lr_range_chart
+from search.reporting.sections.result import changed
 from search.reporting.study_data import StudyData
-from search.reporting.table import BEST, PLAIN, PUBLISHED, RECIPE, Row, Table
-from search.reporting.texts import percent
+from search.reporting.texts import count, figure, heading
+from trainers.evaluation.confusion import ClassScores, Confusion
 
 MOST_ROWS = 6
-MOST_CLASSES = 20
-EXTREMES = 10
+MOST_CLASSES, EXTREMES = 20, 10  # classes in a table; of more, the worst and the best
+MOST_CELLS = 100  # classes of a confusion matrix: more are less than a pixel
+LARGEST_PICTURE = 3_000_000  # bytes
 CALLED = {"airplane": "plane", "automobile": "car"}  # CIFAR-10's names, in the reports' words
 
 
+@dataclass(frozen=True)
+class ClassCounts:
+    """A trial's ``test.json``: the classes' names, and which was called what."""
+
+    classes: tuple[str, ...]
+    confusion: Confusion
+
+    @cached_property
+    def scores(self) -> ClassScores:
+        return self.confusion.scores()
+
+
+def read_counts(folder: StudyFolder, number: int) -> ClassCounts | None:
+    """The test set's counts of trial ``number``; None where there are none, or the file is
+    damaged."""
+    try:
+        content = json.loads(folder.evaluation(number).read_text(encoding="utf-8"))
+        classes = tuple(map(str, content["classes"]))
+        confusion = Confusion.from_mapping(content)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return ClassCounts(classes, confusion) if classes else None
+
+
+def evaluation(data: StudyData) -> Section | None:
+    """Section 5 of the page."""
+    blocks: list[Block | None] = []
+    lead = ""
+    if data.best is not None:
+        found = read_counts(data.folder, data.best.number)
+        if found is not None:
+            lead = "The best trial on the test set, with the weights of its best epoch."
+            blocks += [confusion_chart(found, data.best.number), scores_table(found)]
+    blocks += [lr_range_chart(data), *_feature_maps(data)]
+    return section("evaluation", "Evaluation", blocks, lead)
+
+
+def confusion_chart(found: ClassCounts, number: int) -> Chart | None:
+    """Shares of each row, so that classes of any size compare; None for more classes than can be
+    told apart."""
+    classes = len(found.classes)
+    if classes > MOST_CELLS:
+        return None
+    counts = found.confusion.matrix()
+    shares = 100 * counts / np.maximum(1, counts.sum(axis=1))[:, None]
+    few = classes <= MOST_CLASSES
+    texts = [[f"{n}" if n and few else "" for n in row] for row in counts]
+    labels = found.classes if classes <= 2 * MOST_CLASSES else ()
+    heatmap = Heatmap(
+        "",
+        Axis("predicted class", labels=labels),
+        Axis("true class", labels=labels),
+        tuple(tuple(map(float, row)) for row in shares),
+        tuple(map(tuple, texts)),
+        height=max(360, min(760, 120 + 30 * classes)),
+    )
+    caption = "Images, coloured by the share (%) of their row." if few else "Share (%) of the row."
+    return chart("confusion", f"Confusion matrix, trial {number}", [heatmap], caption)
+
+
+def extremes(values: tuple[float, ...]) -> tuple[np.ndarray, str]:
+    """Which classes are shown, and in words which these are if not all."""
+    if len(values) <= MOST_CLASSES:
+        return np.arange(len(values)), ""
+    order = np.argsort(values, kind="stable")
+    words = f" Of {len(values):,} classes the {EXTREMES} worst and the {EXTREMES} best."
+    return np.concatenate([order[:EXTREMES], order[-EXTREMES:]]), words
+
+
+def scores_table(found: ClassCounts) -> Table:
+    """Precision, recall and F1 of each class and their means."""
+    scores = found.scores
+    shown, words = extremes(scores.f1)
+    columns = (scores.precision, scores.recall, scores.f1)
+    rows = [
+        Row((found.classes[i], *(_percent(c[i]) for c in columns), count(scores.images[i])))
+        for i in shown
+    ]
+    rows.append(Row(("macro", *map(_percent, scores.means()), count(sum(scores.images))), RULE))
+    headings = ("class", "precision (%)", "recall (%)", "F1 (%)", "images")
+    caption = f"Macro: the mean over classes; a class never predicted counts as 0.{words}"
+    return Table("Precision, recall, F1", headings, tuple(rows), caption)
+
+
+def _percent(value: float | None) -> str:
+    return figure("class_top1", value)
+
+
+def _feature_maps(data: StudyData) -> list[Picture]:
+    """The pictures in the folders of the recipe and the best."""
+    found = []
+    for name, role, trial in main_trials(data):
+        path = data.folder.feature_maps(trial.number)
+        if path.is_file() and path.stat().st_size <= LARGEST_PICTURE:
+            found.append(Picture(f"feature-maps-{role}", f"Feature maps: {name}", path))
+    return found
+
+
 def per_class(data: StudyData) -> Table | None:
-    """The best trials and the recipe; with many classes, the ten worst and best of the best."""
-    found = evaluated(data)
+    """The best trials and the recipe; with many classes, the worst and the best of the best."""
+    found = _evaluated(data)
     if not found:
         return None
     _, first = found[0]
-    shown = np.arange(len(first.classes))
-    caption = "Test set, weights of the best epoch."
-    if len(shown) > MOST_CLASSES:
-        order = np.argsort(np.nan_to_num(first.recall, nan=np.inf))
-        shown = np.concatenate([order[:EXTREMES], order[-EXTREMES:]])
-        caption += f" Of {len(first.classes)} classes the {EXTREMES} worst and the {EXTREMES} best."
+    shown, words = extremes(first.scores.recall)
     names = [first.classes[i] for i in shown]
-    rows = published_rows(data, names)
-    for number, evaluation in found:
-        trial = data.frozen[number]
+    rows = _reference_rows(data, names)
+    for number, counts in found:
+        mark = data.mark(number)
         is_recipe = data.recipe is not None and number == data.recipe.number
-        is_best = data.best is not None and number == data.best.number
-        words = "the recipe" if is_recipe else settings(changed(data, number))
-        cells = [percent(evaluation.recall[i]) for i in shown]
-        test = trial.user_attrs.get("test_top1")
-        mark = BEST if is_best else RECIPE if is_recipe else PLAIN
-        rows.append(Row((str(number), words, percent(test), *cells), mark))
-    headings = ("trial", "setting", "test top-1 (%)", *names)
-    text = frozenset({0, 1})
-    return Table("Accuracy of each class (%)", headings, tuple(rows), caption, text)
+        setting = "the recipe" if is_recipe else settings(changed(data, number))
+        cells = [_percent(counts.scores.recall[i]) for i in shown]
+        test = figure("test_top1", data.trials["test_top1"].iloc[number])
+        rows.append(Row((str(number), setting, test, *cells), mark or PLAIN))
+    headings = ("trial", "setting", heading("test_top1"), *names)
+    caption = f"Test set, weights of the best epoch.{words}"
+    return Table("Accuracy of each class (%)", headings, tuple(rows), caption, frozenset({0, 1}))
 
 
-def published_rows(data: StudyData, classes: list[str]) -> list[Row]:
-    """What was published for just these classes, one row per setting."""
+def _reference_rows(data: StudyData, classes: list[str]) -> list[Row]:
+    """The reference figures of just these classes, one row per setting."""
     names = [CALLED.get(name, name) for name in classes]
     found: dict[str, dict[str, float]] = {}
     totals: dict[str, float] = {}
     for reference in data.references:
-        others = {k: v for k, v in reference["setting"].items() if k != "class"}
-        if reference["metric"] == "class_top1":
-            of_setting = found.setdefault(settings(others), {})
-            of_setting[str(reference["setting"].get("class"))] = reference["value"]
-        elif reference["metric"] == "test_top1":
-            totals.setdefault(settings(others), reference["value"])
+        words = settings({k: v for k, v in reference.setting.items() if k != "class"})
+        if reference.metric == "class_top1":
+            found.setdefault(words, {})[str(reference.setting.get("class"))] = reference.value
+        elif reference.metric == "test_top1":
+            totals.setdefault(words, reference.value)
     return [
-        Row(
-            (
-                "published",
-                words or "the recipe",
-                percent(totals.get(words)),
-                *(percent(values[name]) for name in names),
-            ),
-            PUBLISHED,
-        )
+        Row(("reference", words or "the recipe", _percent(totals.get(words)), *cells), REFERENCE)
         for words, values in found.items()
-        if set(names) <= set(values)
+        if (cells := [_percent(values.get(name)) for name in names]) and set(names) <= set(values)
     ]
 
 
-def changed(data: StudyData, number: int) -> dict[str, object]:
-    """What a trial has other than the recipe."""
-    old = data.recipe.params if data.recipe else {}
-    params = data.frozen[number].params
-    return {name: value for name, value in params.items() if old.get(name, None) != value}
-
-
-def evaluated(data: StudyData) -> list[tuple[int, Evaluation]]:
+def _evaluated(data: StudyData) -> list[tuple[int, ClassCounts]]:
     """The best trials and the recipe with the same classes, the best first."""
-    done = ranked(data.frozen, data.direction)
-    chosen = done[:MOST_ROWS]
-    chosen += [trial for trial in done[MOST_ROWS:] if trial is data.recipe]
-    found = [(t.number, read_evaluation(data.folder, t.number)) for t in chosen]
-    there = [(number, e) for number, e in found if e is not None]
-    return [(number, e) for number, e in there if e.classes == there[0][1].classes]
+    chosen = data.ranked[:MOST_ROWS]
+    chosen += [trial for trial in data.ranked[MOST_ROWS:] if trial is data.recipe]
+    found = [(t.number, counts) for t in chosen if (counts := read_counts(data.folder, t.number))]
+    return [(number, counts) for number, counts in found if counts.classes == found[0][1].classes]

@@ -1,10 +1,13 @@
-"""Accuracy against the seconds it took: what is worth its time."""
+"""The objective against the seconds it took: what is worth its time."""
 
 from __future__ import annotations
+
+import math
 
 import pandas as pd
 
 from search.common.formatting import settings
+from search.reporting.blocks import Row, Section, Table, section
 from search.reporting.chart import (
     BEST,
     COMPLETE,
@@ -18,12 +21,10 @@ from search.reporting.chart import (
     Series,
     chart,
 )
-from search.reporting.section import Section, section
-from search.reporting.sections.classes import changed
+from search.reporting.sections.result import changed
 from search.reporting.study_data import StudyData
-from search.reporting.table import BEST as BEST_ROW
-from search.reporting.table import PLAIN, Row, Table
-from search.reporting.texts import figure, heading, missing, percent
+from search.reporting.texts import figure, heading
+from trainers.metrics import Metric
 
 
 def cost(data: StudyData) -> Section | None:
@@ -33,14 +34,15 @@ def cost(data: StudyData) -> Section | None:
 
 
 def _spent(data: StudyData) -> pd.DataFrame:
-    """The trials whose cost and accuracy are known."""
-    known = (data.trials[seconds_column(data)] > 0) & data.trials["val_top1"].notna()
-    return data.trials[known & data.is_accuracy]
+    """The trials whose cost and value are known."""
+    known = (data.trials[seconds_column(data)] > 0) & data.trials["best_value"].notna()
+    return data.trials[known & (data.record is not None)]
 
 
 def _front(data: StudyData) -> pd.DataFrame:
     spent = _spent(data)
-    return pareto_front(spent[spent["state"] == "COMPLETE"], seconds_column(data))
+    done = spent[spent["state"] == "COMPLETE"]
+    return pareto_front(done, seconds_column(data), data.objective)
 
 
 def seconds_column(data: StudyData) -> str:
@@ -49,11 +51,12 @@ def seconds_column(data: StudyData) -> str:
     return "seconds" if on_gpu or data.trials["cpu_seconds"].isna().all() else "cpu_seconds"
 
 
-def pareto_front(completed: pd.DataFrame, column: str) -> pd.DataFrame:
-    """The rows that no other beats in both seconds and accuracy, the quickest first."""
-    ordered = completed.sort_values([column, "val_top1"], ascending=[True, False])
-    better = ordered["val_top1"] > ordered["val_top1"].cummax().shift(fill_value=-1.0)
-    return ordered[better]
+def pareto_front(completed: pd.DataFrame, column: str, objective: Metric) -> pd.DataFrame:
+    """The rows that no other beats in both seconds and the objective, the quickest first."""
+    lower = objective.sign * completed["best_value"]
+    ordered = completed.assign(lower=lower).sort_values([column, "lower"])
+    better = ordered["lower"] < ordered["lower"].cummin().shift(fill_value=math.inf)
+    return ordered[better].drop(columns="lower")
 
 
 def cost_chart(data: StudyData) -> Chart | None:
@@ -70,26 +73,26 @@ def cost_chart(data: StudyData) -> Chart | None:
         if len(rows):
             series.append(_points(data, name, role, rows, column))
     if len(front) > 1:
-        x, y = front[column].tolist(), front["val_top1"].tolist()
+        x, y = front[column].tolist(), front["best_value"].tolist()
         series.append(Series("best for its time", x, y, COMPLETE, STEPS, width=1.5))
     for name, role, trial in (("recipe", RECIPE, data.recipe), ("best", BEST, data.best)):
         if trial is not None:
             rows = spent[spent["number"] == trial.number]
             if len(rows):
                 series.append(_points(data, name, role, rows, column, size=11))
-    unit = "GPU" if column == "seconds" and data.trials["device"].eq("cuda").any() else "CPU"
-    title = (
-        f"{unit} time of the trial (s)" if column == "cpu_seconds" or unit == "GPU" else "time (s)"
+    on_gpu = data.trials["device"].eq("cuda").any()
+    title = f"GPU {heading(column)}" if on_gpu else heading(column)
+    panel = Panel(
+        "", Axis(title, log=True), Axis(data.objective.heading), tuple(series), height=420
     )
-    panel = Panel("", Axis(title, log=True), Axis(data.metric), tuple(series), height=420)
-    return chart("cost", "Accuracy against cost", [panel], wide=True)
+    return chart("cost", f"{data.objective.label.capitalize()} against cost", [panel], wide=True)
 
 
 def _points(
     data: StudyData, name: str, role: str, rows: pd.DataFrame, column: str, size: float = 7
 ) -> Series:
     texts = [f"trial {n}: {settings(data.frozen[n].params)}" for n in rows["number"]]
-    x, y = rows[column].tolist(), rows["val_top1"].tolist()
+    x, y = rows[column].tolist(), rows["best_value"].tolist()
     opacity = 0.55 if role == PRUNED else 1.0
     return Series(name, x, y, role, POINTS, size=size, opacity=opacity, texts=texts)
 
@@ -105,10 +108,12 @@ def cost_table(data: StudyData, most: int = 12) -> Table | None:
         number = int(row["number"])
         is_recipe = data.recipe is not None and number == data.recipe.number
         words = "the recipe" if is_recipe else settings(changed(data, number))
-        test = percent(row["test_top1"]) if not missing(row["test_top1"]) else "–"
-        cells = (str(number), figure(column, row[column]), percent(row["val_top1"]), test, words)
-        is_best = data.best is not None and number == data.best.number
-        rows.append(Row(cells, BEST_ROW if is_best else PLAIN))
-    headings = ("trial", heading(column), heading("val_top1"), heading("test_top1"), "setting")
+        value = figure(data.objective.name, row["best_value"])
+        test = figure("test_top1", row["test_top1"])
+        cells = (str(number), figure(column, row[column]), value, test, words)
+        mark = "best" if data.mark(number) == "best" else ""
+        rows.append(Row(cells, mark))
+    metrics = (heading(column), data.objective.heading, heading("test_top1"))
+    headings = ("trial", *metrics, "setting")
     text = frozenset({0, 4})
     return Table("The best for their time", headings, tuple(rows), text_columns=text)

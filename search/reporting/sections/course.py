@@ -1,16 +1,38 @@
-"""How the search went: history, importances, slices, timeline, and what the pruner did."""
+"""How the search went: what Optuna draws of it, what the pruner did, and other early ends."""
 
 from __future__ import annotations
 
-from search.reporting.chart import BARS, OTHER, Axis, Chart, Panel, Series, chart
-from search.reporting.importance import MOST, completed_importances, early_importances
-from search.reporting.section import Block, Section, section
-from search.reporting.sections.history import history_chart
-from search.reporting.sections.parallel import parallel_coordinates
-from search.reporting.sections.pruning import reasons, rung_chart, rung_table
-from search.reporting.sections.slices import slices_chart
-from search.reporting.sections.timeline import timeline_chart
+import math
+from collections import Counter
+
+from optuna.trial import FrozenTrial, TrialState
+
+from search.record.trials import by_pruner, spared
+from search.reporting.blocks import Block, Row, Section, Table, section
+from search.reporting.chart import (
+    BARS,
+    COMPLETE,
+    POINTS,
+    PRUNED,
+    Axis,
+    Chart,
+    Panel,
+    Series,
+    chart,
+)
+from search.reporting.optuna_plots import (
+    history_chart,
+    importance_chart,
+    parallel_chart,
+    slices_chart,
+    timeline_chart,
+)
 from search.reporting.study_data import StudyData
+from search.reporting.texts import NOTHING, count, figure, whole_percent
+
+MOST_REASONS = 20
+MOST_RUNGS = 12
+MOST_VALUES = 2_000  # of the figure of rungs
 
 
 def course(data: StudyData) -> Section | None:
@@ -21,33 +43,121 @@ def course(data: StudyData) -> Section | None:
         rung_table(data),
         importance_chart(data),
         slices_chart(data),
-        parallel_coordinates(data),
+        parallel_chart(data),
         timeline_chart(data),
         reasons(data),
     ]
     return section("search", "How the search went", blocks)
 
 
-def importance_chart(data: StudyData) -> Chart | None:
-    """Which parameters mattered, for the final value and for the early one."""
-    final, completed = completed_importances(data)
-    early, all_trials, epoch = early_importances(data)
-    panels = []
-    if final:
-        panels.append(_bars(f"Of the final value: {completed} completed trials", final))
-    if early and all_trials > completed:
-        panels.append(_bars(f"Of the value at epoch {epoch}: {all_trials} trials", early))
-    caption = "Shares of the variance between trials (fANOVA"
-    caption += f", over {MOST} of them)." if all_trials > MOST else ")."
-    if early and all_trials > completed:
-        caption += " At the earlier epoch the pruned trials count too."
-    return chart("importances", "Parameter importances", panels, caption)
+def _cut(data: StudyData) -> dict[int, set[int]]:
+    """Epoch → the trials that the pruner ended there."""
+    found: dict[int, set[int]] = {}
+    for trial in data.frozen:
+        if by_pruner(trial) and trial.intermediate_values:
+            found.setdefault(len(trial.intermediate_values), set()).add(trial.number)
+    return dict(sorted(found.items()))
 
 
-def _bars(title: str, shares: dict[str, float]) -> Panel:
-    names = tuple(reversed(shares))
-    values = [shares[name] for name in names]
-    bars = Series("", values, list(range(len(names))), OTHER, BARS, horizontal=True)
-    height = 110 + 34 * len(names)
-    x = Axis("share of variance (%)", from_zero=True)
-    return Panel(title, x, Axis("", labels=names), (bars,), height=height)
+def _at(trial: FrozenTrial, epoch: int) -> float | None:
+    """The value of the ``epoch``-th report, whatever the steps are called."""
+    steps = sorted(trial.intermediate_values)
+    if len(steps) < epoch:
+        return None
+    value = trial.intermediate_values[steps[epoch - 1]]
+    return value if math.isfinite(value) else None
+
+
+def rung_chart(data: StudyData) -> Chart | None:
+    """How many trials trained each epoch, and the values at the rungs."""
+    cut = _cut(data)
+    if not cut:
+        return None
+    panels = [_survivors(data)]
+    if len(cut) <= MOST_RUNGS:
+        panels.append(_values_at_rungs(data, cut))
+    saved = data.spent.epochs_saved
+    words = f"{count(saved)} epochs saved by the pruner: the pale part of the bars."
+    return chart("rungs", "The pruner at work", panels, words if saved else "")
+
+
+def _survivors(data: StudyData) -> Panel:
+    ended = [t for t in data.frozen if t.state.is_finished()]
+    lengths = Counter(len(t.intermediate_values) for t in ended)
+    epochs = list(range(1, max(max(lengths), data.full_epochs or 0) + 1))
+    trained = [sum(n for length, n in lengths.items() if length >= epoch) for epoch in epochs]
+    bars = Series("trials that trained this epoch", epochs, trained, COMPLETE, BARS, opacity=0.8)
+    spared = [len(ended) - n for n in trained]
+    pale = Series("spared", epochs, spared, PRUNED, BARS, opacity=0.25)
+    y = Axis("trials", from_zero=True, whole=True)
+    return Panel("Trials by epoch", Axis("epoch", whole=True), y, (bars, pale))
+
+
+def _values_at_rungs(data: StudyData, cut: dict[int, set[int]]) -> Panel:
+    points = [
+        (position, value, trial.number, trial.number in cut[epoch])
+        for position, epoch in enumerate(cut)
+        for trial in data.frozen
+        if (value := _at(trial, epoch)) is not None
+    ]
+    series = []
+    for name, role, offset, is_cut in (
+        ("went on", COMPLETE, 0.12, False),
+        ("cut", PRUNED, -0.12, True),
+    ):
+        mine = [point for point in points if point[3] == is_cut]
+        mine = mine[:: 1 + len(mine) // MOST_VALUES]
+        if mine:
+            x, y = [point[0] + offset for point in mine], [point[1] for point in mine]
+            texts = [f"trial {point[2]}" for point in mine]
+            series.append(Series(name, x, y, role, POINTS, opacity=0.7, texts=texts))
+    x_axis = Axis("", labels=tuple(f"epoch {epoch}" for epoch in cut))
+    return Panel("Values at the rungs", x_axis, Axis(data.objective.heading), tuple(series))
+
+
+def rung_table(data: StudyData) -> Table | None:
+    """Each rung: how many reached it, how many were cut, the best of both sides."""
+    rows = []
+    recipe = data.record.space.recipe if data.record else {}
+    for epoch, ended in list(_cut(data).items())[:MOST_RUNGS]:
+        values = {t.number: v for t in data.frozen if (v := _at(t, epoch)) is not None}
+        reached = sum(len(t.intermediate_values) >= epoch for t in data.frozen)
+        saved = sum(spared(data.frozen[number], recipe) for number in ended)
+        cells = (
+            str(epoch),
+            count(reached),
+            count(len(ended)),
+            whole_percent(100 * len(ended) / max(1, reached)),
+            _best(data, list(values.values())),
+            _best(data, [values[number] for number in ended if number in values]),
+            count(saved) if saved else NOTHING,
+        )
+        rows.append(Row(cells))
+    if not rows:
+        return None
+    best = ("best there", "best that was cut")
+    headings = ("epoch", "reached it", "cut", "cut (%)", *best, "epochs saved")
+    return Table("Rungs", headings, tuple(rows), f"Values: {data.objective.heading}.")
+
+
+def _best(data: StudyData, values: list[float]) -> str:
+    index = data.objective.best_index(values)
+    return NOTHING if index is None else figure(data.objective.name, values[index])
+
+
+def reasons(data: StudyData) -> Table | None:
+    """Trials that ended for another reason than completion or the pruner."""
+    odd = [
+        t
+        for t in data.frozen
+        if t.state == TrialState.FAIL or (t.state == TrialState.PRUNED and not by_pruner(t))
+    ]
+    if not odd:
+        return None
+    rows = tuple(
+        Row((str(t.number), t.state.name, str(t.user_attrs.get("reason", "not recorded"))))
+        for t in odd[:MOST_REASONS]
+    )
+    more = f"The first {MOST_REASONS} of {len(odd)}." if len(odd) > MOST_REASONS else ""
+    headings = ("trial", "state", "reason")
+    return Table("Ended for another reason", headings, rows, more, frozenset({0, 1, 2}))

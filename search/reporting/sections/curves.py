@@ -9,23 +9,24 @@ from typing import Any
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
+from search.reporting.blocks import Section, section
 from search.reporting.chart import (
     BEST,
     COMPLETE,
     DASHED,
-    LINES,
     POINTS,
     PRUNED,
     RECIPE,
+    STEPS,
     Axis,
     Chart,
-    Level,
     Panel,
     Series,
     chart,
 )
-from search.reporting.section import Section, section
 from search.reporting.study_data import StudyData
+from search.reporting.texts import heading
+from trainers.metrics import find_metric
 
 EPOCH = Axis("epoch", whole=True)
 MOST_LINES = 200  # grey ones: more make a wall
@@ -34,20 +35,23 @@ MOST_LINES = 200  # grey ones: more make a wall
 def curves(data: StudyData) -> Section | None:
     """Section 3 of the page."""
     lead = "Solid: validation. Dashed: training. Grey: pruned, up to the epoch where it was cut."
-    return section("curves", "Curves", [curves_chart(data)], lead if data.is_accuracy else "")
+    return section("curves", "Curves", [curves_chart(data)], lead if data.record else "")
 
 
 def curves_chart(data: StudyData) -> Chart | None:
-    """Accuracy, loss, learning rate, top-1 against top-5."""
-    if data.epochs["val_top1"].notna().sum() == 0:
+    """Accuracy, loss, learning rate, top-1 against top-5; the value alone of other programs'
+    studies."""
+    if data.epochs["value"].notna().sum() == 0:
         return None
-    levels = _published_levels(data)
-    panels = [
-        _panel(data, "Top-1", data.metric, "val_top1", "train_top1", levels),
-        _panel(data, "Loss", "loss, mean over images", "val_loss", "train_loss"),
-        _rates(data),
-        _top5(data),
-    ]
+    if data.record is None:
+        panels = [_panel(data, "Value", data.objective.heading, "value")]
+    else:
+        panels = [
+            _panel(data, "Top-1", heading("val_top1"), "val_top1", "train_top1", _reference(data)),
+            _panel(data, "Loss", "loss, mean over images", "val_loss", "train_loss"),
+            _rates(data),
+            _top5(data),
+        ]
     cut_off = any(panel.y.range for panel in panels)
     caption = "Losses far above the others' are cut off. " if cut_off else ""
     if len(data.frozen) > MOST_LINES:
@@ -55,9 +59,11 @@ def curves_chart(data: StudyData) -> Chart | None:
     return chart("curves", "Training curves", panels, caption)
 
 
-def _published_levels(data: StudyData) -> tuple[Level, ...]:
-    value = data.published.get("test_top1") if data.at_report_scale else None
-    return () if value is None else (Level(value, f"published test top-1 {value:.2f} %"),)
+def _reference(data: StudyData) -> tuple[float, str] | None:
+    value = data.recipe_references.get("test_top1") if data.at_report_scale else None
+    return (
+        None if value is None else (value, f"reference {find_metric('test_top1').described(value)}")
+    )
 
 
 def main_trials(data: StudyData) -> list[tuple[str, str, FrozenTrial]]:
@@ -75,16 +81,17 @@ def _panel(
     title: str,
     unit: str,
     validation: str,
-    training: str,
-    levels: tuple[Level, ...] = (),
+    training: str = "",
+    reference: tuple[float, str] | None = None,
 ) -> Panel:
     series = _others(data, validation)
     for name, role, trial in main_trials(data):
         curve = data.curve(trial)
         series += _line(curve, validation, name, role)
-        series += _line(curve, training, "", role, dash=DASHED, width=1.4)
+        if training:
+            series += _line(curve, training, "", role, dash=DASHED, width=1.4)
     limits = _limits(data, validation) if "loss" in validation else None
-    return Panel(title, EPOCH, Axis(unit, range=limits), tuple(series), levels)
+    return Panel(title, EPOCH, Axis(unit, range=limits), tuple(series), reference)
 
 
 def _limits(data: StudyData, column: str) -> tuple[float, float] | None:
@@ -105,7 +112,7 @@ def _line(curve: pd.DataFrame, column: str, name: str, role: str, **style: Any) 
     real = curve[curve[column].notna()]
     if real.empty:
         return []
-    kind = {} if len(real) > 1 else {"kind": POINTS}
+    kind = {} if len(real) > 1 else {"kind": POINTS}  # a line of one point is not seen
     return [Series(name, real["epoch"].tolist(), real[column].tolist(), role, **(style | kind))]
 
 
@@ -122,7 +129,7 @@ def _others(data: StudyData, column: str) -> list[Series]:
         x, y = joined(data, trials[-MOST_LINES:], column)
         if x:
             opacity = faint(len(trials), 0.5)
-            found.append(Series(name, x, y, role, LINES, width=1.0, opacity=opacity))
+            found.append(Series(name, x, y, role, width=1.0, opacity=opacity))
     found += _ends(data, column)
     return found
 
@@ -159,7 +166,7 @@ def joined(
 def _rates(data: StudyData) -> Panel:
     series = []
     for name, role, trial in main_trials(data):
-        series += _line(data.curve(trial), "lr", name, role)
+        series += _line(data.curve(trial), "lr", name, role, kind=STEPS)
     return Panel("Learning rate", EPOCH, Axis("learning rate", log=True), tuple(series))
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 
 from search.reporting.chart import (
@@ -12,7 +9,7 @@ from search.reporting.chart import (
     DASHED,
     LINES,
     OTHER,
-    PUBLISHED,
+    REFERENCE,
     Axis,
     Chart,
     Panel,
@@ -58,25 +55,23 @@ def _limits(table: pd.DataFrame, losses: list[str]) -> tuple[float, float]:
 
 
 def _marks(data: StudyData, limits: tuple[float, float]) -> list[Series]:
-    """Upright lines: what this test suggests, and what was published."""
-    found = []
-    suggestion = _record(data).get("suggestion")
-    if suggestion is not None:
-        name = f"falls fastest: {setting(suggestion)}"
-        found.append(Series(name, [suggestion] * 2, limits, BEST, LINES, DASHED, 1.5))
-    published = data.published.get("suggested_lr")
-    if published is not None:
-        name = f"published: {setting(published)}"
-        found.append(Series(name, [published] * 2, limits, PUBLISHED, LINES, DASHED, 1.5))
-    return found
-
-
-def _record(data: StudyData) -> Mapping[str, Any]:
-    return data.attributes.get("lr_range") or {}
+    """Upright lines: what this test suggests, and the report's figure."""
+    found = data.record.lr_range if data.record else None
+    suggestion = None if found is None else found.suggestion
+    reference = data.recipe_references.get("suggested_lr")
+    series = []
+    for words, rate, role in (
+        ("falls fastest", suggestion, BEST),
+        ("reference", reference, REFERENCE),
+    ):
+        if rate is not None:
+            name = f"{words}: {setting(rate)}"
+            series.append(Series(name, [rate] * 2, limits, role, LINES, DASHED, 1.5))
+    return series
 
 
 def _words(data: StudyData) -> str:
-    record = _record(data)
-    if not {"low", "high"} <= set(record):
+    found = data.record.lr_range if data.record else None
+    if found is None:
         return ""
-    return f"So lr was searched from {setting(record['low'])} to {setting(record['high'])}."
+    return f"So lr was searched from {setting(found.low)} to {setting(found.high)}."

@@ -3,66 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from search.common.secrets import command_without_secrets, without_secrets
-from search.reporting.section import Facts, Section, section
+from search.record.record import StudyRecord
+from search.reporting.blocks import Facts, Section, section
 from search.reporting.study_data import StudyData
 from search.reporting.texts import missing, setting
 
 
 def origin(data: StudyData) -> Section | None:
     """Section 7 of the page."""
-    fixed = _fixed(data)
-    recipe = Facts("What did not vary", fixed) if fixed else None
-    return section("origin", "Provenance", [Facts("Study", _study(data)), recipe])
+    record = data.record
+    fixed = {} if record is None else record.space.recipe
+    items = {"study": data.name, **({} if record is None else _recorded(record)), **_times(data)}
+    shown = [(name, value) for name, value in items.items() if not missing(value) and value != ""]
+    study = Facts("Study", tuple((name, str(value)) for name, value in shown))
+    recipe = Facts("What did not vary", tuple((n, setting(v)) for n, v in fixed.items()))
+    return section("origin", "Provenance", [study, recipe if fixed else None])
 
 
-def _study(data: StudyData) -> tuple[tuple[str, str], ...]:
-    attributes = data.attributes
-    provenance: Mapping[str, Any] = attributes.get("provenance", {})
-    search: Mapping[str, Any] = attributes.get("search", {})
-    dataset: Mapping[str, Any] = attributes.get("dataset", {})
-    execution: Mapping[str, Any] = attributes.get("execution", {})
-    identity: Mapping[str, Any] = attributes.get("identity", {})
-    recipe: Mapping[str, Any] = identity.get("recipe", {})
-    starts = data.trials["start"].dropna()
-    ends = data.trials["end"].dropna()
-    shapes = dataset.get("shapes", {})
-    items = {
-        "study": data.name,
-        "space": attributes.get("space", {}).get("name"),
-        "preset": attributes.get("preset"),
-        "command": command_without_secrets(provenance.get("command", "")),
-        "storage": without_secrets(search.get("storage", "")),
-        "data set": dataset.get("name"),
-        "data fingerprint": identity.get("dataset"),
-        "training images": _shape(shapes.get("train_images")),
-        "test images": _shape(shapes.get("test_images")),
-        "sampler": _seeded(search.get("sampler"), search.get("seed")),
-        "pruner": search.get("pruner"),
+def _recorded(record: StudyRecord) -> dict[str, Any]:
+    origin, strategy, recipe = record.provenance, record.strategy, record.space.recipe
+    return {
+        "space": record.space.name,
+        "preset": record.space.preset,
+        "objective": ", ".join(record.objectives),
+        "command": command_without_secrets(origin.command),
+        "storage": without_secrets(origin.storage),
+        "data set": record.data.name,
+        "data fingerprint": record.data.fingerprint,
+        "training images": _shape(record.data.shapes.get("train_images")),
+        "test images": _shape(record.data.shapes.get("test_images")),
+        "sampler": f"{strategy.sampler}, seed {strategy.seed}",
+        "pruner": strategy.pruner,
         "trainer's seed": recipe.get("seed"),
         "seed of the validation split": recipe.get("split_seed"),
-        "computed on": ", ".join(f"{k} {setting(v)}" for k, v in execution.items()),
-        "versions": ", ".join(f"{k} {v}" for k, v in provenance.get("versions", {}).items()),
-        "Python": provenance.get("python"),
-        "machine": provenance.get("machine"),
+        "computed on": _pairs({k: setting(v) for k, v in asdict(record.execution).items()}),
+        "versions": _pairs(origin.versions),
+        "Python": origin.python,
+        "machine": origin.machine,
+    }
+
+
+def _times(data: StudyData) -> dict[str, str | None]:
+    starts, ends = data.trials["start"].dropna(), data.trials["end"].dropna()
+    return {
         "first trial began": None if starts.empty else f"{starts.min():%Y-%m-%d %H:%M:%S}",
         "last trial ended": None if ends.empty else f"{ends.max():%Y-%m-%d %H:%M:%S}",
     }
-    return tuple(
-        (name, str(value)) for name, value in items.items() if not missing(value) and value != ""
-    )
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _shape(shape: Any) -> str | None:
     return None if not shape else f"{shape[0]:,} of {' × '.join(map(str, shape[1:]))}"
-
-
-def _seeded(name: Any, seed: Any) -> str | None:
-    return None if name is None else f"{name}, seed {seed}"
-
-
-def _fixed(data: StudyData) -> tuple[tuple[str, str], ...]:
-    recipe: Mapping[str, Any] = data.attributes.get("identity", {}).get("recipe", {})
-    return tuple((name, setting(value)) for name, value in recipe.items())

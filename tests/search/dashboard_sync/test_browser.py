@@ -73,8 +73,8 @@ def page(results: Path) -> Path:
 def dashboard(results: Path) -> Iterator[str]:
     """The address of a dashboard at work."""
     storage = open_storage(f"sqlite:///{results}/studies.db", create=False)
-    server, publisher = make_dashboard(storage, results, "127.0.0.1", 0)
-    publisher.look()
+    server, sync = make_dashboard(storage, results, "127.0.0.1", 0)
+    sync.look()
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"

@@ -26,7 +26,7 @@ class Served:
     def __init__(self, results_dir: Path):
         self.results_dir = results_dir
         storage = open_storage(f"sqlite:///{results_dir}/studies.db", create=False)
-        self.server, self.publisher = make_dashboard(storage, results_dir, "127.0.0.1", 0)
+        self.server, self.sync = make_dashboard(storage, results_dir, "127.0.0.1", 0)
         self.thread = threading.Thread(target=self.server.serve_forever)
         self.thread.start()
 
@@ -55,7 +55,7 @@ def served(studies: ModuleType, tmp_path: Path) -> Iterator[Served]:
 
 
 def test_studies_trials_notes_and_files_are_served(served: Served) -> None:
-    served.publisher.look()
+    served.sync.look()
     (summary,) = served.json("/api/studies")["study_summaries"]
     assert summary["study_name"] == "study"
     study = served.json(f"/api/studies/{summary['study_id']}")
@@ -73,13 +73,13 @@ def test_studies_trials_notes_and_files_are_served(served: Served) -> None:
 
 def test_a_search_goes_on_writing_meanwhile(served: Served, studies: ModuleType) -> None:
     study = load_study("study", f"sqlite:///{served.results_dir}/studies.db")
-    looks = threading.Thread(target=served.publisher.look)
+    looks = threading.Thread(target=served.sync.look)
     looks.start()
     for number in range(2, 12):
         study.add_trial(studies.trial(number, [], TrialState.FAIL, lr=0.01 * number))
         served.get("/api/studies")
     looks.join()
-    served.publisher.look()
+    served.sync.look()
     found = served.json("/api/studies/1")["trials"]
     assert [trial["number"] for trial in found] == list(range(12))
     assert all(trial["note"]["body"] for trial in found)

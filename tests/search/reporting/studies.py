@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,17 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.common.layout import StudyFolder
+from search.record.record import (
+    DataFacts,
+    Provenance,
+    ReferenceFigure,
+    SpaceFacts,
+    StrategyFacts,
+    StudyRecord,
+    write_record,
+)
+from trainers.execution import Execution
+from trainers.metrics import METRICS
 
 BEGIN = datetime(2026, 1, 2, 3, 4, 5)
 SPACE: dict[str, BaseDistribution] = {
@@ -32,42 +44,51 @@ RECIPE = {"lr": 0.1, "width": 2, "augment": "none"}
 CLASSES = ("cat", "dog", "owl")
 
 
-def our_study(
-    name: str = "study", epochs: int = 4, storage: Any = None, **attributes: Any
-) -> Study:
-    """An empty study with the attributes that ``search.planning.open_study`` writes."""
-    study = optuna.create_study(study_name=name, direction="maximize", storage=storage)
-    described = {
-        "execution": {"device": "cpu", "threads": 1},
-        "references": [
-            {"metric": "test_top1", "value": 84.36, "source": "report E", "setting": {}},
-            {"metric": "test_top1", "value": 80.5, "source": "report E", "setting": {"width": 1}},
-        ],
-        "space": {"name": "space", "title": "A space", "source": "report E"},
-        "preset": "quick",
-        "baseline": RECIPE,
-        "dataset": {
-            "name": "digits",
-            "classes": list(CLASSES),
-            "shapes": {"train_images": [90, 8, 8, 1], "test_images": [30, 8, 8, 1]},
-        },
-        "search": {"sampler": "tpe", "pruner": "halving", "seed": 3, "n_trials": 9},
-        "provenance": {
-            "command": "python -m search.run --space space",
-            "versions": {"torch": "2.9.0", "optuna": "5.0.0"},
-            "python": "3.11.7",
-            "machine": "box, x86_64, Linux",
-        },
-        "identity": {
-            "space": "space",
-            "dataset": "abc123",
-            "objective": "val_top1",
-            "recipe": {"model": "lenet", "epochs": epochs, "seed": 17, "split_seed": 5},
-        },
-        **attributes,
-    }
-    for key, value in described.items():
-        study.set_user_attr(key, value)
+def our_record(epochs: int = 4, **changes: Any) -> StudyRecord:
+    """What a search says of itself; ``changes`` are fields of the record."""
+    record = StudyRecord(
+        space=SpaceFacts(
+            name="space",
+            title="A space",
+            source="report E",
+            preset="quick",
+            recipe={
+                "model": "lenet",
+                "epochs": epochs,
+                "seed": 17,
+                "split_seed": 5,
+                "val_fraction": 0.2,
+            },
+            baseline=RECIPE,
+        ),
+        data=DataFacts(
+            fingerprint="abc123",
+            name="digits",
+            classes=CLASSES,
+            shapes={"train_images": (90, 8, 8, 1), "test_images": (30, 8, 8, 1)},
+        ),
+        execution=Execution(threads=1),
+        strategy=StrategyFacts("tpe", "halving", 3, 9),
+        references=(
+            ReferenceFigure("test_top1", 84.36, "report E"),
+            ReferenceFigure("test_top1", 80.5, "report E", {"width": 1}),
+        ),
+        provenance=Provenance(
+            command="python -m search.run --space space",
+            versions={"torch": "2.9.0", "optuna": "5.0.0"},
+            python="3.11.7",
+            machine="box, x86_64, Linux",
+        ),
+    )
+    return replace(record, **changes)
+
+
+def our_study(name: str = "study", epochs: int = 4, storage: Any = None, **changes: Any) -> Study:
+    """An empty study with its record."""
+    record = our_record(epochs, **changes)
+    direction = METRICS[record.objectives[0]].direction
+    study = optuna.create_study(study_name=name, direction=direction, storage=storage)
+    write_record(study, record)
     return study
 
 

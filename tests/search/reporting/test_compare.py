@@ -7,16 +7,17 @@ from types import ModuleType
 
 import pytest
 
+from search.record.record import StrategyFacts
+from search.reporting.blocks import Table
 from search.reporting.chart import Chart, Panel
 from search.reporting.compare import compare_sections, comparison_frames
 from search.reporting.study_data import StudyData, read_study
-from search.reporting.table import Table
 
 
 @pytest.fixture
 def both(studies: ModuleType, tmp_path: Path) -> list[StudyData]:
     first = studies.usual_study(tmp_path, "one")
-    second = studies.our_study("two", search={"sampler": "random", "pruner": "none", "seed": 1})
+    second = studies.our_study("two", strategy=StrategyFacts("random", "none", 1))
     second.add_trials([studies.trial(0, [10.0, 20.0]), studies.trial(1, [15.0, 30.0], lr=0.3)])
     return [read_study(study, tmp_path) for study in (first, second)]
 
@@ -36,8 +37,8 @@ def test_each_study_has_its_row(both: list[StudyData]) -> None:
 
 
 def test_best_and_recipe_of_each(both: list[StudyData]) -> None:
-    table = tables(both)["Best, recipe and published"]
-    shown = [row.cells[:3] for row in table.rows if row.cells[1] != "published"]
+    table = tables(both)["Best, recipe and reference"]
+    shown = [row.cells[:3] for row in table.rows if row.cells[1] != "reference"]
     assert shown == [
         ("one", "best, trial 2", "82.00"),
         ("one", "recipe, trial 0", "70.00"),

@@ -14,7 +14,7 @@ import pytest
 from optuna.study import Study
 from optuna.trial import TrialState
 
-from search.reporting.importance import MOST, spread
+from search.reporting.optuna_plots import spread
 from search.reporting.sections import sections_of
 from search.reporting.study_data import read_study
 from search.reporting.write import write
@@ -73,10 +73,10 @@ def test_a_thousand_trials_in_all_formats(studies: ModuleType, tmp_path: Path) -
     assert len(pd.read_csv(tmp_path / "out" / "epochs.csv")) == len(data.epochs) > 10_000
 
 
-def test_importances_go_by_trials_of_the_whole_study() -> None:
-    assert spread([3, 5, 9]) == [3, 5, 9]
-    chosen = spread(range(2000))
-    assert len(chosen) == len(set(chosen)) == MOST
+def test_what_is_drawn_goes_by_trials_of_the_whole_study() -> None:
+    assert spread([3, 5, 9], 3) == [3, 5, 9]
+    chosen = spread(range(2000), 300)
+    assert len(chosen) == len(set(chosen)) == 300
     assert (chosen[0], chosen[-1]) == (0, 1999)
     gaps = {b - a for a, b in pairwise(chosen)}
     assert gaps <= {6, 7}

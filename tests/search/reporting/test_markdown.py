@@ -10,8 +10,8 @@ from markdown_it import MarkdownIt
 from PIL import Image
 
 from search.common.layout import StudyFolder
-from search.reporting.markdown import write_markdown
-from search.reporting.markdown_text import escaped
+from search.reporting.chart import Chart, OptunaPlot
+from search.reporting.markdown import escaped, write_markdown
 from search.reporting.sections import sections_of
 from search.reporting.study_data import read_study
 
@@ -50,9 +50,11 @@ def test_every_table_is_a_table_and_every_picture_is_there(
     tables = sum(type(block).__name__ in ("Table", "Facts") for s in sections for block in s.blocks)
     assert html.count("<table>") == tables
     pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
-    charts = sum(type(block).__name__ == "Chart" for s in sections for block in s.blocks)
-    assert len(pictures) == len(set(pictures)) == charts
+    charts = [block for s in sections for block in s.blocks if isinstance(block, Chart)]
+    of_optuna = [isinstance(chart.panels[0], OptunaPlot) for chart in charts]
+    drawn = sum(len(c.panels) if own else 1 for c, own in zip(charts, of_optuna, strict=True))
+    assert len(pictures) == len(set(pictures)) == drawn > len(charts) > 5
     for picture in pictures:
         with Image.open(path.parent / picture) as image:
-            assert image.size[0] > 600
+            assert image.size[0] > 400
             assert len(image.convert("RGB").getcolors(1 << 24) or []) > 20  # something is drawn

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pytest
 from optuna.trial import TrialState
 
 from search.common.layout import StudyFolder
+from search.record.record import Provenance
 from search.reporting.page import make_page
 from search.reporting.sections import sections_of
 from search.reporting.study_data import read_study
@@ -74,8 +75,8 @@ def test_every_figure_has_a_place_and_every_place_a_figure(
 
 
 def test_names_of_users_are_texts(studies: ModuleType, tmp_path: Path) -> None:
-    study = studies.our_study(name=EVIL)
-    study.set_user_attr("space", {"name": EVIL, "title": EVIL, "source": EVIL})
+    space = replace(studies.our_record().space, name=EVIL, title=EVIL, source=EVIL)
+    study = studies.our_study(name=EVIL, space=space)
     study.add_trial(studies.trial(0, [1.0, 2.0, 3.0, 4.0]))
     study.add_trial(studies.trial(1, [1.0], TrialState.FAIL, reason=EVIL))
     folder = StudyFolder(tmp_path, EVIL)
@@ -90,10 +91,7 @@ def test_names_of_users_are_texts(studies: ModuleType, tmp_path: Path) -> None:
 
 def test_passwords_of_a_command_are_not_shown(studies: ModuleType, tmp_path: Path) -> None:
     command = "python -m search.run --storage postgresql://me:geheim@host/db?password=geheim"
-    study = studies.our_study(
-        provenance={"command": command},
-        search={"storage": "mysql://u:geheim@h/d", "sampler": "tpe", "pruner": "none", "seed": 0},
-    )
+    study = studies.our_study(provenance=Provenance(command, "mysql://u:geheim@h/d"))
     study.add_trial(studies.trial(0, [1.0]))
     page = page_of(study, tmp_path)
     assert "geheim" not in page
@@ -106,14 +104,25 @@ def test_figures_hold_the_trials(studies: ModuleType, tmp_path: Path) -> None:
     assert accuracy["best, trial 2"]["y"] == [50, 70, 80, 82]
     assert accuracy["trial 0, the recipe"]["x"] == [1, 2, 3, 4]
     assert accuracy["pruned"]["y"] == [20, 30, None, 10, None]
-    history = {trace["name"]: trace for trace in figures["history-0"]["data"]}
-    assert history["best so far"]["y"] == [70, 82, 82, 82]
+    completed, best, *_ = figures["history-0"]["data"]
+    assert (completed["x"], completed["y"]) == ([0, 2, 5], [70, 82, 76])
+    assert best["y"] == [70, 70, 82, 82, 82, 82]
     assert figures["curves-0"]["layout"]["yaxis"]["title"]["text"] == "validation top-1 (%)"
 
 
-@pytest.mark.parametrize("name", ["history-1", "curves-0"])
-def test_no_figure_has_what_json_has_not(studies: ModuleType, tmp_path: Path, name: str) -> None:
+def test_rates_and_the_best_so_far_are_steps(studies: ModuleType, tmp_path: Path) -> None:
+    figures = figures_of(page_of(studies.usual_study(tmp_path), tmp_path))
+    (rates,) = (f for f in figures.values() if titled(f) == "learning rate")
+    assert {trace["line"]["shape"] for trace in rates["data"]} == {"hv"}
+    assert figures["history-0"]["data"][1]["line"]["shape"] == "hv"
+
+
+def titled(figure: dict[str, Any]) -> str:
+    return figure["layout"]["yaxis"].get("title", {}).get("text", "")
+
+
+def test_no_figure_has_what_json_has_not(studies: ModuleType, tmp_path: Path) -> None:
     page = page_of(studies.usual_study(tmp_path), tmp_path)
-    values = [v for trace in figures_of(page)[name]["data"] for v in trace["y"]]
+    values = [v for trace in figures_of(page)["curves-0"]["data"] for v in trace["y"]]
     assert all(value is None or isinstance(value, (int, float)) for value in values)
     assert "NaN" not in json.dumps(values)

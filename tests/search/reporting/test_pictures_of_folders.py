@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from search.common.layout import StudyFolder
+from search.record.record import LRRangeFacts, ReferenceFigure
 from search.reporting.chart import Panel
 from search.reporting.page import make_page
 from search.reporting.sections import sections_of
@@ -18,9 +19,9 @@ from search.reporting.study_data import StudyData, read_study
 
 
 def data_with_curve(studies: ModuleType, folder: Path, text: str | None) -> StudyData:
-    record = {"suggestion": 0.003, "low": 0.0003, "high": 0.03}
-    published = {"metric": "suggested_lr", "value": 5e-3, "source": "C", "setting": {}}
-    study = studies.our_study(lr_range=record, references=[published])
+    found = LRRangeFacts(low=0.0003, high=0.03, suggestion=0.003)
+    reference = ReferenceFigure("suggested_lr", 5e-3, "C")
+    study = studies.our_study(lr_range=found, references=(reference,))
     study.add_trial(studies.trial(0, [1.0, 2.0]))
     path = StudyFolder(folder, "study").lr_range
     if text is not None:
@@ -41,7 +42,7 @@ def test_the_range_test_is_drawn_with_what_was_taken(studies: ModuleType, tmp_pa
         "loss",
         "smoothed loss",
         "falls fastest: 0.003",
-        "published: 0.005",
+        "reference: 0.005",
     ]
     assert panel.x.log
     assert panel.y.range is not None

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import TrialState
 
 from search.common.layout import StudyFolder
-from search.reporting.sections.by_value import by_value, switches
+from search.record.record import ReferenceFigure
+from search.reporting.blocks import Table
 from search.reporting.sections.classes import per_class
-from search.reporting.sections.headline import changes, side_by_side, tiles
-from search.reporting.sections.models import models
-from search.reporting.sections.pruning import reasons, rung_table
-from search.reporting.sections.references import published
-from search.reporting.sections.reports_tables import leading
+from search.reporting.sections.course import reasons, rung_table
+from search.reporting.sections.result import changes, references_table, side_by_side, tiles
+from search.reporting.sections.tables import by_value, leading, models, switches
 from search.reporting.study_data import StudyData, read_study
-from search.reporting.table import Table
 
 
 @pytest.fixture
@@ -37,7 +34,7 @@ def cells(table: Table | None, first: str) -> dict[str, str]:
 
 def test_published_recipe_and_best_stand_side_by_side(data: StudyData) -> None:
     row = cells(side_by_side(data), "test top-1 (%)")
-    assert row["published"] == "84.36"
+    assert row["reference"] == "84.36"
     assert row["trial 0, the recipe"] == "69.00"
     assert row["best, trial 2"] == "81.00"
     assert row["best − recipe"] == "+12.00"
@@ -49,7 +46,7 @@ def test_the_recipe_as_the_best_has_one_column(studies: ModuleType, tmp_path: Pa
     only = read_study(study, tmp_path)
     table = side_by_side(only)
     assert table is not None
-    assert table.headings == ("", "published", "trial 0, the recipe and the best")
+    assert table.headings == ("", "reference", "trial 0, the recipe and the best")
     assert changes(only) is None
 
 
@@ -65,7 +62,7 @@ def test_what_changed_from_the_recipe_to_the_best(data: StudyData) -> None:
 
 
 def test_each_published_figure_meets_the_trial_with_its_setting(data: StudyData) -> None:
-    table = published(data)
+    table = references_table(data)
     assert table is not None
     found = [(row.cells[1], row.cells[2], row.cells[3], row.cells[4]) for row in table.rows]
     assert found == [
@@ -84,8 +81,8 @@ def test_the_search_in_a_few_figures(data: StudyData) -> None:
 def test_completed_trials_the_best_first(data: StudyData) -> None:
     table = leading(data)
     assert table is not None
-    assert [row.cells[0] for row in table.rows] == ["published", "2", "5", "0"]
-    assert [row.mark for row in table.rows] == ["published", "best", "", "recipe"]
+    assert [row.cells[0] for row in table.rows] == ["reference", "2", "5", "0"]
+    assert [row.mark for row in table.rows] == ["reference", "best", "", "recipe"]
     assert cells(table, "5")["validation top-1 (%)"] == "76.00"
 
 
@@ -96,9 +93,9 @@ def test_by_value_has_a_row_for_each(data: StudyData) -> None:
     assert one["mean validation top-1 at epoch 2 (%)"] == "47.50"
     assert one["best validation top-1 (%)"] == "76.00"
     assert one["its test top-1 (%)"] == "75.00"
-    assert one["published test top-1 (%)"] == "80.50"
+    assert one["reference test top-1 (%)"] == "80.50"
     assert one["time (s)"] == "13"
-    assert cells(table, "2")["published test top-1 (%)"] == "84.36"
+    assert cells(table, "2")["reference test top-1 (%)"] == "84.36"
 
 
 def test_switches_are_one_table(data: StudyData) -> None:
@@ -124,30 +121,25 @@ def test_accuracy_of_each_class(data: StudyData) -> None:
 
 def test_published_accuracies_of_classes(studies: ModuleType, tmp_path: Path) -> None:
     figures = {"airplane": 87, "bird": 77}
-    references: list[dict[str, Any]] = [
-        {
-            "metric": "class_top1",
-            "value": value,
-            "source": "report C",
-            "setting": {"augment": "crop", "class": {"airplane": "plane"}.get(name, name)},
-        }
-        for name, value in figures.items()
+    references = [
+        ReferenceFigure("class_top1", value, "report C", {"augment": "crop", "class": name})
+        for name, value in (("plane", 87), ("bird", 77))
     ]
-    whole = {"metric": "test_top1", "value": 88, "source": "C", "setting": {"augment": "crop"}}
-    study = studies.our_study(references=[*references, whole])
+    references.append(ReferenceFigure("test_top1", 88, "C", {"augment": "crop"}))
+    study = studies.our_study(references=tuple(references))
     study.add_trial(studies.trial(0, [1.0]))
     folder = StudyFolder(tmp_path, "study")
     studies.write_evaluation(folder, 0, ((3, 1), (2, 2)), tuple(figures))
     data = read_study(study, tmp_path)
-    row = cells(per_class(data), "published")
+    row = cells(per_class(data), "reference")
     assert row == {
-        "trial": "published",
+        "trial": "reference",
         "setting": "augment=crop",
         "test top-1 (%)": "88.00",
         "airplane": "87.00",
         "bird": "77.00",
     }
-    listed = published(data)
+    listed = references_table(data)
     assert listed is not None
     assert len(listed.rows) == 1  # classes have their own table
 
@@ -192,7 +184,7 @@ def test_bars_of_gpu_or_cpu(studies: ModuleType, tmp_path: Path) -> None:
         study.add_trial(made)
     table = by_value(read_study(study, tmp_path), "batch_size")
     row = cells(table, "200")
-    assert (row["GPU utilisation (%)"], row["memory (MiB)"]) == ("39", "500")
+    assert (row["GPU utilisation (%)"], row["GPU memory (MiB)"]) == ("39", "500")
 
 
 def test_whole_numbers_without_few_values_have_no_table(

@@ -18,20 +18,22 @@ from optuna_dashboard.artifact._backend import list_trial_artifacts
 
 from search.common.layout import StudyFolder
 from search.dashboard_sync.notes import OURS, code, write_note
-from search.dashboard_sync.sync import Published, publish
+from search.dashboard_sync.sync import MOST_NOTES, MOST_WITH_FILES, Saved, save_study
+from search.record.record import Provenance
+from search.storage.optuna_internals import study_attributes
 
 
 class Desk:
-    """A study, where it is published to, and what the dashboard sees of it."""
+    """A study, where its files go, and what the dashboard sees of it."""
 
     def __init__(self, study: Study, folder: Path):
         self.study = study
         self.folder = folder
         self.store = FileSystemArtifactStore(folder)
-        self.published = Published()
+        self.saved = Saved()
 
-    def publish(self, results_dir: Path) -> None:
-        publish(self.study, results_dir, self.store, self.published)
+    def save(self, results_dir: Path) -> None:
+        save_study(self.study, results_dir, self.store, self.saved)
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -55,20 +57,20 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def published(studies: ModuleType, results: Path) -> Desk:
-    """A study with all kinds of trials, published."""
+def given(studies: ModuleType, results: Path) -> Desk:
+    """A study with all kinds of trials, and what it is given."""
     (results / "artifacts").mkdir()
     study = studies.usual_study(results)
     path = results / "study" / "trials" / "00005" / "feature_maps.png"
     path.write_bytes(b"\x89PNG picture")
     desk = Desk(study, results / "artifacts")
-    desk.publish(results)
+    desk.save(results)
     return desk
 
 
 @pytest.fixture
 def desk(studies: ModuleType, tmp_path: Path) -> Desk:
-    """The recipe's trial and one that failed, not yet published."""
+    """The recipe's trial and one that failed, not yet given."""
     (tmp_path / "artifacts").mkdir()
     study = studies.our_study()
     study.add_trials([studies.trial(0, [1.0, 2.0]), studies.trial(1, [], TrialState.FAIL)])
@@ -76,40 +78,40 @@ def desk(studies: ModuleType, tmp_path: Path) -> Desk:
     return Desk(study, tmp_path / "artifacts")
 
 
-def test_the_studys_note_has_result_reference_and_command(published: Desk) -> None:
-    note = get_note(published.study)
+def test_the_studys_note_has_result_reference_and_command(given: Desk) -> None:
+    note = get_note(given.study)
     assert "| test top-1 (%) | 84.36 | 69.00 | 81.00 | +12.00 |" in note
     assert "python -m search.run --space space" in note
     assert note.rstrip().endswith(OURS)
 
 
 def test_each_trials_note_says_why_it_ended_and_where_its_files_are(
-    published: Desk, results: Path
+    given: Desk, results: Path
 ) -> None:
-    assert "**pruned at epoch 2 of 4**" in published.note(1)
-    assert "unlike the recipe: lr = 0.01, width = 1" in published.note(1)
-    assert str(results / "study" / "trials" / "00001") in published.note(1)
-    assert "**RuntimeError: boom**" in published.note(4)
-    assert "test top-1 81.00 %" in published.note(2)
+    assert "**pruned at epoch 2 of 4**" in given.note(1)
+    assert "unlike the recipe: lr = 0.01, width = 1" in given.note(1)
+    assert str(results / "study" / "trials" / "00001") in given.note(1)
+    assert "**RuntimeError: boom**" in given.note(4)
+    assert "test top-1 81.00 %" in given.note(2)
 
 
-def test_each_trial_has_its_files(published: Desk, results: Path) -> None:
-    assert set(published.files(2)) == {"curves.png", "confusion.png", "history.csv"}
-    assert set(published.files(1)) == {"curves.png", "history.csv"}
-    assert published.files(4) == {}
-    history = (published.folder / published.files(2)["history.csv"]).read_bytes()
+def test_each_trial_has_its_files(given: Desk, results: Path) -> None:
+    assert set(given.files(2)) == {"curves.png", "confusion.png", "history.csv"}
+    assert set(given.files(1)) == {"curves.png", "history.csv"}
+    assert given.files(4) == {}
+    history = (given.folder / given.files(2)["history.csv"]).read_bytes()
     assert history == StudyFolder(results, "study").history(2).read_bytes()
-    picture = (published.folder / published.files(2)["confusion.png"]).read_bytes()
+    picture = (given.folder / given.files(2)["confusion.png"]).read_bytes()
     assert picture.startswith(b"\x89PNG")
 
 
-def test_feature_maps_are_shown_where_they_exist(published: Desk) -> None:
-    shown = published.folder / published.files(5)["feature_maps.png"]
+def test_feature_maps_are_shown_where_they_exist(given: Desk) -> None:
+    shown = given.folder / given.files(5)["feature_maps.png"]
     assert shown.read_bytes() == b"\x89PNG picture"
 
 
-def test_plots_are_what_the_dashboard_can_draw(published: Desk) -> None:
-    found = get_plotly_graph_objects(published.attributes)
+def test_plots_are_what_the_dashboard_can_draw(given: Desk) -> None:
+    found = get_plotly_graph_objects(given.attributes)
     plots = {key: json.loads(text) for key, text in found.items()}
     assert {"curves-0", "curves-1", "rungs-0", "cost-0"} <= set(plots)
     best = [t for t in plots["curves-0"]["data"] if t.get("name") == "best, trial 2"]
@@ -117,11 +119,11 @@ def test_plots_are_what_the_dashboard_can_draw(published: Desk) -> None:
     assert all(len(text) < 60_000 for text in found.values())
 
 
-def test_publishing_again_changes_nothing(desk: Desk, tmp_path: Path) -> None:
-    desk.publish(tmp_path)
+def test_saving_again_changes_nothing(desk: Desk, tmp_path: Path) -> None:
+    desk.save(tmp_path)
     before, files = desk.attributes, sorted(desk.folder.iterdir())
-    desk.published = Published()  # another dashboard
-    desk.publish(tmp_path)
+    desk.saved = Saved()  # another dashboard
+    desk.save(tmp_path)
     assert desk.attributes == before
     assert sorted(desk.folder.iterdir()) == files
 
@@ -129,40 +131,40 @@ def test_publishing_again_changes_nothing(desk: Desk, tmp_path: Path) -> None:
 def test_trials_are_left_as_they_are(desk: Desk, tmp_path: Path) -> None:
     before = desk.study.get_trials()
     attributes = desk.study.user_attrs
-    desk.publish(tmp_path)
+    desk.save(tmp_path)
     assert desk.study.get_trials() == before
     assert desk.study.user_attrs == attributes
 
 
 def test_news_of_a_running_study_are_added(desk: Desk, studies: ModuleType, tmp_path: Path) -> None:
-    desk.publish(tmp_path)
+    desk.save(tmp_path)
     desk.study.add_trial(studies.trial(2, [60.0, 80.0, 90.0, 91.0], lr=0.3))
-    desk.publish(tmp_path)
+    desk.save(tmp_path)
     assert "| 90.00 |" in get_note(desk.study)
     assert "**completed**" in desk.note(2)
 
 
 def test_a_trial_at_work_has_no_note_yet(desk: Desk, studies: ModuleType, tmp_path: Path) -> None:
     desk.study.add_trial(studies.trial(2, [60.0], TrialState.RUNNING))
-    desk.publish(tmp_path)
+    desk.save(tmp_path)
     assert desk.note(2) == ""
 
 
 def test_notes_of_users_stay(desk: Desk, studies: ModuleType, tmp_path: Path) -> None:
     save_note(desk.study, "my own words")
     save_note(Trial(desk.study, desk.study.get_trials()[1]._trial_id), "look at this one")
-    desk.publish(tmp_path)
+    desk.save(tmp_path)
     assert get_note(desk.study) == "my own words"
     assert desk.note(1) == "look at this one"
 
 
 def test_a_file_that_was_deleted_stays_deleted(desk: Desk, tmp_path: Path) -> None:
-    desk.publish(tmp_path)
+    desk.save(tmp_path)
     trial = desk.study.get_trials()[0]
     key = f"dashboard:artifacts:{trial._trial_id}:{desk.files(0)['history.csv']}"
     desk.study._storage.set_study_system_attr(desk.study._study_id, key, "null")
-    desk.published = Published()
-    desk.publish(tmp_path)
+    desk.saved = Saved()
+    desk.save(tmp_path)
     assert set(desk.files(0)) == {"curves.png"}
 
 
@@ -170,14 +172,14 @@ def test_studies_of_other_programs_are_left_alone(tmp_path: Path) -> None:
     study = optuna.create_study()
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
     other = Desk(study, tmp_path)
-    other.publish(tmp_path)
+    other.save(tmp_path)
     assert other.attributes == {}
 
 
 def test_a_shorter_note_leaves_nothing_of_a_longer_one() -> None:
     study = optuna.create_study()
     for text in ("long " * 2000, "short", "", "again " * 1000):
-        write_note(study, text)
+        write_note(study, text, study_attributes(study))
         assert get_note(study) == text
 
 
@@ -188,11 +190,54 @@ def test_code_holds_any_text(text: str) -> None:
     assert f"<code>{text}</code>" in MarkdownIt().render(code(text))
 
 
-def test_a_password_is_not_published(studies: ModuleType, tmp_path: Path) -> None:
+def test_a_password_is_in_no_note(studies: ModuleType, tmp_path: Path) -> None:
     command = "python -m search.run --storage mysql://me:geheim@host/db"
-    study = studies.our_study(provenance={"command": command})
+    study = studies.our_study(provenance=Provenance(command))
     study.add_trial(studies.trial(0, [1.0]))
     (tmp_path / "artifacts").mkdir()
-    Desk(study, tmp_path / "artifacts").publish(tmp_path)
+    Desk(study, tmp_path / "artifacts").save(tmp_path)
     assert "geheim" not in get_note(study)
     assert "mysql://me:***@host/db" in get_note(study)
+
+
+class Counting(optuna.storages.InMemoryStorage):
+    """Counts how often a study's attributes are read and written."""
+
+    reads = writes = 0
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        self.reads += 1
+        return super().get_study_system_attrs(study_id)
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        self.writes += 1
+        super().set_study_system_attr(study_id, key, value)
+
+
+def test_a_large_study_is_given_a_bounded_number_of_notes_and_files(
+    studies: ModuleType, tmp_path: Path
+) -> None:
+    """The dashboard looks through all of a study's attributes for each of its trials, so neither
+    their number nor the reads may grow with the trials'."""
+    storage = Counting()
+    study = studies.our_study(storage=storage)
+    number = 3 * MOST_NOTES
+    values = [[float(i)] for i in range(number)]
+    study.add_trial(studies.trial(0, values[0]))
+    study.add_trials([studies.trial(i, values[i], lr=0.001 * i) for i in range(1, number)])
+    folder = StudyFolder(tmp_path, "study")
+    for i in range(number):
+        studies.write_history(folder, i, values[i])
+    (tmp_path / "artifacts").mkdir()
+    desk = Desk(study, tmp_path / "artifacts")
+    desk.save(tmp_path)
+    assert storage.reads < 20
+    assert storage.writes < 2 * MOST_NOTES + 4 * MOST_WITH_FILES + 20
+    assert desk.note(0)  # the recipe
+    assert desk.note(number - 1)  # the best and the newest
+    assert not desk.note(1)
+    assert "history.csv" in desk.files(0)
+    study.add_trial(studies.trial(number, [0.5], lr=0.9))
+    before = storage.writes
+    desk.save(tmp_path)
+    assert storage.writes - before < 20

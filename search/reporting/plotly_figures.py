@@ -8,12 +8,24 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from search.reporting.chart import BARS, POINTS, STEPS, Axis, Heat, Level, Panel, Series
-from search.reporting.ticks import log_ticks
+from search.reporting.chart import (
+    BARS,
+    COLOURS,
+    POINTS,
+    REFERENCE,
+    STEPS,
+    Axis,
+    Heatmap,
+    OptunaPlot,
+    Panel,
+    Series,
+)
 
+MANY_DECADES = 300  # from there on a log axis names decades alone
 DIGITS = 6  # significant ones: more is noise, and bytes
 _SCALE = ((0.0, "rgba(47,129,214,0)"), (1.0, "rgba(47,129,214,0.75)"))  # ink stays readable on it
 _ROOM_FOR_LABELS = 60  # characters along the top of a matrix
+_THE_PAGES_OWN = ("title", "template", "width", "plot_bgcolor")  # of a layout
 
 
 def plain(text: str) -> str:
@@ -21,9 +33,27 @@ def plain(text: str) -> str:
     return html.escape(text, quote=False)
 
 
-def figure(panel: Panel | Heat) -> dict[str, Any]:
+def figure(panel: Panel | Heatmap | OptunaPlot) -> dict[str, Any]:
     """``{"data": [...], "layout": {...}}`` without colours of ground and text."""
-    return _heat(panel) if isinstance(panel, Heat) else _panel(panel)
+    if isinstance(panel, OptunaPlot):
+        return _optuna(panel)
+    return _heatmap(panel) if isinstance(panel, Heatmap) else _panel(panel)
+
+
+def _optuna(plot: OptunaPlot) -> dict[str, Any]:
+    from optuna import visualization
+
+    drawn = getattr(visualization, plot.name)(plot.study, **plot.options)
+    found = json.loads(drawn.to_json())
+    layout = {k: v for k, v in found["layout"].items() if k not in _THE_PAGES_OWN}
+    for axis in ("xaxis", "yaxis"):
+        layout[axis] = layout.get(axis, {}) | {"automargin": True}
+    for trace in found["data"]:
+        if plot.name == "plot_slice":
+            trace["marker"]["showscale"] = False  # wider than a small panel
+        if plot.name == "plot_optimization_history" and trace["mode"] == "lines":
+            trace["line"] = {"shape": "hv"}  # the best so far
+    return {"data": found["data"], "layout": layout | {"height": plot.height}}
 
 
 def _panel(panel: Panel) -> dict[str, Any]:
@@ -32,7 +62,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
         "height": panel.height,
         "xaxis": _axis(panel.x, [v for series in panel.series for v in series.x]),
         "yaxis": _axis(panel.y, [v for series in panel.series for v in series.y]),
-        "shapes": [_line(level) for level in panel.levels],
+        "shapes": [] if panel.reference is None else [_across(panel.reference[0])],
         **({"barmode": "stack", "bargap": 0.15} if bars else {}),
     }
     return {"data": [_trace(series) for series in panel.series], "layout": layout}
@@ -41,28 +71,21 @@ def _panel(panel: Panel) -> dict[str, Any]:
 def _axis(axis: Axis, values: Sequence[float | None] = ()) -> dict[str, Any]:
     found: dict[str, Any] = {"title": {"text": plain(axis.title)}, "automargin": True}
     if axis.log:
-        ticks = log_ticks([v for v in values if v is not None])
-        found |= {"type": "log"} | _ticks(ticks)
+        shown = [v for v in values if v is not None and v > 0 and math.isfinite(v)]
+        wide = bool(shown) and max(shown) > MANY_DECADES * min(shown)
+        found |= {"type": "log", "dtick": 1 if wide else "D2", "minorloglabels": "complete"}
+        found["exponentformat"] = "power" if wide else "none"
     if axis.from_zero:
         found["rangemode"] = "tozero"
     if axis.whole:
         found |= {"tickformat": ",d"}
-    if axis.marks:
-        found |= _ticks([(mark, f"{mark:g}") for mark in axis.marks])
     if axis.labels:
-        found |= _ticks(list(enumerate(axis.labels)))
-        found |= {"range": [-0.5, len(axis.labels) - 0.5], "zeroline": False}
+        positions, names = list(range(len(axis.labels))), [plain(name) for name in axis.labels]
+        found |= {"tickmode": "array", "tickvals": positions, "ticktext": names}
+        found |= {"range": [-0.5, len(names) - 0.5], "zeroline": False}
     if axis.range:
         found["range"] = list(axis.range)
     return found
-
-
-def _ticks(ticks: Sequence[tuple[float, str]]) -> dict[str, Any]:
-    return {
-        "tickmode": "array",
-        "tickvals": [value for value, _ in ticks],
-        "ticktext": [plain(text) for _, text in ticks],
-    }
 
 
 def _trace(series: Series) -> dict[str, Any]:
@@ -76,10 +99,7 @@ def _trace(series: Series) -> dict[str, Any]:
     }
     if series.kind == BARS:
         trace |= {"type": "bar", "marker": {"color": series.paint}}
-        trace |= {"orientation": "h"} if series.horizontal else {}
         trace["hovertemplate"] = "%{x}: %{y}" + f"<extra>{plain(series.name)}</extra>"
-        if series.horizontal:
-            trace["hovertemplate"] = "%{x:.1f} %<extra></extra>"
     elif series.kind == POINTS:
         marker = {"color": series.paint, "size": series.size, "symbol": series.symbol}
         trace |= {"type": "scatter", "mode": "markers", "marker": marker}
@@ -90,18 +110,18 @@ def _trace(series: Series) -> dict[str, Any]:
     return {key: value for key, value in trace.items() if value is not None}
 
 
-def _line(level: Level) -> dict[str, Any]:
-    line = {"color": level.paint, "width": 1.5, "dash": "dash"}
-    ends = {"x0": 0, "x1": 1, "xref": "paper", "y0": level.value, "y1": level.value}
+def _across(value: float) -> dict[str, Any]:
+    line = {"color": COLOURS[REFERENCE], "width": 1.5, "dash": "dash"}
+    ends = {"x0": 0, "x1": 1, "xref": "paper", "y0": value, "y1": value}
     return {"type": "line", "line": line, "layer": "below", **ends}
 
 
-def _heat(heat: Heat) -> dict[str, Any]:
-    cell = f"{heat.y.title} %{{y}}, {heat.x.title} %{{x}}: %{{z:.2f}} %<extra></extra>"
+def _heatmap(heatmap: Heatmap) -> dict[str, Any]:
+    cell = f"{heatmap.y.title} %{{y}}, {heatmap.x.title} %{{x}}: %{{z:.2f}} %<extra></extra>"
     trace = {
         "type": "heatmap",
-        "z": [numbers(row) for row in heat.values],
-        "text": [list(row) for row in heat.texts],
+        "z": [numbers(row) for row in heatmap.values],
+        "text": [list(row) for row in heatmap.texts],
         "texttemplate": "%{text}",
         "colorscale": [list(stop) for stop in _SCALE],
         "zmin": 0,
@@ -111,12 +131,12 @@ def _heat(heat: Heat) -> dict[str, Any]:
         "colorbar": {"title": {"text": "%"}, "thickness": 12, "outlinewidth": 0},
         "hovertemplate": cell,
     }
-    crowded = sum(map(len, heat.x.labels)) > _ROOM_FOR_LABELS
-    x = _axis(heat.x) | {"side": "top", "showgrid": False, "tickangle": -50 if crowded else 0}
-    y = _axis(heat.y) | {"showgrid": False}
+    crowded = sum(map(len, heatmap.x.labels)) > _ROOM_FOR_LABELS
+    x = _axis(heatmap.x) | {"side": "top", "showgrid": False, "tickangle": -50 if crowded else 0}
+    y = _axis(heatmap.y) | {"showgrid": False}
     y |= {"range": y["range"][::-1]} if "range" in y else {"autorange": "reversed"}
     margin = {"l": 56, "r": 14, "t": 60, "b": 12}
-    layout = {"height": heat.height, "xaxis": x, "yaxis": y, "margin": margin}
+    layout = {"height": heatmap.height, "xaxis": x, "yaxis": y, "margin": margin}
     return {"data": [trace], "layout": layout}
 
 

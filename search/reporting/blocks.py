@@ -1,0 +1,94 @@
+"""What a page is made of: sections with tables, charts, pictures and facts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from search.reporting.chart import Chart
+
+BEST, RECIPE, REFERENCE, PLAIN = "best", "recipe", "reference", ""
+CHANGED, DIFFERS, RULE = "changed", "differs", "rule"
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells from left to right; ``mark`` says what the row stands out for."""
+
+    cells: tuple[str, ...]
+    mark: str = PLAIN
+
+
+@dataclass(frozen=True)
+class Table:
+    """``text_columns`` stand left, the others right; the caption says what the eye cannot see."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[Row, ...]
+    caption: str = ""
+    text_columns: frozenset[int] = field(default_factory=lambda: frozenset({0}))
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            assert len(row.cells) == len(self.headings), (self.title, row)
+
+
+def drop_empty_columns(table: Table, always: Sequence[int] = (0,)) -> Table:
+    """Without the columns in which no row has anything to say."""
+    kept = [
+        i
+        for i in range(len(table.headings))
+        if i in always or any(row.cells[i] not in ("", "–") for row in table.rows)
+    ]
+    return Table(
+        table.title,
+        tuple(table.headings[i] for i in kept),
+        tuple(Row(tuple(row.cells[i] for i in kept), row.mark) for row in table.rows),
+        table.caption,
+        frozenset(kept.index(i) for i in table.text_columns if i in kept),
+    )
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and values in two columns."""
+
+    title: str
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """A few large figures in a row: name, value, a word on it."""
+
+    items: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image file shown as it is."""
+
+    key: str
+    title: str
+    path: Path
+
+
+Block = Table | Chart | Facts | Tiles | Picture
+
+
+@dataclass(frozen=True)
+class Section:
+    """``key`` is its address on the page; ``lead`` one sentence on what is seen."""
+
+    key: str
+    title: str
+    blocks: tuple[Block, ...]
+    lead: str = ""
+
+
+def section(key: str, title: str, blocks: Sequence[Block | None], lead: str = "") -> Section | None:
+    """A section of the blocks that there are; None when there is nothing to show."""
+    there = tuple(block for block in blocks if block is not None)
+    return Section(key, title, there, lead) if there else None

@@ -1,0 +1,230 @@
+"""Reference, recipe and best side by side, and what changed from the recipe to the best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from optuna.trial import FrozenTrial, TrialState
+
+from search.reporting.blocks import CHANGED, PLAIN, Row, Section, Table, Tiles, drop_empty_columns
+from search.reporting.blocks import section as make_section
+from search.reporting.study_data import StudyData
+from search.reporting.texts import (
+    NOTHING,
+    count,
+    figure,
+    heading,
+    missing,
+    setting,
+    time_span,
+    whole_percent,
+)
+from trainers.metrics import find_metric
+
+COMPARED = ("test_top1", "test_top5", "test_loss", "test_loss_batch_sum")
+COSTS = ("parameters", "seconds", "best_epoch")
+NOT_OF_A_TRIAL = {"class", "layer"}  # settings with a table of their own, or with none here
+MOST_TIES = 5
+
+
+def result(data: StudyData) -> Section | None:
+    """Section 1 of the page."""
+    blocks = [tiles(data), side_by_side(data), changes(data), references_table(data)]
+    return make_section("result", "Result", blocks, lead(data))
+
+
+def lead(data: StudyData) -> str:
+    """The result in a sentence, with its noise."""
+    if data.best is None or data.best.value is None:
+        return "No trial has completed yet."
+    if data.best is data.recipe:
+        best = f"The recipe itself is the best of {data.spent.completed} completed trials"
+    else:
+        best = f"Trial {data.best.number} is the best of {data.spent.completed} completed"
+    if data.recipe is None or data.recipe.value is None or data.best is data.recipe:
+        return f"{best}, with {data.objective.described(data.best.value)}{_ties(data)}."
+    return f"{best}: {_gain(data, data.best.value, data.recipe.value)}{_ties(data)}."
+
+
+def _gain(data: StudyData, best: float, recipe: float) -> str:
+    """``+6.62 points of validation top-1 against the recipe on 287 images (± 3.10 at 95 %)``.
+
+    The interval is that of two independent shares of so many images.
+    """
+    unit = " points of" if data.objective.unit == "%" else " of"
+    words = f"{signed(data.objective.name, best - recipe)}{unit} {data.objective.label}"
+    words += " against the recipe"
+    images = data.validation_images
+    if images is None:
+        return words
+    words += f" on {images:,} validation images"
+    if data.objective.unit != "%":
+        return f"{words}, one run each"
+    variance = sum(value * (100 - value) for value in (best, recipe)) / images
+    half = 1.96 * math.sqrt(max(0.0, variance))
+    doubt = "" if abs(best - recipe) > half else ", so it may be chance"
+    return f"{words} (± {data.objective.format(half)} at 95 %{doubt})"
+
+
+def _ties(data: StudyData) -> str:
+    others = [t.number for t in data.ranked[1:] if t.value == data.ranked[0].value]
+    if not others:
+        return ""
+    more = f" and {len(others) - MOST_TIES} more" if len(others) > MOST_TIES else ""
+    trials = "trial" if len(others) == 1 else "trials"
+    return f", tied with {trials} {', '.join(map(str, others[:MOST_TIES]))}{more}"
+
+
+def signed(metric: str, difference: float) -> str:
+    return f"{'−' if difference < 0 else '+'}{figure(metric, abs(difference))}"
+
+
+def tiles(data: StudyData) -> Tiles:
+    """The search in a few figures."""
+    spent = data.spent
+    items = []
+    if data.best is not None and data.best.value is not None:
+        value = data.objective.quantity(data.best.value)
+        items.append((f"best {data.objective.label}", value, f"trial {data.best.number}"))
+        test = data.row(data.best)["test_top1"]
+        if not missing(test):
+            metric = find_metric("test_top1")
+            reference = data.recipe_references.get("test_top1")
+            words = "" if reference is None else f"reference: {metric.quantity(reference)}"
+            items.append((f"its {metric.label}", metric.quantity(test), words))
+    states = [f"{spent.completed} completed", f"{spent.pruned} pruned"]
+    if spent.failed:
+        states.append(f"{spent.failed} failed")
+    items.append(("trials ended", count(spent.ended), ", ".join(states)))
+    saved = f"{count(spent.epochs_saved)} ({whole_percent(spent.saved_share)} %) saved by pruning"
+    items.append(
+        ("epochs trained", count(spent.epochs_trained), saved if spent.epochs_saved else "")
+    )
+    if spent.seconds:
+        items.append(("workers' time", time_span(spent.seconds), ""))
+    return Tiles(tuple(items))
+
+
+def side_by_side(data: StudyData) -> Table | None:
+    """Reference, recipe and best, figure by figure."""
+    columns = [("recipe", data.recipe), ("best", data.best)]
+    if data.best is data.recipe:
+        columns = columns[:1]
+    shown = [(name, data.row(trial)) for name, trial in columns if trial is not None]
+    if not shown:
+        return None
+    found = [(data.objective.heading, data.objective.name, [row["best_value"] for _, row in shown])]
+    found += [(heading(m), m, [row[m] for _, row in shown]) for m in (*COMPARED, *COSTS)]
+    rows = []
+    for words, metric, values in found:
+        reference = data.recipe_references.get(metric)
+        if all(map(missing, values)) and reference is None:
+            continue
+        cells = [figure(metric, value) for value in (reference, *values)]
+        rows.append(Row((words, *cells, _difference(metric, values))))
+    alone = " and the best" if data.best is data.recipe else ""
+    number = "" if data.best is None else data.best.number
+    names = {"recipe": f"trial 0, the recipe{alone}", "best": f"best, trial {number}"}
+    headings = ("", "reference", *(names[name] for name, _ in shown), "best − recipe")
+    table = Table("Reference, recipe and best", headings, tuple(rows), _scale(data))
+    return drop_empty_columns(table)
+
+
+def _difference(metric: str, values: Sequence[Any]) -> str:
+    if len(values) < 2 or any(map(missing, values)) or metric in COSTS:
+        return ""
+    return signed(metric, values[1] - values[0])
+
+
+def _scale(data: StudyData) -> str:
+    if data.record is None or not data.references or not data.record.data.name:
+        return ""
+    source = data.record.space.source or "the report"
+    dataset = data.record.data.name
+    if data.at_report_scale:
+        return f"Reference: {source}. This study ran at the report's own scale, on {dataset}."
+    return (
+        f"Reference: {source}, at its own scale and on its own data. This study ran the "
+        f"{data.record.space.preset} preset on {dataset}: for orientation only."
+    )
+
+
+def changes(data: StudyData) -> Table | None:
+    """The parameters: what the recipe has, what the best has."""
+    if data.best is None or data.best is data.recipe or not data.best.params:
+        return None
+    if data.recipe is None:
+        rows = [Row((name, setting(value))) for name, value in data.best.params.items()]
+        return Table("Parameters of the best", ("parameter", "best"), tuple(rows))
+    rows = []
+    for name, value in data.best.params.items():
+        old = data.recipe.params.get(name)
+        mark = PLAIN if value == old else CHANGED
+        rows.append(Row((name, setting(old), setting(value), _factor(old, value)), mark))
+    headings = ("parameter", "recipe", "best", "change")
+    return Table("From the recipe to the best", headings, tuple(rows))
+
+
+def _factor(old: Any, new: Any) -> str:
+    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in (old, new))
+    if old == new:
+        return "same"
+    if not numbers or old <= 0 or new <= 0:
+        return "changed"
+    return f"× {new / old:.3g}"
+
+
+def changed(data: StudyData, number: int) -> dict[str, object]:
+    """What a trial has other than the recipe."""
+    old = data.recipe.params if data.recipe else {}
+    params = data.frozen[number].params
+    return {name: value for name, value in params.items() if old.get(name) != value}
+
+
+def references_table(data: StudyData) -> Table | None:
+    """Every reference figure beside the trial with just that setting, where there is one."""
+    rows = []
+    for reference in data.references:
+        if NOT_OF_A_TRIAL & set(reference.setting):
+            continue
+        trial = _trial_with(data, reference.setting)
+        ours = None if trial is None else _measured(data.row(trial), reference.metric)
+        words = ", ".join(f"{k} = {setting(v)}" for k, v in reference.setting.items())
+        cells = (
+            heading(reference.metric),
+            words or "the recipe",
+            figure(reference.metric, reference.value),
+            figure(reference.metric, ours),
+            NOTHING if trial is None else str(trial.number),
+            reference.source,
+        )
+        rows.append(Row(cells, "" if trial is None or trial is not data.best else "best"))
+    if not rows:
+        return None
+    headings = ("figure", "setting", "reference", "this study", "trial", "source")
+    caption = "This study: the completed trial with the recipe's values and just this setting."
+    return Table("All reference figures", headings, tuple(rows), caption, frozenset({0, 1, 5}))
+
+
+def _measured(row: pd.Series, name: str) -> Any:
+    """A trial's figure by the name that references have for it; None where it has none."""
+    if name == "test_error":
+        return 100 - row["test_top1"]
+    return row.get(find_metric(name).name)
+
+
+def _trial_with(data: StudyData, changed: Mapping[str, Any]) -> FrozenTrial | None:
+    """The completed trial that is the recipe but for ``changed``."""
+    assert data.record is not None  # it has references
+    baseline, fixed = data.record.space.baseline, data.record.space.recipe
+    for name, value in changed.items():
+        if name not in baseline and fixed.get(name) != value:
+            return None
+    wanted = {name: changed.get(name, value) for name, value in baseline.items()}
+    for trial in data.frozen:
+        if trial.state == TrialState.COMPLETE and trial.params == wanted:
+            return trial
+    return None

@@ -1,0 +1,222 @@
+"""The reports' own tables, made from whatever varied: completed trials, one row per value of a
+parameter (report B), switches (report D), models (report A)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from search.reporting.blocks import (
+    BEST,
+    PLAIN,
+    REFERENCE,
+    Block,
+    Row,
+    Section,
+    Table,
+    drop_empty_columns,
+    section,
+)
+from search.reporting.columns import PARAMETER_PREFIX
+from search.reporting.sections.classes import per_class
+from search.reporting.study_data import StudyData
+from search.reporting.texts import count, figure, heading, setting
+from trainers.metrics import find_metric
+
+MOST_TRIALS, MOST_MODELS, MOST_VALUES = 15, 15, 8
+LEADING = ("test_top1", "test_top5", "test_loss", "train_top1", "best_epoch", "seconds")
+REPORTED = ("test_top1", "seconds", "gpu_utilization")
+MODEL_OPTIONS = ("model", "depth", "width", "batch_norm", "residual")
+
+
+def reports_tables(data: StudyData) -> Section | None:
+    """Section 2 of the page."""
+    blocks: list[Block | None] = [leading(data)]
+    if data.record is not None:
+        blocks += [by_value(data, name) for name in _discrete(data, at_least=3)]
+        blocks += [switches(data), models(data), per_class(data)]
+    return section("tables", "The reports' tables", blocks)
+
+
+def completed(data: StudyData) -> pd.DataFrame:
+    """Rows of the completed trials, the best first."""
+    return data.trials.iloc[[trial.number for trial in data.ranked]]
+
+
+def _parameters(data: StudyData) -> list[str]:
+    """Names of what varied or could."""
+    columns = [name for name in data.trials.columns if name.startswith(PARAMETER_PREFIX)]
+    return [name.removeprefix(PARAMETER_PREFIX) for name in columns]
+
+
+def _discrete(data: StudyData, at_least: int, at_most: int = MOST_VALUES) -> list[str]:
+    """The parameters with a handful of values."""
+    counts = {name: data.trials[PARAMETER_PREFIX + name].nunique() for name in _parameters(data)}
+    return [name for name, values in counts.items() if at_least <= values <= at_most]
+
+
+def leading(data: StudyData) -> Table | None:
+    """The completed trials, the best first, the reference figures above (report E)."""
+    done = completed(data)
+    if done.empty:
+        return None
+    names = _parameters(data)
+    rows = []
+    if data.recipe_references:
+        found = [figure(m, data.recipe_references.get(m)) for m in (data.objective.name, *LEADING)]
+        rows.append(Row(("reference", *found, *[""] * len(names)), REFERENCE))
+    shown = done.head(MOST_TRIALS)
+    if data.recipe is not None and data.recipe.number not in set(shown["number"]):
+        shown = pd.concat([shown, done[done["number"] == data.recipe.number]])
+    for _, row in shown.iterrows():
+        cells = [figure(data.objective.name, row["value"])]
+        cells += [figure(metric, row[metric]) for metric in LEADING]
+        cells += [setting(row[PARAMETER_PREFIX + name]) for name in names]
+        rows.append(Row((str(row["number"]), *cells), data.mark(row["number"])))
+    headings = ("trial", data.objective.heading, *map(heading, LEADING), *names)
+    caption = f"{len(shown)} of {len(done)} completed trials" if len(done) > len(shown) else ""
+    return drop_empty_columns(Table("Completed trials", headings, tuple(rows), caption))
+
+
+def by_value(data: StudyData, name: str) -> Table:
+    """One row per value of a parameter: report B's batch-size table, for any of them."""
+    rows = [_value_row(data, name, value, setting(value)) for value in _values(data, name)]
+    return drop_empty_columns(Table(f"By {name}", _value_headings(data, name), tuple(rows)))
+
+
+def switches(data: StudyData) -> Table | None:
+    """All parameters with two values, on and off (report D)."""
+    rows = [
+        _value_row(data, name, value, f"{name} = {setting(value)}")
+        for name in _discrete(data, 2, 2)
+        for value in _values(data, name)
+    ]
+    if not rows:
+        return None
+    return drop_empty_columns(Table("Switches", _value_headings(data, "setting"), tuple(rows)))
+
+
+def _values(data: StudyData, name: str) -> list[Any]:
+    found = data.trials[PARAMETER_PREFIX + name].dropna().unique()
+    return sorted(found, key=lambda value: (str(type(value)), value))
+
+
+def _processor(data: StudyData) -> str:
+    """Whose utilisation and memory are shown: the GPU's where there was one."""
+    return "gpu" if data.trials["gpu_utilization"].notna().any() else "cpu"
+
+
+def _memory(data: StudyData) -> str:
+    return "gpu_peak_memory_mb" if _processor(data) == "gpu" else "peak_memory_mb"
+
+
+def _value_headings(data: StudyData, first: str) -> tuple[str, ...]:
+    objective, early = data.objective.heading, find_metric(data.objective.name)
+    unit = f" ({early.unit})" if early.unit else ""
+    return (
+        first,
+        "trials",
+        "completed",
+        f"mean {data.objective.label} at epoch {data.common_epoch}{unit}",
+        f"best {objective}",
+        f"its {heading('test_top1')}",
+        f"reference {heading('test_top1')}",
+        heading("seconds"),
+        f"reference {heading('seconds')}",
+        heading("seconds_per_epoch"),
+        heading(f"{_processor(data)}_utilization"),
+        f"reference {heading('gpu_utilization')}",
+        heading(_memory(data)),
+    )
+
+
+def _value_row(data: StudyData, name: str, value: Any, label: str) -> Row:
+    mine = data.trials[(data.trials[PARAMETER_PREFIX + name] == value).fillna(False)]
+    done = completed(data)[lambda frame: frame["number"].isin(mine["number"])]
+    at_common = data.epochs["epoch"] == data.common_epoch
+    early = data.epochs[at_common & data.epochs["number"].isin(mine["number"])]
+    utilization = f"{_processor(data)}_utilization"
+    reported = _references_for(data, name, value)
+    mean = early["value"].mean() if data.spent.epochs_saved else None
+    cells = (
+        label,
+        count(len(mine)),
+        count(len(done)),
+        figure(data.objective.name, mean),
+        *_best_of(data, mine, done),
+        figure("test_top1", reported.get("test_top1")),
+        figure("seconds", done["seconds"].median()),
+        figure("seconds", reported.get("seconds")),
+        figure("seconds_per_epoch", mine["seconds_per_epoch"].median()),
+        figure(utilization, mine[utilization].median()),
+        figure("gpu_utilization", reported.get("gpu_utilization")),
+        figure(_memory(data), mine[_memory(data)].median()),
+    )
+    return Row(cells, _has_best(data, mine))
+
+
+def _best_of(data: StudyData, rows: pd.DataFrame, done: pd.DataFrame) -> tuple[str, str]:
+    """The best value of a group, of its completed trials where there are any; and that trial's
+    accuracy on the test set."""
+    if len(done):
+        best = done.iloc[0]
+        return figure(data.objective.name, best["value"]), figure("test_top1", best["test_top1"])
+    values = rows["best_value"].dropna().tolist()
+    index = data.objective.best_index(values)
+    return figure(data.objective.name, None if index is None else values[index]), figure("", None)
+
+
+def _has_best(data: StudyData, rows: pd.DataFrame) -> str:
+    return BEST if data.best is not None and data.best.number in set(rows["number"]) else PLAIN
+
+
+def _references_for(data: StudyData, name: str, value: Any) -> dict[str, float]:
+    """The reference figures of the recipe with just this value; of the recipe's own value only
+    where there are some of others too."""
+    assert data.record is not None
+    found: dict[str, float] = {}
+    studied = any(set(reference.setting) == {name} for reference in data.references)
+    is_recipes = studied and data.record.space.baseline.get(name) == value
+    for reference in data.references:
+        metric = find_metric(reference.metric).name
+        belongs = dict(reference.setting) == {name: value} or (is_recipes and not reference.setting)
+        if belongs and metric in REPORTED:
+            found.setdefault(metric, reference.value)
+    return found
+
+
+def models(data: StudyData) -> Table | None:
+    """Model → parameters, MACs, time per epoch, memory, test time (report A)."""
+    sized = data.trials[data.trials["parameters"].notna()]
+    if sized.empty:
+        return None
+    rows = []
+    for (parameters, macs), group in sized.groupby(["parameters", "macs"], dropna=False):
+        done = completed(data)[lambda frame, g=group: frame["number"].isin(g["number"])]
+        cells = (
+            _model_label(data, group),
+            count(len(group)),
+            figure("parameters", parameters),
+            figure("macs", macs),
+            figure("seconds_per_epoch", group["seconds_per_epoch"].median()),
+            figure(_memory(data), group[_memory(data)].median()),
+            figure("test_seconds", done["test_seconds"].median()),
+            *_best_of(data, group, done),
+        )
+        rows.append(Row(cells, _has_best(data, group)))
+    figures = ("parameters", "macs", "seconds_per_epoch", _memory(data), "test_seconds")
+    best = (f"best {data.objective.heading}", f"its {heading('test_top1')}")
+    headings = ("model", "trials", *map(heading, figures), *best)
+    caption = "MACs: multiply-accumulates an image. Times and memory are medians over trials."
+    return drop_empty_columns(Table("Models", headings, tuple(rows[:MOST_MODELS]), caption))
+
+
+def _model_label(data: StudyData, group: pd.DataFrame) -> str:
+    recipe = data.record.space.recipe if data.record else {}
+    parts = [str(recipe["model"])] if "model" in recipe else []
+    for name in MODEL_OPTIONS:
+        column = PARAMETER_PREFIX + name
+        if column in group and group[column].nunique() == 1:
+            parts.append(f"{name} {setting(group[column].iloc[0])}")
+    return ", ".join(parts) or "network"

@@ -1,0 +1,167 @@
+"""Everything in a report follows the study's objective, and says how certain it is."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+
+from search.reporting.blocks import Table
+from search.reporting.chart import Chart, Panel
+from search.reporting.compare import compare_sections
+from search.reporting.page import make_page
+from search.reporting.sections import sections_of
+from search.reporting.sections.cost import cost_chart, cost_table
+from search.reporting.sections.course import rung_table
+from search.reporting.sections.result import lead, side_by_side, tiles
+from search.reporting.sections.tables import by_value, leading
+from search.reporting.study_data import StudyData, read_study
+from search.reporting.write import subtitle
+from search.storage.storage import load_study
+
+FIRST_RELEASE = Path(__file__).parents[1] / "record" / "version_1"
+
+
+@pytest.fixture
+def losses(studies: ModuleType, tmp_path: Path) -> StudyData:
+    """A study that minimises: 0.9 for the recipe, 0.4 for trial 2; trial 1 is cut at 1.5."""
+    study = studies.our_study(objectives=("val_loss",))
+    trials = [
+        studies.trial(0, [2.0, 1.0, 0.9, 1.1]),
+        studies.trial(1, [2.2, 1.5], TrialState.PRUNED, width=1),
+        studies.trial(2, [1.8, 0.8, 0.5, 0.4], lr=0.2, width=3),
+        studies.trial(3, [1.9, 0.9, 0.7, 0.6], width=4),
+    ]
+    for trial in trials:
+        if trial.state == TrialState.COMPLETE:
+            trial.values = [min(trial.intermediate_values.values())]
+    study.add_trials(trials)
+    return read_study(study, tmp_path)
+
+
+def column(table: Table | None, heading: str) -> list[str]:
+    assert table is not None
+    return [row.cells[table.headings.index(heading)] for row in table.rows]
+
+
+def test_the_lowest_loss_is_the_best(losses: StudyData) -> None:
+    assert losses.best is not None
+    assert losses.best.number == 2
+    assert [t.number for t in losses.ranked] == [2, 3, 0]
+    assert losses.trials["best_value"].tolist() == [0.9, 1.5, 0.4, 0.6]
+    assert losses.trials["best_epoch"].tolist() == [3, 2, 4, 4]
+    assert losses.trials["val_loss"].tolist() == [0.9, 1.5, 0.4, 0.6]
+    assert losses.trials["val_top1"].isna().all()  # from the histories, of which there are none
+    assert losses.epochs["value"].tolist() == losses.epochs["val_loss"].tolist()
+
+
+def test_tables_rank_and_name_the_objective(losses: StudyData) -> None:
+    assert column(leading(losses), "validation loss") == ["–", "0.4000", "0.6000", "0.9000"]
+    assert column(rung_table(losses), "best there") == ["0.8000"]
+    assert column(rung_table(losses), "best that was cut") == ["1.5000"]
+    values = by_value(losses, "width")
+    assert column(values, "best validation loss") == ["1.5000", "0.9000", "0.4000", "0.6000"]
+    assert column(side_by_side(losses), "best − recipe")[0] == "−0.5000"
+    assert ("best validation loss", "0.4000", "trial 2") in tiles(losses).items
+    assert "−0.5000 of validation loss against the recipe" in lead(losses)
+
+
+def test_figures_have_the_objective_at_their_axes(losses: StudyData) -> None:
+    cost = cost_chart(losses)
+    assert cost is not None
+    panel = cost.panels[0]
+    assert isinstance(panel, Panel)
+    assert panel.y.title == "validation loss"
+    assert column(cost_table(losses), "validation loss") == ["0.9000", "0.4000"]  # 4 s, 6 s
+    page = make_page("losses", "", sections_of(losses))
+    assert "validation loss against cost" in page.lower()
+
+
+def test_a_comparison_of_losses_counts_downwards(losses: StudyData) -> None:
+    other = replace(losses, name="other")
+    sections = compare_sections([losses, other])
+    (results,) = (
+        b for s in sections for b in s.blocks if getattr(b, "title", "").startswith("Best,")
+    )
+    assert isinstance(results, Table)
+    assert column(results, "validation loss")[:2] == ["0.4000", "0.9000"]
+    (chart,) = (block for s in sections for block in s.blocks if isinstance(block, Chart))
+    assert isinstance(chart.panels[0], Panel)
+    assert list(chart.panels[0].series[0].y) == [0.9, 0.9, 0.4, 0.4]
+
+
+def test_a_gain_comes_with_images_interval_and_ties(studies: ModuleType, tmp_path: Path) -> None:
+    """1.96 · √((90 · 10 + 80 · 20) / 18) is 23.1 points, by hand."""
+    study = studies.our_study()  # 90 training images, a fifth of them for validation
+    best = [90.0, 90.0, 50.0, 90.0]
+    study.add_trials([studies.trial(0, [80.0])])
+    study.add_trials([studies.trial(i, [v], lr=0.01 * i) for i, v in enumerate(best, start=1)])
+    words = lead(read_study(study, tmp_path))
+    assert words == (
+        "Trial 1 is the best of 5 completed: +10.00 points of validation top-1 against the recipe "
+        "on 18 validation images (± 23.10 at 95 %, so it may be chance), tied with trials 2, 4."
+    )
+
+
+def test_a_large_gain_on_many_images_is_no_chance(studies: ModuleType, tmp_path: Path) -> None:
+    data = replace(studies.our_record().data, shapes={"train_images": (50_000, 32, 32, 3)})
+    study = studies.our_study(data=data)
+    study.add_trials([studies.trial(0, [80.0]), studies.trial(1, [90.0], lr=0.3)])
+    words = lead(read_study(study, tmp_path))
+    assert "on 10,000 validation images (± 0.98 at 95 %)" in words
+    assert "chance" not in words
+    assert "tied" not in words
+
+
+def foreign(direction: str, **attributes: Any) -> optuna.Study:
+    study = optuna.create_study(direction=direction, study_name="theirs")
+    uniform = optuna.distributions.FloatDistribution(0, 10)
+    for value in (3.0, 1.0, 2.0):
+        study.add_trial(
+            create_trial(
+                value=value,
+                params={"x": value},
+                distributions={"x": uniform},
+                intermediate_values={0: value},
+                user_attrs=attributes,
+            )
+        )
+    return study
+
+
+@pytest.mark.parametrize(("direction", "best"), [("minimize", 1), ("maximize", 0)])
+def test_another_programs_study_follows_its_direction(
+    direction: str, best: int, tmp_path: Path
+) -> None:
+    data = read_study(foreign(direction), tmp_path)
+    assert data.record is None
+    assert data.best is not None
+    assert data.best.number == best
+    assert lead(data) == f"Trial {best} is the best of 3 completed, with value {[3, 1][best]}."
+    assert "value" in re.findall(r"<th[^>]*>([^<]*)</th>", make_page("x", "", sections_of(data)))
+
+
+@pytest.mark.parametrize("name", ["seconds", "wall_seconds", "parameters", "test_top1", "epochs"])
+def test_texts_where_we_keep_numbers_do_no_harm(name: str, tmp_path: Path) -> None:
+    """Another program's attributes may have the names of ours."""
+    study = foreign("minimize", **{name: "ten", "reason": 3, "best_epoch": 1.5, "macs": True})
+    data = read_study(study, tmp_path)
+    assert make_page("x", "", sections_of(data))
+    assert data.trials["reason"].tolist() == ["3", "3", "3"]
+
+
+def test_a_study_of_the_first_release_has_a_report(tmp_path: Path) -> None:
+    shutil.copytree(FIRST_RELEASE, tmp_path / "old")
+    study = load_study("lenet_epochs-quick", f"sqlite:///{tmp_path}/old/studies.db")
+    data = read_study(study, tmp_path / "old")
+    assert data.objective.name == "val_top1"
+    assert data.record is not None
+    assert "a small CNN on CIFAR-10" in subtitle(data)
+    assert "trial 0, the recipe" in make_page(data.name, "", sections_of(data))
