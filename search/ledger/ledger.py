@@ -89,22 +89,9 @@ class Ledger:
     def _begin(self, trial: Trial, trials: Sequence[FrozenTrial]) -> Task | None:
         """The task of a claimed trial; None when it ends without training, or waits for another
         of the same configuration."""
-        rule = self.claims.rule_broken(trial)
-        if rule:
-            self._over(self.endings.invalid(trial, rule))
-            return None
-        try:
-            config = TrainConfig.from_mapping({**self.plan.space.recipe, **trial.params})
-        except ConfigError as error:
-            self._over(self.endings.infeasible(trial, str(error)))
-            return None
-        broken = self.plan.space.broken_constraint(trial.params)
-        if broken:
-            self._over(self.endings.infeasible(trial, broken))
-            return None
-        answer = answer_for(trial.params, trials, self._is_prunable(trial))
-        if answer and reported_values(trial).keys() <= answer.intermediate_values.keys():
-            self._over(self.endings.copied(trial, answer))
+        config = self._config_of(trial, trials)
+        if isinstance(config, events.Ended):
+            self._over(config)
             return None
         for number, other in self.live.items():
             if other.config == config:
@@ -124,6 +111,23 @@ class Ledger:
             folder=str(self.plan.folder.trial(trial.number)),
             reported=live.epoch,
         )
+
+    def _config_of(self, trial: Trial, trials: Sequence[FrozenTrial]) -> TrainConfig | events.Ended:
+        """What ``trial`` is to train; how it ended where that breaks a rule, or is on record."""
+        rule = self.claims.rule_broken(trial)
+        if rule:
+            return self.endings.invalid(trial, rule)
+        try:
+            config = TrainConfig.from_mapping({**self.plan.space.recipe, **trial.params})
+        except ConfigError as error:
+            return self.endings.infeasible(trial, str(error))
+        broken = self.plan.space.broken_constraint(trial.params)
+        if broken:
+            return self.endings.infeasible(trial, broken)
+        answer = answer_for(trial.params, trials, self._is_prunable(trial))
+        if answer and reported_values(trial).keys() <= answer.intermediate_values.keys():
+            return self.endings.copied(trial, answer)
+        return config
 
     def retry_failed(self) -> None:
         """Lets every failed trial be tried again, as a new trial of the same parameters."""

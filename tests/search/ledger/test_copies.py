@@ -24,7 +24,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     if request.param == "memory":
         return optuna.storages.InMemoryStorage()
     name = {"sqlite": f"sqlite:///{tmp_path}/studies.db", "journal": f"{tmp_path}/j.log"}
-    return open_storage(name[request.param], for_writing=True)
+    return open_storage(name[request.param])
 
 
 class Twins:
