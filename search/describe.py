@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
 def image_shape(args: argparse.Namespace, dataset: str, console: Console) -> ImageShape:
     """The data set's, if it is known without the data or given; what flags say goes first."""
     from search.planning.check_data import prepare_data
-    from search.planning.flag_checks import at_least
+    from search.planning.flag_values import at_least
     from trainers.data import SHAPES, ImageShape
     from trainers.data.prepared import read_meta
 

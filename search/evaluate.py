@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     from rich.console import Console
 
     from search.common.layout import FEATURE_MAPS
-    from search.planning.flag_checks import at_least
+    from search.planning.flag_values import at_least
     from search.terminal.evaluation_tables import print_evaluation
     from search.terminal.feature_output import draw_maps
     from search.terminal.plain_line import say

@@ -6,15 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from optuna.distributions import distribution_to_json
-
 from search.common.errors import UserError
-from search.common.secrets import without_secrets
 from search.planning.lr_interval import DEFAULT_STEPS, lr_parameter, with_interval
 from search.planning.lr_range_test import in_words, run_range_test
+from search.planning.new_record import continued_record, new_record
 from search.planning.plan import SearchPlan
 from search.planning.probe import is_worth_probing, probe
-from search.planning.references import references_on
 from search.planning.request import Request, total
 from search.planning.resources import Resources, default_execution
 from search.planning.same_study import (
@@ -22,18 +19,8 @@ from search.planning.same_study import (
     refuse_other_computing,
     strategy_changes,
 )
-from search.record.provenance import provenance_here
-from search.record.record import (
-    DataFacts,
-    LRRangeFacts,
-    ReferenceFigure,
-    SpaceFacts,
-    StrategyFacts,
-    StudyRecord,
-)
-from search.strategy.distributions import distributions
+from search.record.record import LRRangeFacts, StrategyFacts, StudyRecord
 from spaces.space import ScaledSpace
-from trainers.data import DATASETS
 from trainers.data.prepared import Meta
 from trainers.execution import Execution
 
@@ -52,14 +39,14 @@ def decide(
     execution, resources, reason = _decide_execution(request, data, data_folder, found, announce)
     space, lr_range = _decide_lr_range(request, execution, data_folder, found, announce)
     strategy = choose_strategy(request, None if found is None else found.strategy)
-    record = _describe(request, data, space, execution, strategy, lr_range)
+    record = new_record(request, data, space, execution, strategy, lr_range)
     notes = [f"computing: {reason}"]
     if lr_range:
         notes.append(f"{'as the study began: ' if found else ''}{in_words(lr_range)}")
     if found is not None:
         refuse_another(request.study_name, found, record)
         notes += strategy_changes(found.strategy, strategy)
-        record = _go_on(found, record)
+        record = continued_record(found, record)
     plan = SearchPlan(
         space=space,
         n_trials=total(strategy.n_trials, strategy.sampler, space),
@@ -150,68 +137,3 @@ def _refuse_other_range_test(request: Request, found: StudyRecord) -> None:
             f"study {request.study_name!r} was begun {how} a range test; "
             f"leave out {flag}lr-range-test, or choose another --study-name"
         )
-
-
-def _describe(
-    request: Request,
-    data: Meta,
-    space: ScaledSpace,
-    execution: Execution,
-    strategy: StrategyFacts,
-    lr_range: LRRangeFacts | None,
-) -> StudyRecord:
-    """What a new study says of itself."""
-    return StudyRecord(
-        space=_describe_space(request, data, space),
-        data=DataFacts(
-            fingerprint=data.fingerprint,
-            name=data.name,
-            given=_absolute(request.dataset),
-            data_dir=str(request.data_dir.resolve()),
-            classes=data.classes,
-            shapes=data.shapes,
-        ),
-        execution=execution,
-        objectives=request.objectives,
-        strategy=strategy,
-        references=tuple(
-            ReferenceFigure(item.metric, item.value, item.source, dict(item.setting))
-            for item in references_on(space, request.dataset)
-        ),
-        lr_range=lr_range,
-        provenance=provenance_here(request.command, without_secrets(request.storage)),
-        folder=str(request.folder.path.resolve()),
-    )
-
-
-def _describe_space(request: Request, data: Meta, space: ScaledSpace) -> SpaceFacts:
-    varies = distributions(space.parameters)
-    recipe = request.config.to_dict()
-    return SpaceFacts(
-        name=space.definition.name,
-        title=f"{space.definition.title}, on {data.name}",
-        source=space.definition.source,
-        preset=space.preset_name,
-        recipe={name: value for name, value in recipe.items() if name not in varies},
-        baseline=space.baseline(),
-        parameters={name: distribution_to_json(kind) for name, kind in varies.items()},
-        constraints=tuple(item.description for item in space.definition.constraints),
-    )
-
-
-def _go_on(found: StudyRecord, now: StudyRecord) -> StudyRecord:
-    """``found`` with what a run or a release may change, and the command that goes on."""
-    title, constraints, command = now.space.title, now.space.constraints, now.provenance.command
-    return replace(
-        found,
-        space=replace(found.space, title=title, constraints=constraints),
-        references=now.references,
-        strategy=now.strategy,
-        provenance=replace(found.provenance, command=command, storage=now.provenance.storage),
-        folder=now.folder,
-    )
-
-
-def _absolute(dataset: str) -> str:
-    """A name as it is, a path such that it can be found from anywhere."""
-    return dataset if dataset in DATASETS else str(Path(dataset).expanduser().resolve())

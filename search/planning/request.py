@@ -9,10 +9,9 @@ from pathlib import Path
 from search.common.errors import UserError
 from search.common.layout import StudyFolder, default_storage, preset_suffix
 from search.planning import machine
-from search.planning.flag_checks import at_least, known, writable
+from search.planning.flag_values import at_least, known, parse_settings, writable
 from search.planning.lr_interval import lr_parameter
 from search.planning.resources import Resources, choose_resources
-from search.planning.settings import parse_settings
 from search.planning.space_file import find_space
 from search.strategy.grid import grid_rows
 from search.strategy.pruners import PRUNERS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from search.common.errors import UserError
 from search.planning import machine
-from search.planning.flag_checks import at_least
+from search.planning.flag_values import at_least
 from trainers.execution import Execution
 
 SMALLEST_SHARE = 0.01  # of a GPU

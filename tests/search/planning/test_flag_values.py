@@ -10,7 +10,7 @@ import pytest
 
 from search.common.errors import UserError
 from search.common.layout import StudyFolder, default_data_dir, default_storage
-from search.planning.settings import parse_settings
+from search.planning.flag_values import parse_settings
 from search.planning.space_file import find_space
 from spaces import SPACES
 
