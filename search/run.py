@@ -95,19 +95,14 @@ def main(argv: list[str] | None = None) -> int:
         show(request)
         return 0
     verbosity = "quiet" if args.quiet else "verbose" if args.verbose else "normal"
-    return search(request, verbosity, started, args.retry_failed)
+    return search(request, verbosity, started)
 
 
-def search(
-    request: Request,
-    verbosity: str = "normal",
-    started: float | None = None,
-    retry_failed: bool = False,
-) -> int:
+def search(request: Request, verbosity: str = "normal", started: float | None = None) -> int:
     """Runs the search to its total, its time-out or a signal, and prints how it ended.
 
     ``verbosity`` is quiet, normal or verbose; ``started`` when the command began, by
-    ``time.monotonic``; ``retry_failed``: trials that failed are tried again first.
+    ``time.monotonic``.
     """
     from rich.console import Console
 
@@ -139,7 +134,7 @@ def search(
             study = open_study(plan, storage, lease)
             display = display_for(plan, study, console, log, verbosity)
             ledger = RetryingLedger(study, plan, lease, display)
-            if retry_failed:
+            if request.retry_failed:
                 ledger.retry_failed()
             ended = FINISHED
             if not ledger.is_met():

@@ -35,6 +35,7 @@ class Request:
     results_dir: Path
     timeout: float | None
     max_retries: int
+    retry_failed: bool
     n_trials: int | None
     sampler: str | None
     pruner: str | None
@@ -91,6 +92,7 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
         results_dir=results_dir,
         timeout=at_least("timeout", args.timeout, 0),
         max_retries=int(at_least("max-retries", args.max_retries, 0) or 0),
+        retry_failed=args.retry_failed,
         n_trials=args.n_trials,
         sampler=args.sampler and known("sampler", args.sampler, SAMPLERS),
         pruner=args.pruner and known("pruner", args.pruner, PRUNERS),
