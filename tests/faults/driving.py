@@ -120,14 +120,13 @@ def drive(folder: Path, data_dir: Path, work: str, flags: tuple[str, ...], kill_
         os.environ[VARIABLE] = kill_at
     stopped = folder.with_name(f"{folder.name}.stopped.txt")
     try:
-        asked, again = request(folder, data_dir, *flags), "--retry-failed" in flags
-        _drive(asked, work, folder.with_name(f"{folder.name}.log"), again)
+        _drive(request(folder, data_dir, *flags), work, folder.with_name(f"{folder.name}.log"))
     except (SearchError, ValueError) as error:  # ValueError: what a user can mend
         stopped.write_text(f"{type(error).__name__}: {error}")
         raise SystemExit(1) from None
 
 
-def _drive(asked: Request, work: str, log: Path, retry_failed: bool) -> None:
+def _drive(asked: Request, work: str, log: Path) -> None:
     data = prepare(asked.dataset, asked.data_dir)
     meta = check_data(asked, data)
     storage = open_storage(asked.storage, sqlite_wait=SECONDS_TO_WAIT)
@@ -136,7 +135,7 @@ def _drive(asked: Request, work: str, log: Path, retry_failed: bool) -> None:
         write_often(storage)
         study = open_study(plan, storage, lease)
         ledger = RetryingLedger(study, plan, lease, lambda event: tell(event, lines))
-        if retry_failed:
+        if asked.retry_failed:
             ledger.retry_failed()
         if work.startswith("ray "):
             os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # workers import this file
