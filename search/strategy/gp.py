@@ -32,34 +32,23 @@ def gp_sampler(seed: int) -> BaseSampler:
 def as_if_completed(study: Study) -> list[FrozenTrial]:
     """The latest trials of ``study``, those that ended as COMPLETE.
 
-    What ran out of memory, or made no sense, is infeasible; what diverged is as bad as the worst.
+    What diverged, ran out of memory or made no sense is as bad as the worst of the others.
     """
     trials = recent_trials(study, MOST_TRIALS)
     ended = [t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
-    if all(_violation(trial) > 0 for trial in ended):
-        return [t for t in trials if t not in ended]  # Optuna's model needs one that is feasible
     gains = _mean_gains([trial.intermediate_values for trial in ended])
     values = {trial.number: _value_at_the_end(trial, gains) for trial in ended}
-    known = [value for value in values.values() if math.isfinite(value)]
     worst = min if study.direction == StudyDirection.MAXIMIZE else max
-    unknown = worst(known, default=0.0)
-    constrained = any(trial.constraints for trial in ended)  # one that has some: all must
-    return [
-        create_trial(
-            value=values[t.number] if math.isfinite(values[t.number]) else unknown,
-            params=t.params,
-            distributions=t.distributions,
-            constraints={"feasible": _violation(t)} if constrained else None,
-        )
-        if t.number in values
-        else t
-        for t in trials
-    ]
+    bad = worst((value for value in values.values() if math.isfinite(value)), default=0.0)
+    return [_completed(t, values[t.number], bad) if t.number in values else t for t in trials]
 
 
-def _violation(trial: FrozenTrial) -> float:
-    """Above 0 where the trial ran out of memory or broke a rule."""
-    return max(trial.constraints.values(), default=-1.0)
+def _completed(trial: FrozenTrial, value: float, otherwise: float) -> FrozenTrial:
+    return create_trial(
+        value=value if math.isfinite(value) else otherwise,
+        params=trial.params,
+        distributions=trial.distributions,
+    )
 
 
 def _mean_gains(curves: Sequence[Mapping[int, float]]) -> dict[int, float]:
@@ -73,7 +62,9 @@ def _mean_gains(curves: Sequence[Mapping[int, float]]) -> dict[int, float]:
 
 
 def _value_at_the_end(trial: FrozenTrial, gains: Mapping[int, float]) -> float:
-    """NaN where nothing is known."""
+    """NaN where nothing is known, or it is of no use."""
+    if any(violation > 0 for violation in trial.constraints.values()):
+        return math.nan
     if trial.state == TrialState.COMPLETE:
         return math.nan if trial.value is None else trial.value
     last = trial.last_step
