@@ -1,147 +1,32 @@
-"""Fixtures of the search's tests: a space with all kinds of parameters, and a ledger on it."""
+"""Fixtures of the search's tests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
 from optuna.study import Study
-from optuna.trial import FrozenTrial
 
-from search.common.layout import StudyFolder
-from search.ledger.events import Event
 from search.ledger.ledger import Ledger
-from search.ledger.messages import EpochDone, Remark, Task
+from search.ledger.messages import EpochDone, Remark
 from search.planning.check_data import check_data
 from search.planning.decide import decide
 from search.planning.open_study import find_record, open_study
-from search.planning.plan import TrialPlan
 from search.planning.request import make_request
 from search.run import make_parser
 from search.storage.lease import Lease
 from search.storage.storage import open_storage
-from search.strategy.halving import HalvingPruner
-from search.strategy.samplers import make_sampler
 from search.workers.train_task import train_task
-from spaces.params import Categorical, Float, Int, Parameter
-from spaces.space import Constraint, Preset, ScaledSpace, Space
+from spaces.space import ScaledSpace
+from tests.search.desk import Desks, small_space
 from trainers.data.prepare import prepare
-from trainers.execution import Execution
-
-RECIPE: Mapping[str, Any] = {
-    "model": "wide_resnet",
-    "width": 1,
-    "lr": 0.1,
-    "depth": 16,
-    "optimizer": "sgd",
-    "residual": True,
-    "epochs": 4,
-}
-PARAMETERS: tuple[Parameter, ...] = (
-    Float("lr", 0.01, 1.0, log=True),
-    Int("depth", 10, 28, step=6),
-    Categorical("optimizer", ("sgd", "sam")),
-    Categorical("residual", (True, False)),
-)
-
-
-def small_space(
-    recipe: Mapping[str, Any] | None = None,
-    parameters: tuple[Parameter, ...] = PARAMETERS,
-    constraints: tuple[Constraint, ...] = (),
-) -> ScaledSpace:
-    preset = Preset(dataset="digits", n_trials=8)
-    space = Space(
-        name="small",
-        title="a small space",
-        source="the tests",
-        recipe={**RECIPE, **(recipe or {})},
-        parameters=parameters,
-        presets={"quick": preset, "full": preset},
-        constraints=constraints,
-    )
-    return space.at("quick")
 
 
 @pytest.fixture
 def make_space() -> Callable[..., ScaledSpace]:
     return small_space
-
-
-@dataclass
-class Desk:
-    """A ledger, its study and what it announced."""
-
-    study: Study
-    ledger: Ledger
-    lease: Lease
-    folder: StudyFolder
-    events: list[Event] = field(default_factory=list)
-
-    def report(self, task: Task, *values: float, first: int = 1) -> bool:
-        """Epochs ``first``, ``first`` + 1, … of a trial; the answer to the last."""
-        goes_on = True
-        for epoch, value in enumerate(values, first):
-            goes_on = self.ledger.report(task.number, news(epoch, value))
-        return goes_on
-
-    def trial(self, number: int) -> FrozenTrial:
-        return self.study.get_trials()[number]
-
-    @property
-    def states(self) -> list[str]:
-        return [trial.state.name for trial in self.study.get_trials()]
-
-    def next_task(self) -> Task:
-        task = self.ledger.next_task()
-        assert task is not None
-        return task
-
-
-def news(epoch: int, value: float) -> EpochDone:
-    return EpochDone({"epoch": epoch, "val_top1": value}, {"cpu_seconds": float(epoch)})
-
-
-class Desks:
-    """Opens ledgers on studies below one folder."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.leases = ExitStack()
-
-    def __call__(
-        self,
-        storage: Any = None,
-        space: ScaledSpace | None = None,
-        n_trials: int = 3,
-        pruner: optuna.pruners.BasePruner | None = None,
-        sampler: str = "random",
-        direction: str = "maximize",
-    ) -> Desk:
-        """The study of ``storage`` (default: a new one in memory), the recipe enqueued first."""
-        space = space or small_space()
-        folder = StudyFolder(self.folder / "results", "study")
-        lease = self.leases.enter_context(Lease(folder))
-        study = optuna.create_study(
-            study_name="study",
-            storage=storage,
-            direction=direction,
-            sampler=make_sampler(sampler, space, 0),
-            pruner=pruner or HalvingPruner(2, 2),
-            load_if_exists=True,
-        )
-        if not study.get_trials(deepcopy=False):
-            study.enqueue_trial(space.baseline())
-        data = self.folder / "data"
-        objective = space.recipe["objective"]
-        plan = TrialPlan(space, n_trials, Execution(), data, folder, (objective,))
-        events: list[Event] = []
-        return Desk(study, Ledger(study, plan, lease, events.append), lease, folder, events)
 
 
 def search_here(*flags: str) -> Study:

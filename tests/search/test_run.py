@@ -16,6 +16,7 @@ import pytest
 from search.common.errors import SearchError, StorageError, UserError, run_main
 from search.run import main
 from spaces.params import SpaceError
+from tests.search.desk import Desks
 from trainers.rules import ConfigError
 
 HEAVY = ("torch", "ray", "optuna", "rich", "numpy", "sqlalchemy")
@@ -153,7 +154,7 @@ def test_a_dry_run_prepares_no_data(
 
 @pytest.mark.slow
 def test_a_dry_runs_sample_is_what_the_search_would_draw(
-    tmp_path: Path, data_dir: Path, open_desk: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, data_dir: Path, open_desk: Desks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from search.planning.decide import choose_strategy
     from search.planning.request import make_request

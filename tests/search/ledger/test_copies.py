@@ -15,6 +15,7 @@ from search.ledger.messages import Completed, Diverged, Ending, Failed, OutOfMem
 from search.storage.storage import open_storage
 from search.strategy.halving import HalvingPruner
 from spaces.params import Categorical
+from tests.search.desk import Desk, Desks
 
 POINT = {"lr": 0.5, "depth": 16, "optimizer": "sgd", "residual": True}
 
@@ -31,7 +32,7 @@ class Twins:
     """A study whose trials 1 and 2 are enqueued with the values of ``POINT``, the recipe before
     them completed."""
 
-    def __init__(self, open_desk: Any, storage: Any, total: int = 3, **options: Any):
+    def __init__(self, open_desk: Desks, storage: Any, total: int = 3, **options: Any):
         self.desk = open_desk(storage, n_trials=total, **options)
         self.desk.report(self.desk.next_task(), 40.0, 70.0, 60.0, 70.0)
         self.desk.ledger.end(0, Completed({}))
@@ -42,7 +43,7 @@ class Twins:
 
 
 @pytest.fixture
-def twins(open_desk: Any, storage: Any) -> Twins:
+def twins(open_desk: Desks, storage: Any) -> Twins:
     return Twins(open_desk, storage)
 
 
@@ -90,14 +91,14 @@ def test_what_may_not_happen_again_is_tried_again(twins: Twins, ending: Ending) 
     assert twins.desk.next_task().number == 2
 
 
-def test_without_a_pruner_a_pruned_trial_answers_nothing(twins: Twins, open_desk: Any) -> None:
+def test_without_a_pruner_a_pruned_trial_answers_nothing(twins: Twins, open_desk: Desks) -> None:
     assert not twins.desk.report(twins.first, 10.0, 10.0)
     twins.desk.study.pruner = optuna.pruners.NopPruner()
     assert twins.desk.next_task().number == 2
 
 
 def test_a_recipe_that_failed_and_is_enqueued_again_is_not_pruned(
-    open_desk: Any, make_space: Any
+    open_desk: Desks, make_space: Any
 ) -> None:
     desk = open_desk(n_trials=2, pruner=HalvingPruner(2, 2))
     desk.next_task()
@@ -107,7 +108,7 @@ def test_a_recipe_that_failed_and_is_enqueued_again_is_not_pruned(
     assert desk.report(again, 1.0, 0.0)  # as trial 0 it runs to its end
 
 
-def test_a_configuration_at_work_is_waited_for(open_desk: Any, storage: Any) -> None:
+def test_a_configuration_at_work_is_waited_for(open_desk: Desks, storage: Any) -> None:
     """The other trials go on; the one that waits takes no worker."""
     twins = Twins(open_desk, storage, total=4, pruner=optuna.pruners.NopPruner())
     assert twins.desk.next_task().number == 3
@@ -127,7 +128,7 @@ def test_who_waited_for_a_failure_is_trained(twins: Twins) -> None:
     assert twins.desk.next_task().number == 2
 
 
-def test_a_copy_that_a_crash_cut_off_is_finished(open_desk: Any, storage: Any) -> None:
+def test_a_copy_that_a_crash_cut_off_is_finished(open_desk: Desks, storage: Any) -> None:
     twins = Twins(open_desk, storage)
     twins.desk.report(twins.first, 80.0, 90.0)
     assert twins.desk.ledger.next_task() is None  # the copy waits for the first
@@ -145,17 +146,19 @@ def test_a_copy_that_a_crash_cut_off_is_finished(open_desk: Any, storage: Any) -
 # -- failed trials -----------------------------------------------------------------------------
 
 
-def notes(desk: Any) -> list[str]:
+def notes(desk: Desk) -> list[str]:
     return [event.text for event in desk.events if isinstance(event, Note)]
 
 
-def fail(desk: Any, *numbers: int) -> None:
+def fail(desk: Desk, *numbers: int) -> None:
     for number in numbers:
         assert desk.next_task().number == number
         desk.ledger.end(number, Failed(f"KeyError: {chr(97 + number)}"))
 
 
-def test_failed_trials_are_tried_again_with_their_parameters(open_desk: Any, storage: Any) -> None:
+def test_failed_trials_are_tried_again_with_their_parameters(
+    open_desk: Desks, storage: Any
+) -> None:
     desk = open_desk(storage, n_trials=3)
     fail(desk, 0, 1)
     desk.report(desk.next_task(), 50.0)
@@ -177,7 +180,7 @@ def test_failed_trials_are_tried_again_with_their_parameters(open_desk: Any, sto
     assert notes(desk)[-1] == "tried again as new trials: no trial has failed"
 
 
-def test_a_retry_that_fails_can_be_tried_again_once_more(open_desk: Any) -> None:
+def test_a_retry_that_fails_can_be_tried_again_once_more(open_desk: Desks) -> None:
     desk = open_desk(n_trials=1)
     fail(desk, 0)
     for number in (1, 2):
@@ -188,7 +191,7 @@ def test_a_retry_that_fails_can_be_tried_again_once_more(open_desk: Any) -> None
     assert desk.states == ["FAIL"] * 3
 
 
-def test_a_failed_recipe_is_tried_again_to_its_end(open_desk: Any) -> None:
+def test_a_failed_recipe_is_tried_again_to_its_end(open_desk: Desks) -> None:
     desk = open_desk(n_trials=2, pruner=HalvingPruner(1, 2))
     fail(desk, 0)
     desk.report(desk.next_task(), 90.0)
@@ -196,7 +199,7 @@ def test_a_failed_recipe_is_tried_again_to_its_end(open_desk: Any) -> None:
     assert desk.report(desk.next_task(), 1.0)
 
 
-def test_values_outside_the_space_are_not_tried_again(open_desk: Any) -> None:
+def test_values_outside_the_space_are_not_tried_again(open_desk: Desks) -> None:
     desk = open_desk(n_trials=2)
     desk.next_task()
     desk.study.enqueue_trial({"lr": 5.0})
@@ -205,7 +208,7 @@ def test_values_outside_the_space_are_not_tried_again(open_desk: Any) -> None:
     assert notes(desk) == ["tried again as new trials: no trial has failed"]
 
 
-def test_a_row_of_a_grid_that_failed_is_tried_again_once(open_desk: Any, make_space: Any) -> None:
+def test_a_row_of_a_grid_that_failed_is_tried_again_once(open_desk: Desks, make_space: Any) -> None:
     space = make_space(parameters=(Categorical("depth", (10, 16, 22)),), recipe={"depth": 16})
     desk = open_desk(space=space, n_trials=3, sampler="grid")
     desk.report(desk.next_task(), 50.0)

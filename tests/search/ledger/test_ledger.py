@@ -16,6 +16,7 @@ from search.storage.storage import open_storage, write_often
 from search.strategy.halving import HalvingPruner
 from spaces.params import SpaceError
 from spaces.space import Constraint
+from tests.search.desk import Desk, Desks
 from trainers.config import TrainConfig
 
 ENDINGS: list[tuple[Ending, str]] = [
@@ -42,7 +43,7 @@ class CrashingPruner(optuna.pruners.BasePruner):
         raise CrashError
 
 
-def test_the_first_task_is_the_recipe(open_desk: Any, make_space: Any) -> None:
+def test_the_first_task_is_the_recipe(open_desk: Desks, make_space: Any) -> None:
     task = open_desk().next_task()
     recipe = TrainConfig.from_mapping(make_space().recipe)
     assert task.number == 0
@@ -50,20 +51,20 @@ def test_the_first_task_is_the_recipe(open_desk: Any, make_space: Any) -> None:
     assert task.reported == 0
 
 
-def test_a_trials_folder_carries_its_number(open_desk: Any) -> None:
+def test_a_trials_folder_carries_its_number(open_desk: Desks) -> None:
     desk = open_desk()
     desk.next_task()
     assert Path(desk.next_task().folder) == desk.folder.path / "trials" / "00001"
 
 
-def test_tasks_end_at_the_total(open_desk: Any) -> None:
+def test_tasks_end_at_the_total(open_desk: Desks) -> None:
     desk = open_desk(n_trials=2)
     desk.next_task(), desk.next_task()
     assert desk.ledger.next_task() is None
     assert not desk.ledger.is_met()  # two are still running
 
 
-def test_the_value_of_a_completed_trial_is_its_best_epoch(open_desk: Any) -> None:
+def test_the_value_of_a_completed_trial_is_its_best_epoch(open_desk: Desks) -> None:
     desk = open_desk()
     task = desk.next_task()
     assert desk.report(task, 40.0, 70.0, 60.0, 70.0)
@@ -77,13 +78,13 @@ def test_the_value_of_a_completed_trial_is_its_best_epoch(open_desk: Any) -> Non
 
 
 @pytest.fixture
-def by_loss(open_desk: Any, make_space: Any) -> Any:
+def by_loss(open_desk: Desks, make_space: Any) -> Any:
     """A desk whose trials are judged by their validation loss."""
     space = make_space({"objective": "val_loss"})
     return open_desk(space=space, n_trials=9, direction="minimize")
 
 
-def losses(desk: Any, task: Any, *values: float) -> bool:
+def losses(desk: Desk, task: Any, *values: float) -> bool:
     """The answer to the last of a trial's epochs; its accuracy says the opposite."""
     goes_on = True
     for epoch, value in enumerate(values, 1):
@@ -120,7 +121,7 @@ def test_an_objective_that_is_no_number_names_itself_in_the_reason(
     )
 
 
-def test_a_pruned_trial_keeps_its_last_report_and_the_reason(open_desk: Any) -> None:
+def test_a_pruned_trial_keeps_its_last_report_and_the_reason(open_desk: Desks) -> None:
     desk = open_desk(pruner=AlwaysPrune())
     desk.next_task()
     task = desk.next_task()
@@ -132,13 +133,13 @@ def test_a_pruned_trial_keeps_its_last_report_and_the_reason(open_desk: Any) -> 
     assert trial.user_attrs["cpu_seconds"] == 1.0
 
 
-def test_the_recipe_is_never_pruned(open_desk: Any) -> None:
+def test_the_recipe_is_never_pruned(open_desk: Desks) -> None:
     desk = open_desk(pruner=AlwaysPrune())
     assert desk.report(desk.next_task(), 1.0, 0.5, 0.2, 0.1)
     assert desk.trial(0).state == TrialState.RUNNING
 
 
-def test_the_last_epoch_is_never_pruned(open_desk: Any, make_space: Any) -> None:
+def test_the_last_epoch_is_never_pruned(open_desk: Desks, make_space: Any) -> None:
     desk = open_desk(pruner=AlwaysPrune(), space=make_space({"epochs": 1}))
     desk.next_task()
     assert desk.report(desk.next_task(), 1.0)
@@ -147,7 +148,7 @@ def test_the_last_epoch_is_never_pruned(open_desk: Any, make_space: Any) -> None
 
 
 @pytest.mark.parametrize(("ending", "state"), ENDINGS)
-def test_an_ending_is_told_once_with_its_reason(open_desk: Any, ending: Any, state: str) -> None:
+def test_an_ending_is_told_once_with_its_reason(open_desk: Desks, ending: Any, state: str) -> None:
     desk = open_desk()
     desk.report(desk.next_task(), 50.0)
     for repeated in (ending, ending, *(other for other, _ in ENDINGS)):
@@ -157,7 +158,7 @@ def test_an_ending_is_told_once_with_its_reason(open_desk: Any, ending: Any, sta
     assert [event.state for event in desk.events if isinstance(event, Ended)] == [state]
 
 
-def test_news_of_a_trial_that_ended_changes_nothing(open_desk: Any) -> None:
+def test_news_of_a_trial_that_ended_changes_nothing(open_desk: Desks) -> None:
     desk = open_desk()
     task = desk.next_task()
     desk.report(task, 50.0)
@@ -167,7 +168,7 @@ def test_news_of_a_trial_that_ended_changes_nothing(open_desk: Any) -> None:
     assert desk.trial(0) == before
 
 
-def test_an_epoch_told_again_or_late_is_ignored(open_desk: Any) -> None:
+def test_an_epoch_told_again_or_late_is_ignored(open_desk: Desks) -> None:
     desk = open_desk()
     task = desk.next_task()
     desk.report(task, 50.0, 60.0)
@@ -176,14 +177,14 @@ def test_an_epoch_told_again_or_late_is_ignored(open_desk: Any) -> None:
     assert desk.trial(0).intermediate_values == {1: 50.0, 2: 60.0}
 
 
-def test_news_of_an_unknown_trial_stops_it(open_desk: Any) -> None:
+def test_news_of_an_unknown_trial_stops_it(open_desk: Desks) -> None:
     desk = open_desk()
     assert not desk.ledger.report(7, EpochDone({"epoch": 1, "val_top1": 1.0}))
     desk.ledger.end(7, Completed({}))
     assert desk.states == ["WAITING"]
 
 
-def test_divergence_is_reported_as_nan_and_pruned(open_desk: Any) -> None:
+def test_divergence_is_reported_as_nan_and_pruned(open_desk: Desks) -> None:
     desk = open_desk()
     desk.next_task()
     task = desk.next_task()
@@ -196,7 +197,7 @@ def test_divergence_is_reported_as_nan_and_pruned(open_desk: Any) -> None:
     assert trial.user_attrs["reason"] == "diverged in epoch 2: training loss is nan"
 
 
-def test_a_nan_as_value_is_a_divergence(open_desk: Any) -> None:
+def test_a_nan_as_value_is_a_divergence(open_desk: Desks) -> None:
     desk = open_desk()
     desk.next_task()
     assert not desk.report(desk.next_task(), math.nan)
@@ -204,14 +205,14 @@ def test_a_nan_as_value_is_a_divergence(open_desk: Any) -> None:
     assert "diverged in epoch 1" in desk.trial(1).user_attrs["reason"]
 
 
-def test_completion_without_an_epoch_is_a_failure(open_desk: Any) -> None:
+def test_completion_without_an_epoch_is_a_failure(open_desk: Desks) -> None:
     desk = open_desk()
     desk.next_task()
     desk.ledger.end(0, Completed({}))
     assert desk.trial(0).state == TrialState.FAIL
 
 
-def test_out_of_memory_teaches_the_sampler_a_constraint(open_desk: Any) -> None:
+def test_out_of_memory_teaches_the_sampler_a_constraint(open_desk: Desks) -> None:
     desk = open_desk()
     desk.next_task()
     desk.ledger.end(0, OutOfMemory("CUDA out of memory"))
@@ -221,7 +222,7 @@ def test_out_of_memory_teaches_the_sampler_a_constraint(open_desk: Any) -> None:
     assert trial.user_attrs["reason"] == "out_of_memory: CUDA out of memory"
 
 
-def test_a_trial_that_may_be_a_neighbours_victim_is_tried_once_more_alone(open_desk: Any) -> None:
+def test_a_trial_that_may_be_a_neighbours_victim_is_tried_once_more_alone(open_desk: Desks) -> None:
     desk = open_desk(n_trials=4, pruner=optuna.pruners.NopPruner())
     first, second = desk.next_task(), desk.next_task()
     desk.report(second, 50.0)
@@ -238,7 +239,7 @@ def test_a_trial_that_may_be_a_neighbours_victim_is_tried_once_more_alone(open_d
     assert [desk.next_task().number, desk.next_task().number] == [2, 3]
 
 
-def test_a_trial_out_of_memory_alone_too_is_told_so(open_desk: Any) -> None:
+def test_a_trial_out_of_memory_alone_too_is_told_so(open_desk: Desks) -> None:
     desk = open_desk(n_trials=4)
     for _ in range(3):
         desk.next_task()
@@ -254,7 +255,7 @@ def test_a_trial_out_of_memory_alone_too_is_told_so(open_desk: Any) -> None:
     assert desk.next_task().number == 3
 
 
-def test_a_trial_with_a_gpu_of_its_own_is_nobodys_victim(open_desk: Any) -> None:
+def test_a_trial_with_a_gpu_of_its_own_is_nobodys_victim(open_desk: Desks) -> None:
     desk = open_desk()
     desk.next_task(), desk.next_task()
     desk.ledger.shares_gpus = False
@@ -264,7 +265,7 @@ def test_a_trial_with_a_gpu_of_its_own_is_nobodys_victim(open_desk: Any) -> None
     assert desk.trial(0).state == TrialState.PRUNED
 
 
-def test_a_worker_that_dies_while_its_trial_is_alone_leaves_it_alone(open_desk: Any) -> None:
+def test_a_worker_that_dies_while_its_trial_is_alone_leaves_it_alone(open_desk: Desks) -> None:
     desk = open_desk(n_trials=4)
     desk.next_task(), desk.next_task()
     desk.ledger.end(1, OutOfMemory("host memory"))
@@ -275,14 +276,14 @@ def test_a_worker_that_dies_while_its_trial_is_alone_leaves_it_alone(open_desk: 
     assert desk.ledger.next_task() is None
 
 
-def test_a_failures_traceback_is_kept_in_the_trials_folder(open_desk: Any) -> None:
+def test_a_failures_traceback_is_kept_in_the_trials_folder(open_desk: Desks) -> None:
     desk = open_desk()
     desk.next_task()
     desk.ledger.end(0, Failed("ValueError: no", "Traceback: line 1"))
     assert desk.folder.failure(0).read_text() == "Traceback: line 1"
 
 
-def test_a_traceback_that_cannot_be_written_does_not_stop_the_search(open_desk: Any) -> None:
+def test_a_traceback_that_cannot_be_written_does_not_stop_the_search(open_desk: Desks) -> None:
     desk = open_desk()
     desk.next_task()
     desk.folder.path.joinpath("trials").write_text("a file where a folder should be")
@@ -291,7 +292,7 @@ def test_a_traceback_that_cannot_be_written_does_not_stop_the_search(open_desk: 
     assert any(isinstance(event, Note) and event.warning for event in desk.events)
 
 
-def test_a_trial_ended_by_another_program_is_released(open_desk: Any) -> None:
+def test_a_trial_ended_by_another_program_is_released(open_desk: Desks) -> None:
     desk = open_desk(pruner=AlwaysPrune())
     first, second = desk.next_task(), desk.next_task()
     for number in (0, 1):
@@ -306,7 +307,7 @@ def test_a_trial_ended_by_another_program_is_released(open_desk: Any) -> None:
 # -- what a user enqueued ----------------------------------------------------------------------
 
 
-def test_enqueued_values_are_used_and_the_rest_is_sampled(open_desk: Any) -> None:
+def test_enqueued_values_are_used_and_the_rest_is_sampled(open_desk: Desks) -> None:
     desk = open_desk()
     desk.next_task()
     desk.study.enqueue_trial({"lr": 0.5})
@@ -328,7 +329,7 @@ def test_enqueued_values_are_used_and_the_rest_is_sampled(open_desk: Any) -> Non
     ],
 )
 def test_enqueued_values_outside_the_space_fail_with_the_rule(
-    open_desk: Any, wish: dict[str, Any], rule: str
+    open_desk: Desks, wish: dict[str, Any], rule: str
 ) -> None:
     desk = open_desk()
     desk.next_task()
@@ -340,7 +341,7 @@ def test_enqueued_values_outside_the_space_fail_with_the_rule(
 
 
 def test_an_enqueued_trial_that_breaks_a_constraint_ends_infeasible(
-    open_desk: Any, make_space: Any
+    open_desk: Desks, make_space: Any
 ) -> None:
     rule = Constraint("sam needs depth of at most 16", shallow_sam)
     desk = open_desk(space=make_space(constraints=(rule,)))
@@ -353,7 +354,9 @@ def test_an_enqueued_trial_that_breaks_a_constraint_ends_infeasible(
     assert trial.user_attrs["reason"] == "infeasible: sam needs depth of at most 16"
 
 
-def test_a_value_that_the_trainer_refuses_ends_infeasible(open_desk: Any, make_space: Any) -> None:
+def test_a_value_that_the_trainer_refuses_ends_infeasible(
+    open_desk: Desks, make_space: Any
+) -> None:
     """SAM and Nesterov exclude each other in the trainer's configuration, not in this space."""
     desk = open_desk(space=make_space({"nesterov": True}))
     desk.next_task()
@@ -363,7 +366,7 @@ def test_a_value_that_the_trainer_refuses_ends_infeasible(open_desk: Any, make_s
     assert "nesterov" in desk.trial(1).user_attrs["reason"]
 
 
-def test_sampled_points_keep_the_constraints(open_desk: Any, make_space: Any) -> None:
+def test_sampled_points_keep_the_constraints(open_desk: Desks, make_space: Any) -> None:
     rule = Constraint("sam needs depth of at most 16", shallow_sam)
     desk = open_desk(space=make_space(constraints=(rule,)), n_trials=30)
     tasks = [desk.next_task() for _ in range(30)]
@@ -372,7 +375,7 @@ def test_sampled_points_keep_the_constraints(open_desk: Any, make_space: Any) ->
 
 
 def test_a_constraint_holds_for_enqueued_and_sampled_values_together(
-    open_desk: Any, make_space: Any
+    open_desk: Desks, make_space: Any
 ) -> None:
     rule = Constraint("sam needs depth of at most 16", shallow_sam)
     desk = open_desk(space=make_space(constraints=(rule,)), n_trials=20)
@@ -383,7 +386,7 @@ def test_a_constraint_holds_for_enqueued_and_sampled_values_together(
 
 
 def test_a_constraint_that_nothing_can_keep_ends_the_search_all_the_same(
-    open_desk: Any, make_space: Any
+    open_desk: Desks, make_space: Any
 ) -> None:
     rule = Constraint("only the recipe", lambda values: values["lr"] == 0.1)
     desk = open_desk(space=make_space(constraints=(rule,)))
@@ -393,7 +396,7 @@ def test_a_constraint_that_nothing_can_keep_ends_the_search_all_the_same(
 
 
 def test_a_constraint_that_raises_says_which_and_loses_nothing(
-    open_desk: Any, make_space: Any
+    open_desk: Desks, make_space: Any
 ) -> None:
     broken = Constraint("a lookup", lambda values: {0.1: True}[values["lr"]])
     desk = open_desk(space=make_space(constraints=(broken,)))
@@ -418,7 +421,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> optuna.storages.B
 
 
 def test_a_left_trial_goes_on_under_its_number_after_its_last_epoch(
-    open_desk: Any, storage: Any
+    open_desk: Desks, storage: Any
 ) -> None:
     first = open_desk(storage)
     first.next_task()
@@ -442,7 +445,7 @@ def test_a_left_trial_goes_on_under_its_number_after_its_last_epoch(
     assert (started[0].number, started[0].epoch) == (1, 2)
 
 
-def test_a_living_drivers_trials_are_not_taken(open_desk: Any, storage: Any) -> None:
+def test_a_living_drivers_trials_are_not_taken(open_desk: Desks, storage: Any) -> None:
     first, second = open_desk(storage), open_desk(storage)
     numbers = [desk.next_task().number for desk in (first, second, first)]
     assert numbers == [0, 1, 2]
@@ -450,7 +453,7 @@ def test_a_living_drivers_trials_are_not_taken(open_desk: Any, storage: Any) -> 
     assert not second.ledger.is_met()
 
 
-def test_a_trial_without_parameters_or_owner_is_resumed(open_desk: Any, storage: Any) -> None:
+def test_a_trial_without_parameters_or_owner_is_resumed(open_desk: Desks, storage: Any) -> None:
     """Its driver died between the trial's creation and its first parameter."""
     whole = open_desk(optuna.storages.InMemoryStorage())
     whole.next_task()
@@ -464,7 +467,7 @@ def test_a_trial_without_parameters_or_owner_is_resumed(open_desk: Any, storage:
     assert task.config == expected.config
 
 
-def test_a_trial_with_half_its_parameters_is_completed(open_desk: Any, storage: Any) -> None:
+def test_a_trial_with_half_its_parameters_is_completed(open_desk: Desks, storage: Any) -> None:
     whole = open_desk(optuna.storages.InMemoryStorage())
     whole.next_task()
     expected = whole.next_task()
@@ -476,7 +479,7 @@ def test_a_trial_with_half_its_parameters_is_completed(open_desk: Any, storage: 
     assert desk.next_task().config == expected.config
 
 
-def test_a_decision_cut_off_by_a_crash_is_made_up_for(open_desk: Any, storage: Any) -> None:
+def test_a_decision_cut_off_by_a_crash_is_made_up_for(open_desk: Desks, storage: Any) -> None:
     first = open_desk(storage, pruner=optuna.pruners.NopPruner())
     first.next_task()
     first.report(first.next_task(), 50.0)
@@ -490,7 +493,7 @@ def test_a_decision_cut_off_by_a_crash_is_made_up_for(open_desk: Any, storage: A
 
 
 def test_a_report_and_the_decision_about_it_are_recorded_together(
-    open_desk: Any, tmp_path: Path
+    open_desk: Desks, tmp_path: Path
 ) -> None:
     storage = open_storage(f"sqlite:///{tmp_path}/studies.db")
     write_often(storage)
@@ -511,7 +514,7 @@ def test_a_report_and_the_decision_about_it_are_recorded_together(
 
 @pytest.mark.parametrize("pruner", [optuna.pruners.NopPruner(), HalvingPruner(2, 2)])
 def test_a_divergence_cut_off_by_a_crash_is_found_again(
-    open_desk: Any, storage: Any, pruner: optuna.pruners.BasePruner
+    open_desk: Desks, storage: Any, pruner: optuna.pruners.BasePruner
 ) -> None:
     first = open_desk(storage, pruner=optuna.pruners.NopPruner())
     first.next_task()
@@ -528,7 +531,7 @@ def test_a_divergence_cut_off_by_a_crash_is_found_again(
     assert second.trial(1).user_attrs["reason"] == "diverged in epoch 2: training loss is nan"
 
 
-def test_a_closed_ledger_takes_no_news_and_leaves_its_trials_running(open_desk: Any) -> None:
+def test_a_closed_ledger_takes_no_news_and_leaves_its_trials_running(open_desk: Desks) -> None:
     desk = open_desk()
     task = desk.next_task()
     desk.report(task, 50.0)
@@ -540,7 +543,7 @@ def test_a_closed_ledger_takes_no_news_and_leaves_its_trials_running(open_desk: 
     assert desk.trial(0).intermediate_values == {1: 50.0}
 
 
-def test_a_met_study_has_nothing_running_and_counts_failures(open_desk: Any) -> None:
+def test_a_met_study_has_nothing_running_and_counts_failures(open_desk: Desks) -> None:
     desk = open_desk(n_trials=4)
     for (ending, _), value in zip(ENDINGS, (50.0, 60.0, 70.0, 80.0), strict=True):
         task = desk.next_task()
@@ -552,7 +555,7 @@ def test_a_met_study_has_nothing_running_and_counts_failures(open_desk: Any) -> 
     assert all(trial.state.is_finished() for trial in desk.study.get_trials())
 
 
-def test_a_larger_total_goes_on_and_a_smaller_one_is_met(open_desk: Any, storage: Any) -> None:
+def test_a_larger_total_goes_on_and_a_smaller_one_is_met(open_desk: Desks, storage: Any) -> None:
     first = open_desk(storage, n_trials=1)
     first.report(first.next_task(), 50.0)
     first.ledger.end(0, Completed({}))
@@ -561,7 +564,9 @@ def test_a_larger_total_goes_on_and_a_smaller_one_is_met(open_desk: Any, storage
     assert open_desk(storage, n_trials=1).ledger.is_met()
 
 
-def test_left_trials_are_resumed_also_beyond_a_smaller_total(open_desk: Any, storage: Any) -> None:
+def test_left_trials_are_resumed_also_beyond_a_smaller_total(
+    open_desk: Desks, storage: Any
+) -> None:
     first = open_desk(storage, n_trials=3)
     for _ in range(3):
         first.next_task()
@@ -573,7 +578,7 @@ def test_left_trials_are_resumed_also_beyond_a_smaller_total(open_desk: Any, sto
 
 @pytest.mark.parametrize("pruner", ["halving", "none"])
 def test_every_trial_has_one_terminal_state_when_the_total_is_met(
-    open_desk: Any, pruner: str
+    open_desk: Desks, pruner: str
 ) -> None:
     """Twelve trials, endings of all kinds in turn, interleaved two at a time."""
     from search.strategy.pruners import make_pruner

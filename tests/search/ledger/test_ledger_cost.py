@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 
 from search.ledger.messages import Completed
 from search.storage.storage import open_storage, write_often
+from tests.search.desk import Desks
 
 FIGURES = {f"figure_{n}": float(n) for n in range(12)}
 Counting = Callable[[], Any]
@@ -53,7 +54,7 @@ def counted(engine: Engine) -> Iterator[Counter[str]]:
 
 
 def test_a_trial_is_asked_for_reported_and_told_in_a_write_each(
-    open_desk: Any, storage: Any
+    open_desk: Desks, storage: Any
 ) -> None:
     desk = open_desk(storage=storage)
     with counted(storage.engine) as asking:
@@ -65,7 +66,7 @@ def test_a_trial_is_asked_for_reported_and_told_in_a_write_each(
     assert (asking["write"], reporting["write"], ending["write"]) == (1, 1, 1)
 
 
-def test_a_report_off_the_rungs_reads_no_other_trial(open_desk: Any, storage: Any) -> None:
+def test_a_report_off_the_rungs_reads_no_other_trial(open_desk: Desks, storage: Any) -> None:
     desk = open_desk(storage=storage, n_trials=9)
     desk.next_task()
     task = desk.next_task()

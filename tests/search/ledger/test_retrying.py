@@ -21,10 +21,11 @@ from search.ledger.events import Note
 from search.ledger.messages import Blocked, Completed, Failed
 from search.ledger.retrying import RetryingLedger
 from search.storage.storage import open_storage
+from tests.search.desk import Desk, Desks
 
 
 @pytest.fixture
-def desk(open_desk: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def desk(open_desk: Desks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(retrying, "SECONDS_BETWEEN_TRIES", 0.01)
     desk = open_desk(open_storage(f"sqlite:///{tmp_path}/studies.db", sqlite_wait=0.01))
     ledger = desk.ledger
@@ -48,11 +49,11 @@ def locked(tmp_path: Path) -> Iterator[Callable[..., None]]:
             timer.join()
 
 
-def warnings_of(desk: Any) -> list[str]:
+def warnings_of(desk: Desk) -> list[str]:
     return [event.text for event in desk.events if isinstance(event, Note) and event.warning]
 
 
-def test_a_locked_database_is_waited_for_with_one_warning(desk: Any, locked: Any) -> None:
+def test_a_locked_database_is_waited_for_with_one_warning(desk: Desk, locked: Any) -> None:
     task = desk.next_task()
     locked(0.2)
     assert desk.report(task, 50.0)
@@ -68,7 +69,7 @@ def test_a_locked_database_is_waited_for_with_one_warning(desk: Any, locked: Any
     assert all("database is locked" in text for text in warnings_of(desk))
 
 
-def test_retrying_ends_with_one_line_and_nothing_is_lost(desk: Any, locked: Any) -> None:
+def test_retrying_ends_with_one_line_and_nothing_is_lost(desk: Desk, locked: Any) -> None:
     task = desk.next_task()
     desk.ledger.retry_seconds = 0.05
     locked(0.5)
@@ -79,7 +80,7 @@ def test_retrying_ends_with_one_line_and_nothing_is_lost(desk: Any, locked: Any)
     assert desk.trial(0).intermediate_values == {1: 50.0}
 
 
-def test_who_asks_to_stop_is_heard_while_waiting(desk: Any, locked: Any) -> None:
+def test_who_asks_to_stop_is_heard_while_waiting(desk: Desk, locked: Any) -> None:
     task = desk.next_task()
     desk.ledger.should_stop = lambda: True
     locked(0.2)
@@ -87,7 +88,7 @@ def test_who_asks_to_stop_is_heard_while_waiting(desk: Any, locked: Any) -> None
         desk.report(task, 50.0)
 
 
-def test_a_folder_that_is_gone_is_not_waited_for(desk: Any, locked: Any) -> None:
+def test_a_folder_that_is_gone_is_not_waited_for(desk: Desk, locked: Any) -> None:
     task = desk.next_task()
     shutil.rmtree(desk.folder.path)
     locked(0.2)
@@ -95,7 +96,7 @@ def test_a_folder_that_is_gone_is_not_waited_for(desk: Any, locked: Any) -> None
         desk.report(task, 50.0)
 
 
-def test_a_machines_fault_leaves_the_trial_and_stops_the_search(desk: Any) -> None:
+def test_a_machines_fault_leaves_the_trial_and_stops_the_search(desk: Desk) -> None:
     task = desk.next_task()
     desk.report(task, 50.0)
     with pytest.raises(SearchError, match="trial 0 cannot go on: No space left on device"):
@@ -104,7 +105,7 @@ def test_a_machines_fault_leaves_the_trial_and_stops_the_search(desk: Any) -> No
     assert desk.trial(0).state.name == "RUNNING"
 
 
-def test_five_failures_alike_stop_the_search(open_desk: Any) -> None:
+def test_five_failures_alike_stop_the_search(open_desk: Desks) -> None:
     desk = open_desk(n_trials=20)
     for number in range(4):
         desk.next_task()
@@ -116,7 +117,7 @@ def test_five_failures_alike_stop_the_search(open_desk: Any) -> None:
     assert desk.states == ["FAIL"] * 5
 
 
-def test_one_early_success_does_not_disarm_that(open_desk: Any) -> None:
+def test_one_early_success_does_not_disarm_that(open_desk: Desks) -> None:
     desk = open_desk(n_trials=30)
     for number in range(2):
         desk.report(desk.next_task(), 50.0)
@@ -131,7 +132,7 @@ def test_one_early_success_does_not_disarm_that(open_desk: Any) -> None:
 
 @pytest.mark.parametrize("odd", [Failed("KeyError: 'x'"), Completed({})])
 @pytest.mark.parametrize("place", [0, 2, 4])
-def test_failures_of_several_kinds_do_not(open_desk: Any, odd: Any, place: int) -> None:
+def test_failures_of_several_kinds_do_not(open_desk: Desks, odd: Any, place: int) -> None:
     desk = open_desk(n_trials=20)
     for number in range(6):
         desk.report(desk.next_task(), 50.0)
@@ -140,7 +141,7 @@ def test_failures_of_several_kinds_do_not(open_desk: Any, odd: Any, place: int) 
 
 
 def test_a_trial_whose_commit_failed_is_forgotten(
-    desk: Any, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Optuna's cache would hand it out as one that a dead driver left."""
     desk.next_task()
@@ -157,7 +158,7 @@ def test_a_trial_whose_commit_failed_is_forgotten(
 
 @pytest.mark.parametrize("call", ["next_task", "is_met", "report", "end"])
 def test_a_study_that_is_deleted_in_mid_run_is_one_line(
-    desk: Any, tmp_path: Path, call: str
+    desk: Desk, tmp_path: Path, call: str
 ) -> None:
     task = desk.next_task()
     optuna.delete_study(study_name="study", storage=f"sqlite:///{tmp_path}/studies.db")
@@ -172,7 +173,7 @@ def test_a_study_that_is_deleted_in_mid_run_is_one_line(
 
 
 def test_a_key_error_of_another_kind_is_not_taken_for_that(
-    desk: Any, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.next_task()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
@@ -13,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from search.common.errors import StorageError, UserError, one_line
 from search.ledger.messages import Completed
 from search.storage.storage import load_study, open_storage, watched
+from tests.search.desk import Desks
 
 
 def test_a_missing_driver_is_named_and_the_password_is_not(
@@ -74,7 +74,7 @@ def test_a_database_that_stops_working_is_one_line() -> None:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "journal"])
-def test_a_search_goes_on_in_a_file(tmp_path: Path, open_desk: Any, kind: str) -> None:
+def test_a_search_goes_on_in_a_file(tmp_path: Path, open_desk: Desks, kind: str) -> None:
     url = f"sqlite:///{tmp_path}/studies.db" if kind == "sqlite" else f"{tmp_path}/study.journal"
     first = open_desk(open_storage(url), n_trials=2)
     first.report(first.next_task(), 50.0, 60.0)
@@ -88,7 +88,7 @@ def test_a_search_goes_on_in_a_file(tmp_path: Path, open_desk: Any, kind: str) -
     assert open_desk(open_storage(url)).trial(0).intermediate_values == {1: 50.0, 2: 60.0, 3: 70.0}
 
 
-def test_two_studies_share_a_database_without_meeting(tmp_path: Path, open_desk: Any) -> None:
+def test_two_studies_share_a_database_without_meeting(tmp_path: Path, open_desk: Desks) -> None:
     storage = open_storage(f"sqlite:///{tmp_path}/studies.db")
     other = optuna.create_study(study_name="other", storage=storage, direction="maximize")
     other.ask()
@@ -99,7 +99,7 @@ def test_two_studies_share_a_database_without_meeting(tmp_path: Path, open_desk:
     assert len(other.get_trials()) == 1
 
 
-def test_reading_all_the_time_does_not_stop_the_writer(tmp_path: Path, open_desk: Any) -> None:
+def test_reading_all_the_time_does_not_stop_the_writer(tmp_path: Path, open_desk: Desks) -> None:
     """As the dashboard does: a connection of its own, everything read again and again."""
     url = f"sqlite:///{tmp_path}/studies.db"
     desk = open_desk(open_storage(url), n_trials=6)

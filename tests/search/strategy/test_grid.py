@@ -16,6 +16,7 @@ from search.storage.storage import open_storage
 from search.strategy.grid import grid_rows
 from spaces.params import Categorical, Float, Int
 from spaces.space import Constraint, ScaledSpace
+from tests.search.desk import Desk, Desks
 
 TWO_BY_THREE = (Float("lr", 0.01, 1.0, log=True), Categorical("optimizer", ("sgd", "sam")))
 
@@ -30,7 +31,7 @@ def small(make_space: Any) -> ScaledSpace:
     return make_space(parameters=TWO_BY_THREE)
 
 
-def train_all(desk: Any, fails: tuple[int, ...] = ()) -> list[dict[str, Any]]:
+def train_all(desk: Desk, fails: tuple[int, ...] = ()) -> list[dict[str, Any]]:
     """Trials in turn until none is left; the parameters of those that completed, in order."""
     while (task := desk.ledger.next_task()) is not None:
         desk.report(task, 50.0, 50.0, 50.0, 50.0)
@@ -79,7 +80,7 @@ def test_a_grid_too_large_is_refused(make_space: Any) -> None:
         grid_rows(make_space({"batch_size": 64}, wide))
 
 
-def test_the_rows_come_in_order(open_desk: Any, small: ScaledSpace, tmp_path: Path) -> None:
+def test_the_rows_come_in_order(open_desk: Desks, small: ScaledSpace, tmp_path: Path) -> None:
     """Also through a database, whose numbers may differ by rounding."""
     storage = open_storage(f"sqlite:///{tmp_path / 'studies.db'}")
     desk = open_desk(storage, small, n_trials=6, sampler="grid")
@@ -87,13 +88,13 @@ def test_the_rows_come_in_order(open_desk: Any, small: ScaledSpace, tmp_path: Pa
     assert desk.ledger.is_met()
 
 
-def test_an_enqueued_row_is_neither_lost_nor_repeated(open_desk: Any, small: ScaledSpace) -> None:
+def test_an_enqueued_row_is_neither_lost_nor_repeated(open_desk: Desks, small: ScaledSpace) -> None:
     desk = open_desk(space=small, n_trials=6, sampler="grid")
     desk.study.enqueue_trial(grid_rows(small)[3])
     assert keys(train_all(desk)) == keys(grid_rows(small))
 
 
-def test_a_point_off_the_grid_comes_in_addition(open_desk: Any, small: ScaledSpace) -> None:
+def test_a_point_off_the_grid_comes_in_addition(open_desk: Desks, small: ScaledSpace) -> None:
     desk = open_desk(space=small, n_trials=6, sampler="grid")
     off = {"lr": 0.5, "optimizer": "sam"}
     desk.study.enqueue_trial(off)
@@ -101,7 +102,7 @@ def test_a_point_off_the_grid_comes_in_addition(open_desk: Any, small: ScaledSpa
 
 
 def test_part_of_a_row_enqueued_is_the_first_row_that_has_it(
-    open_desk: Any, small: ScaledSpace
+    open_desk: Desks, small: ScaledSpace
 ) -> None:
     desk = open_desk(space=small, n_trials=6, sampler="grid")
     desk.study.enqueue_trial({"optimizer": "sam"})
@@ -111,7 +112,7 @@ def test_part_of_a_row_enqueued_is_the_first_row_that_has_it(
 
 
 def test_a_failed_row_is_left_until_it_is_enqueued_again(
-    open_desk: Any, small: ScaledSpace
+    open_desk: Desks, small: ScaledSpace
 ) -> None:
     desk = open_desk(space=small, n_trials=6, sampler="grid")
     rows = grid_rows(small)
@@ -122,7 +123,7 @@ def test_a_failed_row_is_left_until_it_is_enqueued_again(
     assert len(desk.study.get_trials()) == 7
 
 
-def test_two_drivers_share_the_rows(open_desk: Any, small: ScaledSpace) -> None:
+def test_two_drivers_share_the_rows(open_desk: Desks, small: ScaledSpace) -> None:
     storage = optuna.storages.InMemoryStorage()
     desks = [open_desk(storage, small, n_trials=6, sampler="grid") for _ in range(2)]
     tasks = [desk.next_task() for _ in range(3) for desk in desks]
@@ -133,7 +134,7 @@ def test_two_drivers_share_the_rows(open_desk: Any, small: ScaledSpace) -> None:
 
 
 def test_a_crash_between_parameters_leaves_the_row_to_its_trial(
-    open_desk: Any, small: ScaledSpace
+    open_desk: Desks, small: ScaledSpace
 ) -> None:
     storage = optuna.storages.InMemoryStorage()
     lost = open_desk(storage, small, n_trials=6, sampler="grid")
@@ -147,12 +148,12 @@ def test_a_crash_between_parameters_leaves_the_row_to_its_trial(
     assert len(lost.study.get_trials()) == 6
 
 
-def test_fewer_trials_than_rows_are_the_first_rows(open_desk: Any, small: ScaledSpace) -> None:
+def test_fewer_trials_than_rows_are_the_first_rows(open_desk: Desks, small: ScaledSpace) -> None:
     desk = open_desk(space=small, n_trials=4, sampler="grid")
     assert train_all(desk) == grid_rows(small)[:4]
 
 
-def test_a_space_in_which_nothing_varies_has_one_row(make_space: Any, open_desk: Any) -> None:
+def test_a_space_in_which_nothing_varies_has_one_row(make_space: Any, open_desk: Desks) -> None:
     space = make_space(parameters=())
     assert grid_rows(space) == [{}]
     assert len(train_all(open_desk(space=space, n_trials=1, sampler="grid"))) == 1

@@ -16,6 +16,7 @@ from search.strategy.distributions import distributions
 from search.strategy.samplers import SAMPLERS, make_sampler
 from spaces.params import Categorical, Float, Int
 from spaces.space import Constraint, ScaledSpace
+from tests.search.desk import Desk, Desks
 
 MIXED = (
     Float("lr", 0.01, 1.0, log=True),
@@ -38,7 +39,7 @@ def grid_space(make_space: Any) -> ScaledSpace:
     return make_space()  # 3 x 4 x 2 x 2 points
 
 
-def run(desk: Any, total: int) -> list[dict[str, Any]]:
+def run(desk: Desk, total: int) -> list[dict[str, Any]]:
     """Trials in turn, some pruned, diverged, failed or out of memory; their parameters."""
     while (task := desk.ledger.next_task()) is not None:
         n = task.number
@@ -57,7 +58,7 @@ def run(desk: Any, total: int) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_every_sampler_works_through_a_mixed_search(
-    open_desk: Any, space: ScaledSpace, grid_space: ScaledSpace, sampler: str
+    open_desk: Desks, space: ScaledSpace, grid_space: ScaledSpace, sampler: str
 ) -> None:
     used = grid_space if sampler == "grid" else space
     total = 16 if sampler == "gp" else 30  # which takes its time
@@ -83,7 +84,7 @@ ONE_PERCENT = Constraint(  # the recipe among it
 
 @pytest.mark.parametrize("sampler", LEARNERS)
 def test_no_trial_is_wasted_on_a_tight_constraint(
-    open_desk: Any, make_space: Any, sampler: str
+    open_desk: Desks, make_space: Any, sampler: str
 ) -> None:
     space = make_space(EXTRA, MIXED, (ONE_PERCENT,))
     desk = open_desk(space=space, n_trials=15, sampler=sampler)
@@ -156,7 +157,7 @@ def test_a_sampler_follows_the_studys_direction(make_space: Any, sampler: str) -
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_resumed_search_draws_what_an_uninterrupted_one_draws(
-    open_desk: Any, grid_space: ScaledSpace, sampler: str
+    open_desk: Desks, grid_space: ScaledSpace, sampler: str
 ) -> None:
     """A new driver for every four trials, against one driver for all."""
     whole = run(open_desk(space=grid_space, n_trials=16, sampler=sampler), 16)
@@ -169,7 +170,7 @@ def test_a_resumed_search_draws_what_an_uninterrupted_one_draws(
 
 @pytest.mark.parametrize("sampler", ["random", "qmc", "grid"])
 def test_what_a_trial_gets_does_not_depend_on_the_others(
-    open_desk: Any, grid_space: ScaledSpace, sampler: str
+    open_desk: Desks, grid_space: ScaledSpace, sampler: str
 ) -> None:
     asked = open_desk(space=grid_space, n_trials=8, sampler=sampler)
     at_once = [asked.next_task().config for _ in range(8)]
@@ -212,7 +213,7 @@ def test_a_fresh_process_draws_the_same() -> None:
 
 
 def test_qmc_is_not_shifted_by_a_crash_between_number_and_parameters(
-    open_desk: Any, grid_space: ScaledSpace
+    open_desk: Desks, grid_space: ScaledSpace
 ) -> None:
     whole = open_desk(space=grid_space, n_trials=6, sampler="qmc")
     expected = [whole.next_task().config for _ in range(6)]
@@ -251,7 +252,7 @@ def test_sobol_points_keep_constraints_without_repeating(make_space: Any) -> Non
 
 
 @pytest.mark.parametrize("sampler", sorted(set(SAMPLERS) - {"grid"}))
-def test_a_space_in_which_nothing_varies(make_space: Any, open_desk: Any, sampler: str) -> None:
+def test_a_space_in_which_nothing_varies(make_space: Any, open_desk: Desks, sampler: str) -> None:
     desk = open_desk(space=make_space(parameters=()), n_trials=2, sampler=sampler)
     assert desk.next_task().number == 0
     assert desk.ledger.next_task() is None  # the second is the same: it waits for the first

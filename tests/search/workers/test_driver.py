@@ -8,10 +8,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import optuna
 import pytest
@@ -29,6 +28,7 @@ from search.ledger.messages import (
 )
 from search.planning.resources import Resources
 from search.workers.driver import run_search
+from tests.search.desk import Desk, Desks
 
 pytestmark = pytest.mark.slow
 
@@ -92,14 +92,14 @@ def work_travels_by_value() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def played(module_desk: Callable[..., Any]) -> Any:
+def played(module_desk: Desks) -> Desk:
     """The desk of a study that was run to its total, two trials at a time."""
     desk = module_desk(n_trials=TOTAL, pruner=PruneBelowTen())
     desk.ended = run_search(desk.ledger, Resources(2, 1, max_retries=1), play)
     return desk
 
 
-def test_the_search_ends_with_one_terminal_state_for_each_trial(played: Any) -> None:
+def test_the_search_ends_with_one_terminal_state_for_each_trial(played: Desk) -> None:
     assert played.ended == FINISHED
     assert played.ledger.is_met()
     assert len(played.states) == TOTAL
@@ -108,7 +108,7 @@ def test_the_search_ends_with_one_terminal_state_for_each_trial(played: Any) -> 
     assert sorted(ended) == list(range(TOTAL))
 
 
-def test_ordinary_trials_complete_with_every_epoch(played: Any) -> None:
+def test_ordinary_trials_complete_with_every_epoch(played: Desk) -> None:
     for number in (0, 10, 11, 12):
         trial = played.trial(number)
         assert trial.state.name == "COMPLETE"
@@ -119,14 +119,14 @@ def test_ordinary_trials_complete_with_every_epoch(played: Any) -> None:
         assert trial.user_attrs["test_top1"] == 40.0 + number
 
 
-def test_a_pruned_trial_keeps_its_last_report(played: Any) -> None:
+def test_a_pruned_trial_keeps_its_last_report(played: Desk) -> None:
     trial = played.trial(PRUNED)
     assert trial.state.name == "PRUNED"
     assert trial.intermediate_values == {1: value_of(PRUNED, 1), 2: 5.0}
     assert trial.user_attrs["reason"] == "pruned at epoch 2 of 4"
 
 
-def test_a_diverged_trial_is_pruned_with_nan(played: Any) -> None:
+def test_a_diverged_trial_is_pruned_with_nan(played: Desk) -> None:
     trial = played.trial(DIVERGED)
     assert trial.state.name == "PRUNED"
     assert sorted(trial.intermediate_values) == [1, 2, 3]
@@ -134,13 +134,13 @@ def test_a_diverged_trial_is_pruned_with_nan(played: Any) -> None:
     assert trial.user_attrs["reason"].startswith("diverged in epoch 3")
 
 
-def test_a_trial_out_of_memory_is_pruned_with_a_constraint(played: Any) -> None:
+def test_a_trial_out_of_memory_is_pruned_with_a_constraint(played: Desk) -> None:
     trial = played.trial(MEMORY)
     assert trial.state.name == "PRUNED"
     assert trial.constraints == {"memory": 1.0}
 
 
-def test_a_trial_that_raised_fails_with_its_traceback(played: Any) -> None:
+def test_a_trial_that_raised_fails_with_its_traceback(played: Desk) -> None:
     trial = played.trial(RAISED)
     assert trial.state.name == "FAIL"
     assert trial.user_attrs["reason"] == "RuntimeError: boom"
@@ -148,7 +148,7 @@ def test_a_trial_that_raised_fails_with_its_traceback(played: Any) -> None:
 
 
 @pytest.mark.parametrize("number", [DIES, BREAKS])
-def test_a_worker_that_dies_again_and_again_fails_its_trial(played: Any, number: int) -> None:
+def test_a_worker_that_dies_again_and_again_fails_its_trial(played: Desk, number: int) -> None:
     trial = played.trial(number)
     assert trial.state.name == "FAIL"
     assert trial.user_attrs["reason"]
@@ -156,7 +156,7 @@ def test_a_worker_that_dies_again_and_again_fails_its_trial(played: Any, number:
     assert len(started(played, number)) == 2  # once, and once more
 
 
-def test_a_worker_that_dies_once_goes_on_and_completes(played: Any) -> None:
+def test_a_worker_that_dies_once_goes_on_and_completes(played: Desk) -> None:
     trial = played.trial(DIES_ONCE)
     assert len(started(played, DIES_ONCE)) == 2
     assert trial.state.name == "COMPLETE"
@@ -165,7 +165,7 @@ def test_a_worker_that_dies_once_goes_on_and_completes(played: Any) -> None:
     }
 
 
-def test_a_worker_whose_gpu_is_lost_ends_and_another_goes_on(played: Any) -> None:
+def test_a_worker_whose_gpu_is_lost_ends_and_another_goes_on(played: Desk) -> None:
     assert len(set(started(played, LOSES_GPU))) == 2
     assert not (played.folder.trial(LOSES_GPU) / "went on").exists()
     assert played.trial(LOSES_GPU).state.name == "COMPLETE"
@@ -173,13 +173,13 @@ def test_a_worker_whose_gpu_is_lost_ends_and_another_goes_on(played: Any) -> Non
     assert any("the GPU does not answer any more (CUDA error: an illegal" in note for note in notes)
 
 
-def test_a_neighbours_victim_completes_alone(played: Any) -> None:
+def test_a_neighbours_victim_completes_alone(played: Desk) -> None:
     """Its neighbour is at work when it runs out of memory, unless it ended just then."""
     trial = played.trial(VICTIM)
     assert (trial.state.name, len(started(played, VICTIM))) in (("COMPLETE", 2), ("PRUNED", 1))
 
 
-def test_workers_stay_warm(played: Any) -> None:
+def test_workers_stay_warm(played: Desk) -> None:
     """A trial that ends in good order leaves its process to the next one: only a death, of which
     there are 6, makes a new one."""
     pids = [pid for number in range(TOTAL) for pid in started(played, number)]
@@ -187,13 +187,13 @@ def test_workers_stay_warm(played: Any) -> None:
     assert len(set(pids)) <= 2 + 6
 
 
-def test_no_ray_is_left(played: Any) -> None:
+def test_no_ray_is_left(played: Desk) -> None:
     import ray
 
     assert not ray.is_initialized()
 
 
-def started(desk: Any, number: int) -> list[str]:
+def started(desk: Desk, number: int) -> list[str]:
     """The processes that began a trial, in turn."""
     return (desk.folder.trial(number) / "started").read_text().split()
 
@@ -204,7 +204,7 @@ def endless(task: Task) -> Iterator[Message]:
 
 
 def test_a_time_out_in_another_thread_leaves_live_trials_to_the_next_run(
-    module_desk: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    module_desk: Desks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thread as in a notebook: signals can be taken in the main thread only."""
     storage = optuna.storages.InMemoryStorage()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +21,7 @@ from search.workers.ray_internals import (
     lost_process,
     replaced,
 )
+from tests.search.desk import Desks
 
 ALL = (*WHILE_STARTING, *WHILE_TRAINING)
 
@@ -133,7 +134,7 @@ def two_epochs(task: Task) -> Iterator[Message]:
 
 @pytest.mark.slow
 def test_a_search_ends_with_nothing_of_rays_replaced(
-    open_desk: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    open_desk: Desks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ray import cloudpickle
 
