@@ -93,8 +93,8 @@ class TrainConfig:
         5e-4, Number(0), "L2 penalty, added to the gradient; AdamW: apart from it"
     )
     weight_decay_per_image: bool = _option(False, Flag(), "multiply weight_decay by batch_size")
-    rho: float = _option(0.05, Number(0), "SAM: radius of the climb")
-    adaptive: bool = _option(False, Flag(), "SAM: scale the climb by the squared weights")
+    rho: float = _option(0.05, Number(0), "SAM: radius of the perturbation")
+    adaptive: bool = _option(False, Flag(), "SAM: scale the perturbation by the squared weights")
 
     schedule: str = _choice("constant", SCHEDULES, "learning rate over epochs")
     milestones: tuple[float, ...] = _option(

@@ -16,8 +16,13 @@ from trainers.compatibility import check_fits
 from trainers.config import OPTIMIZERS, TrainConfig
 from trainers.data import ImageData, stratified_split
 from trainers.epoch_result import DivergedError, EpochResult, best_epoch
-from trainers.evaluation.evaluation import Evaluation, evaluate
-from trainers.evaluation.inference import in_precision, logits_of, summary_of
+from trainers.evaluation.evaluation import (
+    Evaluation,
+    evaluate,
+    in_precision,
+    logits_of,
+    summary_of,
+)
 from trainers.evaluation.running_metrics import RunningMetrics, Summary, summarize_rows
 from trainers.execution import Execution
 from trainers.losses import is_exploded, make_loss
@@ -27,7 +32,7 @@ from trainers.optim.schedules import learning_rate, stops_early
 from trainers.parallel.ranks import Ranks
 from trainers.seeds import derive_seed
 
-STEPS_BETWEEN_LOOKS = 25  # CPU only: a look at the loss costs nothing there
+STEPS_BETWEEN_CHECKS = 25  # CPU only: reading the loss costs nothing there
 
 
 def fitting_split(
@@ -146,14 +151,14 @@ class Trainer:
         self._seed_dropout(epoch)
         self.model.train()
         metrics = RunningMetrics(self.loss)
-        looks = self.device.type == "cpu" and self.ranks.size == 1
+        checks = self.device.type == "cpu" and self.ranks.size == 1
         batches = self.batches.training(self.train_indices, epoch)
         for step, (images, labels) in enumerate(batches):
             loss, logits = self.step(images, labels, self.batches.weight(step, len(labels)))
             metrics.add(logits, labels)
             if self.on_step is not None:
                 self.on_step(len(labels))
-            if looks and step % STEPS_BETWEEN_LOOKS == 0:
+            if checks and step % STEPS_BETWEEN_CHECKS == 0:
                 self._check(epoch, float(loss))
         summary = summarize_rows(self.ranks.total(metrics.rows()).cpu())
         self._check(epoch, summary.loss)

@@ -6,7 +6,7 @@ from spaces.space import Reference, ScaledSpace
 from trainers.config import TrainConfig
 
 # What may differ from a report's setting without making another experiment of it.
-_FREE = ("seed", "split_seed", "val_fraction")
+_FREE = ("seed", "split_seed", "val_fraction", "objective")
 
 
 def references_on(space: ScaledSpace, dataset: str) -> tuple[Reference, ...]:

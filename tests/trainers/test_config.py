@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from trainers.config import TrainConfig, option_help, option_names
+from trainers.config import OPTIMIZERS, TrainConfig, option_help, option_names
+from trainers.models import MODELS
 from trainers.rules import ConfigError
 
-MODELS = "wide_resnet, resnet, resnet9, resnet9_pool, lenet, cnn200, resnet200"
+MODEL_NAMES, OPTIMIZER_NAMES = ", ".join(MODELS), ", ".join(OPTIMIZERS)
 WHOLE = "must be a whole number at least"
 
 REFUSED = [
-    ("model", "lenett", f"must be one of {MODELS}, got 'lenett'; did you mean 'lenet'?"),
+    ("model", "lenett", f"must be one of {MODEL_NAMES}, got 'lenett'; did you mean 'lenet'?"),
     ("depth", 0, "must be in [1, 1000], got 0"),
     ("depth", 1001, "must be in [1, 1000], got 1001"),
     ("width", 0, "must be in [1, 16], got 0"),
@@ -30,7 +31,7 @@ REFUSED = [
     (
         "optimizer",
         "adam",
-        "must be one of sgd, sam, adamw, sam_adamw, got 'adam'; did you mean 'adamw'?",
+        f"must be one of {OPTIMIZER_NAMES}, got 'adam'; did you mean 'adamw'?",
     ),
     ("lr", 0, "must be above 0, got 0"),
     ("lr", "0.1", "must be a number above 0, got '0.1'"),

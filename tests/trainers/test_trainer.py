@@ -111,8 +111,8 @@ def test_sam_with_rho_zero_trains_as_sgd_bit_for_bit(tiny_trainer: Make) -> None
     sam, sgd = tiny_trainer(optimizer="sam", rho=0.0), tiny_trainer(optimizer="sgd")
     assert same_curve(train(sam), train(sgd))
     assert equal_weights(sam.model.state_dict(), sgd.model.state_dict())
-    climbing = tiny_trainer(optimizer="sam", rho=0.1)
-    assert not same_curve(train(climbing), sgd.history)
+    perturbed = tiny_trainer(optimizer="sam", rho=0.1)
+    assert not same_curve(train(perturbed), sgd.history)
 
 
 def test_sam_wraps_any_update_rule(tiny_trainer: Make) -> None:

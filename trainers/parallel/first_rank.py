@@ -22,7 +22,7 @@ from trainers.execution import Execution
 from trainers.parallel.ranks import ParallelRanks
 
 Processes = Mapping[int, subprocess.Popen[bytes]]  # by rank
-SECONDS_BETWEEN_LOOKS = 0.05
+SECONDS_BETWEEN_CHECKS = 0.05
 SECONDS_TO_DIE = 2.0  # a closed connection may be seen before the process that closed it is gone
 
 
@@ -66,7 +66,7 @@ class FirstRank(ParallelRanks):
         """Until each is about to join: torch would wait half an hour for one that has died."""
         while not all(ready_file(self._scratch.name, rank).exists() for rank in self._processes):
             self._check()
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+            time.sleep(SECONDS_BETWEEN_CHECKS)
 
     def pids(self) -> list[int]:
         return [process.pid for process in self._processes.values()]
@@ -89,7 +89,7 @@ class FirstRank(ParallelRanks):
         """Raises ``RankError`` where another process has ended, which may be why ``error`` came."""
         deadline = time.monotonic() + (SECONDS_TO_DIE if error else 0)
         while not self._ended() and time.monotonic() < deadline:
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+            time.sleep(SECONDS_BETWEEN_CHECKS)
         if ended := self._ended():
             raise RankError(self._last_words(ended)) from error
 
@@ -127,7 +127,7 @@ def _end(processes: Processes, scratch: tempfile.TemporaryDirectory[str], closed
 
 def _abort_with(processes: Processes, closed: Event) -> None:
     """gloo notices that a process is gone; NCCL would wait ten minutes for it."""
-    while not closed.wait(10 * SECONDS_BETWEEN_LOOKS):
+    while not closed.wait(10 * SECONDS_BETWEEN_CHECKS):
         if any(process.poll() is not None for process in processes.values()):
             if dist.group.WORLD is not None:
                 dist.group.WORLD.abort()

@@ -108,11 +108,11 @@ def test_two_steps_equal_the_formula_by_hand(adaptive: bool) -> None:
         gw, gb = linear_gradients(w, b, x, y)
         if adaptive:  # ε = ρ w² g / ‖|w| g‖
             norm = ((w.abs() * gw).square().sum() + (b.abs() * gb).square().sum()).sqrt()
-            climb_w, climb_b = rho * w**2 * gw / norm, rho * b**2 * gb / norm
+            shift_w, shift_b = rho * w**2 * gw / norm, rho * b**2 * gb / norm
         else:  # ε = ρ g / ‖g‖ over all parameters
             norm = (gw.square().sum() + gb.square().sum()).sqrt()
-            climb_w, climb_b = rho * gw / norm, rho * gb / norm
-        gw, gb = linear_gradients(w + climb_w, b + climb_b, x, y)
+            shift_w, shift_b = rho * gw / norm, rho * gb / norm
+        gw, gb = linear_gradients(w + shift_w, b + shift_b, x, y)
         velocity_w = MOMENTUM * velocity_w + gw + DECAY * w
         velocity_b = MOMENTUM * velocity_b + gb + DECAY * b
         w, b = w - LR * velocity_w, b - LR * velocity_b
@@ -120,7 +120,7 @@ def test_two_steps_equal_the_formula_by_hand(adaptive: bool) -> None:
         torch.testing.assert_close(model.bias.detach(), b, rtol=1e-10, atol=1e-12)
 
 
-def test_climbs_by_rho_and_comes_back_exactly(network: nn.Module) -> None:
+def test_perturbs_by_rho_and_comes_back_exactly(network: nn.Module) -> None:
     (x, y), *_ = batches(1)
     before = weights(network)
     F.cross_entropy(network(x), y).backward()
@@ -159,7 +159,7 @@ def test_parameters_without_gradient_or_frozen_stay(network: nn.Module) -> None:
         assert network[0].weight.grad is None
 
 
-def test_a_zero_gradient_climbs_nowhere() -> None:
+def test_a_zero_gradient_perturbs_nothing() -> None:
     weight = nn.Parameter(torch.ones(3))
     weight.grad = torch.zeros(3)
     with SAM([weight], rho=0.1).perturbed():
