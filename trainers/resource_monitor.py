@@ -40,7 +40,7 @@ class ResourceMonitor:
     ):
         self._gpu = _NvmlSampler() if device == "cuda" else None
         self._earlier = dict(earlier or {})
-        self._others = others
+        self._others = dict.fromkeys(others, 0.0)  # processor time, by process
         self._cpu = self._wall = 0.0
         self._watching = False
 
@@ -77,7 +77,9 @@ class ResourceMonitor:
         return usage | _with_earlier(gpu, before, share=now / wall if wall > 0 else 1.0)
 
     def _cpu_seconds(self) -> float:
-        return time.process_time() + sum(map(_cpu_seconds_of, self._others))
+        for pid, before in self._others.items():  # one that has ended has used what it had
+            self._others[pid] = max(before, _cpu_seconds_of(pid))
+        return time.process_time() + sum(self._others.values())
 
     def _peak_memory(self) -> float:
         """The sum of the processes' own peaks, MiB."""

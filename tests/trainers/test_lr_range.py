@@ -141,7 +141,7 @@ def test_as_a_process_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from trainers.lr_range import sweep
+    from trainers import lr_range
 
     config = tiny_config()
     task = {
@@ -152,7 +152,7 @@ def test_as_a_process_of_its_own(
         "folder": str(tmp_path),
     }
     monkeypatch.setattr("sys.argv", ["sweep", json.dumps(task)])
-    sweep.main()
+    lr_range.main()
     found = json.loads(capsys.readouterr().out)
     assert found["suggestion"] == range_test(config, digits, Execution(), SHORT).suggestion
     assert {path.name for path in tmp_path.iterdir()} == {CURVE_CSV, CURVE_PNG}

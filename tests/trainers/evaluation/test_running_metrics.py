@@ -112,12 +112,22 @@ def test_a_score_that_is_not_a_number_is_what_argmax_picks(classes: int) -> None
     assert collect(logits, labels, 2).top1 == 0
 
 
-def test_many_classes_are_worked_out_before_they_fill_the_memory() -> None:
-    logits, labels = random_batch(40, 2**20)
-    metrics = RunningMetrics(CROSS_ENTROPY)
+def test_many_classes_are_worked_out_before_they_fill_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("trainers.evaluation.running_metrics.SCORES_A_FLUSH", 250)
+    logits, labels = random_batch(40, 12)
+    worked_out: list[int] = []
+
+    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+        worked_out.append(len(labels))
+        return CROSS_ENTROPY(logits, labels)
+
+    metrics = RunningMetrics(loss)
     for some, their_labels in zip(logits.split(10), labels.split(10), strict=True):
         metrics.add(some, their_labels)
     assert metrics.rows()[:, 0].tolist() == [10] * 4
+    assert worked_out == [30, 10]
 
 
 def test_infinite_scores_rank_as_numbers_do() -> None:
