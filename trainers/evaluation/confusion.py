@@ -42,7 +42,10 @@ class Confusion:
             return cls.from_matrix(
                 np.array(content["confusion"], np.int64).reshape(classes, classes)
             )
-        return cls(classes, tuple((int(i), int(j), int(n)) for i, j, n in content["cells"]))
+        cells = tuple((int(i), int(j), int(n)) for i, j, n in content["cells"])
+        if any(not (0 <= i < classes and 0 <= j < classes and n > 0) for i, j, n in cells):
+            raise ValueError(f"a cell is outside of {classes} classes, or empty")
+        return cls(classes, cells)
 
     @classmethod
     def from_matrix(cls, matrix: np.ndarray) -> Confusion:

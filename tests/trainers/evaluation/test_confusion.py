@@ -35,7 +35,9 @@ def test_the_matrix_of_the_first_release_and_the_cells_of_this_one_are_the_same(
     assert again.matrix().tolist() == matrix
 
 
-@pytest.mark.parametrize("content", [{}, {"confusion": [[1, 2]]}, {"cells": 3}, {"cells": [[1]]}])
+@pytest.mark.parametrize(
+    "content", [{}, {"confusion": [[1, 2]]}, {"cells": 3}, {"cells": [[1]]}, {"cells": [[0, 1, 2]]}]
+)
 def test_what_is_no_confusion_is_refused(content: dict) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
         Confusion.from_mapping({"classes": ["a"], **content})
