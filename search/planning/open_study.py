@@ -12,7 +12,6 @@ from search.common.errors import UserError
 from search.planning.plan import SearchPlan
 from search.planning.request import Request
 from search.record.record import StudyRecord, read_record, write_record
-from search.record.version_1 import as_version_1
 from search.storage.lease import Lease
 from search.storage.study_folder import check_folder, claim_folder
 from search.strategy.pruners import make_pruner
@@ -59,10 +58,7 @@ def open_study(plan: SearchPlan, storage: BaseStorage, lease: Lease) -> Study:
         _check_constraints(study, plan.space)
         known = (found.folder, found.folder_token) if found else ("", "")
         token = claim_folder(plan.folder, plan.storage, *known)
-        record = replace(plan.record, folder_token=token)
-        write_record(study, record)
-        for key, value in as_version_1(record).items():  # until every reader has read_record
-            study.set_user_attr(key, value)
+        write_record(study, replace(plan.record, folder_token=token))
         failpoint("study identified")
         if not study.get_trials(deepcopy=False):
             study.enqueue_trial(plan.space.baseline())

@@ -33,28 +33,3 @@ def as_version_2(attributes: Mapping[str, Any]) -> dict[str, Any] | None:
         "provenance": {**attributes.get("provenance", {}), "storage": search.get("storage", "")},
         "folder": attributes.get("folder", ""),
     }
-
-
-def as_version_1(record: Any) -> dict[str, Any]:
-    """The attributes that say the same to readers of version 1."""
-    values = record.to_dict()
-    space, data, provenance = values["space"], values["data"], values["provenance"]
-    return {
-        **({"lr_range": values["lr_range"]} if values["lr_range"] else {}),
-        "execution": values["execution"],
-        "references": list(values["references"]),
-        "space": {key: space[key] for key in ("name", "title", "source")},
-        "preset": space["preset"],
-        "baseline": space["baseline"],
-        "dataset": {key: data[key] for key in ("name", "classes", "shapes", "given", "data_dir")},
-        "search": {**values["strategy"], "storage": provenance["storage"]},
-        "provenance": provenance,
-        "folder": values["folder"],
-        "identity": {
-            "space": space["name"],
-            "dataset": data["fingerprint"],
-            "objective": values["objectives"][0],
-            "parameters": space["parameters"],
-            "recipe": space["recipe"],
-        },
-    }

@@ -23,7 +23,6 @@ from search.planning.plan import SearchPlan
 from search.planning.request import make_request
 from search.record.record import ReferenceFigure, write_record
 from search.record.trials import spending
-from search.record.version_1 import as_version_1
 from search.report import make_parser as report_parser
 from search.run import make_parser
 from search.terminal.search_summary import conclude, where
@@ -75,8 +74,6 @@ def trial(
 def printed(plan: SearchPlan, study: Study, ended: str = FINISHED) -> str:
     console = Console(file=io.StringIO(), width=100)
     write_record(study, plan.record)
-    for key, value in as_version_1(plan.record).items():
-        study.set_user_attr(key, value)
     conclude(console, plan, study, ended)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
