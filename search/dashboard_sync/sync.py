@@ -29,9 +29,8 @@ from search.storage.optuna_internals import (
 )
 
 SECONDS_BETWEEN_LOOKS = 10.0
-# Trials with a note, and with files, of ours: for each trial that it shows, the dashboard looks
-# through all attributes of the study.
-MOST_NOTES, MOST_WITH_FILES = 100, 50
+MOST, FEWEST = 100, 20  # trials with a note and files of ours
+LOOKS = 200_000  # of the dashboard: for each trial it goes through all attributes of the study
 
 
 @dataclass
@@ -105,11 +104,12 @@ def save_study(
     attributes = study_attributes(study)
     trials = _in_order(data)
     noted = {t.number for t in trials if has_note(attributes, trial_id(t))}
-    for trial in _within(trials, noted, MOST_NOTES):
+    most = max(FEWEST, min(MOST, LOOKS // len(data.frozen)))
+    for trial in _within(trials, noted, most):
         if stopped():
             return
         save_trial_note(study, data, trial, attributes)
-    for trial in _within(trials, saved.with_files, MOST_WITH_FILES):
+    for trial in _within(trials, saved.with_files, most):
         if stopped():
             return
         save_files(study, data, trial, store, attributes)
