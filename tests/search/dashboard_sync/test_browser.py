@@ -182,7 +182,7 @@ def test_the_dashboard_draws_history_intermediate_values_and_our_plots(
         "(t => [...document.querySelectorAll('.js-plotly-plot')].some(p =>"
         " p.innerHTML.includes(t) && p.querySelectorAll('.scatterlayer path').length > 0))"
     )
-    titles = ("validation top-1 (%)", "Loss", "CPU time of the trial (s)", "Values at the rungs")
+    titles = ("validation top-1 (%)", "Loss", "CPU time (s)", "Values at the rungs")
     for text in titles:
         assert wait_for(browser, f"{drawn}({text!r})"), text
     lines = "document.querySelectorAll('#graph-intermediate-values .scatterlayer .js-line').length"
