@@ -45,7 +45,7 @@ _BEST, _LOSS, _CHANGING = "at the best epoch (folder)", "mean over images", "whi
 TRIAL_COLUMNS = (
     Column("number", INTEGER, "trial number, from 0; 0 is the report's recipe"),
     Column("state", TEXT, "Optuna's state: COMPLETE, PRUNED, FAIL, RUNNING or WAITING"),
-    Column("reason", TEXT, "why it ended"),
+    Column("reason", TEXT, "why it ended; a copy of trial N has the figures and the cost of N"),
     Column("value", NUMBER, "Optuna's value: the objective of a completed trial"),
     Column("best_value", NUMBER, "the objective at its best epoch so far, of any trial"),
     _metric("best_epoch", "of the objective, from 1"),
