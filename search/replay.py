@@ -107,7 +107,8 @@ def replay(
     """A line for each epoch on record, for the test set at last; and whether they differ."""
     from trainers.config import TrainConfig
     from trainers.epoch_result import DivergedError
-    from trainers.runs.training_run import TrainingRun, read_history
+    from trainers.runs.history import read_history
+    from trainers.runs.training_run import TrainingRun
 
     config = TrainConfig.from_mapping({**record.space.recipe, **trial.params})
     run = TrainingRun(config, data_folder, record.execution, scratch)

@@ -84,7 +84,8 @@ def refuse_used(folder: Path, resume: bool) -> None:
 def open_run(single: SingleRun, data_folder: Path, folder: Path, maps: list[str]) -> TrainingRun:
     """The run, resumed if it was begun. Raises ``UserError`` if ``folder`` holds another's."""
     from trainers.evaluation.feature_maps import find_convolutions
-    from trainers.runs.training_run import HISTORY, TrainingRun
+    from trainers.runs.history import HISTORY
+    from trainers.runs.training_run import TrainingRun
 
     run = TrainingRun(single.config, data_folder, single.execution, folder)
     find_convolutions(run.trainer.model, maps)
@@ -101,6 +102,7 @@ def train_and_evaluate(
     from search.terminal.run_summary import conclude_run
     from search.terminal.train_display import train_with_bars
     from trainers.epoch_result import DivergedError
+    from trainers.runs.history import read_history
 
     for problem in run.problems:
         say(console, f"warning: {problem}")
@@ -110,7 +112,7 @@ def train_and_evaluate(
         say(console, f"{error}; try a lower learning rate: --set lr=…")
         return DIVERGED_CODE
     except KeyboardInterrupt:
-        done = len(run.trainer.history)
+        done = len(read_history(run.folder))
         say(console, f"interrupted after epoch {done}; nothing is lost, go on with:\n  {command}")
         return INTERRUPTED
     conclude_run(console, single, run, maps)

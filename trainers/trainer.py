@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import astuple, fields
 from typing import Any
 
@@ -115,12 +115,18 @@ class Trainer:
 
     def train_epoch(self) -> EpochResult:
         """One pass over the training split and one over the validation split."""
+        for _ in self.epoch_in_steps():
+            pass
+        return self.history[-1]
+
+    def epoch_in_steps(self) -> Iterator[None]:
+        """``train_epoch``, giving its caller a moment after each training step, on its own time;
+        one who does not go on abandons the epoch, and with it this trainer."""
         epoch = len(self.history) + 1
         watched = [getattr(result, self.config.plateau_metric) for result in self.history]
         lr = learning_rate(self.config, watched)
         self.optimizer.lr = lr
-        start = time.perf_counter()
-        train = self._train(epoch)
+        train, seconds = yield from self._train(epoch)
         middle = time.perf_counter()
         val = self._validate()
         end = time.perf_counter()
@@ -139,15 +145,16 @@ class Trainer:
             val_top1=val.top1,
             val_top1_std=val.top1_std,
             val_top5=val.top5,
-            seconds=middle - start,
+            seconds=seconds,
             val_seconds=end - middle,
         )
         self.history.append(result)
         if self.best_is_last:
             self.best_weights = {k: v.clone() for k, v in self.model.state_dict().items()}
-        return result
 
-    def _train(self, epoch: int) -> Summary:
+    def _train(self, epoch: int) -> Generator[None, None, tuple[Summary, float]]:
+        """The figures of the pass, and its seconds."""
+        start = time.perf_counter()
         self._seed_dropout(epoch)
         self.model.train()
         metrics = RunningMetrics(self.loss)
@@ -160,9 +167,12 @@ class Trainer:
                 self.on_step(len(labels))
             if checks and step % STEPS_BETWEEN_CHECKS == 0:
                 self._check(epoch, float(loss))
+            left = time.perf_counter()
+            yield
+            start += time.perf_counter() - left
         summary = summarize_rows(self.ranks.total(metrics.rows()).cpu())
         self._check(epoch, summary.loss)
-        return summary
+        return summary, time.perf_counter() - start
 
     def _seed_dropout(self, epoch: int) -> None:
         rank = (self.ranks.rank,) if self.ranks.rank else ()

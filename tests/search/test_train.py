@@ -10,7 +10,7 @@ import pytest
 
 from search import train
 from search.common.errors import UserError, run_main
-from trainers.runs.training_run import read_history
+from trainers.runs.history import read_history
 from trainers.trainer import Trainer
 
 SMALL = ("--space", "lenet_batch", "--preset", "quick", "--threads", "1", "--epochs", "2")
@@ -101,15 +101,15 @@ def test_ctrl_c_leaves_a_run_that_goes_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    train_epoch = Trainer.train_epoch
+    epoch_in_steps = Trainer.epoch_in_steps
 
     def interrupted(trainer: Trainer):
         if len(trainer.history) == 1:
             raise KeyboardInterrupt
-        return train_epoch(trainer)
+        return epoch_in_steps(trainer)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "train_epoch", interrupted)
+        patch.setattr(Trainer, "epoch_in_steps", interrupted)
         assert command() == 130
     out = capsys.readouterr().out
     assert "interrupted after epoch 1; nothing is lost, go on with:" in out

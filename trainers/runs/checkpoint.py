@@ -13,14 +13,15 @@ import os
 import pickle
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO, cast
 
 import torch
 
-from trainers.atomic_files import write_atomically
+from trainers.atomic_files import atomic_file
 from trainers.failpoints import failpoint
 
 KEY, VERSION = "sharpsearch_checkpoint", 1
+HEAD_BYTES = 200
 LATEST, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 
 
@@ -29,13 +30,30 @@ class CheckpointError(ValueError):
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Saves tensors and plain values."""
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    payload = buffer.getvalue()
-    digest = hashlib.sha256(payload).hexdigest()
-    head = {KEY: VERSION, "sha256": digest, "bytes": len(payload)}
-    write_atomically(path, json.dumps(head).encode() + b"\n" + payload)
+    """Saves tensors and plain values, without another copy of them in memory."""
+    with atomic_file(path) as file:
+        file.write(b"\n".rjust(HEAD_BYTES))  # the head is known when the rest is written
+        payload = _Digested(file)
+        torch.save(state, cast(IO[bytes], payload))
+        failpoint("file half written")
+        digest, size = payload.sha256.hexdigest(), file.tell() - HEAD_BYTES
+        head = json.dumps({KEY: VERSION, "sha256": digest, "bytes": size}).encode()
+        file.seek(0)
+        file.write(head.rjust(HEAD_BYTES - 1))
+
+
+class _Digested:
+    """A file to write to, and the SHA-256 of what was written."""
+
+    def __init__(self, file: BinaryIO):
+        self._file, self.sha256 = file, hashlib.sha256()
+
+    def write(self, content: bytes) -> int:
+        self.sha256.update(content)
+        return self._file.write(content)
+
+    def flush(self) -> None:
+        """Asked for by torch; the file is flushed when it is whole."""
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -6,15 +6,15 @@ the run is complete, ``test.json``. Nothing here knows of a search.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import fields
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from trainers.atomic_files import remove_partials, write_atomically
@@ -36,10 +36,12 @@ from trainers.runs.checkpoint import (
     rotate_and_write,
     write_checkpoint,
 )
+from trainers.runs.history import write_history
+from trainers.runs.host_copy import HostCopy
 from trainers.runs.identity import Identity
 from trainers.trainer import Trainer, fitting_split
 
-BEST, HISTORY, TEST = "best.pt", "history.csv", "test.json"
+BEST, TEST = "best.pt", "test.json"
 
 
 class TrainingRun:
@@ -123,7 +125,7 @@ class TrainingRun:
 
         An epoch is on disk before it is given out.
         """
-        self._write_history()
+        write_history(self.folder, self.trainer.history)
         try:
             yield from list(self.trainer.history)
             yield from self._further()
@@ -135,30 +137,54 @@ class TrainingRun:
             return
         self._monitor.start()
         try:
-            while not self.trainer.finished:
-                yield self._epoch()
+            with ThreadPoolExecutor(1, "checkpoints") as writer:
+                yield from self._epochs(writer)
         finally:
             self._monitor.stop()
 
-    def _epoch(self) -> EpochResult:
-        with self._ranks.guarded():
-            result = self.trainer.train_epoch()
-        failpoint("epoch trained")
-        if self.trainer.best_is_last:
-            best = {"epoch": result.epoch, "model": self.trainer.best_weights}
-            known = {"identity": self.identity.to_dict(), "data_folder": str(self._data_folder)}
+    def _epochs(self, writer: Executor) -> Iterator[EpochResult]:
+        """Each is written while the next is trained, and given out in the midst of that, as soon
+        as it is on disk: one who stops then has wasted no more than the time of writing."""
+        copy, writing = HostCopy(self.trainer.device), deque[Future[EpochResult]]()
+        while not self.trainer.finished:
+            with self._ranks.guarded():
+                try:
+                    for _ in self.trainer.epoch_in_steps():
+                        yield from self._written(writing)
+                except Exception:  # of this epoch: the one before is none the worse for it
+                    yield from self._written(writing, wait=True)
+                    raise
+                yield from self._written(writing, wait=True)
+            failpoint("epoch trained")
+            state = copy.of(self.trainer.state())
+            is_best, usage = self.trainer.best_is_last, self._monitor.usage()
+            writing.append(writer.submit(self._keep, state, is_best, usage))
+        yield from self._written(writing, wait=True)
+
+    def _written(
+        self, writing: deque[Future[EpochResult]], wait: bool = False
+    ) -> Iterator[EpochResult]:
+        """The epoch that is being written, if it is on disk, or when it is."""
+        if writing and (wait or writing[0].done()):
+            result = writing.popleft().result()
+            devices = [self.trainer.device] if self.trainer.device.type == "cuda" else []
+            with torch.random.fork_rng(devices):  # whoever takes it may draw random numbers
+                yield result
+
+    def _keep(self, state: dict[str, Any], is_best: bool, usage: dict[str, float]) -> EpochResult:
+        """Writes the last epoch of a trainer's ``state``."""
+        identity = self.identity.to_dict()
+        history = [EpochResult.from_mapping(item) for item in state["history"]]
+        if is_best:
+            known = {"identity": identity, "data_folder": str(self._data_folder)}
+            best = {"epoch": len(history), "model": state["model"]}
             write_checkpoint(self.folder / BEST, {**known, **best})
         failpoint("best kept")
-        state = {
-            "identity": self.identity.to_dict(),
-            "trainer": self.trainer.state(),
-            "usage": self._monitor.usage(),
-        }
-        rotate_and_write(self.folder, state)
+        rotate_and_write(self.folder, {"identity": identity, "trainer": state, "usage": usage})
         failpoint("checkpoint kept")
-        self._write_history()
+        write_history(self.folder, history)
         failpoint("history written")
-        return result
+        return history[-1]
 
     def test(self) -> Evaluation:
         """The test set at the best epoch, also written to ``test.json`` with class names."""
@@ -181,23 +207,3 @@ class TrainingRun:
     def _summary(self) -> ModelSummary:
         """Counted once: on tiny images it costs a thirtieth of an epoch."""
         return summarize(self.trainer.model, self.data.in_channels, self.data.image_size, 1)
-
-    def _write_history(self) -> None:
-        """Whole every time: a worker of a dead driver, still at work for a moment, adds nothing
-        twice."""
-        text = io.StringIO(newline="")
-        writer = csv.writer(text)
-        writer.writerow([item.name for item in fields(EpochResult)])
-        writer.writerows(result.to_dict().values() for result in self.trainer.history)
-        write_atomically(self.folder / HISTORY, text.getvalue().encode())
-
-
-def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The rows of ``history.csv`` as numbers; empty when there is none. A line that is not whole
-    (a copy, or another program at work) does not count."""
-    path = folder / HISTORY
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        whole = [line for line in file if line.endswith("\n")]
-    return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(whole)]

@@ -99,7 +99,8 @@ def test_a_damaged_file_is_no_evaluation(text: str, tmp_path: Path) -> None:
 
 
 def test_the_files_are_called_as_the_trainer_calls_them(tmp_path: Path) -> None:
-    from trainers.runs.training_run import HISTORY, TEST
+    from trainers.runs.history import HISTORY
+    from trainers.runs.training_run import TEST
 
     folder = StudyFolder(tmp_path, "s")
     assert folder.history(0).name == HISTORY

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -21,8 +22,9 @@ from trainers.evaluation.confusion import Confusion
 from trainers.evaluation.running_metrics import Summary
 from trainers.execution import Execution
 from trainers.runs.checkpoint import LATEST, PREVIOUS, read_checkpoint, write_checkpoint
+from trainers.runs.history import HISTORY, read_history, write_history
 from trainers.runs.saved_model import read_saved
-from trainers.runs.training_run import BEST, HISTORY, TEST, TrainingRun, read_history
+from trainers.runs.training_run import BEST, TEST, TrainingRun
 from trainers.trainer import Trainer
 
 Open = Callable[..., TrainingRun]
@@ -123,6 +125,48 @@ def test_an_epoch_is_on_disk_before_it_is_given_out(open_run: Open) -> None:
     for count, result in enumerate(run.results(), start=1):
         assert read_history(run.folder)[-1] == result.to_dict()
         assert len(read_checkpoint(run.folder / LATEST)["trainer"]["history"]) == count
+
+
+def test_the_next_epoch_is_trained_while_this_one_is_written(
+    open_run: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, goes_on = open_run(), Event()
+
+    def write(folder: Path, history: Sequence[EpochResult]) -> None:
+        assert not history or len(history) == 4 or goes_on.wait(60)
+        goes_on.clear()
+        write_history(folder, history)
+
+    monkeypatch.setattr("trainers.runs.training_run.write_history", write)
+    run.trainer.on_step = lambda images: goes_on.set() if run.trainer.history else None
+    assert [result.epoch for result in run.results()] == [1, 2, 3, 4]
+
+
+def test_an_epoch_that_cannot_be_written_is_not_given_out(
+    open_run: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = open_run()
+    results = run.results()
+    assert next(results).epoch == 1
+
+    def no_space(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(OSError, match="No space left"):
+        next(results)
+    assert len(read_history(run.folder)) == 1
+
+
+def test_random_numbers_drawn_by_the_reader_change_nothing(open_run: Open) -> None:
+    """It takes an epoch in the midst of the next one, which has dropout."""
+    expected = list(open_run(dropout=0.5).results())
+    shutil.rmtree(open_run(dropout=0.5).folder)
+    disturbed = []
+    for result in open_run(dropout=0.5).results():
+        torch.manual_seed(12345)
+        disturbed.append(result)
+    assert same_curve(disturbed, expected)
 
 
 def test_a_history_line_still_being_written_does_not_count(open_run: Open) -> None:
@@ -281,13 +325,15 @@ def test_divergence_leaves_the_epochs_before_it(
     open_run: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = open_run()
-    results = run.results()
-    next(results)
+    results, first_epoch = run.results(), run.trainer.epoch_in_steps
 
-    def diverge() -> EpochResult:
-        raise DivergedError(2, "training loss is nan")
+    def diverge() -> Iterator[None]:
+        if run.trainer.history:
+            raise DivergedError(2, "training loss is nan")
+        return first_epoch()
 
-    monkeypatch.setattr(run.trainer, "train_epoch", diverge)
+    monkeypatch.setattr(run.trainer, "epoch_in_steps", diverge)
+    assert next(results).epoch == 1
     with pytest.raises(DivergedError, match="epoch 2"):
         next(results)
     assert len(read_history(run.folder)) == 1
