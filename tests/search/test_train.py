@@ -44,14 +44,14 @@ def test_a_run_prints_its_epochs_and_its_evaluation(
         "epoch 2/2",
     ]
     for figure in (
-        "accuracy %",
-        "top-5 accuracy %",
-        "loss, mean over images",
-        "loss, sum of batch means / images",
-        "precision %",
-        "recall %",
-        "F1 %",
-        "test duration, s",
+        "test top-1 (%)",
+        "test top-5 (%)",
+        "test loss",
+        "test loss, batch means / images",
+        "precision, mean of classes (%)",
+        "recall, mean of classes (%)",
+        "F1, mean of classes (%)",
+        "test time (s)",
         "confusion matrix",
     ):
         assert figure in out
