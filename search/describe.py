@@ -14,7 +14,6 @@ from search.planning.flags import SPACE_FILE_WARNING, OneLineParser, add_data_fl
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from trainers.config import TrainConfig
     from trainers.data import ImageShape
     from trainers.models.summary import ModelSummary
 
@@ -43,13 +42,14 @@ def main(argv: list[str] | None = None) -> int:
     from search.planning.request import choose_preset, fixed_space
     from search.terminal.plain_line import say
     from trainers.config import TrainConfig
+    from trainers.models.summary import summary_for
 
     preset_name, _ = choose_preset(args.preset, gpu_count())
     space = fixed_space(args, preset_name)
     config = TrainConfig.from_mapping(dict(space.recipe))
     console = Console()
     shape = image_shape(args, args.dataset or space.preset.dataset, console)
-    summary = model_summary(config, shape, config.batch_size)
+    summary = summary_for(config.to_dict(), shape, config.batch_size)
     say(
         console,
         f"{space.definition.name}, preset {preset_name}: model {config.model} for images of "
@@ -77,18 +77,6 @@ def image_shape(args: argparse.Namespace, dataset: str, console: Console) -> Ima
     meta = read_meta(prepare_data(dataset, Path(args.data_dir).expanduser(), console))
     _, side, _, channels = meta.shapes["train_images"]
     return replace(ImageShape(side, channels, len(meta.classes)), **changes)
-
-
-def model_summary(config: TrainConfig, shape: ImageShape, batch_size: int) -> ModelSummary:
-    """The summary of a setting's network for such images; no weight is made."""
-    import torch
-
-    from trainers.models import build_model
-    from trainers.models.summary import summarize
-
-    with torch.device("meta"):
-        model = build_model(config.to_dict(), shape.classes, shape.channels, shape.side)
-    return summarize(model, shape.channels, shape.side, batch_size)
 
 
 def print_summary(console: Console, summary: ModelSummary) -> None:

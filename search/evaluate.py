@@ -36,8 +36,7 @@ def main(argv: list[str] | None = None) -> int:
 
     from search.common.layout import FEATURE_MAPS
     from search.planning.flag_values import at_least
-    from search.terminal.evaluation_tables import print_evaluation
-    from search.terminal.feature_output import draw_maps
+    from search.terminal.evaluation_tables import draw_maps, print_evaluation
     from search.terminal.plain_line import say
     from trainers.evaluation.feature_maps import find_convolutions
     from trainers.models.summary import summarize

@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     from search.planning.check_data import prepare_data
     from search.planning.single_run import decide_run
     from search.terminal.plain_line import say
-    from trainers.lr_range import Sweep
+    from trainers.lr_range import Sweep, save_picture, write_curve
 
     console = Console()
     single = decide_run(args)
@@ -64,7 +64,8 @@ def main(argv: list[str] | None = None) -> int:
     say(console, f"{scaled.definition.name}: {single.preset_reason}")
     data_folder = prepare_data(single.dataset, single.data_dir, console)
     curve = run_test(console, single, data_folder, sweep)
-    write(folder, curve)
+    write_curve(folder, curve)
+    save_picture(folder, curve)
     say(console, finding(single, sweep, curve))
     say(console, f"files: {folder}")
     return 0
@@ -83,14 +84,6 @@ def run_test(console: Console, single: SingleRun, data_folder: Path, sweep: Swee
         return range_test(
             single.config, data, single.execution, sweep, lambda: progress.advance(bar)
         )
-
-
-def write(folder: Path, curve: RangeCurve) -> None:
-    """The curve as CSV and as a picture."""
-    from trainers.lr_range import save_picture, write_curve
-
-    write_curve(folder, curve)
-    save_picture(folder, curve)
 
 
 def finding(single: SingleRun, sweep: Sweep, curve: RangeCurve) -> str:

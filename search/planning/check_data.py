@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,7 @@ def prepare_data(dataset: str, data_dir: Path, console: Console) -> Path:
         def show(done: int, total: int) -> None:
             progress.update(bar, completed=done, total=total, visible=True)
 
-        def remark(text: str) -> None:
-            console.print(text, markup=False, highlight=False, soft_wrap=True)
-
+        remark = partial(console.print, markup=False, highlight=False, soft_wrap=True)
         return prepare(dataset, data_dir, show, remark)
 
 

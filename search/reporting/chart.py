@@ -12,14 +12,8 @@ from typing import Any
 
 from optuna.study import Study
 
-BEST, RECIPE, COMPLETE, PRUNED, REFERENCE, OTHER = (
-    "best",
-    "recipe",
-    "complete",
-    "pruned",
-    "reference",
-    "other",
-)
+BEST, RECIPE, REFERENCE = "best", "recipe", "reference"
+COMPLETE, PRUNED, OTHER = "complete", "pruned", "other"
 # Told apart by colour-blind eyes and on both a white and a dark ground.
 COLOURS = {
     BEST: "#2f81d6",

@@ -12,18 +12,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from search.reporting.blocks import Block, Facts, Picture, Section, Table, Tiles
+from search.reporting.blocks import Section
 from search.reporting.chart import BARS, POINTS, Chart, Series
-from search.reporting.plotly_figures import as_script, figure
+from search.reporting.plotly_figures import figure
 
 TEMPLATES = Path(__file__).parent / "templates"
-_KINDS = {
-    Table: "table",
-    Chart: "chart",
-    Facts: "facts",
-    Tiles: "tiles",
-    Picture: "picture",
-}
 
 
 def make_page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
@@ -35,21 +28,16 @@ def make_page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    figures: dict[str, Any] = {}
-    for section in sections:
-        for block in section.blocks:
-            figures |= _figures(block)
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     return environment.get_template("page.html").render(
         title=title,
         subtitle=subtitle,
         sections=sections,
-        kind=lambda block: _KINDS[type(block)],
+        kind=lambda block: type(block).__name__,
         swatch=_swatch,
         data_uri=_data_uri,
         made=f"{datetime.now():%Y-%m-%d %H:%M}",
-        figures=Markup(as_script(figures)),
-        style=Markup(_read("page.css")),
-        script=Markup(_read("page.js")),
+        figures=_figures(sections),
         plotly=Markup(get_plotlyjs()),
     )
 
@@ -58,15 +46,10 @@ def _swatch(series: Series) -> str:
     return {POINTS: "dot", BARS: "box"}.get(series.kind, series.dash)
 
 
-def _figures(block: Block) -> dict[str, Any]:
+def _figures(sections: Sequence[Section]) -> dict[str, Any]:
     """Element id → plotly figure."""
-    if isinstance(block, Chart):
-        return {f"{block.key}-{i}": figure(panel) for i, panel in enumerate(block.panels)}
-    return {}
-
-
-def _read(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")
+    charts = [block for s in sections for block in s.blocks if isinstance(block, Chart)]
+    return {f"{c.key}-{i}": figure(panel) for c in charts for i, panel in enumerate(c.panels)}
 
 
 def _data_uri(path: Path) -> str:

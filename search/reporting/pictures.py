@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -125,7 +124,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
 
 def _draw_series(axes: Axes, series: Series, base: dict[float, float]) -> None:
     """``base`` is how high bars stand already."""
-    x, y = _floats(series.x), _floats(series.y)
+    x, y = np.array(series.x, float).tolist(), np.array(series.y, float).tolist()  # None: NaN
     look: dict[str, Any] = {"color": series.paint, "alpha": series.opacity}
     if series.kind == BARS:
         bottoms = [base.get(position, 0.0) for position in x]
@@ -188,7 +187,3 @@ def _handle(series: Series) -> Line2D | Patch:
 def literal(text: str) -> str:
     """matplotlib reads $…$ as a formula."""
     return text.replace("$", r"\$")
-
-
-def _floats(values: Sequence[float | None]) -> list[float]:
-    return [math.nan if value is None else float(value) for value in values]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from search.reporting.chart import (
@@ -149,9 +149,3 @@ def _short(value: float) -> float | None:
     if not math.isfinite(value):
         return None
     return int(value) if value.is_integer() else float(f"{value:.{DIGITS}g}")
-
-
-def as_script(value: Mapping[str, Any] | Sequence[Any]) -> str:
-    """JSON that may stand within a ``<script>`` whatever texts are in it."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -72,17 +72,12 @@ def sampled(space: ScaledSpace, strategy: StrategyFacts) -> dict[str, object]:
 
 def model_size(request: Request, values: dict[str, object]) -> str:
     """Parameters and multiply-accumulates of one configuration, for the data set's images."""
-    import torch
-
     from trainers.data import SHAPES
-    from trainers.models import build_model
-    from trainers.models.summary import summarize
+    from trainers.models.summary import summary_for
 
     shape = SHAPES.get(request.dataset)
     if shape is None:
         return "known once the data set is prepared, which a dry run does not do"
     config = TrainConfig.from_mapping({**request.space.recipe, **values})
-    with torch.device("meta"):
-        model = build_model(config.to_dict(), shape.classes, shape.channels, shape.side)
-    summary = summarize(model, shape.channels, shape.side, 1)
+    summary = summary_for(config.to_dict(), shape)
     return f"{summary.parameters:,} parameters, {summary.macs:,} multiply-accumulates an image"

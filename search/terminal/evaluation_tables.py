@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rich.console import Console
 
 from search.terminal.plain_line import PlainTable, say
+from trainers.data import ImageData
 from trainers.evaluation.confusion import ClassScores
 from trainers.evaluation.evaluation import Evaluation
+from trainers.evaluation.feature_maps import feature_maps, save_feature_picture
 from trainers.metrics import Metric, find_metric
 from trainers.models.summary import ModelSummary
+from trainers.trainer import Trainer
 
 MOST_CLASSES = 20  # in a table; of more, the worst and the best, half of each
 FIGURES = (
@@ -40,6 +44,17 @@ def print_evaluation(
         console.print(_confusion(evaluation, classes))
     else:
         say(console, f"confusion matrix: {len(classes)} classes are too many to print")
+
+
+def draw_maps(
+    console: Console, trainer: Trainer, data: ImageData, names: Sequence[str], path: Path
+) -> None:
+    """The picture of what convolutions make of the first test image, if any are asked for."""
+    if not names:
+        return
+    image = next(iter(trainer.batches.test()))[0][:1]
+    save_feature_picture(path, data.test_images[0], feature_maps(trainer.model, image, names))
+    say(console, f"feature maps of the first test image: {path}")
 
 
 def _figures(

@@ -27,11 +27,6 @@ TESTED = ("test_top1", "test_top5", "test_loss")
 MOST_FAILURES = 5
 
 
-def best_trial(study: Study) -> FrozenTrial | None:
-    """The completed trial with the best value, the earliest of equals."""
-    return best_completed(study.get_trials(deepcopy=False), study.direction)
-
-
 def conclude(console: Console, plan: SearchPlan, study: Study, ended: str) -> None:
     """What came out, and the commands to go on with; the result becomes the study's note."""
     print_result(console, study, plan.record)

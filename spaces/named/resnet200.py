@@ -13,59 +13,26 @@ Where the report is silent, the choices are those of ``cnn200``.
 
 from __future__ import annotations
 
-from spaces.parameters.architecture import (
-    batch_norm_switch,
-    depths,
-    dropout_switch,
-    residual_switch,
-)
-from spaces.parameters.optimization import learning_rate, schedules
+from spaces.named.cnn200 import SPACE as CNN200
+from spaces.parameters.architecture import depths
 from spaces.space import Preset, Reference, Space
+
+_QUICK = CNN200.presets["quick"]
 
 SPACE = Space(
     name="resnet200",
     title="a residual net, part by part",
     source="report D",
-    recipe={
-        "model": "resnet200",
-        "depth": 30,
-        "residual": True,
-        "batch_norm": True,
-        "dropout": 0.0,
-        "batch_size": 64,
-        "epochs": 15,
-        "optimizer": "sgd",
-        "lr": 0.015,
-        "momentum": 0.9,
-        "weight_decay": 0.0,
-        "schedule": "plateau",
-        "plateau_patience": 10,
-        "decay_factor": 0.1,
-        "min_lr": 1e-5,
-        "early_stopping": 15,
-        "loss": "cross_entropy",
-        "augment": "none",
-        "normalize": "computed",
-    },
-    parameters=(
-        dropout_switch(0.5),
-        batch_norm_switch(),
-        schedules("plateau", "constant"),
-        residual_switch(),
-        depths(10, 18, 26, 30, 34),
-        learning_rate(0.0015, 0.15),
+    recipe={**CNN200.recipe, "model": "resnet200", "depth": 30, "residual": True, "epochs": 15},
+    parameters=tuple(
+        depths(10, 18, 26, 30, 34) if parameter.name == "depth" else parameter
+        for parameter in CNN200.parameters
     ),
     presets={
         "quick": Preset(
             dataset="digits",
             n_trials=12,
-            recipe={
-                "depth": 10,
-                "epochs": 8,
-                "plateau_patience": 1,
-                "early_stopping": 3,
-                "val_fraction": 0.2,
-            },
+            recipe={**_QUICK.recipe, "depth": 10},
             parameters=(depths(10, 18),),
         ),
         "full": Preset(dataset="tiny-imagenet-200", n_trials=60),

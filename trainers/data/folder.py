@@ -41,15 +41,8 @@ def folder_source(root: Path) -> Source:
         listing = list_folder(root)
     except OSError as error:
         raise DataError(f"cannot read {root}: {one_line(error)}") from None
-    content = partial(_content, root, listing)
+    content = partial(content_hash, root, listing.names)
     return Source(root.resolve().name, content, partial(_read, root, listing), listing.remarks)
-
-
-def _content(root: Path, listing: Listing, memo: Path) -> str:
-    try:
-        return content_hash(root, listing.names, memo)
-    except OSError as error:
-        raise DataError(f"cannot read {root}: {one_line(error)}") from None
 
 
 def _read(root: Path, listing: Listing) -> RawSet:

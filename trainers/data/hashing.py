@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from trainers.data.errors import DataError, one_line
+
 SETTLED = 2.0  # seconds
 
 
@@ -19,8 +21,15 @@ def content_hash(root: Path, names: Sequence[str], memo: Path) -> str:
     """SHA-256 over the names and bytes of the files ``names`` under ``root``.
 
     It is remembered in the folder ``memo`` by root and each file's name, size and times, so an
-    unchanged folder is not read again. Raises ``OSError`` when a file cannot be read.
+    unchanged folder is not read again. Raises ``DataError`` when a file cannot be read.
     """
+    try:
+        return _remembered_hash(root, names, memo)
+    except OSError as error:
+        raise DataError(f"cannot read {root}: {one_line(error)}") from None
+
+
+def _remembered_hash(root: Path, names: Sequence[str], memo: Path) -> str:
     key = stamp(root, names)
     with suppress(OSError, ValueError):
         text = (memo / key.text).read_text(encoding="ascii")

@@ -28,14 +28,8 @@ _HEADERS = {
 
 def npz_source(path: Path) -> Source:
     """The data set in the file ``path``, named after it."""
-    return Source(path.stem, partial(_content, path), partial(read_npz, path))
-
-
-def _content(path: Path, memo: Path) -> str:
-    try:
-        return content_hash(path.parent, [path.name], memo)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {one_line(error)}") from None
+    content = partial(content_hash, path.parent, [path.name])
+    return Source(path.stem, content, partial(read_npz, path))
 
 
 def read_npz(path: Path) -> RawSet:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from trainers.data import ImageShape
+from trainers.models import build_model
 
 Shape = tuple[int, ...]
 
@@ -38,11 +42,6 @@ class ModelSummary:
     parameters: int
 
     @property
-    def child_shapes(self) -> tuple[Shape, ...]:
-        """The output shape of each immediate part."""
-        return tuple(shape for _, shape in self.children)
-
-    @property
     def macs(self) -> int:
         """Multiply-accumulates of the convolutions and linear layers for one image."""
         return sum(row.macs for row in self.rows)
@@ -57,6 +56,13 @@ class ModelSummary:
         max-pool and the addition of a shortcut are free.
         """
         return self.macs + sum(row.norm_and_pool_ops for row in self.rows)
+
+
+def summary_for(options: Mapping[str, Any], shape: ImageShape, batch_size: int = 1) -> ModelSummary:
+    """The summary of the network that ``options`` name, for such images; no weight is made."""
+    with torch.device("meta"):
+        model = build_model(options, shape.classes, shape.channels, shape.side)
+    return summarize(model, shape.channels, shape.side, batch_size)
 
 
 def summarize(

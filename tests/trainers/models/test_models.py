@@ -384,7 +384,7 @@ def test_wide_resnet_sizes_of_the_paper(depth: int, width: int, millions: float)
 def test_wide_resnet_34_10_of_the_report() -> None:
     model = on_meta("wide_resnet", 100, depth=34, width=10)
     assert count(model) == wide_resnet_parameters(34, 10, classes=100) == 46_218_164
-    shapes = summarize(model, 3, 32).child_shapes
+    shapes = [shape for _, shape in summarize(model, 3, 32).children]
     expected = [(16, 32, 32), (160, 32, 32), (320, 16, 16), (640, 8, 8)]
     assert [shape[1:] for shape in shapes[:4]] == expected
 

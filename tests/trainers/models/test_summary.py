@@ -16,9 +16,13 @@ def summary_of(name: str, batch_size: int = 100, **options: int) -> ModelSummary
     return summarize(model, 3, 32, batch_size)
 
 
+def child_shapes(summary: ModelSummary) -> tuple[tuple[int, ...], ...]:
+    return tuple(shape for _, shape in summary.children)
+
+
 def test_shapes_that_report_b_prints_for_its_small_cnn() -> None:
     summary = summary_of("lenet")
-    assert (summary.input_shape, *summary.child_shapes) == (
+    assert (summary.input_shape, *child_shapes(summary)) == (
         (100, 3, 32, 32),
         (100, 6, 14, 14),
         (100, 16, 5, 5),
@@ -30,7 +34,7 @@ def test_shapes_that_report_b_prints_for_its_small_cnn() -> None:
 
 
 def test_shapes_that_report_b_prints_for_its_resnet9() -> None:
-    assert summary_of("resnet9").child_shapes == (
+    assert child_shapes(summary_of("resnet9")) == (
         (100, 64, 32, 32),
         (100, 128, 16, 16),
         (100, 256, 8, 8),
