@@ -6,23 +6,13 @@ import os
 import resource
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 MEGABYTE = 1024 * 1024
 SECONDS_BETWEEN_SAMPLES = 1.0
-
-
-@dataclass
-class GpuSamples:
-    """Utilisation in %, memory of the device in MiB, power in W, one of each a second."""
-
-    utilization: list[float] = field(default_factory=list)
-    memory: list[float] = field(default_factory=list)
-    power: list[float] = field(default_factory=list)
 
 
 class ResourceMonitor:
@@ -102,12 +92,12 @@ class _NvmlSampler:
     """A thread that asks NVML once a second about this process's first visible GPU."""
 
     def __init__(self) -> None:
-        self.samples = GpuSamples()
+        self._samples: dict[str, list[float]] = {}
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        self.samples = GpuSamples()
+        self._samples = {}
         self._ended.clear()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -131,25 +121,23 @@ class _NvmlSampler:
         pynvml.nvmlShutdown()
 
     def _sample(self, nvml: Any, handle: Any) -> None:
-        readings = (
-            (self.samples.utilization, lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu),
-            (self.samples.memory, lambda: nvml.nvmlDeviceGetMemoryInfo(handle).used / MEGABYTE),
-            (self.samples.power, lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000),
-        )
-        for values, read in readings:
+        """Utilisation in %, memory of the device in MiB, power in W."""
+        readings: Mapping[str, Callable[[], float]] = {
+            "gpu_utilization": lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu,
+            "gpu_peak_memory_mb": lambda: nvml.nvmlDeviceGetMemoryInfo(handle).used / MEGABYTE,
+            "gpu_power_w": lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000,
+        }
+        for name, read in readings.items():
             with suppress(nvml.NVMLError):  # a figure that this card does not give
-                values.append(read())
+                self._samples.setdefault(name, []).append(read())
 
     def usage(self) -> dict[str, float]:
-        s = self.samples
-        usage = {}
-        if s.utilization:
-            usage["gpu_utilization"] = sum(s.utilization) / len(s.utilization)
-        if s.memory:
-            usage["gpu_peak_memory_mb"] = max(s.memory)
-        if s.power:
-            usage["gpu_power_w"] = sum(s.power) / len(s.power)
-        return usage
+        """The peak or the mean of each figure, of those that the card gives."""
+        return {
+            name: max(values) if "peak" in name else sum(values) / len(values)
+            for name, values in dict(self._samples).items()
+            if values
+        }
 
 
 def _nvml_handle(nvml: Any) -> Any:

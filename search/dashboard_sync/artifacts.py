@@ -18,10 +18,10 @@ from optuna.artifacts import FileSystemArtifactStore
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from search.reporting.chart import BEST, DASHED, OTHER, Axis, Chart, Panel, Series, chart
+from search.reporting.chart import BEST, DASHED, OTHER, Axis, Chart, Panel, chart
 from search.reporting.pictures import draw_picture
 from search.reporting.sections.classes import confusion_chart, read_counts
-from search.reporting.sections.curves import EPOCH
+from search.reporting.sections.curves import EPOCH, line
 from search.reporting.study_data import StudyData
 from search.storage.optuna_internals import ARTIFACTS, set_study_attribute, trial_id
 
@@ -69,15 +69,8 @@ def trial_curves(data: StudyData, trial: FrozenTrial) -> Chart | None:
     curve = data.curve(trial)
     panels = []
     for title, unit, kind in (("Top-1", "top-1 (%)", "top1"), ("Loss", "loss", "loss")):
-        series = []
-        for name, column, role, dash in (
-            ("training", f"train_{kind}", OTHER, DASHED),
-            ("validation", f"val_{kind}", BEST, "solid"),
-        ):
-            rows = curve[curve[column].notna()]
-            if len(rows):
-                x, y = rows["epoch"].tolist(), rows[column].tolist()
-                series.append(Series(name, x, y, role, dash=dash))
+        series = line(curve, f"train_{kind}", "training", OTHER, dash=DASHED)
+        series += line(curve, f"val_{kind}", "validation", BEST)
         if series:
             panels.append(Panel(title, EPOCH, Axis(unit), tuple(series), height=300))
     return chart("curves", f"Trial {trial.number}", panels)

@@ -12,8 +12,6 @@ from spaces.space import ScaledSpace
 from trainers.config import TrainConfig
 from trainers.execution import Execution
 
-START, END = 1e-5, 1.0  # rates; report C ends at 1, and does not say where it begins
-
 
 def run_range_test(
     space: ScaledSpace,
@@ -31,7 +29,7 @@ def run_range_test(
         "config": config.to_dict(),
         "execution": execution.to_dict(),
         "data": str(data_folder.resolve()),
-        "sweep": {"start": START, "end": END, "steps": steps},
+        "sweep": {"steps": steps},
         "folder": str(folder.resolve()),
     }
     instead = "search without it: --no-lr-range-test"
@@ -41,7 +39,7 @@ def run_range_test(
     found = space if suggestion is None else narrowed(space, suggestion, config)
     lr = lr_parameter(found)
     assert lr is not None
-    return found, LRRangeFacts(lr.low, lr.high, suggestion, START, END, steps)
+    return found, LRRangeFacts(lr.low, lr.high, suggestion, steps=steps)
 
 
 def in_words(facts: LRRangeFacts) -> str:

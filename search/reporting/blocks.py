@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +33,21 @@ class Table:
     def __post_init__(self) -> None:
         for row in self.rows:
             assert len(row.cells) == len(self.headings), (self.title, row)
+
+
+def table_of(
+    title: str,
+    rows: Sequence[tuple[Mapping[str, str], str]],
+    caption: str = "",
+    text_columns: Collection[int] = (0,),
+    drop_empty: bool = False,
+) -> Table | None:
+    """A table of rows that are heading → cell, each with its mark; None where there are none."""
+    if not rows:
+        return None
+    cells = tuple(Row(tuple(row.values()), mark) for row, mark in rows)
+    table = Table(title, tuple(rows[0][0]), cells, caption, frozenset(text_columns))
+    return drop_empty_columns(table) if drop_empty else table
 
 
 def drop_empty_columns(table: Table, always: Sequence[int] = (0,)) -> Table:

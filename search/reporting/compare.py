@@ -6,7 +6,16 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from search.reporting.blocks import DIFFERS, Row, Section, Table, drop_empty_columns, section
+from search.reporting.blocks import (
+    DIFFERS,
+    PLAIN,
+    Row,
+    Section,
+    Table,
+    drop_empty_columns,
+    section,
+    table_of,
+)
 from search.reporting.chart import SERIES_COLOURS, STEPS, Axis, Chart, Panel, Series, chart
 from search.reporting.export import Frames
 from search.reporting.sections.cost import seconds_column
@@ -44,48 +53,29 @@ def comparison_frames(studies: Sequence[StudyData]) -> Frames:
     return frames
 
 
-SEARCHED = ("study", "space", "preset", "data set", "sampler", "pruner")
-SPENT = (
-    "seed",
-    "trials",
-    "completed",
-    "pruned",
-    "failed",
-    "epochs trained",
-    "epochs saved (%)",
-    "workers' time",
-)
+def _searches(studies: Sequence[StudyData]) -> Table | None:
+    rows = [(_search(data), PLAIN) for data in studies]
+    return table_of("Searches", rows, text_columns=range(6), drop_empty=True)
 
 
-def _searches(studies: Sequence[StudyData]) -> Table:
-    rows = []
-    for data in studies:
-        record, spent = data.record, data.spent
-        what: tuple[str, ...] = (NOTHING,) * len(SEARCHED)
-        if record is not None:
-            what = (
-                record.space.name,
-                record.space.preset,
-                record.data.name,
-                record.strategy.sampler,
-                record.strategy.pruner,
-                setting(record.strategy.seed),
-            )
-        cells = (
-            data.name,
-            *what,
-            count(spent.ended),
-            count(spent.completed),
-            count(spent.pruned),
-            count(spent.failed) if spent.failed else "",
-            count(spent.epochs_trained),
-            whole_percent(spent.saved_share),
-            time_span(spent.seconds or None),
-        )
-        rows.append(Row(cells))
-    text = frozenset(range(len(SEARCHED)))
-    table = Table("Searches", SEARCHED + SPENT, tuple(rows), text_columns=text)
-    return drop_empty_columns(table)
+def _search(data: StudyData) -> dict[str, str]:
+    record, spent = data.record, data.spent
+    return {
+        "study": data.name,
+        "space": record.space.name if record else NOTHING,
+        "preset": record.space.preset if record else NOTHING,
+        "data set": record.data.name if record else NOTHING,
+        "sampler": record.strategy.sampler if record else NOTHING,
+        "pruner": record.strategy.pruner if record else NOTHING,
+        "seed": setting(record.strategy.seed) if record else NOTHING,
+        "trials": count(spent.ended),
+        "completed": count(spent.completed),
+        "pruned": count(spent.pruned),
+        "failed": count(spent.failed) if spent.failed else "",
+        "epochs trained": count(spent.epochs_trained),
+        "epochs saved (%)": whole_percent(spent.saved_share),
+        "workers' time": time_span(spent.seconds or None),
+    }
 
 
 def _results(studies: Sequence[StudyData]) -> Table:

@@ -7,15 +7,15 @@ together is written in one transaction: each of its own would wait for the disk.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import ColumnElement, or_
+from optuna.trial import FrozenTrial
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
-from search.storage.optuna_internals import TRIALS, RelationalStorage, behind_cache, renew_cache
+from search.storage.optuna_internals import RelationalStorage, behind_cache, renew_cache
 from search.storage.trial_rows import read_trials
 
 
@@ -40,21 +40,7 @@ class StudyDatabase(RelationalStorage):
             finally:
                 self.scoped_session, self._joined = sessions, False
 
-    def read(
-        self,
-        session: Session,
-        study_id: int,
-        states: Container[TrialState] | None,
-        known: Collection[int],
-        newer_than: int,
-    ) -> list[FrozenTrial]:
-        wanted: ColumnElement[bool] = TRIALS.c.study_id == study_id
-        if states is not None:
-            assert isinstance(states, Iterable)
-            wanted &= TRIALS.c.state.in_(states)
-        if newer_than > -1:
-            newer = TRIALS.c.trial_id > newer_than
-            wanted &= or_(newer, TRIALS.c.trial_id.in_(known)) if known else newer
+    def read(self, session: Session, wanted: ColumnElement[bool]) -> list[FrozenTrial]:
         return read_trials(session, wanted)
 
 

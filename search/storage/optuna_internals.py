@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container
+from collections.abc import Container, Iterable
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy import ColumnElement, or_
 from sqlalchemy.orm import Session
 
 # -- studies and trials ------------------------------------------------------------------------
@@ -105,20 +106,20 @@ class RelationalStorage(RDBStorage):
         included_trial_ids: set[int],
         trial_id_greater_than: int,
     ) -> list[FrozenTrial]:
-        known = [i for i in included_trial_ids if i <= trial_id_greater_than]
+        wanted: ColumnElement[bool] = TRIALS.c.study_id == study_id
+        if states is not None:
+            assert isinstance(states, Iterable)
+            wanted &= TRIALS.c.state.in_(states)
+        if trial_id_greater_than > -1:
+            known = [i for i in included_trial_ids if i <= trial_id_greater_than]
+            newer = TRIALS.c.trial_id > trial_id_greater_than
+            wanted &= or_(newer, TRIALS.c.trial_id.in_(known)) if known else newer
         with self.session() as session:
             models.StudyModel.find_or_raise_by_id(study_id, session)
-            return self.read(session, study_id, states, known, trial_id_greater_than)
+            return self.read(session, wanted)
 
-    def read(
-        self,
-        session: Session,
-        study_id: int,
-        states: Container[TrialState] | None,
-        known: Collection[int],
-        newer_than: int,
-    ) -> list[FrozenTrial]:
-        """A study's trials of ``states`` with ids above ``newer_than`` or among ``known``."""
+    def read(self, session: Session, wanted: ColumnElement[bool]) -> list[FrozenTrial]:
+        """The trials that ``wanted`` holds for, by id."""
         raise NotImplementedError
 
     def session(self) -> AbstractContextManager[Session]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from functools import partial
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -19,8 +17,6 @@ from search.common.formatting import number
 from search.terminal.plain_line import say
 from trainers.epoch_result import EpochResult
 from trainers.runs.training_run import TrainingRun
-
-SECONDS_BETWEEN_LOOKS = 0.1
 
 
 def train_with_bars(console: Console, run: TrainingRun, epochs: int) -> None:
@@ -31,36 +27,14 @@ def train_with_bars(console: Console, run: TrainingRun, epochs: int) -> None:
     ) as progress:
         images = len(run.trainer.train_indices)
         whole = progress.add_task("epochs", total=epochs)
-        bar = EpochBar(progress, progress.add_task("images", total=images))
-        run.trainer.on_step = bar.step
+        bar = progress.add_task("images", total=images)
+        run.trainer.on_step = partial(progress.advance, bar)
         for result in run.results():
             say(console, epoch_line(result, epochs))
             progress.update(whole, completed=result.epoch)
-            bar.restart()
+            progress.reset(bar)
     if run.trainer.history and len(run.trainer.history) < epochs:
         say(console, f"stopped early: no better epoch for {run.trainer.config.early_stopping}")
-
-
-@dataclass
-class EpochBar:
-    """Counts images; touches the bar ten times a second, not at every step."""
-
-    progress: Progress
-    task: TaskID
-    images: int = 0
-    shown_at: float = 0.0
-
-    def step(self, images: int) -> None:
-        self.images += images
-        now = time.monotonic()
-        if now - self.shown_at >= SECONDS_BETWEEN_LOOKS:
-            self.progress.update(self.task, completed=self.images)
-            self.shown_at = now
-
-    def restart(self) -> None:
-        """The next epoch begins."""
-        self.images = 0
-        self.progress.reset(self.task)
 
 
 def epoch_line(result: EpochResult, epochs: int) -> str:

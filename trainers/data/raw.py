@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,9 +50,5 @@ def split_of(images: np.ndarray, labels: np.ndarray) -> RawSplit:
     """A split whose images (N, H, W, C) are in memory already."""
     count, height, width, channels = images.shape
     shape = (count, height, width, channels)
-    return RawSplit(shape, labels.astype(np.int64), list(_slices(images)))
-
-
-def _slices(images: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(images), PIECE):
-        yield images[start : start + PIECE]
+    pieces = [images[start : start + PIECE] for start in range(0, count, PIECE)]
+    return RawSplit(shape, labels.astype(np.int64), pieces)

@@ -12,7 +12,6 @@ import numpy as np
 from search.common.formatting import settings
 from search.common.layout import StudyFolder
 from search.reporting.blocks import (
-    PLAIN,
     REFERENCE,
     RULE,
     Block,
@@ -25,7 +24,7 @@ from search.reporting.blocks import (
 from search.reporting.chart import Axis, Chart, Heatmap, chart
 from search.reporting.sections.curves import main_trials
 from search.reporting.sections.lr_range import lr_range_chart
-from search.reporting.sections.result import changed
+from search.reporting.sections.result import setting_in_words
 from search.reporting.study_data import StudyData
 from search.reporting.texts import count, figure, heading
 from trainers.evaluation.confusion import ClassScores, Confusion
@@ -145,12 +144,10 @@ def per_class(data: StudyData) -> Table | None:
     names = [first.classes[i] for i in shown]
     rows = _reference_rows(data, names)
     for number, counts in found:
-        mark = data.mark(number)
-        is_recipe = data.recipe is not None and number == data.recipe.number
-        setting = "the recipe" if is_recipe else settings(changed(data, number))
+        words = setting_in_words(data, number)
         cells = [_percent(counts.scores.recall[i]) for i in shown]
         test = figure("test_top1", data.trials["test_top1"].iloc[number])
-        rows.append(Row((str(number), setting, test, *cells), mark or PLAIN))
+        rows.append(Row((str(number), words, test, *cells), data.mark(number)))
     headings = ("trial", "setting", heading("test_top1"), *names)
     caption = f"Test set, weights of the best epoch.{words}"
     return Table("Accuracy of each class (%)", headings, tuple(rows), caption, frozenset({0, 1}))

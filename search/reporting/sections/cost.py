@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from search.common.formatting import settings
-from search.reporting.blocks import Row, Section, Table, section
+from search.reporting.blocks import Section, Table, section, table_of
 from search.reporting.chart import (
     BEST,
     COMPLETE,
@@ -21,7 +21,7 @@ from search.reporting.chart import (
     Series,
     chart,
 )
-from search.reporting.sections.result import changed
+from search.reporting.sections.result import setting_in_words
 from search.reporting.study_data import StudyData
 from search.reporting.texts import figure, heading
 from trainers.metrics import Metric
@@ -99,21 +99,16 @@ def _points(
 
 def cost_table(data: StudyData, most: int = 12) -> Table | None:
     """The trials of the front."""
-    front = _front(data)
-    if front.empty:
-        return None
     column = seconds_column(data)
     rows = []
-    for _, row in front.tail(most).iterrows():
+    for _, row in _front(data).tail(most).iterrows():
         number = int(row["number"])
-        is_recipe = data.recipe is not None and number == data.recipe.number
-        words = "the recipe" if is_recipe else settings(changed(data, number))
-        value = figure(data.objective.name, row["best_value"])
-        test = figure("test_top1", row["test_top1"])
-        cells = (str(number), figure(column, row[column]), value, test, words)
-        mark = "best" if data.mark(number) == "best" else ""
-        rows.append(Row(cells, mark))
-    metrics = (heading(column), data.objective.heading, heading("test_top1"))
-    headings = ("trial", *metrics, "setting")
-    text = frozenset({0, 4})
-    return Table("The best for their time", headings, tuple(rows), text_columns=text)
+        cells = {
+            "trial": str(number),
+            heading(column): figure(column, row[column]),
+            data.objective.heading: figure(data.objective.name, row["best_value"]),
+            heading("test_top1"): figure("test_top1", row["test_top1"]),
+            "setting": setting_in_words(data, number),
+        }
+        rows.append((cells, "best" if data.mark(number) == "best" else ""))
+    return table_of("The best for their time", rows, text_columns=(0, 4))

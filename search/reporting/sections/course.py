@@ -8,7 +8,7 @@ from collections import Counter
 from optuna.trial import FrozenTrial, TrialState
 
 from search.record.trials import by_pruner, spared
-from search.reporting.blocks import Block, Row, Section, Table, section
+from search.reporting.blocks import PLAIN, Block, Section, Table, section, table_of
 from search.reporting.chart import (
     BARS,
     COMPLETE,
@@ -123,21 +123,17 @@ def rung_table(data: StudyData) -> Table | None:
         values = {t.number: v for t in data.frozen if (v := _at(t, epoch)) is not None}
         reached = sum(len(t.intermediate_values) >= epoch for t in data.frozen)
         saved = sum(spared(data.frozen[number], recipe) for number in ended)
-        cells = (
-            str(epoch),
-            count(reached),
-            count(len(ended)),
-            whole_percent(100 * len(ended) / max(1, reached)),
-            _best(data, list(values.values())),
-            _best(data, [values[number] for number in ended if number in values]),
-            count(saved) if saved else NOTHING,
-        )
-        rows.append(Row(cells))
-    if not rows:
-        return None
-    best = ("best there", "best that was cut")
-    headings = ("epoch", "reached it", "cut", "cut (%)", *best, "epochs saved")
-    return Table("Rungs", headings, tuple(rows), f"Values: {data.objective.heading}.")
+        cells = {
+            "epoch": str(epoch),
+            "reached it": count(reached),
+            "cut": count(len(ended)),
+            "cut (%)": whole_percent(100 * len(ended) / max(1, reached)),
+            "best there": _best(data, list(values.values())),
+            "best that was cut": _best(data, [values[n] for n in ended if n in values]),
+            "epochs saved": count(saved) if saved else NOTHING,
+        }
+        rows.append((cells, PLAIN))
+    return table_of("Rungs", rows, f"Values: {data.objective.heading}.")
 
 
 def _best(data: StudyData, values: list[float]) -> str:
@@ -152,12 +148,10 @@ def reasons(data: StudyData) -> Table | None:
         for t in data.frozen
         if t.state == TrialState.FAIL or (t.state == TrialState.PRUNED and not by_pruner(t))
     ]
-    if not odd:
-        return None
-    rows = tuple(
-        Row((str(t.number), t.state.name, str(t.user_attrs.get("reason", "not recorded"))))
-        for t in odd[:MOST_REASONS]
-    )
+    rows = []
+    for trial in odd[:MOST_REASONS]:
+        reason = str(trial.user_attrs.get("reason", "not recorded"))
+        cells = {"trial": str(trial.number), "state": trial.state.name, "reason": reason}
+        rows.append((cells, PLAIN))
     more = f"The first {MOST_REASONS} of {len(odd)}." if len(odd) > MOST_REASONS else ""
-    headings = ("trial", "state", "reason")
-    return Table("Ended for another reason", headings, rows, more, frozenset({0, 1, 2}))
+    return table_of("Ended for another reason", rows, more, (0, 1, 2))

@@ -87,9 +87,9 @@ def _panel(
     series = _others(data, validation)
     for name, role, trial in main_trials(data):
         curve = data.curve(trial)
-        series += _line(curve, validation, name, role)
+        series += line(curve, validation, name, role)
         if training:
-            series += _line(curve, training, "", role, dash=DASHED, width=1.4)
+            series += line(curve, training, "", role, dash=DASHED, width=1.4)
     limits = _limits(data, validation) if "loss" in validation else None
     return Panel(title, EPOCH, Axis(unit, range=limits), tuple(series), reference)
 
@@ -108,7 +108,8 @@ def _limits(data: StudyData, column: str) -> tuple[float, float] | None:
     return (low - 0.05 * (usual - low), usual + 0.1 * (usual - low))
 
 
-def _line(curve: pd.DataFrame, column: str, name: str, role: str, **style: Any) -> list[Series]:
+def line(curve: pd.DataFrame, column: str, name: str, role: str, **style: Any) -> list[Series]:
+    """``column`` of a trial's rows against its epochs; nothing where it is empty."""
     real = curve[curve[column].notna()]
     if real.empty:
         return []
@@ -166,7 +167,7 @@ def joined(
 def _rates(data: StudyData) -> Panel:
     series = []
     for name, role, trial in main_trials(data):
-        series += _line(data.curve(trial), "lr", name, role, kind=STEPS)
+        series += line(data.curve(trial), "lr", name, role, kind=STEPS)
     return Panel("Learning rate", EPOCH, Axis("learning rate", log=True), tuple(series))
 
 
@@ -175,7 +176,7 @@ def _top5(data: StudyData) -> Panel:
     for name, role, trial in main_trials(data):
         curve = data.curve(trial)
         if curve["val_top5"].notna().any():
-            series += _line(curve, "val_top1", name, role)
-            series += _line(curve, "val_top5", "", role, dash="dot")
+            series += line(curve, "val_top1", name, role)
+            series += line(curve, "val_top5", "", role, dash="dot")
     title = "Top-1 (solid) and top-5 (dotted)"
     return Panel(title, EPOCH, Axis("validation accuracy (%)"), tuple(series))

@@ -9,8 +9,18 @@ from typing import Any
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
-from search.reporting.blocks import CHANGED, PLAIN, Row, Section, Table, Tiles, drop_empty_columns
-from search.reporting.blocks import section as make_section
+from search.common.formatting import settings
+from search.reporting.blocks import (
+    CHANGED,
+    PLAIN,
+    Row,
+    Section,
+    Table,
+    Tiles,
+    drop_empty_columns,
+    section,
+    table_of,
+)
 from search.reporting.study_data import StudyData
 from search.reporting.texts import (
     NOTHING,
@@ -33,7 +43,7 @@ MOST_TIES = 5
 def result(data: StudyData) -> Section | None:
     """Section 1 of the page."""
     blocks = [tiles(data), side_by_side(data), changes(data), references_table(data)]
-    return make_section("result", "Result", blocks, lead(data))
+    return section("result", "Result", blocks, lead(data))
 
 
 def lead(data: StudyData) -> str:
@@ -184,6 +194,12 @@ def changed(data: StudyData, number: int) -> dict[str, object]:
     return {name: value for name, value in params.items() if old.get(name) != value}
 
 
+def setting_in_words(data: StudyData, number: int) -> str:
+    """``lr=0.05 depth=16``: what a trial has other than the recipe."""
+    is_recipe = data.recipe is not None and number == data.recipe.number
+    return "the recipe" if is_recipe else settings(changed(data, number))
+
+
 def references_table(data: StudyData) -> Table | None:
     """Every reference figure beside the trial with just that setting, where there is one."""
     rows = []
@@ -193,20 +209,17 @@ def references_table(data: StudyData) -> Table | None:
         trial = _trial_with(data, reference.setting)
         ours = None if trial is None else _measured(data.row(trial), reference.metric)
         words = ", ".join(f"{k} = {setting(v)}" for k, v in reference.setting.items())
-        cells = (
-            heading(reference.metric),
-            words or "the recipe",
-            figure(reference.metric, reference.value),
-            figure(reference.metric, ours),
-            NOTHING if trial is None else str(trial.number),
-            reference.source,
-        )
-        rows.append(Row(cells, "" if trial is None or trial is not data.best else "best"))
-    if not rows:
-        return None
-    headings = ("figure", "setting", "reference", "this study", "trial", "source")
+        cells = {
+            "figure": heading(reference.metric),
+            "setting": words or "the recipe",
+            "reference": figure(reference.metric, reference.value),
+            "this study": figure(reference.metric, ours),
+            "trial": NOTHING if trial is None else str(trial.number),
+            "source": reference.source,
+        }
+        rows.append((cells, "" if trial is None or trial is not data.best else "best"))
     caption = "This study: the completed trial with the recipe's values and just this setting."
-    return Table("All reference figures", headings, tuple(rows), caption, frozenset({0, 1, 5}))
+    return table_of("All reference figures", rows, caption, (0, 1, 5))
 
 
 def _measured(row: pd.Series, name: str) -> Any:

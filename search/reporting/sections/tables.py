@@ -17,6 +17,7 @@ from search.reporting.blocks import (
     Table,
     drop_empty_columns,
     section,
+    table_of,
 )
 from search.reporting.columns import PARAMETER_PREFIX
 from search.reporting.sections.classes import per_class
@@ -79,22 +80,20 @@ def leading(data: StudyData) -> Table | None:
     return drop_empty_columns(Table("Completed trials", headings, tuple(rows), caption))
 
 
-def by_value(data: StudyData, name: str) -> Table:
+def by_value(data: StudyData, name: str) -> Table | None:
     """One row per value of a parameter: report B's batch-size table, for any of them."""
-    rows = [_value_row(data, name, value, setting(value)) for value in _values(data, name)]
-    return drop_empty_columns(Table(f"By {name}", _value_headings(data, name), tuple(rows)))
+    rows = [_value_row(data, name, value, name, setting(value)) for value in _values(data, name)]
+    return table_of(f"By {name}", rows, drop_empty=True)
 
 
 def switches(data: StudyData) -> Table | None:
     """All parameters with two values, on and off (report D)."""
     rows = [
-        _value_row(data, name, value, f"{name} = {setting(value)}")
+        _value_row(data, name, value, "setting", f"{name} = {setting(value)}")
         for name in _discrete(data, 2, 2)
         for value in _values(data, name)
     ]
-    if not rows:
-        return None
-    return drop_empty_columns(Table("Switches", _value_headings(data, "setting"), tuple(rows)))
+    return table_of("Switches", rows, drop_empty=True)
 
 
 def _values(data: StudyData, name: str) -> list[Any]:
@@ -111,49 +110,43 @@ def _memory(data: StudyData) -> str:
     return "gpu_peak_memory_mb" if _processor(data) == "gpu" else "peak_memory_mb"
 
 
-def _value_headings(data: StudyData, first: str) -> tuple[str, ...]:
-    objective, early = data.objective.heading, find_metric(data.objective.name)
-    unit = f" ({early.unit})" if early.unit else ""
-    return (
-        first,
-        "trials",
-        "completed",
-        f"mean {data.objective.label} at epoch {data.common_epoch}{unit}",
-        f"best {objective}",
-        f"its {heading('test_top1')}",
-        f"reference {heading('test_top1')}",
-        heading("seconds"),
-        f"reference {heading('seconds')}",
-        heading("seconds_per_epoch"),
-        heading(f"{_processor(data)}_utilization"),
-        f"reference {heading('gpu_utilization')}",
-        heading(_memory(data)),
-    )
-
-
-def _value_row(data: StudyData, name: str, value: Any, label: str) -> Row:
+def _value_row(
+    data: StudyData, name: str, value: Any, first: str, label: str
+) -> tuple[dict[str, str], str]:
+    """The row of a parameter's ``value``; ``first`` is the heading over its ``label``."""
     mine = data.trials[(data.trials[PARAMETER_PREFIX + name] == value).fillna(False)]
     done = completed(data)[lambda frame: frame["number"].isin(mine["number"])]
     at_common = data.epochs["epoch"] == data.common_epoch
     early = data.epochs[at_common & data.epochs["number"].isin(mine["number"])]
-    utilization = f"{_processor(data)}_utilization"
     reported = _references_for(data, name, value)
-    mean = early["value"].mean() if data.spent.epochs_saved else None
-    cells = (
-        label,
-        count(len(mine)),
-        count(len(done)),
-        figure(data.objective.name, mean),
-        *_best_of(data, mine, done),
-        figure("test_top1", reported.get("test_top1")),
-        figure("seconds", done["seconds"].median()),
-        figure("seconds", reported.get("seconds")),
-        figure("seconds_per_epoch", mine["seconds_per_epoch"].median()),
-        figure(utilization, mine[utilization].median()),
-        figure("gpu_utilization", reported.get("gpu_utilization")),
-        figure(_memory(data), mine[_memory(data)].median()),
+    objective, memory, utilization = (
+        data.objective,
+        _memory(data),
+        f"{_processor(data)}_utilization",
     )
-    return Row(cells, _has_best(data, mine))
+    unit = f" ({objective.unit})" if objective.unit else ""
+    mean = early["value"].mean() if data.spent.epochs_saved else None
+    best, its_test = _best_of(data, mine, done)
+    cells = {
+        first: label,
+        "trials": count(len(mine)),
+        "completed": count(len(done)),
+        f"mean {objective.label} at epoch {data.common_epoch}{unit}": figure(objective.name, mean),
+        f"best {objective.heading}": best,
+        f"its {heading('test_top1')}": its_test,
+        f"reference {heading('test_top1')}": figure("test_top1", reported.get("test_top1")),
+        heading("seconds"): figure("seconds", done["seconds"].median()),
+        f"reference {heading('seconds')}": figure("seconds", reported.get("seconds")),
+        heading("seconds_per_epoch"): figure(
+            "seconds_per_epoch", mine["seconds_per_epoch"].median()
+        ),
+        heading(utilization): figure(utilization, mine[utilization].median()),
+        f"reference {heading('gpu_utilization')}": figure(
+            "gpu_utilization", reported.get("gpu_utilization")
+        ),
+        heading(memory): figure(memory, mine[memory].median()),
+    }
+    return cells, _has_best(data, mine)
 
 
 def _best_of(data: StudyData, rows: pd.DataFrame, done: pd.DataFrame) -> tuple[str, str]:
@@ -189,27 +182,27 @@ def _references_for(data: StudyData, name: str, value: Any) -> dict[str, float]:
 def models(data: StudyData) -> Table | None:
     """Model → parameters, MACs, time per epoch, memory, test time (report A)."""
     sized = data.trials[data.trials["parameters"].notna()]
-    if sized.empty:
-        return None
     rows = []
     for (parameters, macs), group in sized.groupby(["parameters", "macs"], dropna=False):
         done = completed(data)[lambda frame, g=group: frame["number"].isin(g["number"])]
-        cells = (
-            _model_label(data, group),
-            count(len(group)),
-            figure("parameters", parameters),
-            figure("macs", macs),
-            figure("seconds_per_epoch", group["seconds_per_epoch"].median()),
-            figure(_memory(data), group[_memory(data)].median()),
-            figure("test_seconds", done["test_seconds"].median()),
-            *_best_of(data, group, done),
-        )
-        rows.append(Row(cells, _has_best(data, group)))
-    figures = ("parameters", "macs", "seconds_per_epoch", _memory(data), "test_seconds")
-    best = (f"best {data.objective.heading}", f"its {heading('test_top1')}")
-    headings = ("model", "trials", *map(heading, figures), *best)
+        best, its_test = _best_of(data, group, done)
+        figures = {
+            "parameters": parameters,
+            "macs": macs,
+            "seconds_per_epoch": group["seconds_per_epoch"].median(),
+            _memory(data): group[_memory(data)].median(),
+            "test_seconds": done["test_seconds"].median(),
+        }
+        cells = {
+            "model": _model_label(data, group),
+            "trials": count(len(group)),
+            **{heading(metric): figure(metric, value) for metric, value in figures.items()},
+            f"best {data.objective.heading}": best,
+            f"its {heading('test_top1')}": its_test,
+        }
+        rows.append((cells, _has_best(data, group)))
     caption = "MACs: multiply-accumulates an image. Times and memory are medians over trials."
-    return drop_empty_columns(Table("Models", headings, tuple(rows[:MOST_MODELS]), caption))
+    return table_of("Models", rows[:MOST_MODELS], caption, drop_empty=True)
 
 
 def _model_label(data: StudyData, group: pd.DataFrame) -> str:
