@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from trainers.data import ImageData
 
 
+REMEDY = (
+    "a search keeps its best trials' weights (search.run --keep-weights all: everyone's); "
+    "search.replay --out FOLDER trains a trial again"
+)
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The checkpoint knows its setting and its data; flags say where the data are now."""
     parser = OneLineParser(
@@ -34,13 +40,14 @@ def main(argv: list[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
     from rich.console import Console
 
-    from search.common.layout import FEATURE_MAPS
+    from search.common.layout import BEST_WEIGHTS, FEATURE_MAPS
     from search.planning.flag_values import at_least
     from search.terminal.evaluation_tables import draw_maps, print_evaluation
     from search.terminal.plain_line import say
     from trainers.evaluation.feature_maps import find_convolutions
     from trainers.models.summary import summarize
     from trainers.runs.checkpoint import CheckpointError
+    from trainers.runs.history import HISTORY
     from trainers.runs.saved_model import read_saved, restore
 
     at_least("threads", args.threads, 1)
@@ -48,16 +55,23 @@ def main(argv: list[str] | None = None) -> int:
     try:
         saved = read_saved(args.checkpoint)
     except CheckpointError as error:
-        raise UserError(str(error)) from None
+        folder = folder_of(args.checkpoint)
+        gone = not (folder / BEST_WEIGHTS).exists() and (folder / HISTORY).exists()
+        raise UserError(f"{error}{'; ' + REMEDY if gone else ''}") from None
     data = open_data(args, saved.data_folder, console)
     trainer = restore(saved, data, args.threads)
     find_convolutions(trainer.model, args.feature_maps)
     say(console, f"{saved.config.model} after epoch {saved.epoch} on {data.name}")
     summary = summarize(trainer.model, data.in_channels, data.image_size)
     print_evaluation(console, trainer.test(), data.classes, summary, {}, ())
-    folder = args.checkpoint if args.checkpoint.is_dir() else args.checkpoint.parent
+    folder = folder_of(args.checkpoint)
     draw_maps(console, trainer, data, args.feature_maps, folder / FEATURE_MAPS)
     return 0
+
+
+def folder_of(checkpoint: Path) -> Path:
+    """The run's folder."""
+    return checkpoint if checkpoint.is_dir() else checkpoint.parent
 
 
 def open_data(args: argparse.Namespace, data_folder: Path, console: Console) -> ImageData:

@@ -41,6 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_study_flags(parser)
     add("--dataset", metavar="NAME_OR_PATH", help="default: as recorded")
     add("--data-dir", help="default: as recorded")
+    add("--out", type=Path, help="keep the run there, its best weights too (default: nowhere)")
     return parser
 
 
@@ -51,6 +52,8 @@ def main(argv: list[str] | None = None) -> int:
     from search.storage.storage import load_study
 
     results_dir = Path(args.results_dir)
+    if args.out and args.out.exists():
+        raise UserError(f"--out {args.out} is there already; choose another")
     study = load_study(args.study_name, args.storage or default_storage(results_dir))
     record = read_record(study)
     if record is None:
@@ -60,7 +63,8 @@ def main(argv: list[str] | None = None) -> int:
     history = StudyFolder(results_dir, study.study_name).trial(trial.number)
     differences = []
     with tempfile.TemporaryDirectory(prefix="sharpsearch-replay-") as scratch:
-        for line, differs in replay(record, trial, data_folder, history, Path(scratch)):
+        folder = args.out or Path(scratch)
+        for line, differs in replay(record, trial, data_folder, history, folder):
             print(line, flush=True)
             differences += [line] if differs else []
     if not differences:

@@ -61,6 +61,12 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="let trials that failed be tried again, as new trials of the same parameters",
     )
+    add(
+        "--keep-weights",
+        metavar="WHICH",
+        help="of trials that have ended, the best weights of: best (default), the best three and "
+        "the recipe; all; none",
+    )
     add("--gpus-per-trial", type=float, metavar="F", help="may be a fraction")
     add(
         "--lr-range-test",
@@ -111,6 +117,7 @@ def search(request: Request, verbosity: str = "normal", started: float | None = 
     from search.planning.check_data import check_data, prepare_data
     from search.planning.decide import decide
     from search.planning.open_study import SECONDS_TO_WAIT, find_record, open_study
+    from search.planning.room import lack_of_room
     from search.storage.lease import Lease
     from search.storage.storage import leave, open_storage, watched, write_often
     from search.terminal.display import display_for, open_log
@@ -127,7 +134,7 @@ def search(request: Request, verbosity: str = "normal", started: float | None = 
     with watched(request.storage):
         found = find_record(request, storage)
         plan, notes = decide(request, data, data_folder, found, partial(say, console))
-        for note in notes:
+        for note in filter(None, (*notes, lack_of_room(plan, data))):
             say(console, note)
         with Lease(plan.folder) as lease, open_log(plan.folder.log) as log:
             write_often(storage)
@@ -141,6 +148,7 @@ def search(request: Request, verbosity: str = "normal", started: float | None = 
                 left = None if plan.timeout is None else started + plan.timeout - time.monotonic()
                 with display.running():
                     ended = run_search(ledger, plan.resources, train_task, left)
+            ledger.leftovers.sweep(study.get_trials(deepcopy=False))
             conclude(console, plan, study, ended)
             leave(storage)
     return {FINISHED: 0, TIMED_OUT: TIMED_OUT_CODE}.get(ended, INTERRUPTED)

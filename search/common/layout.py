@@ -2,7 +2,8 @@
 
 results/studies.db                   the study database, unless --storage names another
 results/<study>/search.log           what happened, line by line
-results/<study>/trials/00007/        one trial: checkpoint.pt, best.pt, history.csv, test.json
+results/<study>/trials/00007/        one trial: history.csv, test.json; best.pt, where it is kept;
+                                     checkpoint.pt and the one before, until it has ended
 results/<study>/drivers/             one lock file per driver at work
 results/<study>/folder.token         what the study's record says too: that this is its folder
 results/<study>/lr_range.csv         the learning-rate range test, where one was run
@@ -24,6 +25,8 @@ DEFAULT_RESULTS = Path("results")
 MOST_BYTES = 255  # of a file's name
 TOKEN = "folder.token"
 FEATURE_MAPS = "feature_maps.png"
+BEST_WEIGHTS = "best.pt"  # in a trial's folder, as ``trainers.runs`` writes it, and so
+CHECKPOINTS = ("checkpoint.pt", "checkpoint.previous.pt")
 HEARTBEAT = "heartbeat"  # in a trial's folder while a worker is at it
 
 
@@ -93,6 +96,10 @@ class StudyFolder:
 
     def trial(self, number: int) -> Path:
         return self.path / "trials" / f"{number:05d}"
+
+    def weights(self) -> list[Path]:
+        """The best weights that are kept, of every trial."""
+        return sorted(self.path.glob(f"trials/*/{BEST_WEIGHTS}"))
 
     def history(self, number: int) -> Path:
         """A row per epoch, as ``trainers.runs.training_run`` writes it."""

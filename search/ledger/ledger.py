@@ -18,6 +18,7 @@ from search.common.errors import SearchError
 from search.ledger import events
 from search.ledger.claims import Claims
 from search.ledger.endings import Endings
+from search.ledger.leftovers import Leftovers
 from search.ledger.live_trial import LiveTrial, recall
 from search.ledger.messages import (
     Blocked,
@@ -56,6 +57,7 @@ class Ledger:
         self.claims = Claims(study, lease, plan.space, plan.distributions)
         self.metric = METRICS[plan.objectives[0]]
         self.endings = Endings(study, self.metric, plan.folder, observe)
+        self.leftovers = Leftovers(plan.folder, plan.keep_weights, study.directions[0])
         self.observe = observe
         self.live: dict[int, LiveTrial] = {}
         self.closed = False
@@ -75,6 +77,7 @@ class Ledger:
             waiting = {number for number, twin in self._waiting.items() if twin in self.live}
             claim = self.claims.claim(self.plan.n_trials, self.live.keys() | waiting)
             self.observe(events.Standing(claim.trials, self.metric))
+            self.leftovers.sweep(claim.trials)
             trial = claim.trial
             if trial is None:
                 return None

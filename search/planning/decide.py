@@ -54,6 +54,7 @@ def decide(
         data_folder=data_folder,
         folder=request.folder,
         objectives=request.objectives,
+        keep_weights=strategy.keep_weights,
         config=request.config,
         resources=resources,
         storage=request.storage,
@@ -66,13 +67,14 @@ def decide(
 def choose_strategy(request: Request, found: StrategyFacts | None) -> StrategyFacts:
     """As asked, else as the study has it, else as the preset says."""
     preset = request.space.preset
-    default = found or StrategyFacts(preset.sampler, preset.pruner)
+    default = found or StrategyFacts(preset.sampler, preset.pruner, keep_weights="best")
     sampler = request.sampler or default.sampler
     return StrategyFacts(
         sampler,
         request.pruner or default.pruner,
         default.seed if request.seed is None else request.seed,
         total(request.n_trials or default.n_trials, sampler, request.space),
+        request.keep_weights or default.keep_weights,
     )
 
 

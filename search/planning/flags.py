@@ -17,6 +17,7 @@ class OneLineParser(argparse.ArgumentParser):
         raise UserError(f"{message}; see --help")
 
 
+KEEP_WEIGHTS, BEST_KEPT = ("best", "all", "none"), 3  # of trials that have ended
 SPACE_FILE_WARNING = "A space given as a .py file is run as code: use only files you trust."
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from trainers.execution import Execution
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """What every trial of a study shares. ``objectives`` are names of metrics."""
+    """What every trial of a study shares. ``objectives`` are names of metrics; ``keep_weights``
+    says of which trials (best, all or none) the weights stay when they have ended."""
 
     space: ScaledSpace
     n_trials: int
@@ -27,6 +28,7 @@ class TrialPlan:
     data_folder: Path
     folder: StudyFolder
     objectives: tuple[str, ...]
+    keep_weights: str = field(default="best", kw_only=True)
 
     @cached_property
     def distributions(self) -> dict[str, BaseDistribution]:

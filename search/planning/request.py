@@ -10,6 +10,7 @@ from search.common.errors import UserError
 from search.common.layout import StudyFolder, default_storage, preset_suffix
 from search.planning import machine
 from search.planning.flag_values import at_least, known, parse_settings, writable
+from search.planning.flags import KEEP_WEIGHTS
 from search.planning.lr_interval import lr_parameter
 from search.planning.resources import Resources, choose_resources
 from search.planning.space_file import find_space
@@ -46,6 +47,7 @@ class Request:
     processes: int | None
     precision: str | None
     lr_range_test: bool | None
+    keep_weights: str | None = None
     command: str = ""
 
     @property
@@ -103,6 +105,7 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
         processes=args.processes,
         precision=chosen_precision(args.precision),
         lr_range_test=args.lr_range_test,
+        keep_weights=args.keep_weights and known("keep-weights", args.keep_weights, KEEP_WEIGHTS),
         command=command,
     )
     total(args.n_trials, args.sampler or preset.sampler, space)

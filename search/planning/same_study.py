@@ -68,6 +68,7 @@ def strategy_changes(old: StrategyFacts, new: StrategyFacts) -> list[str]:
         ("pruner", old.pruner, new.pruner),
         ("seed of the sampler", old.seed, new.seed),
         ("number of trials", old.n_trials, new.n_trials),
+        ("weights kept", old.keep_weights, new.keep_weights),
     )
     return [
         f"{what}: {now} from now on, until now {then}"

@@ -66,12 +66,14 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class StrategyFacts:
-    """Which settings are tried: names of the tables of samplers and pruners; the sampler's seed."""
+    """Which settings are tried: names of the tables of samplers and pruners; the sampler's seed.
+    And whose weights are kept, ``all`` of them in studies that do not say."""
 
     sampler: str = "tpe"
     pruner: str = "halving"
     seed: int = 0
     n_trials: int | None = None
+    keep_weights: str = "all"
 
 
 @dataclass(frozen=True)

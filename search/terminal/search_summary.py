@@ -37,10 +37,17 @@ def conclude(console: Console, plan: SearchPlan, study: Study, ended: str) -> No
     say(console, f"look:    python -m search.dashboard{places}")
     name = f" --study-name {shlex.quote(study.study_name)}"
     say(console, f"report:  python -m search.report{name}{places}")
-    say(console, f"files:   {plan.folder.path}")
+    say(console, f"files:   {plan.folder.path}{weights_kept(plan)}")
     if plan.storage != without_secrets(plan.storage):
         say(console, "the storage's password is not shown; put the URL into OPTUNA_STORAGE")
     leave_note(study, plan.folder.results_dir)
+
+
+def weights_kept(plan: SearchPlan) -> str:
+    """How many best weights there are, and their size."""
+    sizes = [file.stat().st_size for file in plan.folder.weights()]
+    which = f"--keep-weights {plan.keep_weights}"
+    return f", with the best weights of {len(sizes)} trials, {sum(sizes) / 1e6:.1f} MB ({which})"
 
 
 def leave_note(study: Study, results_dir: Path) -> None:

@@ -148,6 +148,7 @@ def _drive(asked: Request, work: str, log: Path) -> None:
                 time.sleep(0.05)  # another driver is at work
             else:
                 listen(ledger, task, WORKS[work](task))
+        ledger.leftovers.sweep(study.get_trials())
 
 
 def tell(event: Event, lines: IO[str]) -> None:

@@ -37,6 +37,7 @@ TRAINER_POINTS = {
     "history written": 6,
     "epoch reported": 6,
     "reason recorded": 4,
+    "leftover removed": 6,
 }
 COPY_POINTS = {"epoch copied": 6, "file written": 8, "reason recorded": 3, "trial told": 3}
 SAMPLE = [
@@ -47,6 +48,7 @@ SAMPLE = [
     ("invented", "reason recorded", 4),
     ("invented", "trial told", 5),
     ("trained", "checkpoint rotated", 3),
+    ("trained", "leftover removed", 2),
 ]
 EVERY = [
     (work, name, nth)
@@ -66,6 +68,7 @@ def check(run: Any, snapshot: Any, folder: Path, expected: Any, work: str, kill_
     assert not run(folder, work)
     assert snapshot(folder) == expected
     assert not list(folder.rglob("*.tmp")), "what a killed process had half written is left"
+    assert not list(folder.rglob("checkpoint*")), "what nothing can use any more is left"
 
 
 @pytest.mark.parametrize(("work", "point", "nth"), SAMPLE)

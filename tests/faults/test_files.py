@@ -117,7 +117,7 @@ def empty(file: Path) -> None:
 
 
 def foreign(file: Path) -> None:
-    shutil.copy(file.parent.parent / "00000" / "checkpoint.pt", file)
+    shutil.copy(file.parent.parent / "00000" / "best.pt", file)
 
 
 @pytest.mark.slow

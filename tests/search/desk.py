@@ -108,6 +108,7 @@ class Desks:
         pruner: optuna.pruners.BasePruner | None = None,
         sampler: str = "random",
         direction: str = "maximize",
+        keep_weights: str = "best",
     ) -> Desk:
         """The study of ``storage`` (default: a new one in memory), the recipe enqueued first."""
         space = space or small_space()
@@ -125,6 +126,8 @@ class Desks:
             study.enqueue_trial(space.baseline())
         data = self.folder / "data"
         objective = space.recipe["objective"]
-        plan = TrialPlan(space, n_trials, Execution(), data, folder, (objective,))
+        plan = TrialPlan(
+            space, n_trials, Execution(), data, folder, (objective,), keep_weights=keep_weights
+        )
         events: list[Event] = []
         return Desk(study, Ledger(study, plan, lease, events.append), lease, folder, events)

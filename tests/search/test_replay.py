@@ -10,8 +10,8 @@ from typing import Any
 import optuna
 import pytest
 
-from search import replay
-from search.common.errors import UserError
+from search import evaluate, replay
+from search.common.errors import UserError, run_main
 
 SETTINGS = "depth=10 width=1 batch_size=512 optimizer=sgd dropout=0.1 rho=0.05 weight_decay=0.0005"
 
@@ -35,6 +35,25 @@ def again(folder: Path, *flags: str) -> int:
 def test_a_trial_comes_out_the_same(trained: Path, capsys: Any) -> None:
     assert again(trained) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "trial 0: the same bit for bit"
+
+
+def test_weights_that_are_gone_are_trained_again(
+    trained: Path, tmp_path: Path, capsys: Any
+) -> None:
+    """What evaluate says of them leads there."""
+    folder = tmp_path / "moved"
+    shutil.copytree(trained, folder)
+    trial = folder / "s" / "trials" / "00000"
+    (trial / "best.pt").unlink()
+    assert run_main(lambda: evaluate.main([str(trial)])) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"no such checkpoint: {trial / 'best.pt'}; a search keeps its best" in error
+    assert "search.replay --out FOLDER trains a trial again" in error
+    assert again(folder, "--out", str(tmp_path / "out")) == 0
+    assert evaluate.main([str(tmp_path / "out")]) == 0
+    with pytest.raises(UserError, match="is there already; choose another"):
+        again(folder, "--out", str(tmp_path / "out"))
 
 
 def test_a_difference_is_stated(trained: Path, tmp_path: Path, capsys: Any) -> None:

@@ -349,3 +349,14 @@ def test_a_probe_is_for_what_is_left_open(search: Search, monkeypatch: pytest.Mo
     assert not probed
     with pytest.raises(UserError, match="probed"):
         search.decide(data=large)
+
+
+def test_which_weights_are_kept_is_as_the_study_has_it(search: Search) -> None:
+    study = search.open("--keep-weights", "all")
+    plan, notes = search.decide()
+    assert (plan.keep_weights, len(notes)) == ("all", 1)
+    _, notes = search.decide("--keep-weights", "none")
+    assert "weights kept: none from now on, until now all" in notes
+    values = record_of(study).to_dict()
+    del values["strategy"]["keep_weights"]  # as in releases that kept everyone's
+    assert StudyRecord.from_dict(values).strategy.keep_weights == "all"

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 from sklearn.metrics import precision_recall_fscore_support
 
-from search.common.layout import StudyFolder
+from search.common.layout import BEST_WEIGHTS, CHECKPOINTS, StudyFolder
 from search.reporting.sections.classes import confusion_chart, read_counts, scores_table
 from search.terminal.evaluation_tables import print_evaluation
 from trainers.evaluation.confusion import Confusion
@@ -99,9 +99,11 @@ def test_a_damaged_file_is_no_evaluation(text: str, tmp_path: Path) -> None:
 
 
 def test_the_files_are_called_as_the_trainer_calls_them(tmp_path: Path) -> None:
+    from trainers.runs.checkpoint import LATEST, PREVIOUS
     from trainers.runs.history import HISTORY
-    from trainers.runs.training_run import TEST
+    from trainers.runs.training_run import BEST, TEST
 
     folder = StudyFolder(tmp_path, "s")
     assert folder.history(0).name == HISTORY
     assert folder.evaluation(0).name == TEST
+    assert (*CHECKPOINTS, BEST_WEIGHTS) == (LATEST, PREVIOUS, BEST)
