@@ -58,19 +58,15 @@ def main(argv: list[str] | None = None) -> int:
 
     console = Console()
     single = decide_run(args, args.processes)
-    folder = args.out or default_run_folder(single)
+    name = single.space.definition.name
+    folder = args.out or run_folder(DEFAULT_RESULTS, name, single.space.preset_name)
     refuse_used(folder, args.resume)
-    say(console, f"{single.space.definition.name}: {single.preset_reason}")
+    say(console, f"{name}: {single.preset_reason}")
     data_folder = prepare_data(single.dataset, single.data_dir, console)
     run = open_run(single, data_folder, folder, args.feature_maps)
     again = arguments if args.resume else [*arguments, "--resume"]
     command = shlex.join(["python", "-m", "search.train", *again])
     return train_and_evaluate(console, single, run, args.feature_maps, command)
-
-
-def default_run_folder(single: SingleRun) -> Path:
-    """Where a run goes that names no folder."""
-    return run_folder(DEFAULT_RESULTS, single.space.definition.name, single.space.preset_name)
 
 
 def refuse_used(folder: Path, resume: bool) -> None:

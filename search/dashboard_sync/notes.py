@@ -26,7 +26,6 @@ from search.storage.optuna_internals import (
     note_version_key,
     set_study_attribute,
     study_attributes,
-    trial_id,
 )
 from trainers.metrics import find_metric
 
@@ -39,13 +38,6 @@ def save_study_note(study: Study, data: StudyData) -> None:
     before, text = _note(attributes), study_note(data)
     if text != before and (not before or before.rstrip().endswith(OURS)):
         write_note(study, text, attributes)
-
-
-def save_trial_note(
-    study: Study, data: StudyData, trial: FrozenTrial, attributes: Mapping[str, Any]
-) -> None:
-    """Writes the note of a trial that ended."""
-    write_note(study, trial_note(data, trial), attributes, trial_id(trial))
 
 
 def _note(attributes: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial
 
 from search.common.errors import UserError, one_line
 from search.dashboard_sync.artifacts import save_files
-from search.dashboard_sync.notes import has_note, save_study_note, save_trial_note
+from search.dashboard_sync.notes import has_note, save_study_note, trial_note, write_note
 from search.dashboard_sync.plots import plots_of, save_plots
 from search.record.record import read_record
 from search.reporting.study_data import StudyData, read_study
@@ -108,7 +108,7 @@ def save_study(
     for trial in _within(trials, noted, most):
         if stopped():
             return
-        save_trial_note(study, data, trial, attributes)
+        write_note(study, trial_note(data, trial), attributes, trial_id(trial))
     for trial in _within(trials, saved.with_files, most):
         if stopped():
             return

@@ -91,7 +91,8 @@ def summarize(
             stack.enter_context(_hook(module, name, record_row))
         for name, module in model.named_children():
             stack.enter_context(_hook(module, name, record_child))
-        _run(model, image_shape)
+        stack.enter_context(torch.no_grad())
+        model(torch.zeros(1, *image_shape, device=next(model.parameters()).device))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     input_shape = (batch_size, *image_shape)
     return ModelSummary(input_shape, tuple(rows), tuple(children), parameters)
@@ -123,12 +124,6 @@ def _norm_and_pool_ops(module: nn.Module, x: Tensor, out: Tensor) -> int:
     if isinstance(module, nn.AdaptiveAvgPool2d):
         return out.numel() + x.numel()
     return 0
-
-
-def _run(model: nn.Module, image_shape: Shape) -> None:
-    device = next(model.parameters()).device
-    with torch.no_grad():
-        model(torch.zeros(1, *image_shape, device=device))
 
 
 @contextmanager
