@@ -109,11 +109,16 @@ def replay(
     record: StudyRecord, trial: FrozenTrial, data_folder: Path, kept: Path, scratch: Path
 ) -> Iterator[tuple[str, bool]]:
     """A line for each epoch on record, for the test set at last; and whether they differ."""
+    from search.planning.machine import gpu_count
     from trainers.config import TrainConfig
     from trainers.epoch_result import DivergedError
     from trainers.runs.history import read_history
     from trainers.runs.training_run import TrainingRun
 
+    if record.execution.device == "cuda" and not gpu_count():
+        raise UserError(
+            "this study was trained on a GPU, and there is none here; replay it where there is one"
+        )
     config = TrainConfig.from_mapping({**record.space.recipe, **trial.params})
     run = TrainingRun(config, data_folder, record.execution, scratch)
     rows = {int(row["epoch"]): row for row in read_history(kept)}

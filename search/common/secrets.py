@@ -25,4 +25,11 @@ def command_without_secrets(command: str | Sequence[str]) -> str:
         arguments = shlex.split(command) if isinstance(command, str) else command
     except ValueError:  # no command that a shell would take
         return without_secrets(str(command))
-    return shlex.join(map(without_secrets, arguments))
+    return shlex.join(map(_without_secrets_of_a_url, arguments))
+
+
+def _without_secrets_of_a_url(argument: str) -> str:
+    """A study may be named ``lr:0.1@wide``: without a scheme that is no URL."""
+    return (
+        without_secrets(argument) if "://" in argument else _KEY_AND_VALUE.sub(r"\1***", argument)
+    )

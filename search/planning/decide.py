@@ -73,7 +73,7 @@ def choose_strategy(request: Request, found: StrategyFacts | None) -> StrategyFa
         sampler,
         request.pruner or default.pruner,
         default.seed if request.seed is None else request.seed,
-        total(request.n_trials or default.n_trials, sampler, request.space),
+        total(request.n_trials, sampler, request.space, default.n_trials),
         request.keep_weights or default.keep_weights,
     )
 

@@ -123,6 +123,9 @@ def _cpu_model() -> str:
 
 def _read(path: Path) -> list[dict[str, Any]] | None:
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
+        timings = json.loads(path.read_text())
+        return [
+            {key: timing[key] for key in ("execution", "at_once", "speed")} for timing in timings
+        ]
+    except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -140,9 +140,14 @@ def fixed_space(args: argparse.Namespace, preset_name: str) -> ScaledSpace:
     return space.fix(settings)
 
 
-def total(asked: int | None, sampler: str, space: ScaledSpace) -> int:
-    """How many trials the study shall have. Raises ``UserError`` where a grid has fewer points."""
+def total(asked: int | None, sampler: str, space: ScaledSpace, recorded: int | None = None) -> int:
+    """How many trials the study shall have, ``recorded`` of which it was to have until now.
+
+    Raises ``UserError`` where more are asked for than a grid has points.
+    """
     points = len(grid_rows(space)) if sampler == "grid" else None
+    if asked is None and recorded:
+        return min(recorded, points or recorded)
     found = int(at_least("n-trials", asked, 1) or points or space.preset.n_trials)
     if points and found > points:
         raise UserError(

@@ -84,7 +84,7 @@ def subtitle(data: StudyData) -> str:
         parts = [
             record.space.title,
             f"{record.space.preset} preset",
-            f"on {record.data.name}" if record.data.name else "",
+            "" if record.data.name in record.space.title else f"on {record.data.name}",
             f"sampler {strategy.sampler}, pruner {strategy.pruner}",
         ]
     parts.append("still running" if data.is_running else "")

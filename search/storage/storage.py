@@ -126,6 +126,13 @@ def is_journal(url: str) -> bool:
     return url.endswith((".log", ".journal")) and "://" not in url
 
 
+def exists(url: str) -> bool:
+    """Whether there is a storage at ``url`` to look into; a server is taken to be there."""
+    if is_journal(url):
+        return Path(url).exists()
+    return not url.startswith("sqlite") or Path(str(make_url(url).database)).exists()
+
+
 def is_local_file(url: str) -> bool:
     """Whether the storage at ``url``, which can be opened, is a file that only this machine has."""
     if is_journal(url):

@@ -63,7 +63,7 @@ class PerTrialSampler(BaseSampler):
     ) -> dict[str, Any]:
         given = {**enqueued_params(trial), **trial.params}
         if set(search_space) <= set(given):
-            return given  # enqueued, or taken up again: it has what it needs
+            return given  # enqueued, or resumed: it has what it needs
         seen = with_trials(study, self._see(study))
         for attempt in range(self._proposals):
             seed = derive_seed(self._seed, "trial", trial.number, attempt)

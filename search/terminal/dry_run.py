@@ -7,8 +7,10 @@ from rich.console import Console
 
 from search.common.formatting import number, settings
 from search.planning.decide import choose_strategy, range_test_steps
+from search.planning.open_study import find_record
 from search.planning.request import Request
 from search.record.record import StrategyFacts
+from search.storage.storage import exists, open_storage
 from search.strategy.distributions import distributions
 from search.strategy.samplers import make_sampler
 from search.terminal.plain_line import PlainTable, say
@@ -21,17 +23,21 @@ def show(request: Request) -> None:
     console = Console()
     console.print(recipe_table(request.config, request.space))
     console.print(space_table(request.space))
-    strategy = choose_strategy(request, None)
+    record = (
+        find_record(request, open_storage(request.storage)) if exists(request.storage) else None
+    )
+    strategy = choose_strategy(request, record and record.strategy)
     sample = sampled(request.space, strategy)
     say(console, f"one sample:  {settings(sample)}")
     for label, values in (("recipe", {}), ("sample", sample)):
         say(console, f"model size, {label}: {model_size(request, values)}")
-    r, steps = request.resources(), range_test_steps(request)
-    if steps:
+    r = request.resources(record and record.execution)
+    steps = range_test_steps(request)
+    if steps and record is None:
         say(console, f"first: a learning-rate range test over {steps} mini-batches")
     say(
         console,
-        f"would run: study {request.study_name!r}, {strategy.n_trials} trials of up to "
+        f"would {'go on with' if record else 'run'}: study {request.study_name!r}, {strategy.n_trials} trials of up to "
         f"{request.config.epochs} epochs on {request.dataset}, sampler {strategy.sampler}, "
         f"pruner {strategy.pruner}; "
         f"{r.concurrency} at once with {r.threads} thread(s) and {r.gpus_per_trial:g} GPU(s) each",

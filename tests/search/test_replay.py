@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from search import evaluate, replay
 from search.common.errors import UserError, run_main
+from search.record.record import read_record, write_record
 
 SETTINGS = "depth=10 width=1 batch_size=512 optimizer=sgd dropout=0.1 rho=0.05 weight_decay=0.0005"
 
@@ -81,6 +83,18 @@ def test_a_difference_is_stated(trained: Path, tmp_path: Path, capsys: Any) -> N
 def test_wrong_input_is_one_line(trained: Path, flags: tuple[str, str], rule: str) -> None:
     with pytest.raises(UserError, match=rule):
         again(trained, *flags)
+
+
+def test_a_study_that_was_trained_on_a_gpu_needs_one(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "results")
+    study = optuna.load_study(
+        study_name="s", storage=f"sqlite:///{tmp_path / 'results' / 'studies.db'}"
+    )
+    record = read_record(study)
+    assert record is not None
+    write_record(study, replace(record, execution=replace(record.execution, device="cuda")))
+    with pytest.raises(UserError, match="trained on a GPU, and there is none here"):
+        again(tmp_path / "results")
 
 
 def test_a_study_of_another_program_is_refused(tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ def test_what_holds_no_password_is_left(url: str) -> None:
     [
         ("run --storage 'x://:pw@h' --name a@b", "run --storage 'x://:***@h' --name a@b"),
         ("run --storage x://me:it's@h", "run --storage x://me:***@h"),
+        ("run --study-name lr:0.1@wide", "run --study-name lr:0.1@wide"),
     ],
 )
 def test_a_command_that_was_recorded(command: str, shown: str) -> None:

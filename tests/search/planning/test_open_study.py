@@ -18,6 +18,7 @@ from search.record.record import StudyRecord, read_record, write_record
 from search.run import make_parser
 from search.storage.lease import Lease
 from search.storage.storage import open_storage
+from search.terminal.dry_run import show
 from trainers.data.prepared import Meta
 
 DATA = Meta(1, "digits", ("a", "b"), {"train_images": (9, 8, 8, 1)}, (0.5,), (0.5,), "fingerprint")
@@ -331,6 +332,27 @@ def test_a_grids_total_is_its_size(search: Search) -> None:
     flags = [flag for value in fixed for flag in ("--set", value)]
     assert search.decide(*flags, "--sampler", "grid")[0].n_trials == 2 * 2  # depth, width
     assert search.decide(*flags, "--sampler", "grid", "--n-trials", "3")[0].n_trials == 3
+
+
+def test_a_grid_that_takes_over_ends_with_its_last_row(search: Search) -> None:
+    fixed = ("batch_size=64", "lr=0.1", "weight_decay=0", "rho=0.1", "dropout=0")
+    flags = [flag for value in fixed for flag in ("--set", value)]
+    search.open(*flags, "--n-trials", "9")
+    plan, notes = search.decide(*flags, "--sampler", "grid")
+    assert plan.n_trials == 2 * 2  # depth, width
+    assert "number of trials: 4 from now on, until now 9" in notes
+
+
+def test_a_dry_run_says_how_a_study_goes_on(
+    search: Search, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search.open("--sampler", "random", "--pruner", "none", "--n-trials", "3")
+    before = sorted(search.folder.rglob("*"))
+    show(search.request("--data-dir", str(search.folder)))
+    text = " ".join(capsys.readouterr().out.split())
+    assert "would go on with: study 'wrn_sam-quick', 3 trials" in text
+    assert "sampler random, pruner none" in text
+    assert sorted(search.folder.rglob("*")) == before
 
 
 def test_a_probe_is_for_what_is_left_open(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
