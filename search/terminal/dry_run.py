@@ -23,21 +23,21 @@ def show(request: Request) -> None:
     console = Console()
     console.print(recipe_table(request.config, request.space))
     console.print(space_table(request.space))
-    record = (
-        find_record(request, open_storage(request.storage)) if exists(request.storage) else None
-    )
-    strategy = choose_strategy(request, record and record.strategy)
+    storage = open_storage(request.storage) if exists(request.storage) else None
+    record = find_record(request, storage) if storage else None
+    strategy = choose_strategy(request, record.strategy if record else None)
     sample = sampled(request.space, strategy)
     say(console, f"one sample:  {settings(sample)}")
     for label, values in (("recipe", {}), ("sample", sample)):
         say(console, f"model size, {label}: {model_size(request, values)}")
-    r = request.resources(record and record.execution)
+    r = request.resources(record.execution if record else None)
     steps = range_test_steps(request)
     if steps and record is None:
         say(console, f"first: a learning-rate range test over {steps} mini-batches")
     say(
         console,
-        f"would {'go on with' if record else 'run'}: study {request.study_name!r}, {strategy.n_trials} trials of up to "
+        f"would {'go on with' if record else 'run'}: study {request.study_name!r}, "
+        f"{strategy.n_trials} trials of up to "
         f"{request.config.epochs} epochs on {request.dataset}, sampler {strategy.sampler}, "
         f"pruner {strategy.pruner}; "
         f"{r.concurrency} at once with {r.threads} thread(s) and {r.gpus_per_trial:g} GPU(s) each",
