@@ -72,8 +72,14 @@ class DashboardSync:
             self._stopped.wait(pause)
 
     def look(self) -> None:
-        """Saves what is new in every study. A study that cannot be read is named."""
-        for name in optuna.get_all_study_names(self._storage):
+        """Saves what is new in every study. A study that cannot be read is named, a storage that
+        cannot be asked is asked again at the next look."""
+        try:
+            names = optuna.get_all_study_names(self._storage)
+        except Exception as error:
+            print(f"warning: the study database: {one_line(error)}", file=sys.stderr)
+            return
+        for name in names:
             saved = self._saved.setdefault(name, Saved())
             try:
                 study = optuna.load_study(study_name=name, storage=self._storage)

@@ -13,7 +13,7 @@ from search.common.layout import StudyFolder
 from search.ledger import events
 from search.ledger.live_trial import LiveTrial
 from search.ledger.messages import Completed, Diverged, Failed, OutOfMemory
-from search.record.trials import COPY_OF, PRUNER_REASON, RETRY_OF
+from search.record.trials import COPY_OF, COPY_REASON, PRUNER_REASON, RETRY_OF
 from search.storage.database import one_commit
 from search.storage.optuna_internals import reported_values, storage_of
 from trainers.atomic_files import remove_partials, write_atomically
@@ -54,7 +54,7 @@ class Endings:
         self._copy_files(original.number, trial.number)
         notes = {name: v for name, v in original.user_attrs.items() if name not in OF_ONE_TRIAL}
         figures = {**notes, COPY_OF: original.number}
-        reason = f"copy of trial {original.number}: {original.user_attrs.get('reason')}"
+        reason = f"{COPY_REASON} {original.number}: {original.user_attrs.get('reason')}"
         with one_commit(storage_of(self._study)):
             known = reported_values(trial)
             for epoch, reported in original.intermediate_values.items():

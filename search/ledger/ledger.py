@@ -71,6 +71,9 @@ class Ledger:
     def next_task(self) -> Task | None:
         """The next trial to train: one that a dead driver left, else a new one; None when the
         study has its total (then ``is_met`` tells whether others still work on it)."""
+        if self._to_run_alone:  # unless another program ended it
+            running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+            self._to_run_alone &= {trial.number for trial in running}
         if self._to_run_alone and self.live:
             return None  # one of them runs as soon as nobody else does, and stays alone
         while not (self.closed or self.should_stop()):
@@ -135,8 +138,8 @@ class Ledger:
     def retry_failed(self) -> None:
         """Lets every failed trial be tried again, as a new trial of the same parameters."""
         numbers = self.claims.retry_failed()
-        text = ", ".join(map(str, numbers)) or "no trial has failed"
-        self.observe(events.Note(f"tried again as new trials: {text}"))
+        text = f"tried again as new trials: {', '.join(map(str, numbers))}"
+        self.observe(events.Note(text if numbers else "no failed trial is left to try again"))
 
     # -- reporting ---------------------------------------------------------------------------
 
@@ -207,7 +210,8 @@ class Ledger:
         try:
             yield
         except UpdateFinishedTrialError:
-            self.live.pop(number, None)
+            self._to_run_alone.discard(number)
+            self.release(number)
             self.observe(events.Note(f"trial {number} was ended by another program", warning=True))
 
     def _end(self, live: LiveTrial, ending: Ending) -> None:

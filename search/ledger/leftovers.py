@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.common.layout import BEST_WEIGHTS, CHECKPOINTS, StudyFolder
 from search.planning.flags import BEST_KEPT
-from search.record.trials import COPY_OF, ranked
+from search.record.trials import is_copy, ranked
 from trainers.failpoints import failpoint
 
 
@@ -43,7 +43,7 @@ class Leftovers:
     def _best(self, trials: Sequence[FrozenTrial]) -> set[int]:
         if self._keep == "none":
             return set()
-        trained = [trial for trial in trials if COPY_OF not in trial.user_attrs]
+        trained = [trial for trial in trials if not is_copy(trial)]
         recipe = [t.number for t in trials[:1] if t.state == TrialState.COMPLETE]
         best = [trial.number for trial in ranked(trained, self._direction)[:BEST_KEPT]]
         return {*recipe, *best}

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from optuna import get_all_study_names
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import DBAPIError
 
@@ -14,7 +13,7 @@ from search.common.errors import SearchError, StorageError, one_line
 from search.ledger.events import Note
 from search.ledger.ledger import Ledger
 from search.ledger.messages import Ending, EpochDone, Task
-from search.storage.optuna_internals import storage_of
+from search.storage.optuna_internals import is_stored, reported_values
 from search.storage.storage import cause_of
 
 LONGEST_RETRY = 600.0  # s
@@ -55,7 +54,7 @@ class RetryingLedger(Ledger):
             except (StorageInternalError, DBAPIError) as error:
                 since = self._wait(error, since)
             except KeyError as error:
-                if self.study.study_name in get_all_study_names(storage_of(self.study)):
+                if not self._is_deleted():
                     raise
                 raise StorageError(
                     f"study {self.study.study_name!r} was deleted while it was searched; "
@@ -71,6 +70,16 @@ class RetryingLedger(Ledger):
                     waited = time.monotonic() - since
                     self.observe(Note(f"the study database is back after {waited:.0f} s"))
                 return answer
+
+    def _is_deleted(self) -> bool:
+        """Also where a new study has its name and, as SQLite gives them anew, its id: then the
+        trials at work are not in it."""
+        try:
+            for live in self.live.values():
+                reported_values(live.trial)
+        except KeyError:
+            return True
+        return not is_stored(self.study)
 
     def _wait(self, error: Exception, since: float | None) -> float:
         """A pause; returns when the waiting began."""

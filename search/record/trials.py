@@ -13,8 +13,9 @@ from optuna.trial import FrozenTrial, TrialState
 from search.record.record import ReferenceFigure
 from trainers.metrics import find_metric
 
-# How the ledger begins the reason of what the pruner ended, and of what diverged.
+# How the ledger begins the reason of what the pruner ended, what diverged and what was copied.
 PRUNER_REASON, DIVERGED_REASON = "pruned at epoch", "diverged in epoch"
+COPY_REASON = "copy of trial"
 COPY_OF, RETRY_OF = "copy_of", "retry_of"  # attributes of a trial: another one's number
 FEWEST_ALIKE, MOST_ALIKE = 5, 10  # failures for the same reason that end a search
 
@@ -36,13 +37,20 @@ def ranked(trials: Iterable[FrozenTrial], direction: StudyDirection) -> list[Fro
     return [trial for _, _, trial in sorted(done, key=lambda item: item[:2])]
 
 
+def is_copy(trial: FrozenTrial) -> bool:
+    """Whether it ended as another did, without being trained. Its reason says so: ``COPY_OF``
+    stays where a copy was cut off and the trial was trained after all."""
+    reason = str(trial.user_attrs.get("reason"))
+    return trial.state.is_finished() and reason.startswith(COPY_REASON)
+
+
 def by_pruner(trial: FrozenTrial) -> bool:
     """Whether the pruner ended it; divergence, memory and broken constraints are PRUNED too.
 
     A study of another program gives no reasons: there, what is PRUNED counts. So does a copy.
     """
     reason = str(trial.user_attrs.get("reason", PRUNER_REASON))
-    if COPY_OF in trial.user_attrs:
+    if is_copy(trial):
         reason = reason.partition(": ")[2]
     return trial.state == TrialState.PRUNED and reason.startswith(PRUNER_REASON)
 
@@ -73,7 +81,7 @@ def answer_for(
             )
         )
         and trial.params == params
-        and COPY_OF not in trial.user_attrs
+        and not is_copy(trial)
     ]
     return max(known, key=lambda trial: len(trial.intermediate_values), default=None)
 
@@ -104,7 +112,7 @@ def spending(trials: Sequence[FrozenTrial], recipe: Mapping[str, Any]) -> Spendi
     """``recipe`` is what the space fixes: how long a trial would have been follows from it and
     the trial's parameters."""
     ended = [trial for trial in trials if trial.state.is_finished()]
-    trained = [trial for trial in ended if COPY_OF not in trial.user_attrs]
+    trained = [trial for trial in ended if not is_copy(trial)]
     return Spending(
         ended=len(ended),
         completed=sum(t.state == TrialState.COMPLETE for t in ended),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from search.record.trials import is_copy
 from search.reporting.blocks import (
     DIFFERS,
     PLAIN,
@@ -143,10 +144,11 @@ def _progress(studies: Sequence[StudyData]) -> Chart | None:
 
 def _best_so_far(data: StudyData) -> tuple[list[float], list[float], list[float]]:
     """Epochs and seconds spent, and the best value, at the end of each trial from the first
-    completed one on."""
+    completed one on. A copy of another trial has its figures and cost nothing."""
     ended = data.trials[data.trials["end"].notna()].sort_values("end")
-    epochs = ended["epochs"].astype(float).cumsum()
-    seconds = ended[seconds_column(data)].fillna(0.0).cumsum()
+    trained = ~ended["number"].isin([t.number for t in data.frozen if is_copy(t)])
+    epochs = ended["epochs"].astype(float).where(trained, 0.0).cumsum()
+    seconds = ended[seconds_column(data)].fillna(0.0).where(trained, 0.0).cumsum()
     values = ended["value"].where(ended["state"] == "COMPLETE")
     best = (values.cummin() if data.objective.sign > 0 else values.cummax()).ffill()
     known = best.notna()

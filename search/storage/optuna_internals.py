@@ -26,6 +26,14 @@ def storage_of(study: Study) -> BaseStorage:
     return study._storage
 
 
+def is_stored(study: Study) -> bool:
+    """Whether its storage still has it, and not another one under its name."""
+    try:
+        return study._storage.get_study_id_from_name(study.study_name) == study._study_id
+    except KeyError:
+        return False
+
+
 def study_attributes(study: Study) -> dict[str, Any]:
     """What Optuna and its dashboard keep beside the user's own attributes."""
     return study._storage.get_study_system_attrs(study._study_id)

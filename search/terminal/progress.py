@@ -11,7 +11,7 @@ from typing import Any
 from optuna.trial import TrialState
 
 from search.ledger.events import Ended, Epoch, Event, Standing, Started
-from search.record.trials import COPY_OF, counted
+from search.record.trials import counted, is_copy
 
 RECENT = 6
 
@@ -66,7 +66,7 @@ class Progress:
             metric = standing.metric
             best = min(done, key=lambda trial: metric.sign * (trial.value or 0.0))
             self._rank(Ended(best.number, best.state.name, "", best.params, metric, best.value))
-        trained = [t for t in standing.trials if COPY_OF not in t.user_attrs]
+        trained = [t for t in standing.trials if not is_copy(t)]
         epochs = sum(len(trial.intermediate_values) for trial in trained)
         if self.epochs_before is None:
             self.epochs_before = epochs

@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 import pytest
 from optuna.artifacts import FileSystemArtifactStore
+from optuna.exceptions import StorageInternalError
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 from optuna_dashboard import get_note, save_note
@@ -18,7 +19,7 @@ from optuna_dashboard.artifact._backend import list_trial_artifacts
 
 from search.common.layout import StudyFolder
 from search.dashboard_sync.notes import OURS, code, write_note
-from search.dashboard_sync.sync import MOST, Saved, save_study
+from search.dashboard_sync.sync import MOST, DashboardSync, Saved, save_study
 from search.record.record import Provenance
 from search.storage.optuna_internals import study_attributes
 
@@ -166,6 +167,20 @@ def test_a_file_that_was_deleted_stays_deleted(desk: Desk, tmp_path: Path) -> No
     desk.saved = Saved()
     desk.save(tmp_path)
     assert set(desk.files(0)) == {"curves.png"}
+
+
+def test_a_storage_that_cannot_be_asked_is_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = optuna.storages.InMemoryStorage()
+    sync = DashboardSync(storage, tmp_path, FileSystemArtifactStore(tmp_path))
+
+    def broken() -> None:
+        raise StorageInternalError("database is\nlocked")
+
+    monkeypatch.setattr(storage, "get_all_studies", broken)
+    sync.look()
+    assert capsys.readouterr().err == "warning: the study database: database is locked\n"
 
 
 def test_studies_of_other_programs_are_left_alone(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 
 from search.ledger.events import Ended, Note, Resumed, Started
 from search.ledger.messages import Completed, Diverged, Ending, Failed, OutOfMemory, Task
+from search.record.trials import spending
 from search.storage.storage import open_storage
 from search.strategy.halving import HalvingPruner
 from spaces.params import Categorical
@@ -143,6 +144,30 @@ def test_a_copy_that_a_crash_cut_off_is_finished(open_desk: Desks, storage: Any)
     assert second.trial(2).user_attrs["copy_of"] == 1
 
 
+def test_a_copy_that_was_cut_off_and_is_trained_after_all_is_no_copy(
+    open_desk: Desks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A journal takes its attributes before it is told; then the pruner is switched off."""
+    twins = Twins(open_desk, open_storage(f"{tmp_path}/j.log"))
+    assert not twins.desk.report(twins.first, 10.0, 10.0)
+    monkeypatch.setattr(twins.desk.study, "tell", kill)
+    with pytest.raises(KeyboardInterrupt):
+        twins.desk.ledger.next_task()
+    twins.desk.lease.__exit__()
+
+    second = open_desk(open_storage(f"{tmp_path}/j.log"), pruner=optuna.pruners.NopPruner())
+    task = second.next_task()
+    assert (task.number, task.reported) == (2, 2)
+    second.report(task, 90.0, 95.0, first=3)
+    second.ledger.end(2, Completed({}))
+    spent = spending(second.study.get_trials(), {"epochs": 4})
+    assert (spent.copied, spent.epochs_trained) == (0, 4 + 2 + 4)
+
+
+def kill(*arguments: Any) -> None:
+    raise KeyboardInterrupt
+
+
 # -- failed trials -----------------------------------------------------------------------------
 
 
@@ -177,7 +202,7 @@ def test_failed_trials_are_tried_again_with_their_parameters(
     assert desk.ledger.is_met()
     assert desk.ledger.next_task() is None
     desk.ledger.retry_failed()
-    assert notes(desk)[-1] == "tried again as new trials: no trial has failed"
+    assert notes(desk)[-1] == "no failed trial is left to try again"
 
 
 def test_a_retry_that_fails_can_be_tried_again_once_more(open_desk: Desks) -> None:
@@ -205,7 +230,7 @@ def test_values_outside_the_space_are_not_tried_again(open_desk: Desks) -> None:
     desk.study.enqueue_trial({"lr": 5.0})
     assert desk.ledger.next_task() is None
     desk.ledger.retry_failed()
-    assert notes(desk) == ["tried again as new trials: no trial has failed"]
+    assert notes(desk) == ["no failed trial is left to try again"]
 
 
 def test_a_row_of_a_grid_that_failed_is_tried_again_once(open_desk: Desks, make_space: Any) -> None:

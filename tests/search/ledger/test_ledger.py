@@ -276,6 +276,22 @@ def test_a_worker_that_dies_while_its_trial_is_alone_leaves_it_alone(open_desk: 
     assert desk.ledger.next_task() is None
 
 
+def test_others_run_together_again_once_another_program_ends_what_was_to_run_alone(
+    open_desk: Desks,
+) -> None:
+    desk = open_desk(n_trials=5)
+    desk.next_task(), desk.next_task()
+    desk.ledger.end(1, OutOfMemory("host memory"))
+    desk.study.tell(1, state=TrialState.FAIL)  # while it waits
+    assert desk.next_task().number == 2
+    desk.ledger.end(2, OutOfMemory("host memory"))
+    desk.ledger.end(0, Failed("ValueError: no"))
+    assert desk.next_task().number == 2
+    desk.study.tell(2, state=TrialState.FAIL)  # while it is alone
+    desk.ledger.end(2, Completed({}))
+    assert [desk.next_task().number, desk.next_task().number] == [3, 4]
+
+
 def test_a_failures_traceback_is_kept_in_the_trials_folder(open_desk: Desks) -> None:
     desk = open_desk()
     desk.next_task()

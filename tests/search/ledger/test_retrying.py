@@ -172,6 +172,20 @@ def test_a_study_that_is_deleted_in_mid_run_is_one_line(
         calls[call]()
 
 
+@pytest.mark.parametrize("others", [0, 1], ids=["the same id", "another id"])
+def test_so_is_one_that_was_made_again_under_its_name(
+    desk: Desk, tmp_path: Path, others: int
+) -> None:
+    task = desk.next_task()
+    storage = f"sqlite:///{tmp_path}/studies.db"
+    for i in range(others):
+        optuna.create_study(study_name=f"other {i}", storage=storage)
+    optuna.delete_study(study_name="study", storage=storage)
+    optuna.create_study(study_name="study", storage=storage)
+    with pytest.raises(StorageError, match="study 'study' was deleted while it was searched"):
+        desk.report(task, 50.0)
+
+
 def test_a_key_error_of_another_kind_is_not_taken_for_that(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,20 @@ def test_progress_against_epochs_spent(both: list[StudyData]) -> None:
     assert (list(two.x), list(two.y)) == ([2, 4], [20, 30])
 
 
+def test_a_copy_of_another_trial_spent_nothing(studies: ModuleType, tmp_path: Path) -> None:
+    study = studies.our_study("three")
+    study.add_trials([studies.trial(0, [10.0, 20.0]), studies.trial(1, [15.0, 30.0], lr=0.3)])
+    study.add_trial(studies.trial(2, [15.0, 30.0], reason="copy of trial 1: completed", lr=0.3))
+    (section,) = [s for s in compare_sections([read_study(study, tmp_path)]) if s.key == "progress"]
+    (progress,) = section.blocks
+    assert isinstance(progress, Chart)
+    by_epoch, by_seconds = progress.panels
+    assert isinstance(by_epoch, Panel)
+    assert isinstance(by_seconds, Panel)
+    assert list(by_epoch.series[0].x) == [2, 4, 4]
+    assert list(by_seconds.series[0].x) == [2, 5, 5]  # CPU seconds: an epoch 1, the number more
+
+
 def test_settings_of_the_best_with_what_differs(both: list[StudyData]) -> None:
     table = tables(both)["Best trial of each study"]
     rows = {row.cells[0]: (row.cells[1:], row.mark) for row in table.rows}
