@@ -16,7 +16,7 @@ SMALLEST_SHARE = 0.01  # of a GPU
 class Resources:
     """What the search may use: trials at once, and of each the processes that share its batches,
     the threads of every process, and GPUs. A worker that gives no sign of life for ``silence``
-    seconds hangs: whatever it does, it says so at every batch."""
+    seconds, or much longer than any did before, hangs: it gives one at every batch."""
 
     concurrency: int
     threads: int

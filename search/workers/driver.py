@@ -14,13 +14,18 @@ from search.common.errors import SearchError
 from search.ledger.events import FINISHED, INTERRUPTED, TIMED_OUT, Note
 from search.ledger.ledger import Ledger
 from search.planning.resources import Resources
-from search.workers.ray_internals import RayNotStartedError, in_main_thread, local_ray, lost_process
+from search.workers.ray_internals import (
+    STOP_SIGNALS,
+    RayNotStartedError,
+    in_main_thread,
+    local_ray,
+    lost_process,
+)
 from search.workers.watch import Watch
 
 if TYPE_CHECKING:
     from search.workers.worker import Work
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MOST_RESTARTS = 3  # of Ray, in one search
 
 
@@ -37,7 +42,7 @@ def run_search(
         ledger.should_stop = deadline.reached
         ledger.shares_gpus = resources.gpus_per_trial < 1
         restarts = 0
-        while lost := _with_ray(ledger, resources, work, deadline, stop):
+        while lost := _with_ray(ledger, resources, work, deadline):
             restarts += 1
             if restarts > MOST_RESTARTS:
                 raise SearchError(
@@ -51,14 +56,13 @@ def run_search(
     return ended
 
 
-def _with_ray(
-    ledger: Ledger, resources: Resources, work: Work, deadline: _Deadline, stop: _Stop
-) -> str:
+def _with_ray(ledger: Ledger, resources: Resources, work: Work, deadline: _Deadline) -> str:
     """Trains until Ray dies or is no longer needed; returns what died, "" if nothing did."""
+    if deadline.reached():
+        return ""
     cpus = resources.concurrency * resources.threads * resources.processes
     try:
         with local_ray(cpus, resources.concurrency) as scratch:
-            stop.listen()  # again, since Ray installs a handler for SIGTERM
             if not deadline.reached():
                 _tune(ledger, resources, work, deadline, scratch)
             lost = "" if deadline.reached() else lost_process()

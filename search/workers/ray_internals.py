@@ -1,7 +1,8 @@
 """A private Ray on this machine's loopback, and whether it still lives.
 
 Nothing else touches Ray's insides. Without a name that is relied on here, Ray does as it does by
-itself: slower, nothing else. ``tests/search/workers/test_ray_internals.py`` says which.
+itself: slower, and killed by a signal to the whole process group.
+``tests/search/workers/test_ray_internals.py`` says which.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import logging
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -35,6 +37,7 @@ _RAY_ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # Ray's snapshot is never needed to go on
     "TUNE_WARN_THRESHOLD_S": "60",
 }
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _OBJECT_STORE_BYTES = 80 * 1024 * 1024  # messages are small, images are memory-mapped files
 
 
@@ -53,12 +56,10 @@ def local_ray(cpus: int, at_once: int) -> Iterator[str]:
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a worker's death is told by us
     scratch = tempfile.mkdtemp(prefix="sharpsearch-")
     try:
-        with _hangups_ignored(), replaced(WHILE_STARTING):
+        with _signals_held_back(), replaced(WHILE_STARTING):
             _start(cpus)
         with replaced(WHILE_TRAINING):
             yield scratch
-    except SystemExit:  # Ray's own answer to SIGTERM while it starts
-        raise KeyboardInterrupt from None
     finally:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
@@ -90,13 +91,27 @@ class Replacement:
     value: Any
 
 
+def _in_own_session(command: Any, preexec_fn: Callable[[], None], **options: Any) -> Any:
+    """Starts one of Ray's processes; signals are held back in the driver only."""
+
+    def prepare() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        preexec_fn()
+
+    return subprocess.Popen(command, preexec_fn=prepare, start_new_session=True, **options)
+
+
 # Not to start what one machine has no use for: the server of the web interface (waited for a
 # second or more, also with the interface off), the scaler of clusters and the reader of the
 # workers' output. Each takes half a second of a core just when workers start.
+# Ray's processes get a session of their own: a signal to the driver's process group, as from a
+# terminal that is closed or from `timeout`, leaves it to the driver to stop them in good order.
 WHILE_STARTING = (
     Replacement("ray._private.services", "start_api_server", lambda *args, **kwargs: ("", None)),
     Replacement("ray._private.node:Node", "start_monitor", lambda node: None),
     Replacement("ray._private.node:Node", "start_log_monitor", lambda node: None),
+    Replacement("ray._private.services", "ConsolePopen", _in_own_session),
+    Replacement("ray._private.utils", "set_sigterm_handler", lambda handler: None),
 )
 # Not to give trials an environment of their own: Ray would start other workers than those that
 # wait already. All processes here inherit the driver's.
@@ -134,17 +149,22 @@ def replaced(replacements: Sequence[Replacement]) -> Iterator[list[str]]:
 
 
 @contextmanager
-def _hangups_ignored() -> Iterator[None]:
-    """Within: processes that are started outlive a terminal that is closed, until they are
-    stopped in good order."""
+def _signals_held_back() -> Iterator[None]:
+    """Within: signals wait; then the handlers from before answer them, whatever Ray installed.
+
+    Ray's answer to SIGTERM, while it starts, is to abort with a stack of C++.
+    """
     if not in_main_thread():
         yield
         return
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         yield
     finally:
-        signal.signal(signal.SIGHUP, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def in_main_thread() -> bool:

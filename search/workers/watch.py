@@ -14,6 +14,7 @@ from search.workers.heartbeat import last_beat
 
 LONGEST_TICK = 5.0  # s; a driver that was held up itself has heard nobody meanwhile
 SECONDS_BETWEEN_LOOKS = 1.0
+PATIENCE = 10
 
 
 @dataclass
@@ -22,12 +23,13 @@ class _Worker:
     heartbeat: Path
     heard: float
     beat: int | None = None
-    killed: bool = False
+    killed_after: float | None = None  # s
 
 
 class Watch:
     """Kept by trial number; ``silence`` is how many seconds without a message or a heartbeat mean
-    that a worker hangs.
+    that a worker hangs, or ``PATIENCE`` times the longest pause of any worker that went on after
+    it, if that is more: a batch of a large model may take minutes.
 
     Its clock runs only while the driver listens: neither a database that was waited for nor a
     suspended machine nor a change of the time of day makes a worker late.
@@ -42,7 +44,7 @@ class Watch:
         self._silence = silence
         self._clock, self._kill = clock, kill
         self._last = clock()
-        self._now = self._next_look = 0.0
+        self._now = self._next_look = self._longest_pause = 0.0
         self._workers: dict[int, _Worker] = {}
 
     def began(self, number: int, pid: int, heartbeat: Path) -> None:
@@ -53,13 +55,14 @@ class Watch:
         """A message has come."""
         worker = self._workers.get(number)
         if worker:
-            worker.heard = self._now
+            self._sign_of_life(worker)
 
     def ended(self, number: int) -> str:
         """The trial is over; why its worker was killed, if it was."""
         worker = self._workers.pop(number, None)
-        killed = worker is not None and worker.killed
-        return f"its worker was silent for {self._silence:.0f} s" if killed else ""
+        if worker is None or worker.killed_after is None:
+            return ""
+        return f"its worker was silent for {worker.killed_after:.0f} s"
 
     def look(self) -> None:
         """Kills workers that are silent for too long."""
@@ -72,11 +75,17 @@ class Watch:
         for worker in self._workers.values():
             self._look_at(worker)
 
+    def _sign_of_life(self, worker: _Worker) -> None:
+        self._longest_pause = max(self._longest_pause, self._now - worker.heard)
+        worker.heard = self._now
+
     def _look_at(self, worker: _Worker) -> None:
         beat = last_beat(worker.heartbeat)
         if beat != worker.beat:
-            worker.beat, worker.heard = beat, self._now
-        if not worker.killed and self._now - worker.heard > self._silence:
-            worker.killed = True
+            worker.beat = beat
+            self._sign_of_life(worker)
+        allowed = max(self._silence, PATIENCE * self._longest_pause)
+        if worker.killed_after is None and self._now - worker.heard > allowed:
+            worker.killed_after = allowed
             with suppress(ProcessLookupError):
                 self._kill(worker.pid, signal.SIGKILL)

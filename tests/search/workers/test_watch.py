@@ -90,6 +90,16 @@ def test_silence_is_killed_once(scene: Scene, heard: str) -> None:
     assert scene.watch.ended(0) == "its worker was silent for 60 s"
 
 
+def test_a_worker_may_pause_ten_times_as_long_as_any_that_went_on(scene: Scene) -> None:
+    scene.pass_by(SILENCE - 10)
+    scene.watch.heard(0)
+    scene.pass_by(10 * (SILENCE - 10))
+    assert not scene.killed
+    scene.pass_by(10)
+    assert scene.killed == [(11, signal.SIGKILL)]
+    assert scene.watch.ended(0) == "its worker was silent for 500 s"
+
+
 def test_a_file_of_an_earlier_worker_is_no_beat(tmp_path: Path) -> None:
     scene = Scene(tmp_path / "heartbeat")
     scene.beat()
