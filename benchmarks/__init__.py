@@ -15,6 +15,7 @@ BENCHMARKS: Mapping[str, str] = {
     "sam_step": "a SAM step against our own SGD step",
     "flop_utilisation": "forward and backward against a matrix product in the same precision",
     "evaluation": "images/s of evaluation against the peer's loop",
+    "saving": "seconds that training waits for a checkpoint against writing it in line",
     "worker_memory": "memory that a data set takes in N workers against one data set",
     "precision_parity": "accuracy in bfloat16 against float32 over seeds",
     "probe_choice": "the probe's choice against the best fixed choice",
