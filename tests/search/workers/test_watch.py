@@ -77,13 +77,13 @@ def test_short_epochs_before_do_not_make_a_long_one_late(scene: Scene) -> None:
 
 @pytest.mark.parametrize("heard", ["nothing", "message", "beat"])
 def test_silence_is_killed_once(scene: Scene, heard: str) -> None:
-    scene.pass_by(10)
+    scene.pass_by(5)
     if heard == "message":
         scene.watch.heard(0)
     elif heard == "beat":
         scene.beat()
         scene.pass_by(1)
-    scene.pass_by(SILENCE - (10 if heard == "nothing" else 0))
+    scene.pass_by(SILENCE - (5 if heard == "nothing" else 0))
     assert not scene.killed
     scene.pass_by(100)
     assert scene.killed == [(11, signal.SIGKILL)]
