@@ -45,7 +45,7 @@ class Preset:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     parameters: tuple[Parameter, ...] = ()
     sampler: str = "tpe"
-    pruner: str = "halving"
+    pruner: str = "promotion"
     lr_range_steps: int = 0
 
 

@@ -21,11 +21,11 @@ ROOMS = {  # each room of search/, and the rooms it may import
     "common": set(),
     "storage": {"common"},
     "record": {"common", "storage"},
-    "strategy": {"common", "storage"},
+    "strategy": {"common", "record", "storage"},
     "planning": {"common", "record", "storage", "strategy"},
     "ledger": {"common", "planning", "record", "storage", "strategy"},
     "workers": {"common", "planning", "ledger"},
-    "reporting": {"common", "planning", "record", "storage"},
+    "reporting": {"common", "planning", "record", "storage", "strategy"},
     "dashboard_sync": {"common", "record", "reporting", "storage"},
     "terminal": {
         "common",

@@ -15,6 +15,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from search.common.secrets import command_without_secrets
+from search.record.trials import is_paused
 from search.reporting.blocks import drop_empty_columns
 from search.reporting.markdown import escaped, table_text
 from search.reporting.sections.result import changed, lead, references_table, side_by_side
@@ -91,6 +92,8 @@ def trial_note(data: StudyData, trial: FrozenTrial) -> str:
     """Why it ended, what it reached, what it changed, where its files are."""
     row = data.row(trial)
     reason = str(trial.user_attrs.get("reason", trial.state.name.lower()))
+    if is_paused(trial):
+        reason = f"paused at epoch {trial.last_step}, goes on if it belongs to the best"
     lines = [f"**{escaped(reason)}**"]
     if not missing(row["best_epoch"]):
         value = data.objective.described(row["best_value"])

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from optuna.distributions import BaseDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from search.record.trials import RETRY_OF, counted
+from search.record.trials import AUDIT, RETRY_OF, TARGET, counted, is_paused
 from search.storage.database import one_commit
 from search.storage.lease import Lease
 from search.storage.optuna_internals import enqueued_params, storage_of, suggest, trial_id
 from search.strategy.grid import towards_total
+from search.strategy.promotion import Pause, Step
 from spaces.params import SpaceError
 from spaces.space import ScaledSpace
 from trainers.failpoints import failpoint
 
 OWNER = "driver"
 
+# What comes next, of a study's trials and how many more may begin.
+Decide = Callable[[Sequence[FrozenTrial], int], Step | Pause]
+
 
 @dataclass(frozen=True)
 class Claim:
     """``trial`` is None where none is left; ``resumed``: it was begun before. ``trials`` are all
-    of the study, of other drivers too, as they were just before."""
+    of the study, of other drivers too, as they were just before. ``decision`` is the promotion
+    rule's, where it was asked."""
 
     trial: Trial | None
     resumed: bool
     trials: Sequence[FrozenTrial]
+    decision: Step | Pause | None = None
 
 
 class Claims:
@@ -46,22 +53,44 @@ class Claims:
         self._space = space
         self._distributions = distributions
 
-    def claim(self, total: int, busy: Collection[int]) -> Claim:
+    def claim(self, total: int, busy: Collection[int], decide: Decide | None = None) -> Claim:
         """A trial that is now this driver's, with its parameters, if there is one left.
 
         ``busy`` are the numbers that this driver has in hand already. WAITING trials do not
-        count towards ``total``: they are what is asked for next.
+        count towards ``total``: they are what is asked for next. Where trials pause, ``decide``
+        says what comes after those that a dead driver left.
         """
         with self._lease.claiming(), one_commit(storage_of(self._study)):
             trials = self._study.get_trials(deepcopy=False)
             for frozen in trials:
+                if decide and is_paused(frozen):
+                    continue
                 if frozen.number not in busy and self._is_orphan(frozen):
                     return Claim(self._own(Trial(self._study, trial_id(frozen))), True, trials)
-            if len(counted(towards_total(self._study.sampler, trials))) >= total:
-                return Claim(None, False, trials)
-            trial = self._study.ask()
-            failpoint("trial created")
-            return Claim(self._own(trial), False, trials)
+            may_start = self.may_start(total, trials)
+            decision = decide(trials, may_start) if decide else None
+            if isinstance(decision, Pause) or (decision is None and not may_start):
+                return Claim(None, False, trials, decision)
+            if decision and decision.number is not None:
+                trial = self._promote(trials[decision.number], decision)
+            else:
+                trial = self._study.ask()
+                failpoint("trial created")
+            return Claim(self._own(trial), False, trials, decision)
+
+    def claiming(self) -> AbstractContextManager[None]:
+        """Within: no other driver of the study claims a trial."""
+        return self._lease.claiming()
+
+    def may_start(self, total: int, trials: Sequence[FrozenTrial]) -> int:
+        """How many new trials the study may still get."""
+        return max(0, total - len(counted(towards_total(self._study.sampler, trials))))
+
+    def _promote(self, paused: FrozenTrial, step: Step) -> Trial:
+        trial = Trial(self._study, trial_id(paused))
+        record_step(trial, step, paused.last_step)
+        failpoint("promoted")
+        return trial
 
     def retry_failed(self) -> list[int]:
         """Enqueues the parameters of each failed trial as a new one, once; their numbers."""
@@ -102,3 +131,11 @@ class Claims:
                 suggest(trial, name, distribution)
                 failpoint("parameter drawn")
         return trial
+
+
+def record_step(trial: Trial, step: Step, epoch: int | None) -> None:
+    """That ``trial``, paused after ``epoch``, goes on: known before any worker begins."""
+    trial.set_user_attr(TARGET, step.target)
+    if step.audit:
+        trial.set_user_attr(AUDIT, epoch)
+    failpoint("target recorded")

@@ -13,14 +13,23 @@ from search.common.layout import StudyFolder
 from search.ledger import events
 from search.ledger.live_trial import LiveTrial
 from search.ledger.messages import Completed, Diverged, Failed, OutOfMemory
-from search.record.trials import COPY_OF, COPY_REASON, PRUNER_REASON, RETRY_OF
+from search.record.trials import (
+    AUDIT,
+    COPY_OF,
+    COPY_REASON,
+    PAUSED,
+    PRUNER_REASON,
+    RETRY_OF,
+    TARGET,
+    is_paused,
+)
 from search.storage.database import one_commit
-from search.storage.optuna_internals import reported_values, storage_of
+from search.storage.optuna_internals import reported_values, storage_of, trial_id
 from trainers.atomic_files import remove_partials, write_atomically
 from trainers.failpoints import failpoint
 from trainers.metrics import Metric
 
-OF_ONE_TRIAL = ("driver", RETRY_OF)  # attributes that no copy shares
+OF_ONE_TRIAL = ("driver", RETRY_OF, TARGET, PAUSED, AUDIT)  # attributes that no copy shares
 
 
 class Endings:
@@ -50,19 +59,22 @@ class Endings:
 
     def copied(self, trial: Trial, original: FrozenTrial) -> events.Ended:
         """The ending of ``original``, a trial of the same configuration: its curve, figures and
-        files too."""
+        files too. Where that one is paused the copy is PRUNED there: only the original goes on."""
         self._copy_files(original.number, trial.number)
         notes = {name: v for name, v in original.user_attrs.items() if name not in OF_ONE_TRIAL}
         figures = {**notes, COPY_OF: original.number}
-        reason = f"{COPY_REASON} {original.number}: {original.user_attrs.get('reason')}"
+        paused = is_paused(original)
+        state = TrialState.PRUNED if paused else original.state
+        why = f"{PRUNER_REASON} {original.last_step}" if paused else notes.get("reason")
+        reason = f"{COPY_REASON} {original.number}: {why}"
         with one_commit(storage_of(self._study)):
             known = reported_values(trial)
             for epoch, reported in original.intermediate_values.items():
                 if epoch not in known:
                     trial.report(reported, epoch)
                     failpoint("epoch copied")
-            value = original.value if original.state == TrialState.COMPLETE else None
-            return self._tell(trial, original.state, value, reason, figures)
+            value = original.value if state == TrialState.COMPLETE else None
+            return self._tell(trial, state, value, reason, figures)
 
     def _copy_files(self, original: int, copy: int) -> None:
         """What reports read of a trial."""
@@ -77,6 +89,14 @@ class Endings:
         failpoint("pruning decided")
         reason = f"{PRUNER_REASON} {epoch} of {live.config.epochs}"
         return self._tell(live.trial, TrialState.PRUNED, None, reason, live.usage)
+
+    def left_paused(self, paused: FrozenTrial, epochs: int) -> events.Ended:
+        """PRUNED: the study is met, and nobody goes on with it."""
+        reason = f"{PRUNER_REASON} {paused.last_step} of {epochs}: paused, others went on"
+        trial = Trial(self._study, trial_id(paused))
+        ended = self._tell(trial, TrialState.PRUNED, None, reason)
+        failpoint("paused told")
+        return ended
 
     def diverged(self, live: LiveTrial, news: Diverged) -> events.Ended:
         """PRUNED with NaN as its last report: the sampler learns from it."""

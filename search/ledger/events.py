@@ -32,6 +32,24 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Promoted:
+    """A trial that had paused after ``epoch`` goes on to epoch ``target``."""
+
+    number: int
+    epoch: int
+    target: int
+
+
+@dataclass(frozen=True)
+class Paused:
+    """A trial pauses after ``epoch`` of ``epochs``; its worker takes another."""
+
+    number: int
+    epoch: int
+    epochs: int
+
+
+@dataclass(frozen=True)
 class Epoch:
     """An epoch was reported: ``value`` is that of ``metric``, the objective; ``result`` holds
     the epoch's other figures by name."""
@@ -72,4 +90,4 @@ class Note:
     warning: bool = False
 
 
-Event = Resumed | Started | Epoch | Ended | Standing | Note
+Event = Resumed | Started | Promoted | Paused | Epoch | Ended | Standing | Note

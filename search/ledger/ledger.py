@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search.common.errors import SearchError
 from search.ledger import events
-from search.ledger.claims import Claims
+from search.ledger.claims import Claims, record_step
 from search.ledger.endings import Endings
 from search.ledger.leftovers import Leftovers
 from search.ledger.live_trial import LiveTrial, recall
@@ -30,16 +30,28 @@ from search.ledger.messages import (
     OutOfMemory,
     Task,
 )
+from search.ledger.promoting import Promotion
 from search.planning.plan import TrialPlan
-from search.record.trials import DIVERGED_REASON, answer_for, common_failure, counted
+from search.record.trials import (
+    DIVERGED_REASON,
+    PAUSED,
+    TARGET,
+    answer_for,
+    common_failure,
+    counted,
+    is_paused,
+)
 from search.storage.database import database_of, one_commit
 from search.storage.lease import Lease
 from search.storage.optuna_internals import forget_report, reported_values, storage_of
 from search.strategy.grid import towards_total
+from search.strategy.promotion import Pause, PromotionPruner, Step
 from trainers.config import TrainConfig
 from trainers.failpoints import failpoint
 from trainers.metrics import METRICS
 from trainers.rules import ConfigError
+
+Outcome = events.Ended | events.Paused  # of a report, where the trial does not go on
 
 
 class Ledger:
@@ -59,8 +71,13 @@ class Ledger:
         self.endings = Endings(study, self.metric, plan.folder, observe)
         self.leftovers = Leftovers(plan.folder, plan.keep_weights, study.directions[0])
         self.observe = observe
+        pruner = study.pruner
+        self.promotion = (
+            Promotion(pruner.rule, plan) if isinstance(pruner, PromotionPruner) else None
+        )
         self.live: dict[int, LiveTrial] = {}
         self.closed = False
+        self.out_of_time = False  # nothing fits into the time that is left
         self.should_stop: Callable[[], bool] = lambda: False
         self.shares_gpus = True  # whether trials at work here may use one GPU together
         self._to_run_alone: set[int] = set()
@@ -69,8 +86,9 @@ class Ledger:
     # -- asking ------------------------------------------------------------------------------
 
     def next_task(self) -> Task | None:
-        """The next trial to train: one that a dead driver left, else a new one; None when the
-        study has its total (then ``is_met`` tells whether others still work on it)."""
+        """The next trial to train: one that a dead driver left, else one that goes on after a
+        pause or a new one; None when the study has its total (then ``is_met`` tells whether others
+        still work on it) or what comes next hangs on others."""
         if self._to_run_alone:  # unless another program ended it
             running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
             self._to_run_alone &= {trial.number for trial in running}
@@ -78,12 +96,18 @@ class Ledger:
             return None  # one of them runs as soon as nobody else does, and stays alone
         while not (self.closed or self.should_stop()):
             waiting = {number for number, twin in self._waiting.items() if twin in self.live}
-            claim = self.claims.claim(self.plan.n_trials, self.live.keys() | waiting)
+            decide = self.promotion.decide if self.promotion else None
+            claim = self.claims.claim(self.plan.n_trials, self.live.keys() | waiting, decide)
             self.observe(events.Standing(claim.trials, self.metric))
             self.leftovers.sweep(claim.trials)
             trial = claim.trial
             if trial is None:
+                if claim.decision is Pause.DONE:
+                    self._finish()
                 return None
+            if isinstance(claim.decision, Step) and claim.decision.number is not None:
+                last = max(reported_values(trial))
+                self.observe(events.Promoted(trial.number, last, claim.decision.target))
             if claim.resumed and trial.number not in self._waiting:
                 last = max(reported_values(trial), default=0)
                 self.observe(events.Resumed(trial.number, last))
@@ -105,8 +129,10 @@ class Ledger:
                 return None
         live = recall(trial, config, self.metric)
         self.observe(events.Started(trial.number, trial.params, config.epochs, live.epoch))
-        if self._is_undecided(live) and self._prunes(live, live.epoch):
-            self._over(self.endings.pruned(live, live.epoch))
+        if self.promotion:
+            self._set_target(live, self.promotion)
+        if self._is_undecided(live) and (outcome := self._decide(live, live.epoch)):
+            self._leave(outcome)
             return None
         self.live[trial.number] = live  # last: until here, asking again resumes it
         return Task(
@@ -130,7 +156,7 @@ class Ledger:
         broken = self.plan.space.broken_constraint(trial.params)
         if broken:
             return self.endings.infeasible(trial, broken)
-        answer = answer_for(trial.params, trials, self._is_prunable(trial))
+        answer = answer_for(trial.params, trials, self._is_prunable(trial), trial.number)
         if answer and reported_values(trial).keys() <= answer.intermediate_values.keys():
             return self.endings.copied(trial, answer)
         return config
@@ -144,7 +170,8 @@ class Ledger:
     # -- reporting ---------------------------------------------------------------------------
 
     def report(self, number: int, news: EpochDone) -> bool:
-        """One epoch of a live trial. True: go on; False: the trial was pruned and is told."""
+        """One epoch of a live trial. True: go on; False: the trial was pruned and is told, or it
+        pauses."""
         with self._unless_told_elsewhere(number):
             live = self.live.get(number)
             return live is not None and self._report(live, news)
@@ -160,24 +187,58 @@ class Ledger:
             self._end(live, Diverged(reason, epoch))
             return False
         live.usage = news.usage
-        ended = self._settle(live, epoch, value)
+        outcome = self._settle(live, epoch, value)
         live.add(epoch, value)
         epochs = live.config.epochs
         self.observe(events.Epoch(number, epoch, epochs, value, self.metric, news.result))
-        if ended:
-            self._over(ended)
-        return ended is None
+        if outcome:
+            self._leave(outcome)
+        return outcome is None
 
-    def _settle(self, live: LiveTrial, epoch: int, value: float) -> events.Ended | None:
+    def _settle(self, live: LiveTrial, epoch: int, value: float) -> Outcome | None:
         """Reports, decides and, if pruned, tells: in one commit, so that no crash comes between."""
+        target = live.target
         try:
             with one_commit(storage_of(self.study)):
                 live.trial.report(value, epoch)
                 failpoint("epoch reported")
-                return self.endings.pruned(live, epoch) if self._prunes(live, epoch) else None
+                return self._decide(live, epoch)
         except BaseException:
             forget_report(live.trial, epoch)
+            live.target = target
             raise
+
+    def _decide(self, live: LiveTrial, epoch: int) -> Outcome | None:
+        """What becomes of a trial after its last epoch; None: it goes on."""
+        if self.promotion:
+            return self._pause(live, epoch, self.promotion)
+        return self.endings.pruned(live, epoch) if self._prunes(live, epoch) else None
+
+    def _pause(self, live: LiveTrial, epoch: int, promotion: Promotion) -> events.Paused | None:
+        """At its target a trial pauses, unless it would be the next to go on anyway."""
+        number, epochs = live.trial.number, live.config.epochs
+        if live.target is None or epoch < live.target or epoch >= epochs:
+            return None
+        trials = self.study.get_trials(deepcopy=False)
+        may_start = self.claims.may_start(self.plan.n_trials, trials)
+        step = promotion.decide(trials, may_start, asking=number)
+        if isinstance(step, Step) and step.number == number:
+            record_step(live.trial, step, epoch)
+            live.target = step.target
+            return None
+        for name, figure in {**(live.usage or {}), PAUSED: epoch}.items():
+            live.trial.set_user_attr(name, figure)
+        failpoint("paused")
+        return events.Paused(number, epoch, epochs)
+
+    def _set_target(self, live: LiveTrial, promotion: Promotion) -> None:
+        """Where a trial that begins is to pause first: known before its worker begins."""
+        if TARGET not in live.trial.user_attrs:
+            length = live.config.epochs
+            first = promotion.rule.next_rung(live.epoch, length)
+            live.trial.set_user_attr(TARGET, first if self._is_prunable(live.trial) else length)
+            failpoint("target recorded")
+        live.target = live.trial.user_attrs[TARGET]
 
     def _prunes(self, live: LiveTrial, epoch: int) -> bool:
         """Asks the pruner about the last epoch."""
@@ -250,6 +311,15 @@ class Ledger:
         text = f"trial {number}: {ending.reason}; tried once more, alone"
         self.observe(events.Note(text, warning=True))
 
+    def _leave(self, outcome: Outcome) -> None:
+        """A worker's trial was told, or pauses."""
+        if isinstance(outcome, events.Ended):
+            self._over(outcome)
+        else:
+            self._to_run_alone.discard(outcome.number)
+            self.release(outcome.number)
+            self.observe(outcome)
+
     def _over(self, ended: events.Ended) -> None:
         """A trial was told."""
         self._to_run_alone.discard(ended.number)
@@ -273,11 +343,31 @@ class Ledger:
     def is_met(self) -> bool:
         """Whether the study has its total and nothing of it is running anywhere."""
         trials = self.study.get_trials(deepcopy=False)
+        if any(trial.state == TrialState.RUNNING for trial in trials):
+            return False
+        if self.promotion:
+            return self._nothing_left(trials, self.promotion)
         total = counted(towards_total(self.study.sampler, trials))
-        ended = sum(trial.state.is_finished() for trial in total)
-        return ended >= self.plan.n_trials and not any(
-            trial.state == TrialState.RUNNING for trial in trials
-        )
+        return sum(trial.state.is_finished() for trial in total) >= self.plan.n_trials
+
+    def _finish(self) -> None:
+        """The rule says that nothing is left to do: what is still paused is told, unless only
+        the time of this run is over."""
+        assert self.promotion is not None
+        with self.claims.claiming():
+            trials = self.study.get_trials(deepcopy=False)
+            running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+            if not all(map(is_paused, running)):
+                return
+            if not self._nothing_left(trials, self.promotion):
+                self.out_of_time = True
+                return
+            for trial in running:
+                self._over(self.endings.left_paused(trial, self.promotion.length(trial)))
+
+    def _nothing_left(self, trials: Sequence[FrozenTrial], promotion: Promotion) -> bool:
+        may_start = self.claims.may_start(self.plan.n_trials, trials)
+        return promotion.decide(trials, may_start, timed=False) is Pause.DONE
 
     def release(self, number: int) -> None:
         """Nobody here works on the trial any more; one that was not told is handed out again,

@@ -16,7 +16,8 @@ from trainers.metrics import Metric
 @dataclass
 class LiveTrial:
     """``epoch`` is the last one reported, ``best`` the best value of ``metric`` so far, None
-    before the first. ``diverged``: a NaN was reported and not yet told."""
+    before the first. ``diverged``: a NaN was reported and not yet told. ``target`` is the epoch
+    at which it may pause, where trials do."""
 
     trial: Trial
     config: TrainConfig
@@ -25,6 +26,7 @@ class LiveTrial:
     best: float | None = None
     diverged: bool = False
     usage: Mapping[str, float] | None = None
+    target: int | None = None
 
     def add(self, epoch: int, value: float) -> None:
         """Takes in what was reported."""

@@ -20,6 +20,7 @@ from search.planning.same_study import (
     strategy_changes,
 )
 from search.record.record import LRRangeFacts, StrategyFacts, StudyRecord
+from search.strategy.pruners import PROMOTION
 from spaces.space import ScaledSpace
 from trainers.data.prepared import Meta
 from trainers.execution import Execution
@@ -60,6 +61,7 @@ def decide(
         storage=request.storage,
         timeout=request.timeout,
         record=record,
+        epoch_budget=strategy.epoch_budget,
     )
     return plan, notes
 
@@ -69,13 +71,31 @@ def choose_strategy(request: Request, found: StrategyFacts | None) -> StrategyFa
     preset = request.space.preset
     default = found or StrategyFacts(preset.sampler, preset.pruner, keep_weights="best")
     sampler = request.sampler or default.sampler
+    pruner = request.pruner or default.pruner
+    if request.epoch_budget and pruner != PROMOTION:
+        raise UserError(
+            f"--epoch-budget is planned for by --pruner {PROMOTION} alone, got --pruner {pruner}; "
+            "leave one of them out"
+        )
+    epochs = request.epoch_budget or (default.epoch_budget if pruner == PROMOTION else None)
+    n_trials = _cap(request, default) if request.n_trials is None else request.n_trials
     return StrategyFacts(
         sampler,
-        request.pruner or default.pruner,
+        pruner,
         default.seed if request.seed is None else request.seed,
-        total(request.n_trials, sampler, request.space, default.n_trials),
+        total(n_trials, sampler, request.space, default.n_trials),
         request.keep_weights or default.keep_weights,
+        epochs,
     )
+
+
+def _cap(request: Request, default: StrategyFacts) -> int | None:
+    """A budget of epochs that is new, or raised, says by itself how many trials there will be:
+    no more than epochs, nor than a grid has points."""
+    if request.epoch_budget is None or request.epoch_budget == default.epoch_budget:
+        return None
+    grid = (request.sampler or default.sampler) == "grid"
+    return None if grid else request.epoch_budget
 
 
 def _decide_execution(

@@ -20,7 +20,8 @@ from trainers.execution import Execution
 @dataclass(frozen=True)
 class TrialPlan:
     """What every trial of a study shares. ``objectives`` are names of metrics; ``keep_weights``
-    says of which trials (best, all or none) the weights stay when they have ended."""
+    says of which trials (best, all or none) the weights stay when they have ended;
+    ``epoch_budget`` is what all trials together may train, None where there is no such limit."""
 
     space: ScaledSpace
     n_trials: int
@@ -29,6 +30,7 @@ class TrialPlan:
     folder: StudyFolder
     objectives: tuple[str, ...]
     keep_weights: str = field(default="best", kw_only=True)
+    epoch_budget: int | None = field(default=None, kw_only=True)
 
     @cached_property
     def distributions(self) -> dict[str, BaseDistribution]:

@@ -38,6 +38,7 @@ class Request:
     max_retries: int
     retry_failed: bool
     n_trials: int | None
+    epoch_budget: int | None
     sampler: str | None
     pruner: str | None
     seed: int | None
@@ -96,6 +97,7 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
         max_retries=int(at_least("max-retries", args.max_retries, 0) or 0),
         retry_failed=args.retry_failed,
         n_trials=args.n_trials,
+        epoch_budget=args.epoch_budget,
         sampler=args.sampler and known("sampler", args.sampler, SAMPLERS),
         pruner=args.pruner and known("pruner", args.pruner, PRUNERS),
         seed=args.seed if at_least("seed", args.seed, 0) is not None else None,
@@ -109,6 +111,8 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
         command=command,
     )
     total(args.n_trials, args.sampler or preset.sampler, space)
+    if args.epoch_budget is not None:
+        check_epoch_budget(args.epoch_budget, request.config.epochs)
     request.resources()
     return request
 
@@ -154,3 +158,12 @@ def total(asked: int | None, sampler: str, space: ScaledSpace, recorded: int | N
             f"--n-trials must be at most {points}, the points of this space's grid, got {found}"
         )
     return found
+
+
+def check_epoch_budget(asked: int, full: int) -> None:
+    """Raises ``UserError`` where it is less than the recipe's own training takes."""
+    if asked < full:
+        raise UserError(
+            f"--epoch-budget must be at least {full}, the epochs of the recipe's own trial, "
+            f"got {asked}; give more, or fewer --epochs"
+        )

@@ -69,6 +69,7 @@ def strategy_changes(old: StrategyFacts, new: StrategyFacts) -> list[str]:
         ("seed of the sampler", old.seed, new.seed),
         ("number of trials", old.n_trials, new.n_trials),
         ("weights kept", old.keep_weights, new.keep_weights),
+        ("budget of epochs", old.epoch_budget, new.epoch_budget),
     )
     return [
         f"{what}: {now} from now on, until now {then}"

@@ -67,13 +67,15 @@ class DataFacts:
 @dataclass(frozen=True)
 class StrategyFacts:
     """Which settings are tried: names of the tables of samplers and pruners; the sampler's seed.
-    And whose weights are kept, ``all`` of them in studies that do not say."""
+    And whose weights are kept, ``all`` of them in studies that do not say. ``epoch_budget``: of all
+    trials together, None where there is no such limit."""
 
     sampler: str = "tpe"
     pruner: str = "halving"
     seed: int = 0
     n_trials: int | None = None
     keep_weights: str = "all"
+    epoch_budget: int | None = None
 
 
 @dataclass(frozen=True)

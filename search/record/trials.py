@@ -17,6 +17,9 @@ from trainers.metrics import find_metric
 PRUNER_REASON, DIVERGED_REASON = "pruned at epoch", "diverged in epoch"
 COPY_REASON = "copy of trial"
 COPY_OF, RETRY_OF = "copy_of", "retry_of"  # attributes of a trial: another one's number
+# Attributes of a trial that may pause, all of them epochs: the one that its worker was sent to,
+# the last one at which it paused, and the one that it left by lot, as an audit of the rule.
+TARGET, PAUSED, AUDIT = "target", "paused_at", "audit"
 FEWEST_ALIKE, MOST_ALIKE = 5, 10  # failures for the same reason that end a search
 
 
@@ -55,6 +58,16 @@ def by_pruner(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.PRUNED and reason.startswith(PRUNER_REASON)
 
 
+def is_paused(trial: FrozenTrial) -> bool:
+    """Whether nobody works on it until it is promoted, though it has not ended."""
+    paused = trial.user_attrs.get(PAUSED)
+    return (
+        trial.state == TrialState.RUNNING
+        and paused is not None
+        and paused == trial.user_attrs.get(TARGET)
+    )
+
+
 def counted(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     """What counts towards a study's total: not what was enqueued only, nor what failed and was
     tried again."""
@@ -64,17 +77,18 @@ def counted(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
 
 
 def answer_for(
-    params: Mapping[str, Any], trials: Iterable[FrozenTrial], pruned: bool
+    params: Mapping[str, Any], trials: Iterable[FrozenTrial], pruned: bool, number: int
 ) -> FrozenTrial | None:
-    """The trial whose ending holds for every other with its ``params``, since a curve follows
-    from them: completed, diverged or, where ``pruned`` ones may answer, ended by the pruner. Of
-    several the longest."""
+    """The trial whose ending holds for trial ``number`` with the same ``params``, since a curve
+    follows from them: completed, diverged or, where ``pruned`` ones may answer, ended by the
+    pruner, or paused and older. Of several the longest."""
     reasons = (PRUNER_REASON, DIVERGED_REASON) if pruned else (DIVERGED_REASON,)
     known = [
         trial
         for trial in trials
         if (
             trial.state == TrialState.COMPLETE
+            or (pruned and is_paused(trial) and trial.number < number)
             or (
                 trial.state == TrialState.PRUNED
                 and str(trial.user_attrs.get("reason")).startswith(reasons)

@@ -44,7 +44,11 @@ _BEST, _LOSS, _CHANGING = "at the best epoch (folder)", "mean over images", "whi
 
 TRIAL_COLUMNS = (
     Column("number", INTEGER, "trial number, from 0; 0 is the report's recipe"),
-    Column("state", TEXT, "Optuna's state: COMPLETE, PRUNED, FAIL, RUNNING or WAITING"),
+    Column(
+        "state",
+        TEXT,
+        "COMPLETE, PRUNED, FAIL, RUNNING, WAITING as Optuna has it, or PAUSED",
+    ),
     Column("reason", TEXT, "why it ended; a copy of trial N has the figures and the cost of N"),
     Column("value", NUMBER, "Optuna's value: the objective of a completed trial"),
     Column("best_value", NUMBER, "the objective at its best epoch so far, of any trial"),

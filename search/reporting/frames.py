@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial
 
 from search.common.layout import StudyFolder
 from search.record.record import StudyRecord
+from search.record.trials import is_paused
 from search.reporting.columns import (
     EPOCH_COLUMNS,
     FLAG,
@@ -123,7 +124,7 @@ def _trial_row(trial: FrozenTrial, objective: Metric) -> dict[str, Any]:
         **{PARAMETER_PREFIX + name: _plain(value) for name, value in trial.params.items()},
         **({"seed": trial.params["seed"]} if "seed" in trial.params else {}),
         "number": trial.number,
-        "state": trial.state.name,
+        "state": "PAUSED" if is_paused(trial) else trial.state.name,
         "value": trial.value,
         "best_value": trial.value if best is None else values[best],
         "best_epoch": None if best is None else steps[best],

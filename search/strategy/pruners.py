@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 FIRST_RUNG, FACTOR = 2, 2  # 2.8 times fewer epochs than no pruning, and never missed the best
 BRACKET_FACTOR = 3
+PROMOTION = "promotion"
 
 
 class Pruner(NamedTuple):
@@ -45,6 +46,12 @@ def _median(epochs: int) -> BasePruner:
     return MedianPruner(n_startup_trials=4, n_warmup_steps=2)
 
 
+def _promotion(epochs: int) -> BasePruner:
+    from search.strategy.promotion import PromotionPruner, PromotionRule
+
+    return PromotionPruner(PromotionRule(epochs))
+
+
 def _none(epochs: int) -> BasePruner:
     from optuna.pruners import NopPruner
 
@@ -52,6 +59,7 @@ def _none(epochs: int) -> BasePruner:
 
 
 PRUNERS: Mapping[str, Pruner] = {
+    PROMOTION: Pruner("pauses trials at epochs 1, 3, 9, …, the best go on", _promotion),
     "halving": Pruner(f"successive halving from epoch {FIRST_RUNG}, factor {FACTOR}", _halving),
     "hyperband": Pruner(f"halving from several first epochs, factor {BRACKET_FACTOR}", _hyperband),
     "median": Pruner("stops what is worse than the median at the same epoch", _median),

@@ -85,7 +85,7 @@ def display_for(
     plan: SearchPlan, study: Study, console: Console, log: IO[str], verbosity: str = NORMAL
 ) -> Display:
     """The display of a search that begins or goes on."""
-    progress = Progress(plan.n_trials)
+    progress = Progress(plan.n_trials, epoch_budget=plan.epoch_budget)
     progress.take(Standing(study.get_trials(deepcopy=False), METRICS[plan.objectives[0]]))
     found = reference_figures(plan.record).get("test_top1")
     scale = "" if plan.record.space.preset == "full" else " at its own scale"

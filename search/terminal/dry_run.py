@@ -30,6 +30,7 @@ def show(request: Request) -> None:
     say(console, f"one sample:  {settings(sample)}")
     for label, values in (("recipe", {}), ("sample", sample)):
         say(console, f"model size, {label}: {model_size(request, values)}")
+    budget = f", {strategy.epoch_budget} epochs in all" if strategy.epoch_budget else ""
     r = request.resources(record.execution if record else None)
     steps = range_test_steps(request)
     if steps and record is None:
@@ -39,7 +40,7 @@ def show(request: Request) -> None:
         f"would {'go on with' if record else 'run'}: study {request.study_name!r}, "
         f"{strategy.n_trials} trials of up to "
         f"{request.config.epochs} epochs on {request.dataset}, sampler {strategy.sampler}, "
-        f"pruner {strategy.pruner}; "
+        f"pruner {strategy.pruner}{budget}; "
         f"{r.concurrency} at once with {r.threads} thread(s) and {r.gpus_per_trial:g} GPU(s) each",
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search.common.formatting import number, settings
-from search.ledger.events import Ended, Epoch, Event, Note, Resumed, Started
+from search.ledger.events import Ended, Epoch, Event, Note, Paused, Promoted, Resumed, Started
 from trainers.metrics import METRICS
 
 VALIDATION, TRAINING = ("val_top1", "val_loss"), ("train_top1", "train_loss")
@@ -16,6 +16,10 @@ def line(event: Event, detailed: bool = False) -> str:
     """One event as one line; ``detailed`` epochs tell of training, rate and time too."""
     if isinstance(event, Resumed):
         return f"trial {event.number} resumed after epoch {event.epoch}"
+    if isinstance(event, Promoted):
+        return f"trial {event.number} goes on after epoch {event.epoch}, to epoch {event.target}"
+    if isinstance(event, Paused):
+        return f"trial {event.number} paused at epoch {event.epoch} of {event.epochs}"
     if isinstance(event, Started):
         return f"trial {event.number} started: {settings(event.params)}"
     if isinstance(event, Epoch):

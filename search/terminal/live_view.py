@@ -48,12 +48,18 @@ def _head(progress: Progress, reference: str) -> Text:
 
 def _whole(progress: Progress) -> RenderableType:
     """A bar of the whole study, and how long it will take."""
-    words = f"{progress.ended}/{progress.n_trials} trials"
+    done, total = progress.ended, progress.n_trials
+    words = f"{done}/{total} trials"
+    if progress.epoch_budget is not None:
+        words = f"{progress.epochs()}/{progress.epoch_budget} epochs, {done} trials ended"
+        done, total = progress.epochs(), progress.epoch_budget
+    if progress.paused:
+        words += f", {progress.paused} paused"
     row = Table.grid(padding=(0, 1))
     row.add_column(no_wrap=True, min_width=len(words))
     row.add_column(width=20)
     row.add_column(no_wrap=True, overflow="ellipsis")
-    bar = ProgressBar(total=progress.n_trials, completed=progress.ended, width=20)
+    bar = ProgressBar(total=total, completed=done, width=20)
     row.add_row(words, bar, Text(time_left(progress), style="dim"))
     return row
 
@@ -61,8 +67,12 @@ def _whole(progress: Progress) -> RenderableType:
 def time_left(progress: Progress) -> str:
     """How long it will take, and what that goes by."""
     left = progress.seconds_left()
+    if left is None and progress.paused:
+        return "time left: it hangs on which of the paused go on"
     if left is None:
         return "time left: known when two trials have ended"
+    if progress.epoch_budget is not None:
+        return f"about {duration(left)} left"
     mean = f"{progress.epochs_per_trial():.1f} epochs a trial, pruned ones included"
     return f"about {duration(left)} left at {mean}"
 

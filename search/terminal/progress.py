@@ -10,8 +10,8 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from search.ledger.events import Ended, Epoch, Event, Standing, Started
-from search.record.trials import counted, is_copy
+from search.ledger.events import Ended, Epoch, Event, Paused, Standing, Started
+from search.record.trials import counted, is_copy, is_paused
 
 RECENT = 6
 
@@ -32,7 +32,8 @@ class Row:
 class Progress:
     """Counts and recent endings; ``n_trials`` is the study's total, ``ended`` of it are done.
 
-    ``epochs_here`` are those since this search began, ``epochs_before`` those until then.
+    ``paused`` ones wait until they belong to the best. ``epochs_here`` are those since this search
+    began, ``epochs_before`` those until then, ``epoch_budget`` what all may come to.
     """
 
     n_trials: int
@@ -43,6 +44,8 @@ class Progress:
     best: Ended | None = None
     epochs_before: int | None = None
     epochs_here: int = 0
+    paused: int = 0
+    epoch_budget: int | None = None
     ended_here: int = 0
     first_epoch_at: float | None = None
 
@@ -53,6 +56,9 @@ class Progress:
             self._count(event)
         elif isinstance(event, Epoch):
             self._epoch(event)
+        elif isinstance(event, Paused):
+            self.live.pop(event.number, None)
+            self.paused += 1
         elif isinstance(event, Ended):
             self._ended(event)
 
@@ -60,6 +66,7 @@ class Progress:
         """The study's own count: other drivers work on it too."""
         ended = [trial for trial in counted(standing.trials) if trial.state.is_finished()]
         self.ended = len(ended)
+        self.paused = sum(map(is_paused, standing.trials))
         self.epochs_of_ended = sum(len(t.intermediate_values) for t in ended)
         done = [trial for trial in ended if trial.state == TrialState.COMPLETE]
         if done:
@@ -93,6 +100,10 @@ class Progress:
         if event.state == "COMPLETE":
             self._rank(event)
 
+    def epochs(self) -> int:
+        """Trained in all."""
+        return (self.epochs_before or 0) + self.epochs_here
+
     def epochs_per_trial(self) -> float:
         """What a trial that ended came to, pruned ones included."""
         return self.epochs_of_ended / max(1, self.ended)
@@ -103,13 +114,17 @@ class Progress:
         A trial to come is taken to last as long as those that ended, pruned ones included; None
         until two have ended.
         """
-        if self.first_epoch_at is None or self.ended_here < 2 or self.epochs_here < 2:
+        if self.first_epoch_at is None or self.epochs_here < 2:
             return None
+        # The clock started when the first epoch was over, so that one does not count.
+        rate = (self.epochs_here - 1) / max(1e-9, time.monotonic() - self.first_epoch_at)
+        if self.epoch_budget is not None:
+            return max(0, self.epoch_budget - self.epochs()) / rate
+        if self.ended_here < 2 or self.paused:
+            return None  # who goes on after a pause shows later
         per_trial = self.epochs_per_trial()
         begun = sum(max(0.0, per_trial - live.epoch) for live in self.live.values())
         to_come = max(0, self.n_trials - self.ended - len(self.live)) * per_trial
-        # The clock started when the first epoch was over, so that one does not count.
-        rate = (self.epochs_here - 1) / max(1e-9, time.monotonic() - self.first_epoch_at)
         return (begun + to_come) / rate
 
 

@@ -40,6 +40,9 @@ def run_search(
     with _stop_signals() as stop:
         deadline = _Deadline(stop, timeout)
         ledger.should_stop = deadline.reached
+        if ledger.promotion:
+            ledger.promotion.workers = resources.concurrency
+            ledger.promotion.seconds_left = deadline.seconds_left
         ledger.shares_gpus = resources.gpus_per_trial < 1
         restarts = 0
         while lost := _with_ray(ledger, resources, work, deadline):
@@ -111,6 +114,10 @@ class _Deadline:
     def reached(self) -> bool:
         late = self._end is not None and time.monotonic() >= self._end
         return late or self._stop.asked
+
+    def seconds_left(self) -> float | None:
+        """None where there is no end."""
+        return None if self._end is None else max(0.0, self._end - time.monotonic())
 
     def reason(self) -> str:
         """Why the search stops now."""

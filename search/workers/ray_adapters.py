@@ -46,7 +46,8 @@ class LedgerSearcher(NotSaved, Searcher):
         self._next_look = 0.0
 
     def suggest(self, trial_id: str) -> Any:
-        """A configuration; None to wait; FINISHED when the study is met or the ledger closed."""
+        """A configuration; None to wait; FINISHED when the study is met, nothing fits into the
+        time that is left, or the ledger is closed."""
         if self.ledger.closed:
             return Searcher.FINISHED
         if len(self.ledger.live) >= self.concurrency or time.monotonic() < self._next_look:
@@ -54,7 +55,7 @@ class LedgerSearcher(NotSaved, Searcher):
         task = self.ledger.next_task()
         if task is not None:
             return {TASK: task}
-        if self.ledger.is_met():
+        if self.ledger.is_met() or (self.ledger.out_of_time and not self.ledger.live):
             return Searcher.FINISHED
         self._next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS  # another driver is at work
         return None

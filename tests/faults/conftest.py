@@ -22,6 +22,8 @@ TEN = ("--n-trials", "10", "--epochs", "4")
 ONE_OF_TWO = ("--set", "lr=0.05", "--set", "batch_size=256")  # only the optimiser varies
 FLAGS: dict[str, tuple[str, ...]] = {
     "trained": ("--n-trials", "4"),
+    "promoted": ("--n-trials", "10", "--epochs", "9", "--pruner", "promotion"),
+    "budgeted": ("--epoch-budget", "60", "--epochs", "9", "--pruner", "promotion"),
     "copied": ("--n-trials", "6", "--epochs", "4", *ONE_OF_TWO),
 }
 

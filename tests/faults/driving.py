@@ -47,6 +47,10 @@ from trainers.atomic_files import remove_partials, write_atomically
 from trainers.data.prepare import prepare
 from trainers.failpoints import VARIABLE
 
+FIXED = (
+    *("reason", "copy_of", "retry_of", "best_epoch", "confusion"),
+    *("target", "paused_at", "audit"),
+)
 SPACE = Path(__file__).with_name("tiny_space.py")
 
 
@@ -108,6 +112,8 @@ def failing(task: Task) -> Iterator[Message]:
 WORKS: dict[str, Callable[[Task], Iterator[Message]]] = {
     "invented": invented,
     "copied": copied,
+    "promoted": invented,
+    "budgeted": invented,
     "trained": train_task,
     "slow": slow,
     "failing": failing,
@@ -184,6 +190,4 @@ def snapshot(study: Study) -> list[dict[str, Any]]:
 
 
 def _is_fixed(key: str) -> bool:
-    return key in ("reason", "copy_of", "retry_of", "best_epoch", "confusion") or key.startswith(
-        "test_top"
-    )
+    return key in FIXED or key.startswith("test_top")

@@ -40,7 +40,22 @@ TRAINER_POINTS = {
     "leftover removed": 6,
 }
 COPY_POINTS = {"epoch copied": 6, "file written": 8, "reason recorded": 3, "trial told": 3}
+PROMOTION_POINTS = {
+    "target recorded": 24,
+    "paused": 12,
+    "promoted": 11,
+    "trial owned": 21,
+    "reason recorded": 10,
+    "trial told": 10,
+    "paused told": 1,
+}
+BUDGET_POINTS = {"target recorded": 30, "paused": 25, "promoted": 8, "paused told": 17}
 SAMPLE = [
+    ("promoted", "promoted", 3),
+    ("promoted", "paused told", 1),
+    ("budgeted", "paused", 9),
+    ("budgeted", "target recorded", 12),
+    ("budgeted", "paused told", 5),
     ("copied", "epoch copied", 2),
     ("invented", "parameter drawn", 8),
     ("invented", "epoch reported", 6),
@@ -56,6 +71,8 @@ EVERY = [
         ("invented", LEDGER_POINTS),
         ("trained", TRAINER_POINTS),
         ("copied", COPY_POINTS),
+        ("promoted", PROMOTION_POINTS),
+        ("budgeted", BUDGET_POINTS),
     )
     for name, passings in points.items()
     for nth in range(1, passings + 1)

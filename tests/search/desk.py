@@ -109,6 +109,7 @@ class Desks:
         sampler: str = "random",
         direction: str = "maximize",
         keep_weights: str = "best",
+        epoch_budget: int | None = None,
     ) -> Desk:
         """The study of ``storage`` (default: a new one in memory), the recipe enqueued first."""
         space = space or small_space()
@@ -127,7 +128,14 @@ class Desks:
         data = self.folder / "data"
         objective = space.recipe["objective"]
         plan = TrialPlan(
-            space, n_trials, Execution(), data, folder, (objective,), keep_weights=keep_weights
+            space,
+            n_trials,
+            Execution(),
+            data,
+            folder,
+            (objective,),
+            keep_weights=keep_weights,
+            epoch_budget=epoch_budget,
         )
         events: list[Event] = []
         return Desk(study, Ledger(study, plan, lease, events.append), lease, folder, events)

@@ -29,6 +29,7 @@ from search.reporting.optuna_plots import (
 )
 from search.reporting.study_data import StudyData
 from search.reporting.texts import NOTHING, count, figure, whole_percent
+from search.strategy.promotion_audit import audit_of
 
 MOST_REASONS = 20
 MOST_RUNGS = 12
@@ -47,7 +48,13 @@ def course(data: StudyData) -> Section | None:
         timeline_chart(data),
         reasons(data),
     ]
-    return section("search", "How the search went", blocks)
+    return section("search", "How the search went", blocks, _audit(data))
+
+
+def _audit(data: StudyData) -> str:
+    """How often the promotion rule leaves a better trial behind; empty for another pruner."""
+    found = None if data.record is None else audit_of(data.record, data.frozen)
+    return "" if found is None else f"{found}."
 
 
 def _cut(data: StudyData) -> dict[int, set[int]]:

@@ -84,7 +84,7 @@ def test_a_new_study_says_what_it_is_and_starts_with_the_recipe(search: Search) 
     assert (record.data.name, record.data.classes) == ("digits", ("a", "b"))
     assert record.data.shapes == {"train_images": [9, 8, 8, 1]}
     assert record.objectives == ("val_top1",)
-    assert (record.strategy.sampler, record.strategy.pruner) == ("tpe", "halving")
+    assert (record.strategy.sampler, record.strategy.pruner) == ("tpe", "promotion")
     assert record.provenance.versions["optuna"] == optuna.__version__
 
 
@@ -128,7 +128,7 @@ def test_another_strategy_holds_from_now_on_and_is_said_and_recorded(search: Sea
     _, notes = search.decide(*flags)
     assert notes[1:] == [
         "sampler: random from now on, until now tpe",
-        "pruner: none from now on, until now halving",
+        "pruner: none from now on, until now promotion",
         "seed of the sampler: 5 from now on, until now 0",
         "number of trials: 99 from now on, until now 20",
     ]
@@ -382,3 +382,36 @@ def test_which_weights_are_kept_is_as_the_study_has_it(search: Search) -> None:
     values = record_of(study).to_dict()
     del values["strategy"]["keep_weights"]  # as in releases that kept everyone's
     assert StudyRecord.from_dict(values).strategy.keep_weights == "all"
+
+
+def test_a_budget_of_epochs_is_recorded_and_says_how_many_trials_may_begin(search: Search) -> None:
+    plan, _ = search.decide("--epoch-budget", "100")
+    assert (plan.epoch_budget, plan.n_trials) == (100, 100)
+    search.open("--epoch-budget", "100", "--n-trials", "7")
+    plan, notes = search.decide("--epoch-budget", "200")
+    assert (plan.epoch_budget, plan.n_trials) == (200, 200)
+    assert "budget of epochs: 200 from now on, until now 100" in notes
+    assert search.decide()[0].epoch_budget == 100
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--epoch-budget", "15"), "--epoch-budget must be at least 16, the epochs of the recipe"),
+        (
+            ("--epoch-budget", "99", "--pruner", "halving"),
+            "--epoch-budget is planned for by --pruner promotion alone, got --pruner halving",
+        ),
+    ],
+)
+def test_a_budget_that_cannot_be_planned_for_is_refused(
+    search: Search, flags: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        search.decide(*flags)
+    assert message in str(caught.value)
+
+
+def test_an_older_study_keeps_its_pruner(search: Search) -> None:
+    search.open("--pruner", "halving")
+    assert search.decide()[0].record.strategy.pruner == "halving"

@@ -1,0 +1,268 @@
+"""Pause and promote: every trial pauses at the rungs 1, 3, 9, 27, … epochs, the best go on.
+
+What share of a rung goes on follows from how well its order agrees with the next rung's; how many
+trials are begun follows from what is left of the budget. The decision is a pure function of the
+study's trials and of the limits. ``docs/search.md`` explains the rule and what it was measured by.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from optuna.pruners import BasePruner
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from search.strategy.rungs import Rungs, TrialView, seconds_per_epoch
+
+ROUNDING = 1e-9
+BISECTIONS = 24
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is left to spend, in epochs or, where ``timed``, in workers' seconds.
+
+    ``left`` is not yet promised to any trial (None: there is no budget), ``lane`` what one worker
+    can still spend in a row, ``may_start`` how many new trials may begin.
+    """
+
+    may_start: int
+    left: float | None = None
+    lane: float = math.inf
+    workers: int = 1
+    timed: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a free worker does: trial ``number`` (None: a new one) goes on to epoch ``target``."""
+
+    number: int | None
+    target: int
+    audit: bool = False
+
+
+class Pause(Enum):
+    """WAIT: what others are at work on decides. DONE: nothing is left to do within the limits."""
+
+    WAIT = "wait"
+    DONE = "done"
+
+
+@dataclass(frozen=True)
+class PromotionRule:
+    """``full`` is the epochs of a whole training.
+
+    A rung's share that goes on is ``spacing ** (-power * agreement)``, ``free_power`` where no
+    budget forces a choice; ``early`` is the part of it that goes on before all trials have begun.
+    Agreement counts as if ``prior_trials`` trials had shown ``prior``. One in ``audit_every``
+    arrivals at a rung goes on to the next whatever the rule says; 0 for none.
+    """
+
+    full: int
+    spacing: int = 3
+    power: float = 2.0
+    free_power: float = 1.0
+    early: float = 0.5
+    prior: float = 0.5
+    prior_trials: int = 6
+    least_share: float = 0.05
+    audit_every: int = 20
+
+    @property
+    def rungs(self) -> list[int]:
+        below = []
+        rung = 1
+        while rung < self.full:
+            below.append(rung)
+            rung *= self.spacing
+        return [*below, self.full]
+
+    def next_rung(self, epoch: int, length: int) -> int:
+        """Where a trial of ``length`` epochs that has trained ``epoch`` of them pauses next."""
+        above = [rung for rung in self.rungs[:-1] if epoch < rung < length]
+        return min(above, default=length)
+
+    def is_audited(self, trial: TrialView, level: int) -> bool:
+        """By lot, once a trial."""
+        if not self.audit_every or trial.audited is not None:
+            return False
+        return zlib.crc32(f"{trial.number}:{level}".encode()) % self.audit_every == 0
+
+    def shares(self, rungs: Rungs, power: float) -> list[float]:
+        """Of each rung but the last, the part that goes on."""
+        found = (
+            rungs.agreement(level, self.prior, self.prior_trials) for level in range(rungs.last)
+        )
+        return [max(self.least_share, self.spacing ** (-power * max(0.0, tau))) for tau in found]
+
+    def decide(self, trials: Sequence[TrialView], limits: Limits) -> Step | Pause:
+        """What a worker that is free now does."""
+        turn = _Turn(self, Rungs(self.rungs, trials), limits)
+        return turn.early() or turn.audit() or turn.new() or turn.fill() or turn.rest()
+
+
+class PromotionPruner(BasePruner):
+    """The study's pruner where trials pause: it ends none itself; the ledger asks its ``rule``."""
+
+    def __init__(self, rule: PromotionRule):
+        self.rule = rule
+
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        return False
+
+
+class _Turn:
+    """One decision, in steps; each returns None where it has nothing to say."""
+
+    def __init__(self, rule: PromotionRule, rungs: Rungs, limits: Limits):
+        self._rule, self._rungs, self._limits = rule, rungs, limits
+        free = limits.left is None
+        self._shares = rule.shares(rungs, rule.free_power if free else rule.power)
+        self._epoch_cost = (seconds_per_epoch(rungs.trials) if limits.timed else None) or 1.0
+        self._places = self._without_budget() if limits.left is None else self._plan(limits.left)
+        self._best = [self._best_paused(level) for level in range(rungs.last)]
+        full_cost = rule.full * self._epoch_cost
+        self._can_start = limits.may_start >= 1 and full_cost <= limits.lane + ROUNDING
+
+    def early(self) -> Step | None:
+        """Those sure to belong to the best, whoever may still come; the highest rung first."""
+        for level in reversed(range(self._rungs.last)):
+            best, rung = self._best[level], self._rungs[level]
+            sure = int(self._rule.early * self._shares[level] * rung.arrived + ROUNDING)
+            one_over = self._rungs[level + 1].begun <= self._places[level + 1]
+            if best and rung.rank(best.number) < sure and one_over:
+                return self._up(best, level)
+        return None
+
+    def audit(self) -> Step | None:
+        """One drawn by lot, where enough is left to finish a trial afterwards."""
+        for level in reversed(range(self._rungs.last)):
+            for trial in self._rungs[level].paused:
+                if self._rule.is_audited(trial, level) and self._can_afford_audit(trial, level):
+                    return self._up(trial, level, audit=True)
+        return None
+
+    def new(self) -> Step | None:
+        if self._can_start and self._has_place(0):
+            return Step(None, self._rule.rungs[0])
+        return None
+
+    def fill(self) -> Step | Pause | None:
+        """The places that are left, from the lowest rung upwards."""
+        for level in range(self._rungs.last):
+            best = self._best[level]
+            if best and self._has_place(level + 1):
+                coming = any(self._rungs[k].on_the_way for k in range(level + 1))
+                if coming and not self._limits.timed:
+                    return Pause.WAIT  # who is on the way here may be better
+                return self._up(best, level)
+        return None
+
+    def rest(self) -> Step | Pause:
+        """With what no place is planned for, the highest rung's best."""
+        running = any(trial.target is not None for trial in self._rungs.trials)
+        if self._limits.left is None:
+            return Pause.WAIT if running else self._finish_best()
+        for level in reversed(range(self._rungs.last)):
+            if best := self._best[level]:
+                return self._up(best, level)
+        if self._can_start:
+            return Step(None, self._rule.rungs[0])
+        return Pause.WAIT if running else Pause.DONE
+
+    def _finish_best(self) -> Step | Pause:
+        """Without a budget it is over when the best that is known was trained to the end."""
+        trials = [t for t in self._rungs.trials if not t.exempt and not t.diverged]
+        done = max((t.best_at(t.epochs) for t in trials if t.complete), default=-math.inf)
+        ahead = [
+            (self._rungs.level_of(t), t.best_at(t.epochs), -t.number, t)
+            for t in trials
+            if t.paused and t.best_at(t.epochs) > done
+        ]
+        if not ahead:
+            return Pause.DONE
+        level, _, _, best = max(ahead)
+        return self._up(best, level)
+
+    # -- what the steps ask ----------------------------------------------------------------------
+
+    def _up(self, trial: TrialView, level: int, audit: bool = False) -> Step:
+        return Step(trial.number, self._rungs.epoch_of(level + 1, trial), audit)
+
+    def _has_place(self, level: int) -> bool:
+        return self._rungs[level].begun + 1 <= self._places[level] + ROUNDING
+
+    def _cost(self, trial: TrialView, epochs: int) -> float:
+        return epochs * ((trial.seconds or self._epoch_cost) if self._limits.timed else 1.0)
+
+    def _cost_to_end(self, trial: TrialView) -> float:
+        return self._cost(trial, trial.length - trial.epochs)
+
+    def _best_paused(self, level: int) -> TrialView | None:
+        """Of those that could still be finished; the older of equals."""
+        rung, lane = self._rungs[level], self._limits.lane + ROUNDING
+        able = [trial for trial in rung.paused if self._cost_to_end(trial) <= lane]
+        return max(able, key=lambda t: (rung.reached[t.number], -t.number), default=None)
+
+    def _can_afford_audit(self, trial: TrialView, level: int) -> bool:
+        left = math.inf if self._limits.left is None else self._limits.left
+        onward = self._cost(trial, self._rungs.epoch_of(level + 1, trial) - trial.epochs)
+        return min(left - onward, self._limits.lane) >= self._cost_to_end(trial)
+
+    # -- how many are to begin the way to each rung ----------------------------------------------
+
+    def _without_budget(self) -> list[float]:
+        """What the shares give of those that are there."""
+        given = [
+            float(int(share * self._rungs[level].arrived + ROUNDING))
+            for level, share in enumerate(self._shares)
+        ]
+        begun = [rung.begun for rung in self._rungs.rungs]
+        return [math.inf, *map(max, begun[1:], given)]
+
+    def _plan(self, left: float) -> list[float]:
+        """As many as use up exactly what is ``left``."""
+        low = max(self._rungs[0].begun, self._at_least())
+        affordable = max(left / (self._rule.rungs[0] * self._epoch_cost), 0.0) + self._at_least()
+        high = self._rungs[0].begun + min(self._limits.may_start, affordable)
+        if self._cost_of_plan(high) <= left:
+            return self._planned(high)
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self._cost_of_plan(middle) <= left else (low, middle)
+        return self._planned(low)
+
+    def _at_least(self) -> float:
+        """Trials that are to reach the end: with a clock, one for each worker."""
+        return float(self._limits.workers if self._limits.timed else 1)
+
+    def _expected(self, first: float) -> list[float]:
+        """By rung, if ``first`` begin."""
+        found = [first]
+        for share in self._shares:
+            found.append(found[-1] * share)
+        return found
+
+    def _planned(self, first: float) -> list[float]:
+        return [
+            max(float(rung.begun), expected, self._at_least())
+            for rung, expected in zip(self._rungs.rungs, self._expected(first), strict=True)
+        ]
+
+    def _cost_of_plan(self, first: float) -> float:
+        expected, places, epochs = self._expected(first), self._planned(first), self._rule.rungs
+        cost = 0.0
+        for level, rung in enumerate(self._rungs.rungs):
+            step = (epochs[level] - (epochs[level - 1] if level else 0)) * self._epoch_cost
+            audits = 0.0
+            if level and self._rule.audit_every:
+                left_behind = expected[level - 1] - expected[level]
+                audits = max(0.0, left_behind / self._rule.audit_every - rung.audits)
+            cost += step * (places[level] - rung.begun + audits)
+        return cost
