@@ -364,6 +364,7 @@ class Ledger:
                 return
             for trial in running:
                 self._over(self.endings.left_paused(trial, self.promotion.length(trial)))
+        self.leftovers.sweep(self.study.get_trials(deepcopy=False))
 
     def _nothing_left(self, trials: Sequence[FrozenTrial], promotion: Promotion) -> bool:
         may_start = self.claims.may_start(self.plan.n_trials, trials)

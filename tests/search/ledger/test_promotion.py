@@ -308,3 +308,21 @@ def test_what_paused_under_promotion_goes_on_under_another_pruner(
     assert run(other, [0.0, 10.0]) == [1]
     assert other.states == ["COMPLETE", "COMPLETE"]
     assert [e.number for e in other.events if isinstance(e, Started)] == [1]
+
+
+def test_a_checkpoint_stays_while_its_trial_may_go_on(promote: Any) -> None:
+    desk = promote(n_trials=4)
+    train(desk, desk.next_task(), 0.0)
+    files = []
+    for number in (1, 2):
+        task = desk.next_task()
+        files.append(desk.folder.trial(number) / "checkpoint.pt")
+        files[-1].parent.mkdir(parents=True)
+        files[-1].write_text("weights")
+        assert not train(desk, task, float(-number))
+    third = desk.next_task()
+    assert all(file.exists() for file in files)
+    train(desk, third, 9.0)
+    run(desk, [0.0, -1.0, -2.0, 9.0])
+    assert desk.ledger.is_met()
+    assert not any(file.exists() for file in files)

@@ -72,7 +72,7 @@ def test_the_best_of_the_highest_rung_is_finished_and_then_it_is_over() -> None:
         paused(3, 30.0, 31, 32),
     ]
     assert RULE.decide(trials, Limits(0)) == Step(1, 9)
-    trials[1] = complete(1, *range(4, 13))
+    trials[1] = complete(1, *range(40, 49))
     assert RULE.decide(trials, Limits(0)) is Pause.DONE
 
 
