@@ -45,7 +45,7 @@ class Preset:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     parameters: tuple[Parameter, ...] = ()
     sampler: str = "tpe"
-    pruner: str = "promotion"
+    pruner: str = "halving"
     lr_range_steps: int = 0
 
 

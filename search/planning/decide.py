@@ -71,7 +71,8 @@ def choose_strategy(request: Request, found: StrategyFacts | None) -> StrategyFa
     preset = request.space.preset
     default = found or StrategyFacts(preset.sampler, preset.pruner, keep_weights="best")
     sampler = request.sampler or default.sampler
-    pruner = request.pruner or default.pruner
+    # A budget is planned for by the one rule that lets trials pause.
+    pruner = request.pruner or (PROMOTION if request.epoch_budget else default.pruner)
     if request.epoch_budget and pruner != PROMOTION:
         raise UserError(
             f"--epoch-budget is planned for by --pruner {PROMOTION} alone, got --pruner {pruner}; "

@@ -84,7 +84,7 @@ def test_a_new_study_says_what_it_is_and_starts_with_the_recipe(search: Search) 
     assert (record.data.name, record.data.classes) == ("digits", ("a", "b"))
     assert record.data.shapes == {"train_images": [9, 8, 8, 1]}
     assert record.objectives == ("val_top1",)
-    assert (record.strategy.sampler, record.strategy.pruner) == ("tpe", "promotion")
+    assert (record.strategy.sampler, record.strategy.pruner) == ("tpe", "halving")
     assert record.provenance.versions["optuna"] == optuna.__version__
 
 
@@ -128,7 +128,7 @@ def test_another_strategy_holds_from_now_on_and_is_said_and_recorded(search: Sea
     _, notes = search.decide(*flags)
     assert notes[1:] == [
         "sampler: random from now on, until now tpe",
-        "pruner: none from now on, until now promotion",
+        "pruner: none from now on, until now halving",
         "seed of the sampler: 5 from now on, until now 0",
         "number of trials: 99 from now on, until now 20",
     ]
@@ -412,6 +412,7 @@ def test_a_budget_that_cannot_be_planned_for_is_refused(
     assert message in str(caught.value)
 
 
-def test_an_older_study_keeps_its_pruner(search: Search) -> None:
-    search.open("--pruner", "halving")
+def test_a_budget_of_epochs_lets_trials_pause(search: Search) -> None:
     assert search.decide()[0].record.strategy.pruner == "halving"
+    search.open("--epoch-budget", "100")
+    assert search.decide()[0].record.strategy.pruner == "promotion"
