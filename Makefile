@@ -1,5 +1,5 @@
 # make search    search a space, in a .venv that this makes   (SPACE=wrn_sam ARGS="--n-trials 20")
-# make test      the test suite, two tests at a time: 4 minutes on 2 cores   (ARGS="-m 'not slow'")
+# make test      the test suite, two tests at a time: about 8 minutes of processor time   (ARGS="-m 'not slow'")
 # make test-other-processor   trainer's tests, and a search, in the arithmetic of an older processor
 # make faults    the driver killed at every step and at random moments: half an hour
 # make bench-smoke   every benchmark at its smallest size: 2 minutes

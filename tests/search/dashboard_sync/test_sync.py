@@ -19,7 +19,7 @@ from optuna_dashboard.artifact._backend import list_trial_artifacts
 
 from search.common.layout import StudyFolder
 from search.dashboard_sync.notes import OURS, code, write_note
-from search.dashboard_sync.sync import MOST, DashboardSync, Saved, save_study
+from search.dashboard_sync.sync import DashboardSync, Saved, save_study
 from search.record.record import Provenance
 from search.storage.optuna_internals import study_attributes
 
@@ -230,13 +230,15 @@ class Counting(optuna.storages.InMemoryStorage):
 
 
 def test_a_large_study_is_given_a_bounded_number_of_notes_and_files(
-    studies: ModuleType, tmp_path: Path
+    studies: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The dashboard looks through all of a study's attributes for each of its trials, so neither
     their number nor the reads may grow with the trials'."""
+    most = 30
+    monkeypatch.setattr("search.dashboard_sync.sync.MOST", most)
     storage = Counting()
     study = studies.our_study(storage=storage)
-    number = 2 * MOST
+    number = 2 * most
     values = [[float(i)] for i in range(number)]
     study.add_trial(studies.trial(0, values[0]))
     study.add_trials([studies.trial(i, values[i], lr=0.001 * i) for i in range(1, number)])
@@ -247,7 +249,7 @@ def test_a_large_study_is_given_a_bounded_number_of_notes_and_files(
     desk = Desk(study, tmp_path / "artifacts")
     desk.save(tmp_path)
     assert storage.reads < 20
-    assert storage.writes < 2 * MOST + 4 * MOST + 20
+    assert storage.writes < 2 * most + 4 * most + 20
     assert desk.note(0)  # the recipe
     assert desk.note(number - 1)  # the best and the newest
     assert not desk.note(1)
