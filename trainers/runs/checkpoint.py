@@ -34,7 +34,10 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     with atomic_file(path) as file:
         file.write(b"\n".rjust(HEAD_BYTES))  # the head is known when the rest is written
         payload = _Digested(file)
-        torch.save(state, cast(IO[bytes], payload))
+        try:
+            torch.save(state, cast(IO[bytes], payload))
+        except RuntimeError as error:  # all that torch says of a full disk is its own position
+            raise payload.error or error from None
         failpoint("file half written")
         digest, size = payload.sha256.hexdigest(), file.tell() - HEAD_BYTES
         head = json.dumps({KEY: VERSION, "sha256": digest, "bytes": size}).encode()
@@ -45,12 +48,18 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
 class _Digested:
     """A file to write to, and the SHA-256 of what was written."""
 
+    error: OSError | None = None  # of the last write that failed
+
     def __init__(self, file: BinaryIO):
         self._file, self.sha256 = file, hashlib.sha256()
 
     def write(self, content: bytes) -> int:
         self.sha256.update(content)
-        return self._file.write(content)
+        try:
+            return self._file.write(content)
+        except OSError as error:
+            self.error = error
+            raise
 
     def flush(self) -> None:
         """Asked for by torch; the file is flushed when it is whole."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +244,19 @@ def test_a_file_that_cannot_be_read_is_a_problem_not_a_crash(tmp_path: Path) -> 
     found, problems = read_newest(tmp_path)
     assert same(found, state(1))
     assert len(problems) == 1
+
+
+def test_a_full_disk_is_an_error_of_the_system(tmp_path: Path, monkeypatch: Any) -> None:
+    class Full(io.BytesIO):
+        def write(self, content: Any) -> int:
+            if self.tell() > 1000:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(content)
+
+    @contextmanager
+    def full(path: Path) -> Iterator[Full]:
+        yield Full()
+
+    monkeypatch.setattr("trainers.runs.checkpoint.atomic_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_checkpoint(tmp_path / "a.pt", {"weights": torch.zeros(10_000)})
