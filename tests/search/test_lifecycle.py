@@ -42,11 +42,14 @@ SPACE = Space(
     presets={"quick": PRESET, "full": PRESET},
 )
 """
-# The command, with a signal to itself as soon as an epoch of a trial is on record.
+# The command, with a signal to itself as soon as an epoch of a trial is on record. A shell that
+# starts tests in the background has SIGINT ignored, and the search would respect that.
 STRUCK = """
 import os, runpy, sys
+from signal import SIGINT, default_int_handler, signal as handle
 from search.ledger.ledger import Ledger
 
+handle(SIGINT, default_int_handler)
 number, epoch, signal = (int(part) for part in sys.argv.pop(1).split(","))
 report = Ledger.report
 

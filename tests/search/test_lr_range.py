@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -101,9 +102,12 @@ def test_the_command_prints_a_suggestion_and_writes_the_curve(
     assert lr_range.main([*small, *places]) == 0
     out = capsys.readouterr().out
     assert "suggested learning rate: " in out
-    assert "60 mini-batches from 1e-05 to 1)" in out
+    said = re.search(r"(\d+) mini-batches from 1e-05 to ", out)
+    assert said is not None
+    steps = int(said[1])  # fewer where the loss explodes on the way
+    assert 17 <= steps <= 60
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"lr_range.csv", "lr_range.png"}
-    assert len((tmp_path / "out" / "lr_range.csv").read_text().splitlines()) == 61
+    assert len((tmp_path / "out" / "lr_range.csv").read_text().splitlines()) == steps + 1
 
 
 @pytest.mark.parametrize(
