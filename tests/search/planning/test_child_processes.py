@@ -20,8 +20,11 @@ with open("started", "w") as started:
     started.write(str(os.getpid()))
 signal.pause()
 """
+# As from a terminal: a shell may have tests in the background ignore some signals.
 PARENT = """
 import sys
+from signal import SIG_DFL, SIGHUP, SIGINT, SIGTERM, default_int_handler, signal
+signal(SIGHUP, SIG_DFL), signal(SIGTERM, SIG_DFL), signal(SIGINT, default_int_handler)
 from search.common.errors import run_main
 from search.planning.child_processes import run_module
 sys.exit(run_main(lambda: run_module(["waiting"], 1, "probe", "do without") and 0))
