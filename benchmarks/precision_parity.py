@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks.data import part_of, prepared
 from benchmarks.harness import Aim, Case, Options, main
+from search.common.statistics import paired_difference
 from search.planning.machine import cpu_count
 from spaces import named_space
 from trainers.config import TrainConfig
@@ -54,26 +55,17 @@ def _case(
     found = list(pool.map(accuracy, tasks))
     exact, rounded = found[:seeds], found[seeds:]
     mean = statistics.fmean(exact)
-    gain, spread = _interval([b - a for a, b in zip(exact, rounded, strict=True)])
+    gain = paired_difference(rounded, exact)
     return Case(
         f"{name}, {seeds} seeds",
         "test top-1 %",
         statistics.fmean(rounded),
         mean,
-        1 + gain / mean,
-        1 + (gain - spread) / mean,
-        1 + (gain + spread) / mean,
+        1 + gain.estimate / mean,
+        1 + gain.low / mean,
+        1 + gain.high / mean,
         Aim("≈", 1),
     )
-
-
-def _interval(differences: list[float]) -> tuple[float, float]:
-    """Mean, and half the width of its 95 % confidence interval (Student's t)."""
-    from scipy.stats import t
-
-    n = len(differences)
-    error = statistics.stdev(differences) / n**0.5
-    return statistics.fmean(differences), float(t.ppf(0.975, n - 1)) * error
 
 
 def accuracy(task: Task) -> float:

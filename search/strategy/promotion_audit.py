@@ -6,13 +6,13 @@ behind, some turn out to belong to the best there: they are a random sample of a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from search.common.statistics import share
 from search.record.record import StudyRecord
 from search.strategy.promotion import PromotionRule
 from search.strategy.pruners import PROMOTION
@@ -20,7 +20,6 @@ from search.strategy.rungs import Rungs, TrialView, views
 from trainers.metrics import METRICS
 
 FEWEST = 10  # audits, of which an interval says something
-NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True)
@@ -31,25 +30,18 @@ class Audit:
     hits: int
     audited: int
 
-    def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the share of hits (Wilson 1927)."""
-        n = self.audited
-        share, z = self.hits / n, NORMAL_95**2 / n
-        middle = (share + z / 2) / (1 + z)
-        half = NORMAL_95 * math.sqrt(share * (1 - share) / n + z / (4 * n)) / (1 + z)
-        return max(0.0, middle - half), min(1.0, middle + half)
-
     def __str__(self) -> str:
         if self.audited < FEWEST:
             return (
                 f"Audit of the promotion rule: {self.audited} trials that it would have left "
                 "behind went on by lot, too few to say how often it leaves a better one"
             )
-        low, high = (100 * bound for bound in self.interval())
+        found = share(self.hits, self.audited)
         return (
             f"Audit of the promotion rule: of the trials that it leaves behind, {self.hits} of "
             f"{self.audited} that went on by lot would have gone on again "
-            f"({100 * self.hits / self.audited:.0f} %, 95 % interval {low:.0f} to {high:.0f} %)"
+            f"({100 * found.estimate:.0f} %, 95 % interval {100 * found.low:.0f} to "
+            f"{100 * found.high:.0f} %)"
         )
 
 

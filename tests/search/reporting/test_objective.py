@@ -98,7 +98,8 @@ def test_a_comparison_of_losses_counts_downwards(losses: StudyData) -> None:
 
 
 def test_a_gain_comes_with_images_interval_and_ties(studies: ModuleType, tmp_path: Path) -> None:
-    """1.96 · √((90 · 10 + 80 · 20) / 18) is 23.1 points, by hand."""
+    """Wilson's intervals of 16 and of 14 of 18 are 67.20 to 96.90 and 54.79 to 91.00 %: √(22.80² +
+    11.00²) is 25.31 below, √(6.90² + 25.21²) is 26.14 above, by hand."""
     study = studies.our_study()  # 90 training images, a fifth of them for validation
     best = [90.0, 90.0, 50.0, 90.0]
     study.add_trials([studies.trial(0, [80.0])])
@@ -106,7 +107,8 @@ def test_a_gain_comes_with_images_interval_and_ties(studies: ModuleType, tmp_pat
     words = lead(read_study(study, tmp_path))
     assert words == (
         "Trial 1 is the best of 5 completed: +10.00 points of validation top-1 against the recipe "
-        "on 18 validation images (± 23.10 at 95 %, so it may be chance), tied with trials 2, 4."
+        "on 18 validation images (95 %: −15.31 to +36.14, so it may be chance), tied with trials "
+        "2, 4."
     )
 
 
@@ -115,7 +117,7 @@ def test_a_large_gain_on_many_images_is_no_chance(studies: ModuleType, tmp_path:
     study = studies.our_study(data=data)
     study.add_trials([studies.trial(0, [80.0]), studies.trial(1, [90.0], lr=0.3)])
     words = lead(read_study(study, tmp_path))
-    assert "on 10,000 validation images (± 0.98 at 95 %)" in words
+    assert "on 10,000 validation images (95 %: +9.02 to +10.98)" in words
     assert "chance" not in words
     assert "tied" not in words
 

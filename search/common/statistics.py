@@ -1,0 +1,71 @@
+"""95 % confidence intervals: of one accuracy, of a mean over seeds, of differences."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An ``estimate`` and its 95 % confidence interval from ``low`` to ``high``, from ``n`` images,
+    seeds or pairs. One seed says nothing of its noise: its interval is infinite."""
+
+    estimate: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def half(self) -> float:
+        """Half of its width: the figure after a ±."""
+        return (self.high - self.low) / 2
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+def share(hits: int, n: int) -> Interval:
+    """``hits`` of ``n``, between 0 and 1: Wilson's interval (Wilson 1927)."""
+    from scipy.stats import binomtest
+
+    found = binomtest(hits, n).proportion_ci(LEVEL, "wilson")
+    return Interval(hits / n, float(found.low), float(found.high), n)
+
+
+def accuracy(percent: float, images: int) -> Interval:
+    """The accuracy of one run in %, on so many ``images``: Wilson's interval. It holds the noise
+    of which images were drawn, not that of training."""
+    found = share(round(percent * images / 100), images)
+    return Interval(percent, 100 * found.low, 100 * found.high, images)
+
+
+def accuracy_difference(first: float, second: float, images: int) -> Interval:
+    """``first`` − ``second``, accuracies of one run each in %, as if on ``images`` of their own:
+    Newcombe's interval, put together of Wilson's (Newcombe 1998, method 10)."""
+    a, b = accuracy(first, images), accuracy(second, images)
+    below = math.hypot(first - a.low, b.high - second)
+    above = math.hypot(a.high - first, second - b.low)
+    return Interval(first - second, first - second - below, first - second + above, images)
+
+
+def mean(values: Sequence[float]) -> Interval:
+    """The mean over seeds: Student's t interval, for noise that is about normal. It holds the
+    noise of training; that of which images were drawn is in it only as far as seeds draw them."""
+    from scipy.stats import t
+
+    n, middle = len(values), statistics.fmean(values)
+    if n < 2:
+        return Interval(middle, -math.inf, math.inf, n)
+    half = float(t.ppf((1 + LEVEL) / 2, n - 1)) * statistics.stdev(values) / math.sqrt(n)
+    return Interval(middle, middle - half, middle + half, n)
+
+
+def paired_difference(first: Sequence[float], second: Sequence[float]) -> Interval:
+    """The mean of ``first`` − ``second``, value by value: Student's t interval. What a pair has in
+    common, such as its data order and its split, is not in the noise."""
+    return mean([a - b for a, b in zip(first, second, strict=True)])
