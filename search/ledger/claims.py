@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from optuna.distributions import BaseDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from search.planning.plan import TrialPlan
 from search.record.trials import AUDIT, RETRY_OF, TARGET, counted, is_paused
 from search.storage.database import one_commit
 from search.storage.lease import Lease
@@ -17,7 +17,6 @@ from search.storage.optuna_internals import enqueued_params, storage_of, suggest
 from search.strategy.grid import towards_total
 from search.strategy.promotion import Pause, Step
 from spaces.params import SpaceError
-from spaces.space import ScaledSpace
 from trainers.failpoints import failpoint
 
 OWNER = "driver"
@@ -41,23 +40,16 @@ class Claim:
 class Claims:
     """Trials for one driver: what a dead driver left first, then new ones up to a total."""
 
-    def __init__(
-        self,
-        study: Study,
-        lease: Lease,
-        space: ScaledSpace,
-        distributions: Mapping[str, BaseDistribution],
-    ):
+    def __init__(self, study: Study, lease: Lease, plan: TrialPlan):
         self._study = study
         self._lease = lease
-        self._space = space
-        self._distributions = distributions
+        self._plan = plan
 
-    def claim(self, total: int, busy: Collection[int], decide: Decide | None = None) -> Claim:
+    def claim(self, busy: Collection[int], decide: Decide | None = None) -> Claim:
         """A trial that is now this driver's, with its parameters, if there is one left.
 
         ``busy`` are the numbers that this driver has in hand already. WAITING trials do not
-        count towards ``total``: they are what is asked for next. Where trials pause, ``decide``
+        count towards the total: they are what is asked for next. Where trials pause, ``decide``
         says what comes after those that a dead driver left.
         """
         with self._lease.claiming(), one_commit(storage_of(self._study)):
@@ -67,7 +59,7 @@ class Claims:
                     continue
                 if frozen.number not in busy and self._is_orphan(frozen):
                     return Claim(self._own(Trial(self._study, trial_id(frozen))), True, trials)
-            may_start = self.may_start(total, trials)
+            may_start = self.may_start(trials)
             decision = decide(trials, may_start) if decide else None
             if isinstance(decision, Pause) or (decision is None and not may_start):
                 return Claim(None, False, trials, decision)
@@ -82,9 +74,17 @@ class Claims:
         """Within: no other driver of the study claims a trial."""
         return self._lease.claiming()
 
-    def may_start(self, total: int, trials: Sequence[FrozenTrial]) -> int:
+    def may_start(self, trials: Sequence[FrozenTrial]) -> int:
         """How many new trials the study may still get."""
-        return max(0, total - len(counted(towards_total(self._study.sampler, trials))))
+        return max(0, self._plan.n_trials - len(self._counted(trials)))
+
+    def has_total(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Whether as many have ended."""
+        ended = sum(trial.state.is_finished() for trial in self._counted(trials))
+        return ended >= self._plan.n_trials
+
+    def _counted(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        return counted(towards_total(self._study.sampler, trials))
 
     def _promote(self, paused: FrozenTrial, step: Step) -> Trial:
         trial = Trial(self._study, trial_id(paused))
@@ -107,7 +107,7 @@ class Claims:
     def rule_broken(self, trial: Trial) -> str | None:
         """Why the values that a user enqueued for ``trial`` are outside the space, in which case
         it has no parameters; None for any other trial."""
-        parameters = {parameter.name: parameter for parameter in self._space.parameters}
+        parameters = {parameter.name: parameter for parameter in self._plan.space.parameters}
         for name, value in enqueued_params(trial).items():
             if name not in parameters:
                 return f"{name!r} does not vary in this space"
@@ -127,7 +127,7 @@ class Claims:
         trial.set_user_attr(OWNER, self._lease.driver)
         failpoint("trial owned")
         if self.rule_broken(trial) is None:
-            for name, distribution in self._distributions.items():
+            for name, distribution in self._plan.distributions.items():
                 suggest(trial, name, distribution)
                 failpoint("parameter drawn")
         return trial

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from search.common.layout import StudyFolder
 from search.ledger import events
 from search.ledger.live_trial import LiveTrial
-from search.ledger.messages import Completed, Diverged, Failed, OutOfMemory
+from search.ledger.messages import Completed, Diverged, Ending, Failed, OutOfMemory
 from search.record.trials import (
     AUDIT,
     COPY_OF,
@@ -49,6 +49,19 @@ class Endings:
         self._metric = metric
         self._folder = folder
         self._observe = observe
+
+    def told(self, live: LiveTrial, ending: Ending) -> events.Ended:
+        """The ending that a worker sent."""
+        if isinstance(ending, Completed):
+            if live.epoch:
+                return self.completed(live, ending)
+            ending = Failed("completed without an epoch")
+        if isinstance(ending, Diverged):
+            return self.diverged(live, ending)
+        if isinstance(ending, OutOfMemory):
+            return self.out_of_memory(live.trial, ending)
+        assert isinstance(ending, Failed), ending
+        return self.failed(live.trial, ending)
 
     def completed(self, live: LiveTrial, news: Completed) -> events.Ended:
         """COMPLETE with the best value that was reported."""

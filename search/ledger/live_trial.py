@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from optuna.trial import Trial
 
+from search.ledger.messages import Task
+from search.planning.plan import TrialPlan
 from search.storage.optuna_internals import reported_values
 from trainers.config import TrainConfig
 from trainers.metrics import Metric
@@ -45,3 +47,16 @@ def recall(trial: Trial, config: TrainConfig, metric: Metric) -> LiveTrial:
         else:
             live.add(epoch, value)
     return live
+
+
+def task_of(live: LiveTrial, plan: TrialPlan) -> Task:
+    """What its worker gets."""
+    number = live.trial.number
+    return Task(
+        number=number,
+        config=live.config.to_dict(),
+        execution=plan.execution.to_dict(),
+        data_folder=str(plan.data_folder),
+        folder=str(plan.folder.trial(number)),
+        reported=live.epoch,
+    )

@@ -36,6 +36,10 @@ class Promotion:
         seen = views(trials, space.recipe, space.baseline(), metric, asking)
         return self.rule.decide(seen, self._limits(seen, may_start, timed))
 
+    def has_nothing_left(self, trials: Sequence[FrozenTrial], may_start: int) -> bool:
+        """Whatever time this run still has."""
+        return self.decide(trials, may_start, timed=False) is Pause.DONE
+
     def length(self, trial: FrozenTrial) -> int:
         """Epochs of its whole training."""
         setting: dict[str, Any] = {**self.plan.space.recipe, **trial.params}
