@@ -56,12 +56,12 @@ def accuracy_difference(first: float, second: float, images: int) -> Interval:
 def mean(values: Sequence[float]) -> Interval:
     """The mean over seeds: Student's t interval, for noise that is about normal. It holds the
     noise of training; that of which images were drawn is in it only as far as seeds draw them."""
-    from scipy.stats import t
+    from scipy.special import stdtrit  # the quantile of Student's t
 
     n, middle = len(values), statistics.fmean(values)
     if n < 2:
         return Interval(middle, -math.inf, math.inf, n)
-    half = float(t.ppf((1 + LEVEL) / 2, n - 1)) * statistics.stdev(values) / math.sqrt(n)
+    half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * statistics.stdev(values) / math.sqrt(n)
     return Interval(middle, middle - half, middle + half, n)
 
 
