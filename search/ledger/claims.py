@@ -54,10 +54,9 @@ class Claims:
         """
         with self._lease.claiming(), one_commit(storage_of(self._study)):
             trials = self._study.get_trials(deepcopy=False)
-            for frozen in trials:
-                if decide and is_paused(frozen):
-                    continue
-                if frozen.number not in busy and self._is_orphan(frozen):
+            running = [t for t in trials if t.state == TrialState.RUNNING and t.number not in busy]
+            for frozen in running:
+                if not (decide and is_paused(frozen)) and self._is_orphan(frozen):
                     return Claim(self._own(Trial(self._study, trial_id(frozen))), True, trials)
             may_start = self.may_start(trials)
             decision = decide(trials, may_start) if decide else None
@@ -118,8 +117,6 @@ class Claims:
         return None
 
     def _is_orphan(self, frozen: FrozenTrial) -> bool:
-        if frozen.state != TrialState.RUNNING:
-            return False
         owner = frozen.user_attrs.get(OWNER, "")
         return owner == self._lease.driver or not self._lease.is_alive(owner)
 

@@ -72,7 +72,7 @@ def counted(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     """What counts towards a study's total: not what was enqueued only, nor what failed and was
     tried again."""
     trials = list(trials)
-    retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
+    retried = {t.user_attrs[RETRY_OF] for t in trials if RETRY_OF in t.user_attrs}
     return [t for t in trials if t.state != TrialState.WAITING and t.number not in retried]
 
 
@@ -86,7 +86,9 @@ def answer_for(
     known = [
         trial
         for trial in trials
-        if (
+        if trial.params == params  # first: of most trials there is no more to look at
+        and not is_copy(trial)
+        and (
             trial.state == TrialState.COMPLETE
             or (pruned and is_paused(trial) and trial.number < number)
             or (
@@ -94,8 +96,6 @@ def answer_for(
                 and str(trial.user_attrs.get("reason")).startswith(reasons)
             )
         )
-        and trial.params == params
-        and not is_copy(trial)
     ]
     return max(known, key=lambda trial: len(trial.intermediate_values), default=None)
 

@@ -7,11 +7,14 @@ study's trials and of the limits. ``docs/search.md`` explains the rule and what 
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from optuna.pruners import BasePruner
 from optuna.study import Study
@@ -103,7 +106,14 @@ class PromotionRule:
 
     def decide(self, trials: Sequence[TrialView], limits: Limits) -> Step | Pause:
         """What a worker that is free now does."""
-        turn = _Turn(self, Rungs(self.rungs, trials), limits)
+        return self.decide_at(self.rungs_of(trials), limits)
+
+    def rungs_of(self, trials: Iterable[TrialView]) -> Rungs:
+        return Rungs(self.rungs, trials, self.is_audited)
+
+    def decide_at(self, rungs: Rungs, limits: Limits) -> Step | Pause:
+        """The same, of rungs that were brought up to date since the last decision."""
+        turn = _Turn(self, rungs, limits)
         return turn.early() or turn.audit() or turn.new() or turn.fill() or turn.rest()
 
 
@@ -117,6 +127,16 @@ class PromotionPruner(BasePruner):
         return False
 
 
+class _Stair(NamedTuple):
+    """The way to a rung: the ``share`` of the rung below that takes it, what it costs, how many
+    have begun it on merit and how many as audits."""
+
+    share: float
+    cost: float
+    begun: float
+    audits: int
+
+
 class _Turn:
     """One decision, in steps; each returns None where it has nothing to say."""
 
@@ -125,6 +145,11 @@ class _Turn:
         free = limits.left is None
         self._shares = rule.shares(rungs, rule.free_power if free else rule.power)
         self._epoch_cost = (seconds_per_epoch(rungs.trials) if limits.timed else None) or 1.0
+        steps = (after - before for before, after in itertools.pairwise([0, *rungs.epochs]))
+        self._stairs = [
+            _Stair(share, step * self._epoch_cost, float(rung.begun), rung.audits)
+            for share, step, rung in zip([1.0, *self._shares], steps, rungs.rungs, strict=True)
+        ]
         self._places = self._without_budget() if limits.left is None else self._plan(limits.left)
         self._best = [self._best_paused(level) for level in range(rungs.last)]
         full_cost = rule.full * self._epoch_cost
@@ -136,15 +161,15 @@ class _Turn:
             best, rung = self._best[level], self._rungs[level]
             sure = int(self._rule.early * self._shares[level] * rung.arrived + ROUNDING)
             one_over = self._rungs[level + 1].begun <= self._places[level + 1]
-            if best and rung.rank(best.number) < sure and one_over:
+            if best and self._rungs.rank(level, best) < sure and one_over:
                 return self._up(best, level)
         return None
 
     def audit(self) -> Step | None:
         """One drawn by lot, where enough is left to finish a trial afterwards."""
         for level in reversed(range(self._rungs.last)):
-            for trial in self._rungs[level].paused:
-                if self._rule.is_audited(trial, level) and self._can_afford_audit(trial, level):
+            for trial in map(self._rungs.trial, self._rungs[level].drawn):
+                if self._can_afford_audit(trial, level):
                     return self._up(trial, level, audit=True)
         return None
 
@@ -166,7 +191,7 @@ class _Turn:
 
     def rest(self) -> Step | Pause:
         """With what no place is planned for, the highest rung's best."""
-        running = any(trial.target is not None for trial in self._rungs.trials)
+        running = bool(self._rungs.running)
         if self._limits.left is None:
             return Pause.WAIT if running else self._finish_best()
         for level in reversed(range(self._rungs.last)):
@@ -206,9 +231,9 @@ class _Turn:
 
     def _best_paused(self, level: int) -> TrialView | None:
         """Of those that could still be finished; the older of equals."""
-        rung, lane = self._rungs[level], self._limits.lane + ROUNDING
-        able = [trial for trial in rung.paused if self._cost_to_end(trial) <= lane]
-        return max(able, key=lambda t: (rung.reached[t.number], -t.number), default=None)
+        lane = self._limits.lane + ROUNDING
+        paused = (self._rungs.trial(number) for _, number in self._rungs[level].paused)
+        return next((trial for trial in paused if self._cost_to_end(trial) <= lane), None)
 
     def _can_afford_audit(self, trial: TrialView, level: int) -> bool:
         left = math.inf if self._limits.left is None else self._limits.left
@@ -242,27 +267,17 @@ class _Turn:
         """Trials that are to reach the end: with a clock, one for each worker."""
         return float(self._limits.workers if self._limits.timed else 1)
 
-    def _expected(self, first: float) -> list[float]:
-        """By rung, if ``first`` begin."""
-        found = [first]
-        for share in self._shares:
-            found.append(found[-1] * share)
-        return found
-
     def _planned(self, first: float) -> list[float]:
-        return [
-            max(float(rung.begun), expected, self._at_least())
-            for rung, expected in zip(self._rungs.rungs, self._expected(first), strict=True)
-        ]
+        """By rung, if ``first`` begin."""
+        least = self._at_least()
+        expected = itertools.accumulate([first, *self._shares], operator.mul)
+        return [max(stair.begun, x, least) for stair, x in zip(self._stairs, expected, strict=True)]
 
     def _cost_of_plan(self, first: float) -> float:
-        expected, places, epochs = self._expected(first), self._planned(first), self._rule.rungs
-        cost = 0.0
-        for level, rung in enumerate(self._rungs.rungs):
-            step = (epochs[level] - (epochs[level - 1] if level else 0)) * self._epoch_cost
-            audits = 0.0
-            if level and self._rule.audit_every:
-                left_behind = expected[level - 1] - expected[level]
-                audits = max(0.0, left_behind / self._rule.audit_every - rung.audits)
-            cost += step * (places[level] - rung.begun + audits)
+        least, every = self._at_least(), self._rule.audit_every or math.inf
+        cost, expected = 0.0, first
+        for share, step, begun, audits in self._stairs:
+            before, expected = expected, expected * share
+            audits_to_come = max(0.0, (before - expected) / every - audits)
+            cost += step * (max(begun, expected, least) - begun + audits_to_come)
         return cost

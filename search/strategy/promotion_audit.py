@@ -16,7 +16,7 @@ from search.common.statistics import share
 from search.record.record import StudyRecord
 from search.strategy.promotion import PromotionRule
 from search.strategy.pruners import PROMOTION
-from search.strategy.rungs import Rungs, TrialView, views
+from search.strategy.rungs import TrialView, Views
 from trainers.metrics import METRICS
 
 FEWEST = 10  # audits, of which an interval says something
@@ -48,22 +48,22 @@ class Audit:
 def audit(rule: PromotionRule, trials: Sequence[TrialView]) -> Audit:
     """Trials that by now have earned no place for themselves, and those of them who have one at
     the next rung; at the last: who is better than all."""
-    rungs = Rungs(rule.rungs, trials)
+    rungs = rule.rungs_of(trials)
     shares = rule.shares(rungs, rule.power)
     hits = audited = 0
     for trial in trials:
         if trial.audited not in rule.rungs:
             continue
         level = rule.rungs.index(trial.audited)
-        if trial.number not in rungs[level + 1].reached:
+        if not rungs.is_at(level + 1, trial):
             continue
-        if rungs[level].rank(trial.number) < shares[level] * rungs[level].arrived:
+        if rungs.rank(level, trial) < shares[level] * rungs[level].arrived:
             continue
         audited += 1
         kept = 1
         if level + 1 < rungs.last:
             kept = max(1, int(shares[level + 1] * rungs[level + 1].arrived))
-        hits += rungs[level + 1].rank(trial.number) < kept
+        hits += rungs.rank(level + 1, trial) < kept
     return Audit(hits, audited)
 
 
@@ -73,5 +73,5 @@ def audit_of(record: StudyRecord, trials: Iterable[FrozenTrial]) -> Audit | None
         return None
     recipe: dict[str, Any] = {**record.space.recipe, **record.space.baseline}
     metric = METRICS[record.objectives[0]]
-    seen = views(trials, recipe, record.space.baseline, metric)
+    seen = Views(recipe, record.space.baseline, metric).of(trials)
     return audit(PromotionRule(int(recipe["epochs"])), seen)

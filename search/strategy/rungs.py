@@ -1,6 +1,7 @@
 """What the promotion rule reads out of a study: who reached which rung, and what ranks there say.
 
-A rung is a number of epochs. All of it is computed anew from the trials: there are no counters.
+A rung is a number of epochs. All of it follows from the trials alone. What has not changed since it
+was asked last is not computed again: a study makes several decisions for each of its trials.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 import itertools
 import math
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence, ValuesView
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
@@ -53,78 +54,92 @@ class TrialView:
         return -math.inf if any(map(math.isnan, seen)) else max(seen)
 
 
-def views(
-    trials: Iterable[FrozenTrial],
-    recipe: Mapping[str, Any],
-    baseline: Mapping[str, Any],
-    metric: Metric,
-    asking: int | None = None,
-) -> list[TrialView]:
-    """The trials that train, or did: neither copies nor what was enqueued only. Trial ``asking``
-    is seen as paused: it has just reported, and asks whether it goes on."""
-    return [
-        _view(trial, recipe, baseline, metric, asking)
-        for trial in trials
-        if trial.state != TrialState.WAITING and COPY_OF not in trial.user_attrs
-    ]
+class Views:
+    """The trials of a study as the rule sees them, those that train, or did: neither copies nor
+    what was enqueued only. A trial that is still the same object is not looked at again."""
 
+    def __init__(self, recipe: Mapping[str, Any], baseline: Mapping[str, Any], metric: Metric):
+        self._recipe, self._baseline, self._metric = recipe, baseline, metric
+        self._made: dict[int, tuple[FrozenTrial, TrialView | None]] = {}
 
-def _view(
-    trial: FrozenTrial,
-    recipe: Mapping[str, Any],
-    baseline: Mapping[str, Any],
-    metric: Metric,
-    asking: int | None,
-) -> TrialView:
-    running = trial.state == TrialState.RUNNING
-    paused = running and (trial.number == asking or is_paused(trial))
-    values = tuple(-metric.sign * value for _, value in sorted(trial.intermediate_values.items()))
-    exempt = trial.number == 0 or trial.params == baseline
-    length = int(trial.params.get("epochs") or recipe["epochs"])
-    target = trial.user_attrs.get(TARGET, length if exempt else min(len(values) + 1, length))
-    seconds = trial.user_attrs.get("seconds_per_epoch")
-    return TrialView(
-        trial.number,
-        values,
-        length,
-        target=target if running and not paused else None,
-        paused=paused,
-        complete=trial.state == TrialState.COMPLETE,
-        audited=trial.user_attrs.get(AUDIT),
-        exempt=exempt,
-        seconds=float(seconds) if isinstance(seconds, (int, float)) else None,
-    )
+    def of(self, trials: Iterable[FrozenTrial], asking: int | None = None) -> list[TrialView]:
+        """Trial ``asking`` is seen as paused: it has just reported, and asks whether it goes on."""
+        seen = []
+        for trial in trials:
+            known, view = self._made.get(trial.number, (None, None))
+            if known is not trial:
+                view = self._view(trial)
+                self._made[trial.number] = trial, view
+            if view is not None:
+                asks = trial.number == asking
+                seen.append(replace(view, target=None, paused=True) if asks else view)
+        return seen
+
+    def _view(self, trial: FrozenTrial) -> TrialView | None:
+        if trial.state == TrialState.WAITING or COPY_OF in trial.user_attrs:
+            return None
+        running, paused = trial.state == TrialState.RUNNING, is_paused(trial)
+        steps, sign = sorted(trial.intermediate_values.items()), -self._metric.sign
+        values = tuple(sign * value for _, value in steps)
+        exempt = trial.number == 0 or trial.params == self._baseline
+        length = int(trial.params.get("epochs") or self._recipe["epochs"])
+        target = trial.user_attrs.get(TARGET, length if exempt else min(len(values) + 1, length))
+        seconds = trial.user_attrs.get("seconds_per_epoch")
+        return TrialView(
+            trial.number,
+            values,
+            length,
+            target=target if running and not paused else None,
+            paused=paused,
+            complete=trial.state == TrialState.COMPLETE,
+            audited=trial.user_attrs.get(AUDIT),
+            exempt=exempt,
+            seconds=float(seconds) if isinstance(seconds, (int, float)) else None,
+        )
 
 
 @dataclass
 class Rung:
     """``begun`` segments lead to it, ended or not; ``audits`` of them came as audits and are not
-    among the ``begun``, nor is the recipe above the first rung. ``arrived`` came on merit."""
+    among the ``begun``, nor is the recipe above the first rung. ``arrived`` came on merit.
 
-    reached: dict[int, float] = field(default_factory=dict)  # number → best value there
-    paused: list[TrialView] = field(default_factory=list)
+    ``ranked`` are the best values there of all that reached it, the lowest first; ``paused`` those
+    that pause at it, the best first and the older of equals: (−value, number). ``drawn``: numbers
+    of those that go on by lot.
+    """
+
     ranked: list[float] = field(default_factory=list)
+    paused: list[tuple[float, int]] = field(default_factory=list)
+    drawn: list[int] = field(default_factory=list)
     begun: int = 0
     audits: int = 0
     arrived: int = 0
     on_the_way: int = 0
 
-    def rank(self, number: int) -> int:
-        """How many of all that reached the rung were better there."""
-        return len(self.ranked) - bisect_right(self.ranked, self.reached[number])
-
 
 class Rungs:
-    """The rungs at ``epochs``, the last of which stands for the end of any trial's training."""
+    """The rungs at ``epochs``, the last of which stands for the end of any trial's training.
 
-    def __init__(self, epochs: Sequence[int], trials: Sequence[TrialView]):
+    ``running`` are the trials that somebody works on; ``promised`` the epochs that were trained or
+    for which a worker was sent off. ``draws`` says of a trial and a level if it goes on by lot.
+    """
+
+    def __init__(
+        self,
+        epochs: Sequence[int],
+        trials: Iterable[TrialView] = (),
+        draws: Callable[[TrialView, int], bool] = lambda trial, level: False,
+    ):
         self.epochs = epochs
-        self.trials = trials
+        self._draws = draws
         self.rungs = [Rung() for _ in epochs]
-        for trial in trials:
-            self._place(trial)
-        for rung in self.rungs:
-            rung.ranked = sorted(rung.reached.values())
+        self.running: dict[int, TrialView] = {}
+        self.promised = 0
+        self._trials: dict[int, TrialView] = {}
+        # By level: number → values there and one below, of those whose order counts.
+        self._both: list[dict[int, tuple[float, float]]] = [{} for _ in epochs]
+        self._concordance: dict[int, tuple[int, int]] = {}
+        self.update(trials)
 
     def __getitem__(self, level: int) -> Rung:
         return self.rungs[level]
@@ -133,49 +148,105 @@ class Rungs:
     def last(self) -> int:
         return len(self.rungs) - 1
 
+    @property
+    def trials(self) -> ValuesView[TrialView]:
+        return self._trials.values()
+
+    def trial(self, number: int) -> TrialView:
+        return self._trials[number]
+
+    def update(self, trials: Iterable[TrialView]) -> None:
+        """From now on these are all of the study's."""
+        now, known = {trial.number: trial for trial in trials}, self._trials
+        for trial in [trial for trial in now.values() if known.get(trial.number) is not trial]:
+            self._exchange(known.get(trial.number), trial)
+        for gone in known.keys() - now.keys():
+            self._exchange(known[gone], None)
+
     def epoch_of(self, level: int, trial: TrialView) -> int:
         """Where ``trial`` reaches the rung: some spaces vary how long a trial is."""
         return trial.length if level == self.last else min(self.epochs[level], trial.length)
 
     def level_of(self, trial: TrialView) -> int:
         """The highest rung that a paused ``trial`` has reached; −1 where it is below the first."""
-        return bisect_right(self.epochs[: self.last], trial.epochs) - 1
+        return bisect_right(self.epochs, trial.epochs, hi=self.last) - 1
 
-    def _place(self, trial: TrialView) -> None:
+    def _exchange(self, old: TrialView | None, new: TrialView | None) -> None:
+        if old:
+            self._place(old, -1)
+            del self._trials[old.number]
+        if new:
+            self._trials[new.number] = new
+            self._place(new, 1)
+
+    def _place(self, trial: TrialView, sign: int) -> None:
+        """Adds what ``trial`` comes to at all rungs; with ``sign`` −1 takes it out again."""
+        self.promised += sign * max(trial.epochs, trial.target or 0)
+        if trial.target is not None:
+            _put(self.running, trial.number, trial, sign)
+        below, came = math.nan, True  # its value at the rung below, if it came there
         for level, rung in enumerate(self.rungs):
             epoch = self.epoch_of(level, trial)
-            here = trial.complete or trial.epochs >= epoch or self._diverged_towards(level, trial)
+            here = self.is_at(level, trial)
             if not here and (trial.target is None or trial.target < epoch):
                 break
             audit = level > 0 and trial.audited == self.epochs[level - 1]
             on_merit = not audit and not (trial.exempt and level)
-            rung.audits += audit
-            rung.begun += on_merit
+            rung.audits += sign * audit
+            rung.begun += sign * on_merit
             if here:
-                rung.reached[trial.number] = trial.best_at(epoch)
-                rung.arrived += on_merit
-            elif level == 0 or trial.number in self.rungs[level - 1].reached:
-                rung.on_the_way += 1
+                value = trial.best_at(epoch)
+                rung.arrived += sign * on_merit
+                _put_sorted(rung.ranked, value, sign)
+                if level and trial.audited is None and not trial.exempt:
+                    _put(self._both[level], trial.number, (below, value), sign)
+                    self._concordance.pop(level, None)
+                below = value
+            else:
+                rung.on_the_way += sign * came
+            came = here
             if trial.diverged and trial.epochs <= epoch:
                 break
         level = self.level_of(trial)
         if trial.paused and not trial.diverged and level >= 0:
-            self.rungs[level].paused.append(trial)
+            best = trial.best_at(self.epoch_of(level, trial))
+            _put_sorted(self.rungs[level].paused, (-best, trial.number), sign)
+            if self._draws(trial, level):
+                _put_sorted(self.rungs[level].drawn, trial.number, sign)
 
-    def _diverged_towards(self, level: int, trial: TrialView) -> bool:
+    def is_at(self, level: int, trial: TrialView) -> bool:
+        """Whether ``trial`` reached the rung, or diverged on the way from the one below."""
+        if trial.complete or trial.epochs >= self.epoch_of(level, trial):
+            return True
         return trial.diverged and (level == 0 or trial.epochs > self.epochs[level - 1])
+
+    def rank(self, level: int, trial: TrialView) -> int:
+        """How many of all that reached the rung were better there than ``trial``."""
+        ranked = self.rungs[level].ranked
+        return len(ranked) - bisect_right(ranked, trial.best_at(self.epoch_of(level, trial)))
 
     def agreement(self, level: int, prior: float, prior_trials: int) -> float:
         """Kendall's τ between a rung's order and the next one's, over all that reached both on
         merit, drawn to ``prior`` as if so many more trials had shown it."""
-        both = [
-            (self[level].reached[t.number], self[level + 1].reached[t.number])
-            for t in self.trials
-            if t.number in self[level + 1].reached and t.audited is None and not t.exempt
-        ]
-        concordant, pairs = concordance(both)
+        if level + 1 not in self._concordance:
+            self._concordance[level + 1] = concordance(self._both[level + 1].values())
+        concordant, pairs = self._concordance[level + 1]
         extra = prior_trials * (prior_trials - 1) / 2
         return (concordant + extra * prior) / (pairs + extra)
+
+
+def _put(there: dict[int, Any], number: int, value: Any, sign: int) -> None:
+    if sign > 0:
+        there[number] = value
+    else:
+        del there[number]
+
+
+def _put_sorted(there: list[Any], value: Any, sign: int) -> None:
+    if sign > 0:
+        insort(there, value)
+    else:
+        del there[bisect_left(there, value)]
 
 
 def seconds_per_epoch(trials: Iterable[TrialView]) -> float | None:

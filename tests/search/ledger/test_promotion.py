@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from optuna.trial import TrialState
 
 from search.ledger.events import Ended, Paused, Promoted, Started
 from search.ledger.messages import Completed, Diverged, Failed, OutOfMemory, Task
+from search.ledger.promoting import Promotion
 from search.record.trials import by_pruner, counted, is_paused, spending
 from search.storage.storage import open_storage
 from search.strategy.promotion import PromotionPruner, PromotionRule
@@ -106,6 +108,24 @@ def test_a_trial_that_is_the_next_anyway_keeps_its_worker(promote: Any) -> None:
     assert desk.trial(3).user_attrs["target"] == 3
     assert not is_paused(desk.trial(3))
     assert desk.report(task, 41.0, first=2)
+
+
+def test_what_the_ledger_remembers_makes_no_difference(promote: Any, storage: Any) -> None:
+    """Before each step its rule decides as one does that has seen nothing before."""
+    desk = promote(storage=storage, n_trials=8)
+    values = [random.Random(n).random() for n in range(8)]
+    remembering = desk.ledger.promotion
+    steps = 0
+    while True:
+        trials = desk.study.get_trials(deepcopy=False)
+        for may_start in (0, 4):
+            fresh = Promotion(remembering.rule, remembering.plan)
+            assert remembering.decide(trials, may_start) == fresh.decide(trials, may_start)
+        if (task := desk.ledger.next_task()) is None:
+            break
+        steps += 1
+        train(desk, task, values[task.number])
+    assert steps > 8
 
 
 def test_lower_is_better_where_the_objective_says_so(promote: Any, make_space: Any) -> None:

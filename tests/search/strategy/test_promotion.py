@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -144,6 +145,47 @@ def test_the_decision_does_not_hang_on_the_order_of_the_trials() -> None:
             draw.shuffle(trials)
             answers.add(RULE.decide(trials, limits))
         assert len(answers) == 1
+
+
+def moved(trial: TrialView, draw: random.Random) -> TrialView:
+    """What may have become of a trial meanwhile."""
+    if trial.complete or trial.diverged:
+        return trial
+    if trial.target is None:  # it goes on, on merit or as an audit
+        audited = trial.epochs if trial.audited is None and draw.random() < 0.3 else trial.audited
+        target = RULE.next_rung(trial.epochs, trial.length)
+        return replace(trial, target=target, paused=False, audited=audited)
+    value = math.nan if draw.random() < 0.1 else draw.choice((draw.random(), 0.5))
+    trial = replace(trial, values=(*trial.values, value))
+    if trial.epochs == trial.length and not trial.diverged:
+        return replace(trial, target=None, complete=True)
+    over = trial.epochs == trial.target or trial.diverged
+    return replace(trial, target=None, paused=not trial.diverged) if over else trial
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rungs_brought_up_to_date_are_those_of_the_trials_alone(seed: int) -> None:
+    """Studies drawn by lot: after each change the kept rungs decide as new ones do."""
+    draw = random.Random(seed)
+    rule = PromotionRule(9, audit_every=3)
+    trials: list[TrialView] = []
+    kept = rule.rungs_of(trials)
+    for _ in range(150):
+        if draw.random() < 0.4 or not trials:
+            length = draw.choice((9, 9, 9, 5))
+            trials.append(TrialView(len(trials), (), length, target=1, exempt=not trials))
+        for number in draw.sample(range(len(trials)), min(3, len(trials))):
+            trials[number] = moved(trials[number], draw)
+        if draw.random() < 0.02:
+            trials.pop(draw.randrange(len(trials)))  # turned out to be a copy
+            trials = [replace(trial, number=n) for n, trial in enumerate(trials)]
+        kept.update(trials)
+        new = rule.rungs_of(trials)
+        assert kept.rungs == new.rungs
+        assert (kept.running, kept.promised) == (new.running, new.promised)
+        left = float(draw.randrange(60))
+        for limits in (Limits(3), Limits(0, left, left), Limits(5, left, 8.0, 2, timed=True)):
+            assert rule.decide_at(kept, limits) == rule.decide(trials, limits)
 
 
 def test_concordance_is_kendalls() -> None:
