@@ -13,6 +13,7 @@ from trainers.config import NORMALIZATIONS, TrainConfig
 from trainers.data import ImageData
 from trainers.parallel.ranks import Ranks
 from trainers.seeds import derive_seed
+from trainers.transforms import Mixing, Policy
 
 EVAL_BATCH, EVAL_PIXELS = 256, 256 * 64 * 64  # images at a time, and their pixels
 
@@ -44,9 +45,13 @@ class Batches:
         self.eval_batch = eval_batch(config.batch_size, data.image_size)
         self._bounds: list[tuple[int, int]] = []
         self._scale, self._shift = _affine(config, data, device)
+        self._policy = Policy(config) if config.policy != "none" else None
+        mixes = config.mixup or config.cutmix
+        self._mixing = Mixing(config, data.num_classes) if mixes else None
 
     def training(self, indices: Tensor, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of one epoch in its own order; see ``batch_bounds`` for the last.
+        """The batches of one epoch in its own order; see ``batch_bounds`` for the last. Labels are
+        (N,) or, where images are mixed, each one's shares of the classes, (N, K).
 
         All random numbers of the epoch are drawn first, on the CPU, from a seed of their own,
         so a CPU and a GPU see the same images, and no batch waits for the host.
@@ -56,12 +61,26 @@ class Batches:
         generator = torch.Generator().manual_seed(seed)
         order = indices[torch.randperm(n, generator=generator)].to(self.device)
         draws = draw(config, n, self.train_images.shape[1], generator).to(self.device)
-        self._bounds = batch_bounds(n, config.batch_size, smallest=2 * self.ranks.size)
-        for start, stop in starmap(self.ranks.share, self._bounds):
+        seeds = self._policy.seeds(n, epoch) if self._policy else []
+        self._bounds = self._batch_bounds(n)
+        for step, (start, stop) in enumerate(starmap(self.ranks.share, self._bounds)):
             self.on_batch()
             chosen = order[start:stop]
             images = self.train_images.index_select(0, chosen)
-            yield self._augmented(images, draws.take(start, stop)), self.train_labels[chosen]
+            images = self._augmented(images, draws.take(start, stop), seeds[start:stop])
+            labels = self.train_labels[chosen]
+            if self._mixing:
+                images, labels = self._mixing(images, labels, epoch, step)
+                if self.channels_last:  # lost by torch.roll
+                    images = images.contiguous(memory_format=torch.channels_last)
+            yield images, labels
+
+    def steps(self, n: int) -> int:
+        """Batches of an epoch of ``n`` images."""
+        return len(self._batch_bounds(n))
+
+    def _batch_bounds(self, n: int) -> list[tuple[int, int]]:
+        return batch_bounds(n, self.config.batch_size, smallest=2 * self.ranks.size)
 
     def weight(self, step: int, images: int) -> float:
         """How much more than an equal share the ``images`` of this process are in a batch."""
@@ -90,8 +109,10 @@ class Batches:
             self.on_batch()
             yield self._normalised(some), their_labels
 
-    def _augmented(self, images: Tensor, draws: Draws) -> Tensor:
+    def _augmented(self, images: Tensor, draws: Draws, seeds: Sequence[int]) -> Tensor:
         moved = crop_and_flip(images, draws, self.config.crop_padding)
+        if self._policy:
+            moved = self._policy(moved, seeds)
         return cut_out(self._normalised(moved), draws, self.config.cutout_size)
 
     def _normalised(self, images: Tensor) -> Tensor:

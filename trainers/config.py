@@ -9,7 +9,7 @@ from typing import Any
 from trainers.metrics import DEFAULT_OBJECTIVE, Selecting
 from trainers.models import MODELS
 from trainers.rules import Choice, ConfigError, Flag, Fractions, Integer, Number, Rule, suggest
-from trainers.table import Augmentation, Entry, Normalization, Optimizer
+from trainers.table import Augmentation, Entry, Normalization, Optimizer, Schedule
 
 _SGD = Entry("trainers.optim.sgd:SGD", "SGD with momentum", ("momentum", "nesterov"))
 _SAM = Entry("trainers.optim.sam:SAM", "SAM (Foret et al. 2021)", ("rho", "adaptive"))
@@ -24,11 +24,14 @@ OPTIMIZERS: Mapping[str, Optimizer] = {
     "sam_adamw": Optimizer(_ADAMW, _SAM),
 }
 
-SCHEDULES: Mapping[str, Entry] = {
-    "constant": Entry("trainers.optim.schedules:constant", "the same in all epochs"),
-    "cosine": Entry("trainers.optim.schedules:cosine", "half a cosine wave, down to 0"),
-    "piecewise": Entry("trainers.optim.schedules:piecewise", "dropped at the milestones"),
-    "plateau": Entry("trainers.optim.schedules:plateau", "dropped where nothing gets better"),
+SCHEDULES: Mapping[str, Schedule] = {
+    "constant": Schedule("trainers.optim.schedules:constant", "the same in all epochs"),
+    "cosine": Schedule("trainers.optim.schedules:cosine", "half a cosine wave, down to 0"),
+    "piecewise": Schedule("trainers.optim.schedules:piecewise", "dropped at the milestones"),
+    "plateau": Schedule("trainers.optim.schedules:plateau", "dropped where nothing gets better"),
+    "one_cycle": Schedule(
+        "trainers.optim.schedules:one_cycle", "up to lr and far below it again", by_step=True
+    ),
 }
 
 LOSSES: Mapping[str, Entry] = {
@@ -42,6 +45,16 @@ AUGMENTATIONS: Mapping[str, Augmentation] = {
     "crop_flip": Augmentation("moved, and mirrored or not", crop=True, flip=True),
     "crop_flip_cutout": Augmentation(
         "and some with a square cut out", crop=True, flip=True, cutout=True
+    ),
+}
+
+POLICIES: Mapping[str, Entry] = {
+    "none": Entry("torch.nn:Identity", "no policy"),
+    "randaugment": Entry(
+        "torchvision.transforms.v2:RandAugment", "Cubuk et al. 2020", ("num_ops", "magnitude")
+    ),
+    "trivialaugment": Entry(
+        "torchvision.transforms.v2:TrivialAugmentWide", "Müller and Hutter 2021"
     ),
 }
 
@@ -93,10 +106,20 @@ class TrainConfig:
         5e-4, Number(0), "L2 penalty, added to the gradient; AdamW: apart from it"
     )
     weight_decay_per_image: bool = _option(False, Flag(), "multiply weight_decay by batch_size")
+    clip_norm: float = _option(0.0, Number(0), "longest gradient that is taken; 0: any")
+    ema_decay: float = _option(
+        0.0, Number(0, 1, open_high=True), "of the mean of weights that is evaluated; 0: off"
+    )
     rho: float = _option(0.05, Number(0), "SAM: radius of the perturbation")
     adaptive: bool = _option(False, Flag(), "SAM: scale the perturbation by the squared weights")
 
     schedule: str = _choice("constant", SCHEDULES, "learning rate over epochs")
+    warmup_epochs: float = _option(
+        0.0, Number(0), "epochs in which the rate rises from 0, whatever the schedule"
+    )
+    pct_start: float = _option(
+        0.3, Number(0, 1, open_low=True, open_high=True), "one_cycle: share that rises"
+    )
     milestones: tuple[float, ...] = _option(
         (0.2, 0.5, 0.7, 0.85), Fractions(), "piecewise: progress at which the rate drops"
     )
@@ -117,6 +140,15 @@ class TrainConfig:
     crop_padding: int = _option(4, Integer(1), "crop: pixels of black border")
     cutout_size: int = _option(16, Integer(1), "cutout: side of the square, in pixels")
     cutout_probability: float = _option(0.5, Number(0, 1), "cutout: share of images")
+    policy: str = _choice("none", POLICIES, "random changes of each training image")
+    num_ops: int = _option(2, Integer(1), "randaugment: changes of an image")
+    magnitude: int = _option(9, Integer(0, 30), "randaugment: how strong they are")
+    mixup: float = _option(0.0, Number(0), "mixup: α of the Beta distribution; 0: off")
+    cutmix: float = _option(
+        0.0,
+        Number(0),
+        "CutMix: α of the Beta distribution; 0: off; with mixup: half of the batches",
+    )
     normalize: str = _choice("computed", NORMALIZATIONS, "mean and std of the pixels")
 
     val_fraction: float = _option(
@@ -132,6 +164,10 @@ class TrainConfig:
         MODELS[self.model].check(vars(self))
         if self.optimizer == "sam" and self.nesterov:
             raise ConfigError("nesterov must be false with optimizer=sam, got True")
+        if self.warmup_epochs > self.epochs:
+            raise ConfigError(
+                f"warmup_epochs must be at most epochs, {self.epochs}, got {self.warmup_epochs:g}"
+            )
         if self.nesterov and self.momentum == 0:
             raise ConfigError("nesterov must be false with momentum=0, got True")
 

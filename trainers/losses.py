@@ -19,11 +19,15 @@ def smoothed_kl(logits: Tensor, labels: Tensor, label_smoothing: float) -> Tenso
     """KL divergence from the smoothed target to the prediction, per image: (N, K), (N,) → (N,).
 
     The target has 1 − ε on the label and ε/(K − 1) on every other class (not torch's ε/K), and
-    its entropy is subtracted, so a perfect fit has loss 0. Source: report E.
+    its entropy is subtracted, so a perfect fit has loss 0. Source: report E. Of mixed labels
+    (N, K), each image's shares of the classes, it is the target that they mix.
     """
     classes = logits.shape[1]
     rest = label_smoothing / (classes - 1)
     log_p = functional.log_softmax(logits.float(), dim=1)
+    if labels.ndim == 2:
+        target = (1 - label_smoothing) * labels + rest * (1 - labels)
+        return (torch.xlogy(target, target) - target * log_p).sum(dim=1)
     on_label = log_p.gather(1, labels[:, None]).squeeze(1)
     cross = (1 - label_smoothing) * on_label + rest * (log_p.sum(dim=1) - on_label)
     return _negative_entropy(label_smoothing, classes) - cross
@@ -37,14 +41,15 @@ def _negative_entropy(smoothing: float, classes: int) -> float:
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:
-    """torch's, per image: (N, K), (N,) → (N,); its smoothing gives every class ε/K."""
+    """torch's, per image: (N, K), (N,) → (N,); its smoothing gives every class ε/K. Labels may be
+    mixed: (N, K), each image's shares of the classes."""
     return functional.cross_entropy(
         logits.float(), labels, reduction="none", label_smoothing=label_smoothing
     )
 
 
 def make_loss(config: TrainConfig) -> Loss:
-    """The loss of ``config``: logits (N, K) and labels (N,) to float32 losses (N,)."""
+    """The loss of ``config``: logits (N, K) and labels (N,) or (N, K) to float32 losses (N,)."""
     entry = LOSSES[config.loss]
     return partial(entry.load(), **entry.keywords(vars(config)))
 

@@ -51,6 +51,13 @@ class Optimizer:
 
 
 @dataclass(frozen=True)
+class Schedule(Entry):
+    """A learning rate over the training; ``by_step``: it may change with every step."""
+
+    by_step: bool = False
+
+
+@dataclass(frozen=True)
 class Augmentation:
     """Which of the whole-batch augmentations take part."""
 

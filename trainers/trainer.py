@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import astuple, fields
 from typing import Any
 
@@ -27,8 +27,9 @@ from trainers.evaluation.running_metrics import RunningMetrics, Summary, summari
 from trainers.execution import Execution
 from trainers.losses import is_exploded, make_loss
 from trainers.models import build_model
+from trainers.optim.ema import EMA
 from trainers.optim.sam import frozen_statistics
-from trainers.optim.schedules import learning_rate, stops_early
+from trainers.optim.schedules import learning_rates, stops_early
 from trainers.parallel.ranks import Ranks
 from trainers.seeds import derive_seed
 
@@ -72,6 +73,7 @@ class Trainer:
         self.model = self._build(data)
         self.network = self.ranks.wrap(self.model)
         self.optimizer, self.sam = self._optimizer()
+        self.ema = EMA(self.model, config.ema_decay) if config.ema_decay else None
         self.history: list[EpochResult] = []
         self.best_weights: dict[str, Tensor] = {}
         self.on_step: Callable[[int], None] | None = None
@@ -124,9 +126,8 @@ class Trainer:
         one who does not go on abandons the epoch, and with it this trainer."""
         epoch = len(self.history) + 1
         watched = [getattr(result, self.config.plateau_metric) for result in self.history]
-        lr = learning_rate(self.config, watched)
-        self.optimizer.lr = lr
-        train, seconds = yield from self._train(epoch)
+        rates = learning_rates(self.config, watched, self.batches.steps(len(self.train_indices)))
+        train, seconds = yield from self._train(epoch, rates)
         middle = time.perf_counter()
         val = self._validate()
         end = time.perf_counter()
@@ -134,7 +135,7 @@ class Trainer:
             raise DivergedError(epoch, f"validation loss is {val.loss:g}")
         result = EpochResult(
             epoch=epoch,
-            lr=lr,
+            lr=rates[-1],
             train_loss=train.loss,
             train_loss_std=train.loss_std,
             train_top1=train.top1,
@@ -150,10 +151,17 @@ class Trainer:
         )
         self.history.append(result)
         if self.best_is_last:
-            self.best_weights = {k: v.clone() for k, v in self.model.state_dict().items()}
+            self.best_weights = {k: v.clone() for k, v in self.evaluated.state_dict().items()}
 
-    def _train(self, epoch: int) -> Generator[None, None, tuple[Summary, float]]:
-        """The figures of the pass, and its seconds."""
+    @property
+    def evaluated(self) -> nn.Module:
+        """What is validated and tested: the network, or the average of its weights."""
+        return self.ema.model if self.ema else self.model
+
+    def _train(
+        self, epoch: int, rates: Sequence[float]
+    ) -> Generator[None, None, tuple[Summary, float]]:
+        """The figures of the pass, each step with its rate, and its seconds."""
         start = time.perf_counter()
         self._seed_dropout(epoch)
         self.model.train()
@@ -161,6 +169,7 @@ class Trainer:
         checks = self.device.type == "cpu" and self.ranks.size == 1
         batches = self.batches.training(self.train_indices, epoch)
         for step, (images, labels) in enumerate(batches):
+            self.optimizer.lr = rates[step]
             loss, logits = self.step(images, labels, self.batches.weight(step, len(labels)))
             metrics.add(logits, labels)
             if self.on_step is not None:
@@ -188,7 +197,11 @@ class Trainer:
         if self.sam is not None:
             with self.sam.perturbed(), frozen_statistics(self.model):
                 self._pass(images, labels, weight)
+        if self.config.clip_norm:  # Pascanu et al. 2013
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         self.optimizer.step()
+        if self.ema:
+            self.ema.update()
         return loss, logits
 
     def _pass(self, images: Tensor, labels: Tensor, weight: float) -> tuple[Tensor, Tensor]:
@@ -203,7 +216,7 @@ class Trainer:
         values = torch.zeros(len(fields(Summary)), dtype=torch.float64, device=self.device)
         if self.ranks.rank == 0:
             split = self.batches.validation(self.val_indices)
-            val = summary_of(self.model, split, self.loss, self.execution.precision)
+            val = summary_of(self.evaluated, split, self.loss, self.execution.precision)
             if self.ranks.size == 1:
                 return val
             values.copy_(torch.tensor(astuple(val), dtype=torch.float64))
@@ -224,12 +237,15 @@ class Trainer:
         return evaluate(logits, labels, self.loss, seconds, batch_size)
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next epoch depends on: weights, momentum, history; live, not copied.
+        """Everything that the next epoch depends on: weights, their average where there is one,
+        momentum, history; live, not copied.
 
         Rates and early stopping follow from the history, random numbers from the seed and the
         epoch; so there is no schedule and no generator to keep.
         """
+        average = {"ema": self.ema.model.state_dict()} if self.ema else {}
         return {
+            **average,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "history": [result.to_dict() for result in self.history],
@@ -238,6 +254,14 @@ class Trainer:
     def load(self, state: dict[str, Any], best_weights: dict[str, Tensor]) -> None:
         """Goes back to where ``state()`` was taken."""
         self.model.load_state_dict(state["model"])
+        if self.ema:
+            self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.history = [EpochResult.from_mapping(item) for item in state["history"]]
         self.best_weights = best_weights
+
+
+def evaluated_weights(state: dict[str, Any]) -> dict[str, Tensor]:
+    """Of a trainer's ``state``, the weights that were validated."""
+    weights: dict[str, Tensor] = state.get("ema") or state["model"]
+    return weights

@@ -21,7 +21,7 @@ def learning_rate(low: float, high: float) -> Float:
 
 
 def schedules(*choices: str) -> Categorical:
-    """Of constant, cosine, piecewise, plateau."""
+    """Of constant, cosine, piecewise, plateau, one_cycle."""
     return Categorical("schedule", choices)
 
 

@@ -42,13 +42,18 @@ REFUSED = [
     ("beta2", -0.1, "must be in [0, 1), got -0.1"),
     ("weight_decay", -1e-4, "must be at least 0, got -0.0001"),
     ("weight_decay_per_image", 0, "must be true or false, got 0"),
+    ("clip_norm", -1, "must be at least 0, got -1"),
+    ("ema_decay", 1, "must be in [0, 1), got 1"),
     ("rho", -0.05, "must be at least 0, got -0.05"),
     ("adaptive", 1, "must be true or false, got 1"),
     (
         "schedule",
         "cos",
-        "must be one of constant, cosine, piecewise, plateau, got 'cos'; did you mean 'cosine'?",
+        "must be one of constant, cosine, piecewise, plateau, one_cycle, got 'cos'; "
+        "did you mean 'cosine'?",
     ),
+    ("warmup_epochs", -1, "must be at least 0, got -1"),
+    ("pct_start", 0, "must be in (0, 1), got 0"),
     ("milestones", 0.5, "must be a list of numbers in (0, 1), got 0.5"),
     ("milestones", (0.5, 0.2), "must rise from one number to the next, got (0.5, 0.2)"),
     ("decay_factor", 0, "must be in (0, 1), got 0"),
@@ -84,6 +89,16 @@ REFUSED = [
     ("crop_padding", 0, "must be at least 1, got 0"),
     ("cutout_size", 0, "must be at least 1, got 0"),
     ("cutout_probability", 1.01, "must be in [0, 1], got 1.01"),
+    (
+        "policy",
+        "randaug",
+        "must be one of none, randaugment, trivialaugment, got 'randaug'; "
+        "did you mean 'randaugment'?",
+    ),
+    ("num_ops", 0, "must be at least 1, got 0"),
+    ("magnitude", 31, "must be in [0, 30], got 31"),
+    ("mixup", -0.2, "must be at least 0, got -0.2"),
+    ("cutmix", "1", "must be a number at least 0, got '1'"),
     ("normalize", "imagenet", "must be one of computed, half, cifar10, got 'imagenet'"),
     ("val_fraction", 0, "must be in (0, 0.5], got 0"),
     ("val_fraction", 0.6, "must be in (0, 0.5], got 0.6"),
@@ -144,6 +159,10 @@ def test_a_model_without_depth_does_not_mind_it() -> None:
         (
             {"momentum": 0.0, "nesterov": True},
             "nesterov must be false with momentum=0, got True",
+        ),
+        (
+            {"warmup_epochs": 5.5, "epochs": 5},
+            "warmup_epochs must be at most epochs, 5, got 5.5",
         ),
     ],
 )

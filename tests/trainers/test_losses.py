@@ -74,6 +74,39 @@ def test_cross_entropy_is_torchs(batch, smoothing) -> None:
     torch.testing.assert_close(loss(logits, labels).double(), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.fixture
+def mixed() -> Tensor:
+    """Shares of two classes for each of 32 images; of some, one class has all."""
+    generator = torch.Generator().manual_seed(1)
+    first, second = torch.randint(7, (2, 32), generator=generator)
+    share = torch.rand(32, 1, generator=generator).round(decimals=1)
+    return share * F.one_hot(first, 7) + (1 - share) * F.one_hot(second, 7)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("name", ["cross_entropy", "smoothed_kl"])
+def test_of_mixed_labels_the_targets_are_mixed(batch, mixed, name, smoothing) -> None:
+    logits, _ = batch
+    loss = make_loss(TrainConfig(loss=name, label_smoothing=smoothing))
+    log_p = F.log_softmax(logits.double(), dim=1)
+    each = torch.arange(7)
+    if name == "smoothed_kl":
+        target = mixed.double() @ explicit_target(each, 7, smoothing)
+        expected = F.kl_div(log_p, target, reduction="none").sum(dim=1)
+    else:
+        target = (1 - smoothing) * mixed.double() + smoothing / 7
+        expected = -(target * log_p).sum(dim=1)
+    torch.testing.assert_close(loss(logits, mixed).double(), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "smoothed_kl"])
+def test_labels_that_are_not_mixed_may_be_written_as_shares(batch, name) -> None:
+    logits, labels = batch
+    loss = make_loss(TrainConfig(loss=name, label_smoothing=0.1))
+    shares = F.one_hot(labels, 7).float()
+    torch.testing.assert_close(loss(logits, shares), loss(logits, labels), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["cross_entropy", "smoothed_kl"])
 def test_half_precision_logits_are_taken_in_float32(batch, name) -> None:
     logits, labels = batch

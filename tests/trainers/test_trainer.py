@@ -364,3 +364,40 @@ def test_an_epoch_of_an_earlier_release_lacks_a_field_and_one_of_a_later_has_mor
     result = EpochResult.from_mapping({**values, "val_top10": 3.0})
     assert math.isnan(result.val_top5)
     assert {**result.to_dict(), "val_top5": None} == {**values, "val_top5": None}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "sam", "adamw", "sam_adamw"])
+def test_a_step_is_torchs_with_the_gradient_cut_to_its_longest(
+    tiny_trainer: Make, optimizer: str
+) -> None:
+    """SAM over each rule, and clipping, against the same written with ``torch.optim``."""
+    rho, longest, lr = 0.1, 0.05, 0.02
+    trainer = tiny_trainer(optimizer=optimizer, lr=lr, rho=rho, clip_norm=longest)
+    model = copy.deepcopy(trainer.model).train()
+    weights = list(model.parameters())
+    torchs = (
+        torch.optim.AdamW(weights, lr, weight_decay=5e-4)
+        if "adamw" in optimizer
+        else torch.optim.SGD(weights, lr, momentum=0.9, weight_decay=5e-4)
+    )
+    batches = list(trainer.batches.training(trainer.train_indices, 1))
+    for images, labels in batches[:3]:
+        trainer.model.train()
+        trainer.step(images, labels)
+        loss = F.cross_entropy(model(images), labels)
+        gradients = torch.autograd.grad(loss, weights)
+        if "sam" in optimizer:
+            norm = torch.cat([g.flatten() for g in gradients]).norm()
+            at = {
+                name: value + rho * gradient / norm
+                for (name, value), gradient in zip(model.named_parameters(), gradients, strict=True)
+            }
+            higher = F.cross_entropy(torch.func.functional_call(model, at, images), labels)
+            gradients = torch.autograd.grad(higher, weights)
+        norm = torch.cat([g.flatten() for g in gradients]).norm()
+        assert norm > longest
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight.grad = gradient * longest / norm
+        torchs.step()
+    for found, expected in zip(trainer.model.parameters(), weights, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)

@@ -50,7 +50,8 @@ class RunningMetrics:
         self._scores = 0
 
     def add(self, logits: Tensor, labels: Tensor) -> None:
-        """One batch: ``logits`` (N, K), ``labels`` (N,). Keeps a reference, copies nothing."""
+        """One batch: ``logits`` (N, K), ``labels`` (N,) or, mixed, (N, K): the larger share then
+        counts as right. Keeps a reference, copies nothing."""
         self._logits.append(logits.detach())
         self._labels.append(labels)
         self._scores += logits.numel()
@@ -61,7 +62,7 @@ class RunningMetrics:
     def _flush(self) -> None:
         sizes = torch.tensor([len(labels) for labels in self._labels])
         logits, labels = torch.cat(self._logits).float(), torch.cat(self._labels)
-        ranks = label_ranks(logits, labels)
+        ranks = label_ranks(logits, labels if labels.ndim == 1 else labels.argmax(dim=1))
         columns = [torch.ones_like(ranks), self._loss(logits, labels), ranks < 1, ranks < 5]
         values = torch.stack([column.double() for column in columns], dim=1)
         batch = torch.repeat_interleave(torch.arange(len(sizes)), sizes).to(values.device)

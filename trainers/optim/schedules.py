@@ -12,14 +12,27 @@ from collections.abc import Sequence
 from trainers.config import SCHEDULES, TrainConfig
 from trainers.metrics import METRICS
 
+CYCLE_START, CYCLE_END = 25, 10_000  # torch's own defaults
 PLATEAU_THRESHOLD = 1e-4  # relative; torch's ReduceLROnPlateau has the same default
 
 
-def learning_rate(config: TrainConfig, watched: Sequence[float]) -> float:
-    """The rate of the next epoch, after ``len(watched)`` finished ones; ``watched`` are their
-    values of ``config.plateau_metric``. Every schedule takes the same two."""
-    rate: float = SCHEDULES[config.schedule].load()(config, watched)
-    return rate
+def learning_rates(config: TrainConfig, watched: Sequence[float], steps: int) -> list[float]:
+    """The rate of each of the ``steps`` of the next epoch, after ``len(watched)`` finished ones;
+    ``watched`` are their values of ``config.plateau_metric``.
+
+    With warm-up, every schedule's rate is multiplied by a share that rises by the step, from 1/w
+    to 1 over w steps (Goyal et al. 2017).
+    """
+    entry, done = SCHEDULES[config.schedule], len(watched) * steps
+    schedule = entry.load()
+    if entry.by_step:
+        rates = [schedule(config, done + i, config.epochs * steps) for i in range(steps)]
+    else:
+        rates = [schedule(config, watched)] * steps
+    warm = round(config.warmup_epochs * steps)
+    if done >= warm:
+        return rates
+    return [rate * min(1.0, (done + i + 1) / warm) for i, rate in enumerate(rates)]
 
 
 def constant(config: TrainConfig, watched: Sequence[float]) -> float:
@@ -34,6 +47,21 @@ def piecewise(config: TrainConfig, watched: Sequence[float]) -> float:
     # Whole epochs against progress · epochs: no rounding at the border. Report E.
     drops = sum(len(watched) >= round(m * config.epochs, 9) for m in config.milestones)
     return config.initial_lr * config.decay_factor**drops
+
+
+def one_cycle(config: TrainConfig, step: int, steps: int) -> float:
+    """torch's OneCycleLR (Smith and Topin 2018): half a cosine wave from lr / 25 up to lr over
+    ``pct_start`` of the steps, another down to lr / 250,000. Momentum stays as it is."""
+    low, high = config.initial_lr / CYCLE_START, config.initial_lr
+    top = max(0.0, config.pct_start * steps - 1)
+    if step < top:
+        return _half_wave(low, high, step / top)
+    fallen = (step - top) / max(1.0, steps - 1 - top)
+    return _half_wave(high, low / CYCLE_END, fallen)
+
+
+def _half_wave(start: float, end: float, share: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
 
 
 def plateau(config: TrainConfig, watched: Sequence[float]) -> float:

@@ -39,7 +39,7 @@ from trainers.runs.checkpoint import (
 from trainers.runs.history import write_history
 from trainers.runs.host_copy import HostCopy
 from trainers.runs.identity import Identity
-from trainers.trainer import Trainer, fitting_split
+from trainers.trainer import Trainer, evaluated_weights, fitting_split
 
 BEST, TEST = "best.pt", "test.json"
 
@@ -108,7 +108,7 @@ class TrainingRun:
         history = [EpochResult.from_mapping(item) for item in state["history"]]
         epoch = best_epoch(history, self.trainer.config.objective)
         if epoch == len(history):
-            return state["model"]
+            return evaluated_weights(state)
         path = self.folder / BEST
         try:
             best = read_checkpoint(path)
@@ -177,7 +177,7 @@ class TrainingRun:
         history = [EpochResult.from_mapping(item) for item in state["history"]]
         if is_best:
             known = {"identity": identity, "data_folder": str(self._data_folder)}
-            best = {"epoch": len(history), "model": state["model"]}
+            best = {"epoch": len(history), "model": evaluated_weights(state)}
             write_checkpoint(self.folder / BEST, {**known, **best})
         failpoint("best kept")
         rotate_and_write(self.folder, {"identity": identity, "trainer": state, "usage": usage})

@@ -8,8 +8,14 @@ from typing import Literal
 import pytest
 import torch
 
-from trainers.config import TrainConfig
-from trainers.optim.schedules import learning_rate, stops_early
+from trainers.config import SCHEDULES, TrainConfig
+from trainers.optim.schedules import learning_rates, stops_early
+
+
+def learning_rate(config: TrainConfig, watched: list[float]) -> float:
+    """Of the next epoch, in one step."""
+    (rate,) = learning_rates(config, watched, 1)
+    return rate
 
 
 def rates(config: TrainConfig) -> list[float]:
@@ -77,6 +83,55 @@ def test_cosine_is_torchs(lr: float, epochs: int) -> None:
     found = rates(TrainConfig(lr=lr, epochs=epochs, schedule="cosine"))
     # torch goes on from the rate before, so its roundings add up to some 1e-13 of the rate.
     assert found == pytest.approx(expected, rel=1e-12, abs=1e-15 * lr)
+
+
+def by_step(config: TrainConfig, steps: int) -> list[float]:
+    """The rates of all steps of a training whose loss never gets better."""
+    epochs = range(config.epochs)
+    return [rate for done in epochs for rate in learning_rates(config, [1.0] * done, steps)]
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(1, 30), (5, 7), (50, 10)])
+@pytest.mark.parametrize("pct_start", [0.3, 0.05, 0.9])
+def test_one_cycle_is_torchs(epochs: int, steps: int, pct_start: float) -> None:
+    base = optimizer(0.3)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        base, max_lr=0.3, total_steps=epochs * steps, pct_start=pct_start, cycle_momentum=False
+    )
+    config = TrainConfig(lr=0.3, epochs=epochs, schedule="one_cycle", pct_start=pct_start)
+    for rate in by_step(config, steps):
+        assert rate == pytest.approx(base.param_groups[0]["lr"], rel=1e-9)
+        base.step()
+        if scheduler.last_epoch < epochs * steps - 1:
+            scheduler.step()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("pct_start", [0.1, 0.5, 0.99])
+def test_a_cycle_of_few_steps_stays_within_its_ends(steps: int, pct_start: float) -> None:
+    config = TrainConfig(lr=1.0, epochs=1, schedule="one_cycle", pct_start=pct_start)
+    assert all(1 / 250_000 <= rate <= 1 for rate in by_step(config, steps))
+
+
+@pytest.mark.parametrize("schedule", list(SCHEDULES))
+@pytest.mark.parametrize("warmup", [0.5, 3, 4])
+def test_warm_up_is_torchs_beside_every_schedule(schedule: str, warmup: float) -> None:
+    options = {"lr": 0.4, "epochs": 4, "schedule": schedule, "milestones": [0.5]}
+    without = by_step(TrainConfig(**options), 6)
+    base = optimizer(1.0)
+    steps = int(warmup * 6)
+    ramp = torch.optim.lr_scheduler.LinearLR(base, start_factor=1 / steps, total_iters=steps - 1)
+    found = by_step(TrainConfig(**options, warmup_epochs=warmup), 6)
+    for rate, plain in zip(found, without, strict=True):
+        assert rate == pytest.approx(plain * base.param_groups[0]["lr"], rel=1e-9)
+        base.step()
+        ramp.step()
+
+
+def test_without_warm_up_every_step_has_the_rate_of_its_epoch() -> None:
+    for schedule in ("constant", "cosine", "piecewise", "plateau"):
+        config = TrainConfig(schedule=schedule, epochs=3)
+        assert by_step(config, 4) == [rate for rate in rates(config) for _ in range(4)]
 
 
 def loss_series(seed: int) -> list[float]:

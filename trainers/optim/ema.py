@@ -1,0 +1,47 @@
+"""An exponential moving average of the weights, which is evaluated in their place."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class EMA:
+    """w̄ ← d · w̄ + (1 − d) · w after each step; the first step sets it (Polyak and Juditsky 1992;
+    torch's ``swa_utils.AveragedModel`` with ``use_buffers``).
+
+    BatchNorm's statistics are averaged alike, counters are copied. ``model`` has the averages.
+    """
+
+    def __init__(self, model: nn.Module, decay: float):
+        self.model = copy.deepcopy(model).requires_grad_(False)
+        self._share = 1 - decay  # of the newest weights
+        self._begun = False
+        pairs = list(zip(_tensors(self.model), _tensors(model), strict=True))
+        self._averaged = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """After a step of the optimiser."""
+        means, newest = map(list, zip(*self._averaged, strict=True))
+        if self._begun:
+            torch._foreach_lerp_(means, newest, self._share)
+        else:
+            torch._foreach_copy_(means, newest)
+        for mine, its in self._copied:
+            mine.copy_(its)
+        self._begun = True
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The averages of ``model.state_dict()``, taken after a step."""
+        self.model.load_state_dict(state)
+        self._begun = True
+
+
+def _tensors(model: nn.Module) -> list[Tensor]:
+    """All weights and buffers, as they lie in memory."""
+    return list(model.state_dict().values())
