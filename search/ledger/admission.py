@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, Trial
 from search.ledger import events
 from search.ledger.claims import Claims
 from search.ledger.endings import Endings
-from search.record.trials import answer_for
+from search.record.trials import CONTINUES, answer_for
 from search.storage.optuna_internals import reported_values
 from spaces.space import ScaledSpace
 from trainers.config import TrainConfig
@@ -38,7 +38,8 @@ class Admission:
         broken = self._space.broken_constraint(trial.params)
         if broken:
             return self._endings.infeasible(trial, broken)
-        answer = answer_for(trial.params, trials, prunable, trial.number)
+        pruned = prunable and CONTINUES not in trial.user_attrs  # it goes on from one of these
+        answer = answer_for(trial.params, trials, pruned, trial.number)
         if answer and reported_values(trial).keys() <= answer.intermediate_values.keys():
             return self._endings.copied(trial, answer)
         return config

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from search.ledger.going_on import continue_as_new
 from search.planning.plan import TrialPlan
 from search.record.trials import AUDIT, RETRY_OF, TARGET, counted, is_paused
 from search.storage.database import one_commit
@@ -35,6 +36,13 @@ class Claim:
     resumed: bool
     trials: Sequence[FrozenTrial]
     decision: Step | Pause | None = None
+
+    def others(self) -> list[FrozenTrial]:
+        """All trials but the one that is claimed, and the one that it goes on from."""
+        claimed: set[int | None] = set() if self.trial is None else {self.trial.number}
+        if isinstance(self.decision, Step):
+            claimed.add(self.decision.number)
+        return [trial for trial in self.trials if trial.number not in claimed]
 
 
 class Claims:
@@ -86,6 +94,8 @@ class Claims:
         return counted(towards_total(self._study.sampler, trials))
 
     def _promote(self, paused: FrozenTrial, step: Step) -> Trial:
+        if paused.state.is_finished():
+            return continue_as_new(self._study, paused, step)
         trial = Trial(self._study, trial_id(paused))
         record_step(trial, step, paused.last_step)
         failpoint("promoted")

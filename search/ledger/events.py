@@ -33,11 +33,13 @@ class Started:
 
 @dataclass(frozen=True)
 class Promoted:
-    """A trial that had paused after ``epoch`` goes on to epoch ``target``."""
+    """A trial that had paused after ``epoch`` goes on to epoch ``target``; where it had been told,
+    as the trial that ``continues`` it."""
 
     number: int
     epoch: int
     target: int
+    continues: int | None = None
 
 
 @dataclass(frozen=True)

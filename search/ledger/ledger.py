@@ -19,6 +19,7 @@ from search.ledger.admission import Admission
 from search.ledger.claims import Claims
 from search.ledger.decisions import Decisions, Outcome
 from search.ledger.endings import Endings
+from search.ledger.going_on import take_over_files
 from search.ledger.in_hand import InHand
 from search.ledger.leftovers import Leftovers
 from search.ledger.live_trial import LiveTrial, recall, task_of
@@ -85,15 +86,14 @@ class Ledger:
             decide = self.promotion.decide if self.promotion else None
             claim = self.claims.claim(self.in_hand.numbers(), decide)
             self.observe(events.Standing(claim.trials, self.metric))
-            self.leftovers.sweep(claim.trials)
+            self.leftovers.sweep(claim.others())
             trial = claim.trial
             if trial is None:
                 if claim.decision is Pause.DONE:
                     self._finish()
                 return None
             if isinstance(claim.decision, Step) and claim.decision.number is not None:
-                last = max(reported_values(trial))
-                self.observe(events.Promoted(trial.number, last, claim.decision.target))
+                self._promoted(trial, claim.decision)
             if claim.resumed and not self.in_hand.has_waited(trial.number):
                 last = max(reported_values(trial), default=0)
                 self.observe(events.Resumed(trial.number, last))
@@ -101,6 +101,11 @@ class Ledger:
             if task is not None:
                 return task
         return None
+
+    def _promoted(self, trial: Trial, step: Step) -> None:
+        continues = None if step.number == trial.number else step.number
+        last = max(reported_values(trial))
+        self.observe(events.Promoted(trial.number, last, step.target, continues))
 
     def _begin(self, trial: Trial, trials: Sequence[FrozenTrial]) -> Task | None:
         """The task of a claimed trial; None when it ends without training, or waits for another
@@ -113,6 +118,7 @@ class Ledger:
         if self.in_hand.waits_for_twin(trial.number, config):
             return None
         live = recall(trial, config, self.metric)
+        take_over_files(trial, self.plan.folder)
         self.observe(events.Started(trial.number, trial.params, config.epochs, live.epoch))
         self.decisions.set_target(live)
         if outcome := self.decisions.make_up(live):

@@ -1,9 +1,9 @@
-"""What trials that have ended leave on disk: their history and figures stay, what nothing can use
-any more goes."""
+"""What trials leave on disk: their history and figures stay, what nothing can use any more goes."""
 
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
@@ -11,46 +11,112 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from search.common.layout import BEST_WEIGHTS, CHECKPOINTS, StudyFolder
-from search.planning.flags import BEST_KEPT
-from search.record.trials import is_copy, ranked
+from search.planning.flags import BEST_KEPT, MOST_FOR_PAUSED
+from search.record.trials import (
+    CONTINUES,
+    PAUSED,
+    continued,
+    is_copy,
+    is_paused,
+    may_go_on,
+    ranked,
+)
 from trainers.failpoints import failpoint
+
+ALL = (*CHECKPOINTS, BEST_WEIGHTS)
 
 
 class Leftovers:
-    """Removes the checkpoints of trials that were told, and their best weights but for those that
-    ``keep`` (all, none, or best: the best three trials and the recipe) says.
+    """Removes what trials that were told, or have no room, leave. Of told ones ``keep`` says what
+    stays: all; with best, the weights of the best three and of the recipe, and the checkpoints of
+    the best three that were left paused at each epoch, which go on where the budget is raised;
+    with none, nothing.
 
-    A crash leaves files that the next driver finds; trials that are not over are left alone.
+    Paused trials have room for ``MOST_FOR_PAUSED`` bytes, those furthest on first; what lost its
+    checkpoint is trained again from its beginning when it goes on. A crash leaves files that the
+    next driver finds; trials at work are left alone.
     """
 
     def __init__(self, folder: StudyFolder, keep: str, direction: StudyDirection):
         self._folder = folder
         self._keep = keep
         self._direction = direction
-        self._swept: set[int] = set()
-        self._kept: set[int] = set()  # of those, with their weights
+        self._seen: tuple[set[int], set[tuple[int, int]]] = (set(), set())
+        self._removed: defaultdict[int, set[str]] = defaultdict(set)
+        # By trial and epoch: the bytes of a paused one's files, and those that found no room.
+        self._sizes: dict[tuple[int, int], int] = {}
+        self._out: set[tuple[int, int]] = set()
 
     def sweep(self, trials: Sequence[FrozenTrial]) -> None:
-        """To be called with all of the study's trials, whenever some may have ended."""
+        """To be called with all of the study's trials that were not claimed just now, whenever
+        some may have ended or paused."""
         ended = {trial.number for trial in trials if trial.state.is_finished()}
-        if ended <= self._swept:
+        paused = [trial for trial in trials if is_paused(trial)]
+        seen = (ended, {(trial.number, trial.last_step or 0) for trial in paused})
+        if seen == self._seen:
             return
-        kept = ended if self._keep == "all" else self._best(trials)
-        for number in sorted((ended - self._swept) | (self._kept - kept)):
-            self._remove(number, CHECKPOINTS if number in kept else (*CHECKPOINTS, BEST_WEIGHTS))
-        self._swept, self._kept = ended, kept
+        weights, resumable = self._with_weights(trials, ended), self._resumable(trials)
+        for number in sorted(ended - resumable):
+            names = {*(CHECKPOINTS if number in weights else ALL)} - self._removed[number]
+            self._remove(number, names)
+            self._removed[number] |= names
+        for number in self._crowded_out(paused):
+            self._remove(number, {*ALL})
+        self._seen = seen
 
-    def _best(self, trials: Sequence[FrozenTrial]) -> set[int]:
-        if self._keep == "none":
-            return set()
+    def _with_weights(self, trials: Sequence[FrozenTrial], ended: set[int]) -> set[int]:
+        """Of those that ended."""
+        if self._keep != "best":
+            return ended if self._keep == "all" else set()
         trained = [trial for trial in trials if not is_copy(trial)]
-        recipe = [t.number for t in trials[:1] if t.state == TrialState.COMPLETE]
+        recipe = [t.number for t in trials if t.number == 0 and t.state == TrialState.COMPLETE]
         best = [trial.number for trial in ranked(trained, self._direction)[:BEST_KEPT]]
         return {*recipe, *best}
 
-    def _remove(self, number: int, names: Iterable[str]) -> None:
+    def _resumable(self, trials: Sequence[FrozenTrial]) -> set[int]:
+        """Told ones that keep their checkpoints, also while the trial that continues one may
+        still have to take them over."""
+        over = {t.user_attrs.get(CONTINUES) for t in trials if not t.state.is_finished()}
+        gone_on = continued(trials)
+        groups: defaultdict[int | None, list[FrozenTrial]] = defaultdict(list)
+        for trial in trials:
+            left = trial.state.is_finished() and PAUSED in trial.user_attrs and may_go_on(trial)
+            if left and trial.number not in gone_on:
+                groups[trial.last_step].append(trial)
+        most = {"all": None, "best": BEST_KEPT, "none": 0}[self._keep]
+        best = [t.number for group in groups.values() for t in self._in_order(group)[:most]]
+        return {*best, *(number for number in over if number is not None)}
+
+    def _in_order(self, trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+        """The furthest on first, then the best."""
+        sign = -1 if self._direction == StudyDirection.MAXIMIZE else 1
+        best = {t.number: min(sign * v for v in t.intermediate_values.values()) for t in trials}
+        return sorted(trials, key=lambda t: (-(t.last_step or 0), best[t.number], t.number))
+
+    def _crowded_out(self, paused: Iterable[FrozenTrial]) -> list[int]:
+        """Paused trials for whose files there is no room, once."""
+        out, room = [], MOST_FOR_PAUSED
+        for trial in self._in_order(paused):
+            key = (trial.number, trial.last_step or 0)
+            if key not in self._out:
+                room -= self._size(key)
+                if room < 0:
+                    out.append(trial.number)
+                    self._out.add(key)
+        return out
+
+    def _size(self, key: tuple[int, int]) -> int:
+        if key not in self._sizes:
+            folder = self._folder.trial(key[0])
+            files = (folder / name for name in ALL)
+            self._sizes[key] = sum(file.stat().st_size for file in files if file.exists())
+        return self._sizes[key]
+
+    def _remove(self, number: int, names: set[str]) -> None:
+        if not names:
+            return
         folder = self._folder.trial(number)
         with suppress(FileNotFoundError):
-            for name in sorted(set(names) & set(os.listdir(folder))):
+            for name in sorted(names & set(os.listdir(folder))):
                 (folder / name).unlink(missing_ok=True)  # another driver may be at it too
                 failpoint("leftover removed")

@@ -8,8 +8,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from search.planning.flags import BEST_KEPT
+from search.planning.flags import BEST_KEPT, MOST_FOR_PAUSED
 from search.planning.plan import SearchPlan
+from search.strategy.pruners import PROMOTION
 from spaces.params import Categorical
 from spaces.space import ScaledSpace
 from trainers.config import TrainConfig
@@ -22,18 +23,22 @@ BYTES = 4  # of a parameter
 # The last two checkpoints and the one being written hold the weights and up to two values of the
 # optimiser for each, the best weights are kept and being written.
 COPIES_OF_A_LIVE_TRIAL = 3 * 3 + 2
+COPIES_OF_A_PAUSED_TRIAL = 2 * 3 + 1
 
 
 def lack_of_room(plan: SearchPlan, data: Meta) -> str:
     """A line where the disk may not do for the space's largest network, else empty."""
     folder = plan.folder.path.absolute()
     free = shutil.disk_usage(_nearest(folder)).free
-    if free >= ENOUGH * plan.resources.concurrency and plan.keep_weights != "all":
+    pauses = plan.record.strategy.pruner == PROMOTION
+    most_for_paused = MOST_FOR_PAUSED if pauses else 0
+    if free >= ENOUGH * plan.resources.concurrency + most_for_paused and plan.keep_weights != "all":
         return ""
     weights = BYTES * largest_network(plan.space, data)
     kept = {"all": plan.n_trials, "best": BEST_KEPT + 1, "none": 0}[plan.keep_weights]
     there = sum(file.stat().st_size for file in plan.folder.weights())
     needed = weights * (COPIES_OF_A_LIVE_TRIAL * plan.resources.concurrency + kept) - there
+    needed += min(most_for_paused, weights * COPIES_OF_A_PAUSED_TRIAL * plan.n_trials)
     if needed <= free:
         return ""
     return (

@@ -20,6 +20,8 @@ COPY_OF, RETRY_OF = "copy_of", "retry_of"  # attributes of a trial: another one'
 # Attributes of a trial that may pause, all of them epochs: the one that its worker was sent to,
 # the last one at which it paused, and the one that it left by lot, as an audit of the rule.
 TARGET, PAUSED, AUDIT = "target", "paused_at", "audit"
+# Attribute of a trial: the one whose epochs it has too, which was told and then could go on.
+CONTINUES = "continues"
 FEWEST_ALIKE, MOST_ALIKE = 5, 10  # failures for the same reason that end a search
 
 
@@ -68,12 +70,24 @@ def is_paused(trial: FrozenTrial) -> bool:
     )
 
 
+def continued(trials: Iterable[FrozenTrial]) -> set[int]:
+    """Numbers of trials that were told and went on as others, which have their epochs too."""
+    return {trial.user_attrs[CONTINUES] for trial in trials if CONTINUES in trial.user_attrs}
+
+
+def may_go_on(trial: FrozenTrial) -> bool:
+    """Whether it is paused, or was ended by the pruner: there is nothing wrong with it. One that
+    was told goes on as a new trial; whether it has, ``continued`` knows."""
+    return is_paused(trial) or (by_pruner(trial) and not is_copy(trial))
+
+
 def counted(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     """What counts towards a study's total: not what was enqueued only, nor what failed and was
-    tried again."""
+    tried again, nor what went on as another."""
     trials = list(trials)
-    retried = {t.user_attrs[RETRY_OF] for t in trials if RETRY_OF in t.user_attrs}
-    return [t for t in trials if t.state != TrialState.WAITING and t.number not in retried]
+    replaced = {t.user_attrs[RETRY_OF] for t in trials if RETRY_OF in t.user_attrs}
+    replaced |= continued(trials)
+    return [t for t in trials if t.state != TrialState.WAITING and t.number not in replaced]
 
 
 def answer_for(
@@ -102,7 +116,8 @@ def answer_for(
 
 @dataclass(frozen=True)
 class Spending:
-    """Epochs and seconds of the trials that ended, and the epochs that the pruner spared.
+    """Epochs and seconds of the trials that ended, and the epochs that the pruner spared. Trials
+    that went on as others are counted there.
 
     ``copied`` trials were answered from the record and cost nothing.
     """
@@ -125,7 +140,8 @@ class Spending:
 def spending(trials: Sequence[FrozenTrial], recipe: Mapping[str, Any]) -> Spending:
     """``recipe`` is what the space fixes: how long a trial would have been follows from it and
     the trial's parameters."""
-    ended = [trial for trial in trials if trial.state.is_finished()]
+    gone_on = continued(trials)
+    ended = [t for t in trials if t.state.is_finished() and t.number not in gone_on]
     trained = [trial for trial in ended if not is_copy(trial)]
     return Spending(
         ended=len(ended),

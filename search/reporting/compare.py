@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from search.record.trials import is_copy
+from search.record.trials import continued, is_copy
 from search.reporting.blocks import (
     DIFFERS,
     PLAIN,
@@ -144,9 +144,11 @@ def _progress(studies: Sequence[StudyData]) -> Chart | None:
 
 def _best_so_far(data: StudyData) -> tuple[list[float], list[float], list[float]]:
     """Epochs and seconds spent, and the best value, at the end of each trial from the first
-    completed one on. A copy of another trial has its figures and cost nothing."""
+    completed one on. A copy of another trial has its figures and cost nothing; what went on as
+    another trial is counted there."""
     ended = data.trials[data.trials["end"].notna()].sort_values("end")
-    trained = ~ended["number"].isin([t.number for t in data.frozen if is_copy(t)])
+    free = {t.number for t in data.frozen if is_copy(t)} | continued(data.frozen)
+    trained = ~ended["number"].isin(free)
     epochs = ended["epochs"].astype(float).where(trained, 0.0).cumsum()
     seconds = ended[seconds_column(data)].fillna(0.0).where(trained, 0.0).cumsum()
     values = ended["value"].where(ended["state"] == "COMPLETE")

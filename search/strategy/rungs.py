@@ -16,7 +16,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from search.record.trials import AUDIT, COPY_OF, TARGET, is_paused
+from search.record.trials import AUDIT, COPY_OF, TARGET, continued, may_go_on
 from trainers.metrics import Metric
 
 
@@ -56,7 +56,9 @@ class TrialView:
 
 class Views:
     """The trials of a study as the rule sees them, those that train, or did: neither copies nor
-    what was enqueued only. A trial that is still the same object is not looked at again."""
+    what was enqueued only, nor what went on as another. What the pruner has ended is seen as
+    paused: it goes on where the budget is raised. A trial that is still the same object is not
+    looked at again."""
 
     def __init__(self, recipe: Mapping[str, Any], baseline: Mapping[str, Any], metric: Metric):
         self._recipe, self._baseline, self._metric = recipe, baseline, metric
@@ -64,13 +66,14 @@ class Views:
 
     def of(self, trials: Iterable[FrozenTrial], asking: int | None = None) -> list[TrialView]:
         """Trial ``asking`` is seen as paused: it has just reported, and asks whether it goes on."""
-        seen = []
+        trials = list(trials)
+        seen, gone_on = [], continued(trials)
         for trial in trials:
             known, view = self._made.get(trial.number, (None, None))
             if known is not trial:
                 view = self._view(trial)
                 self._made[trial.number] = trial, view
-            if view is not None:
+            if view is not None and trial.number not in gone_on:
                 asks = trial.number == asking
                 seen.append(replace(view, target=None, paused=True) if asks else view)
         return seen
@@ -78,7 +81,7 @@ class Views:
     def _view(self, trial: FrozenTrial) -> TrialView | None:
         if trial.state == TrialState.WAITING or COPY_OF in trial.user_attrs:
             return None
-        running, paused = trial.state == TrialState.RUNNING, is_paused(trial)
+        running, paused = trial.state == TrialState.RUNNING, may_go_on(trial)
         steps, sign = sorted(trial.intermediate_values.items()), -self._metric.sign
         values = tuple(sign * value for _, value in steps)
         exempt = trial.number == 0 or trial.params == self._baseline

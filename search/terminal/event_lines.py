@@ -17,7 +17,11 @@ def line(event: Event, detailed: bool = False) -> str:
     if isinstance(event, Resumed):
         return f"trial {event.number} resumed after epoch {event.epoch}"
     if isinstance(event, Promoted):
-        return f"trial {event.number} goes on after epoch {event.epoch}, to epoch {event.target}"
+        before = "" if event.continues is None else f" where trial {event.continues} ended,"
+        return (
+            f"trial {event.number} goes on{before} after epoch {event.epoch}, "
+            f"to epoch {event.target}"
+        )
     if isinstance(event, Paused):
         return f"trial {event.number} paused at epoch {event.epoch} of {event.epochs}"
     if isinstance(event, Started):

@@ -11,7 +11,7 @@ from typing import Any
 from optuna.trial import TrialState
 
 from search.ledger.events import Ended, Epoch, Event, Paused, Standing, Started
-from search.record.trials import counted, is_copy, is_paused
+from search.record.trials import continued, counted, is_copy, is_paused
 
 RECENT = 6
 
@@ -73,7 +73,8 @@ class Progress:
             metric = standing.metric
             best = min(done, key=lambda trial: metric.sign * (trial.value or 0.0))
             self._rank(Ended(best.number, best.state.name, "", best.params, metric, best.value))
-        trained = [t for t in standing.trials if not is_copy(t)]
+        gone_on = continued(standing.trials)
+        trained = [t for t in standing.trials if not is_copy(t) and t.number not in gone_on]
         epochs = sum(len(trial.intermediate_values) for trial in trained)
         if self.epochs_before is None:
             self.epochs_before = epochs

@@ -24,6 +24,7 @@ FLAGS: dict[str, tuple[str, ...]] = {
     "trained": ("--n-trials", "4"),
     "promoted": ("--n-trials", "10", "--epochs", "9", "--pruner", "promotion"),
     "budgeted": ("--epoch-budget", "60", "--epochs", "9", "--pruner", "promotion"),
+    "raised": ("--epochs", "9", "--pruner", "promotion"),
     "copied": ("--n-trials", "6", "--epochs", "4", *ONE_OF_TWO),
 }
 

@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -49,7 +50,7 @@ from trainers.failpoints import VARIABLE
 
 FIXED = (
     *("reason", "copy_of", "retry_of", "best_epoch", "confusion"),
-    *("target", "paused_at", "audit"),
+    *("target", "paused_at", "audit", "continues"),
 )
 SPACE = Path(__file__).with_name("tiny_space.py")
 
@@ -61,9 +62,9 @@ def request(folder: Path, data_dir: Path, *flags: str) -> Request:
     return make_request(make_parser().parse_args(["--space", str(SPACE), *where, *alone, *flags]))
 
 
-def invented(task: Task) -> Iterator[Message]:
+def invented(task: Task, file: str = "invented.json") -> Iterator[Message]:
     """Epochs that follow from the configuration alone, resumed from a file of their own."""
-    kept = Path(task.folder) / "invented.json"
+    kept = Path(task.folder) / file
     values: list[float] = json.loads(kept.read_text()) if kept.exists() else []
     kept.parent.mkdir(parents=True, exist_ok=True)
     remove_partials(kept.parent)
@@ -114,6 +115,7 @@ WORKS: dict[str, Callable[[Task], Iterator[Message]]] = {
     "copied": copied,
     "promoted": invented,
     "budgeted": invented,
+    "raised": partial(invented, file="checkpoint.pt"),
     "trained": train_task,
     "slow": slow,
     "failing": failing,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
@@ -50,6 +51,7 @@ PROMOTION_POINTS = {
     "paused told": 1,
 }
 BUDGET_POINTS = {"target recorded": 30, "paused": 25, "promoted": 8, "paused told": 17}
+RAISED_POINTS = {"trial continued": 6, "checkpoint taken over": 3, "paused": 8, "paused told": 8}
 SAMPLE = [
     ("promoted", "promoted", 3),
     ("promoted", "paused told", 1),
@@ -130,6 +132,43 @@ def test_killed_at_random_moments(
             study += 1
     run(folder, work)
     assert snapshot(folder) == expected
+
+
+RAISED_SAMPLE = ["trial continued:2", "checkpoint taken over:1"]
+RAISED_OTHERS = [
+    f"{name}:{nth}"
+    for name, passings in RAISED_POINTS.items()
+    for nth in range(1, passings + 1)
+    if f"{name}:{nth}" not in RAISED_SAMPLE
+]
+
+
+@pytest.mark.parametrize("point", RAISED_SAMPLE)
+def test_killed_after_a_budget_was_raised(
+    run: Any, snapshot: Any, tmp_path: Path, point: str
+) -> None:
+    check_raised(run, snapshot, tmp_path, point)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", RAISED_OTHERS)
+def test_killed_after_a_budget_was_raised_at_every_point(
+    run: Any, snapshot: Any, tmp_path: Path, point: str
+) -> None:
+    check_raised(run, snapshot, tmp_path, point)
+
+
+def check_raised(run: Any, snapshot: Any, folder: Path, point: str) -> None:
+    """Some of those that were left paused go on."""
+    small, large = ("--epoch-budget", "40"), ("--epoch-budget", "160")
+    killed, whole = folder / "killed", folder / "whole"
+    assert not run(killed, "raised", "", *small)
+    shutil.copytree(killed, whole)
+    assert not run(whole, "raised", "", *large)
+    assert run(killed, "raised", point, *large)
+    assert not run(killed, "raised", "", *large)
+    assert snapshot(killed) == snapshot(whole)
+    assert any("continues" in trial for trial in snapshot(whole))
 
 
 @pytest.mark.parametrize("point", ["retry enqueued:1", "trial created:1", "epoch reported:2"])

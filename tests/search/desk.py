@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial
 from search.common.layout import StudyFolder
 from search.ledger.events import Event
 from search.ledger.ledger import Ledger
-from search.ledger.messages import EpochDone, Task
+from search.ledger.messages import Completed, EpochDone, Task
 from search.planning.plan import TrialPlan
 from search.storage.lease import Lease
 from search.strategy.halving import HalvingPruner
@@ -139,3 +139,21 @@ class Desks:
         )
         events: list[Event] = []
         return Desk(study, Ledger(study, plan, lease, events.append), lease, folder, events)
+
+
+def train(desk: Desk, task: Task, value: float) -> bool:
+    """Its epochs, each better by one, until it pauses or completes; True if it completed."""
+    for epoch in range(task.reported + 1, int(task.config["epochs"]) + 1):
+        if not desk.report(task, value + epoch, first=epoch):
+            return False
+    desk.ledger.end(task.number, Completed({}))
+    return True
+
+
+def run(desk: Desk, values: list[float]) -> list[int]:
+    """To the end, one trial after the other; the numbers of the tasks in order."""
+    order = []
+    while task := desk.ledger.next_task():
+        order.append(task.number)
+        train(desk, task, values[task.number])
+    return order

@@ -7,7 +7,7 @@ from collections import Counter
 
 from optuna.trial import FrozenTrial, TrialState
 
-from search.record.trials import by_pruner, spared
+from search.record.trials import by_pruner, continued, spared
 from search.reporting.blocks import PLAIN, Block, Section, Table, section, table_of
 from search.reporting.chart import (
     BARS,
@@ -60,8 +60,9 @@ def _audit(data: StudyData) -> str:
 def _cut(data: StudyData) -> dict[int, set[int]]:
     """Epoch → the trials that the pruner ended there."""
     found: dict[int, set[int]] = {}
+    gone_on = continued(data.frozen)
     for trial in data.frozen:
-        if by_pruner(trial) and trial.intermediate_values:
+        if by_pruner(trial) and trial.number not in gone_on and trial.intermediate_values:
             found.setdefault(len(trial.intermediate_values), set()).add(trial.number)
     return dict(sorted(found.items()))
 

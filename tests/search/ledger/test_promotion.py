@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
 from typing import Any
 
 import optuna
@@ -12,46 +11,14 @@ import pytest
 from optuna.trial import TrialState
 
 from search.ledger.events import Ended, Paused, Promoted, Started
-from search.ledger.messages import Completed, Diverged, Failed, OutOfMemory, Task
+from search.ledger.messages import Completed, Diverged, Failed, OutOfMemory
 from search.ledger.promoting import Promotion
 from search.record.trials import by_pruner, counted, is_paused, spending
 from search.storage.storage import open_storage
-from search.strategy.promotion import PromotionPruner, PromotionRule
 from search.strategy.recent_trials import recent_trials
+from tests.search.desk import run, train
 
 POINT = {"lr": 0.5, "depth": 16, "optimizer": "sgd", "residual": True}
-RULE = PromotionRule(4, audit_every=0)  # rungs 1, 3, 4
-
-
-@pytest.fixture(params=["memory", "sqlite", "journal"])
-def storage(request: pytest.FixtureRequest, tmp_path: Any) -> Any:
-    if request.param == "memory":
-        return optuna.storages.InMemoryStorage()
-    name = {"sqlite": f"sqlite:///{tmp_path}/studies.db", "journal": f"{tmp_path}/j.log"}
-    return open_storage(name[request.param])
-
-
-@pytest.fixture
-def promote(open_desk: Any) -> Callable[..., Any]:
-    return lambda *args, **options: open_desk(*args, **{"pruner": PromotionPruner(RULE), **options})
-
-
-def train(desk: Any, task: Task, value: float) -> bool:
-    """Its epochs, each better by one, until it pauses or completes; True if it completed."""
-    for epoch in range(task.reported + 1, int(task.config["epochs"]) + 1):
-        if not desk.report(task, value + epoch, first=epoch):
-            return False
-    desk.ledger.end(task.number, Completed({}))
-    return True
-
-
-def run(desk: Any, values: list[float]) -> list[int]:
-    """To the end, one trial after the other; the numbers of the tasks in order."""
-    order = []
-    while task := desk.ledger.next_task():
-        order.append(task.number)
-        train(desk, task, values[task.number])
-    return order
 
 
 def test_a_trial_pauses_at_the_first_rung_and_its_worker_takes_another(promote: Any) -> None:
@@ -328,21 +295,3 @@ def test_what_paused_under_promotion_goes_on_under_another_pruner(
     assert run(other, [0.0, 10.0]) == [1]
     assert other.states == ["COMPLETE", "COMPLETE"]
     assert [e.number for e in other.events if isinstance(e, Started)] == [1]
-
-
-def test_a_checkpoint_stays_while_its_trial_may_go_on(promote: Any) -> None:
-    desk = promote(n_trials=4)
-    train(desk, desk.next_task(), 0.0)
-    files = []
-    for number in (1, 2):
-        task = desk.next_task()
-        files.append(desk.folder.trial(number) / "checkpoint.pt")
-        files[-1].parent.mkdir(parents=True)
-        files[-1].write_text("weights")
-        assert not train(desk, task, float(-number))
-    third = desk.next_task()
-    assert all(file.exists() for file in files)
-    train(desk, third, 9.0)
-    run(desk, [0.0, -1.0, -2.0, 9.0])
-    assert desk.ledger.is_met()
-    assert not any(file.exists() for file in files)
