@@ -3,7 +3,7 @@
 results/studies.db                   the study database, unless --storage names another
 results/<study>/search.log           what happened, line by line
 results/<study>/trials/00007/        one trial: history.csv, test.json; best.pt, where it is kept;
-                                     checkpoint.pt and the one before, until it has ended
+                                     checkpoint.pt and the one before, while it may go on
 results/<study>/drivers/             one lock file per driver at work
 results/<study>/folder.token         what the study's record says too: that this is its folder
 results/<study>/lr_range.csv         the learning-rate range test, where one was run
