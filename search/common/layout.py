@@ -16,10 +16,13 @@ results/lr_range/<space>[-<preset>]/ what search.lr_range wrote
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
+
+from search.common.secrets import without_secrets
 
 DEFAULT_RESULTS = Path("results")
 MOST_BYTES = 255  # of a file's name
@@ -40,6 +43,16 @@ def default_storage(results_dir: Path) -> str:
     """The SQLite database of a results folder, as an Optuna URL."""
     path = str(results_dir / "studies.db").replace("%", "%25").replace("?", "%3F")
     return f"sqlite:///{path}"
+
+
+def where(storage: str, results_dir: Path) -> str:
+    """The flags that lead another command to the studies; none that it would guess."""
+    flags = ""
+    if storage != (os.environ.get("OPTUNA_STORAGE") or default_storage(results_dir)):
+        flags += f" --storage {shlex.quote(without_secrets(storage))}"
+    if results_dir != DEFAULT_RESULTS:
+        flags += f" --results-dir {shlex.quote(str(results_dir))}"
+    return flags
 
 
 def preset_suffix(preset_name: str) -> str:

@@ -15,12 +15,12 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from search.common.secrets import command_without_secrets
-from search.record.trials import is_paused
 from search.reporting.blocks import drop_empty_columns
 from search.reporting.markdown import escaped, table_text
 from search.reporting.sections.result import changed, lead, references_table, side_by_side
 from search.reporting.study_data import StudyData
-from search.reporting.texts import missing, setting, time_span
+from search.reporting.texts import setting
+from search.reporting.trial_details import ending, reached
 from search.storage.optuna_internals import (
     NOTE_PIECE,
     note_piece_key,
@@ -28,7 +28,6 @@ from search.storage.optuna_internals import (
     set_study_attribute,
     study_attributes,
 )
-from trainers.metrics import find_metric
 
 OURS = "*Kept up to date by sharpsearch. To keep a text of your own, delete this line.*"
 
@@ -90,18 +89,7 @@ def study_note(data: StudyData) -> str:
 
 def trial_note(data: StudyData, trial: FrozenTrial) -> str:
     """Why it ended, what it reached, what it changed, where its files are."""
-    row = data.row(trial)
-    reason = str(trial.user_attrs.get("reason", trial.state.name.lower()))
-    if is_paused(trial):
-        reason = f"paused at epoch {trial.last_step}, goes on if it belongs to the best"
-    lines = [f"**{escaped(reason)}**"]
-    if not missing(row["best_epoch"]):
-        value = data.objective.described(row["best_value"])
-        lines.append(f"{value} at epoch {row['best_epoch']}")
-    if not missing(row["test_top1"]):
-        lines.append(find_metric("test_top1").described(row["test_top1"]))
-    if not missing(row["seconds"]):
-        lines.append(f"{time_span(row['seconds'])} of a worker's time")
+    lines = [f"**{escaped(ending(trial))}**", *reached(data, trial)]
     if data.recipe is trial:
         lines.append("the recipe itself")
     elif data.recipe is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from search.reporting.chart import Chart
@@ -22,13 +22,25 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """``text_columns`` stand left, the others right; the caption says what the eye cannot see."""
+    """``text_columns`` stand left, the others right; the caption says what the eye cannot see.
+    ``brief``: as many rows, and the recipe's, where nobody can sort or filter (None: all)."""
 
     title: str
     headings: tuple[str, ...]
     rows: tuple[Row, ...]
     caption: str = ""
     text_columns: frozenset[int] = field(default_factory=lambda: frozenset({0}))
+    brief: int | None = None
+
+    @property
+    def trial_column(self) -> int:
+        """Where the rows have the numbers of trials; −1 where they have none."""
+        return self.headings.index("trial") if "trial" in self.headings else -1
+
+    @property
+    def sorts(self) -> bool:
+        """Whether the rows are of one kind: a table without a first heading lists figures."""
+        return len(self.rows) > 2 and self.headings[0] != ""
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -57,13 +69,38 @@ def drop_empty_columns(table: Table, always: Sequence[int] = (0,)) -> Table:
         for i in range(len(table.headings))
         if i in always or any(row.cells[i] not in ("", "–") for row in table.rows)
     ]
-    return Table(
-        table.title,
-        tuple(table.headings[i] for i in kept),
-        tuple(Row(tuple(row.cells[i] for i in kept), row.mark) for row in table.rows),
-        table.caption,
-        frozenset(kept.index(i) for i in table.text_columns if i in kept),
+    return keep_columns(table, kept)
+
+
+def keep_columns(table: Table, kept: Sequence[int], more: str = "") -> Table:
+    """Just the columns ``kept``; ``more`` is added to the caption."""
+    return replace(
+        table,
+        headings=tuple(table.headings[i] for i in kept),
+        rows=tuple(Row(tuple(row.cells[i] for i in kept), row.mark) for row in table.rows),
+        caption=" ".join(filter(None, (table.caption, more))),
+        text_columns=frozenset(kept.index(i) for i in table.text_columns if i in kept),
     )
+
+
+def fold_constant_columns(table: Table) -> Table:
+    """Without the columns in which all rows say the same: the caption says it once. Reference
+    figures are no rows of these."""
+    rows = [row for row in table.rows if row.mark != REFERENCE]
+    references = [row for row in table.rows if row.mark == REFERENCE]
+    if len(rows) < 2:
+        return table
+    constant = [
+        i
+        for i in range(len(table.headings))
+        if len({row.cells[i] for row in rows}) == 1
+        and all(row.cells[i] in ("", "–", rows[0].cells[i]) for row in references)
+    ]
+    if not constant:
+        return table
+    same = ", ".join(f"{table.headings[i]} {rows[0].cells[i]}" for i in constant)
+    kept = [i for i in range(len(table.headings)) if i not in constant]
+    return keep_columns(table, kept, f"The same in all: {same}.")
 
 
 @dataclass(frozen=True)

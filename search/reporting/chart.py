@@ -44,7 +44,8 @@ class Axis:
 
 @dataclass(frozen=True)
 class Series:
-    """Points in order; None in ``y`` lifts the pen. ``texts`` appear on hovering."""
+    """Points in order; None in ``y`` lifts the pen. ``texts`` appear on hovering. ``trials``: the
+    number of each point's trial, or the one that all points belong to."""
 
     name: str
     x: Sequence[float | None]
@@ -58,6 +59,7 @@ class Series:
     opacity: float = 1.0
     texts: Sequence[str] = ()
     colour: str = ""
+    trials: Sequence[int | None] | int | None = None
 
     @property
     def paint(self) -> str:

@@ -5,9 +5,20 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from search.reporting.blocks import BEST, Block, Facts, Picture, Row, Section, Table, Tiles
+from search.reporting.blocks import (
+    BEST,
+    RECIPE,
+    Block,
+    Facts,
+    Picture,
+    Row,
+    Section,
+    Table,
+    Tiles,
+)
 from search.reporting.chart import Chart, OptunaPlot
 from search.reporting.pictures import draw_optuna_plot, draw_picture
 
@@ -69,6 +80,11 @@ def _shown(title: str, keys: Sequence[str], caption: str = "") -> str:
 
 
 def _table(table: Table) -> str:
+    if table.brief is not None and len(table.rows) > table.brief:
+        rest = table.rows[table.brief :]
+        shown = (*table.rows[: table.brief], *(row for row in rest if row.mark == RECIPE))
+        words = f"{len(shown)} of {len(table.rows)} rows. {table.caption}".rstrip()
+        table = replace(table, rows=shown, caption=words)
     parts = [f"### {escaped(table.title)}", table_text(table)]
     return "\n\n".join(parts)
 

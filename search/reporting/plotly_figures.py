@@ -34,7 +34,8 @@ def plain(text: str) -> str:
 
 
 def figure(panel: Panel | Heatmap | OptunaPlot) -> dict[str, Any]:
-    """``{"data": [...], "layout": {...}}`` without colours of ground and text."""
+    """``{"data": [...], "layout": {...}}`` without colours of ground and text. The number of a
+    trace's trial is its ``meta``; those of its points' trials are its ``customdata``."""
     if isinstance(panel, OptunaPlot):
         return _optuna(panel)
     return _heatmap(panel) if isinstance(panel, Heatmap) else _panel(panel)
@@ -48,12 +49,30 @@ def _optuna(plot: OptunaPlot) -> dict[str, Any]:
     layout = {k: v for k, v in found["layout"].items() if k not in _THE_PAGES_OWN}
     for axis in ("xaxis", "yaxis"):
         layout[axis] = layout.get(axis, {}) | {"automargin": True}
+    _name_trials(plot, found["data"])
     for trace in found["data"]:
         if plot.name == "plot_slice":
             trace["marker"]["showscale"] = False  # wider than a small panel
         if plot.name == "plot_optimization_history" and trace["mode"] == "lines":
             trace["line"] = {"shape": "hv"}  # the best so far
+            trace["hoverinfo"] = "skip"  # the points under it are trials
     return {"data": found["data"], "layout": layout | {"height": plot.height}}
+
+
+def _name_trials(plot: OptunaPlot, traces: list[dict[str, Any]]) -> None:
+    """Puts the numbers of the trials that Optuna drew where our own traces have them."""
+    if plot.name == "plot_parallel_coordinate":
+        lines = (trace for trace in traces if "customdata" in trace)
+        for trace, trial in zip(lines, plot.study.get_trials(deepcopy=False), strict=True):
+            trace["meta"] = trial.number
+        return
+    for trace in traces:
+        if plot.name == "plot_slice" and trace["name"] == "Feasible Trial":
+            trace["customdata"] = trace["marker"]["color"]
+        if plot.name == "plot_optimization_history" and trace["mode"] == "markers":
+            trace["customdata"] = trace["x"]
+        if plot.name == "plot_timeline":
+            trace["customdata"] = trace["y"]
 
 
 def _panel(panel: Panel) -> dict[str, Any]:
@@ -94,8 +113,9 @@ def _trace(series: Series) -> dict[str, Any]:
         "y": numbers(series.y),
         "name": plain(series.name),
         "opacity": series.opacity,
-        "hovertemplate": "%{text}<br>%{x}: %{y}<extra></extra>" if series.texts else None,
+        "hovertemplate": _hover(series),
         "text": [plain(text) for text in series.texts] or None,
+        ("meta" if isinstance(series.trials, int) else "customdata"): series.trials,
     }
     if series.kind == BARS:
         trace |= {"type": "bar", "marker": {"color": series.paint}}
@@ -108,6 +128,14 @@ def _trace(series: Series) -> dict[str, Any]:
         line |= {"shape": "hv"} if series.kind == STEPS else {}
         trace |= {"type": "scatter", "mode": "lines", "line": line}
     return {key: value for key, value in trace.items() if value is not None}
+
+
+def _hover(series: Series) -> str | None:
+    """The words over a point; None: plotly's own."""
+    if not series.texts and not isinstance(series.trials, Sequence):
+        return None
+    words = "%{text}" if series.texts else "trial %{customdata}"
+    return words + "<br>%{x}: %{y}<extra></extra>"
 
 
 def _across(value: float) -> dict[str, Any]:

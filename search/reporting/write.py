@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from search.common.errors import UserError, one_line
 from search.common.layout import StudyFolder, safe_name
@@ -14,6 +15,7 @@ from search.reporting.markdown import write_markdown
 from search.reporting.page import make_page
 from search.reporting.sections import sections_of
 from search.reporting.study_data import StudyData, read_study
+from search.reporting.trial_details import trial_details
 from search.storage.storage import load_study, only_study
 
 Paths = list[Path]
@@ -28,7 +30,8 @@ def report_study(
     folder = out or StudyFolder(results_dir, data.name).report
     frames = {"trials": data.trials, "epochs": data.epochs}
     sections = sections_of(data) if {"md", "html"} & set(formats) else []
-    return write(data.name, subtitle(data), frames, sections, folder, formats)
+    details = trial_details(data, storage) if "html" in formats else None
+    return write(data.name, subtitle(data), frames, sections, folder, formats, details)
 
 
 def report_comparison(
@@ -56,6 +59,7 @@ def write(
     sections: Sequence[Section],
     folder: Path,
     formats: Sequence[str],
+    details: Mapping[str, Any] | None = None,
 ) -> Paths:
     """The files in ``formats``, in ``folder``. Raises ``UserError`` where they cannot be."""
     paths: Paths = []
@@ -68,7 +72,7 @@ def write(
                 paths += write_markdown(title, words, sections, folder)
             elif name == "html":
                 paths.append(folder / "index.html")
-                paths[-1].write_text(make_page(title, words, sections), encoding="utf-8")
+                paths[-1].write_text(make_page(title, words, sections, details), encoding="utf-8")
     except OSError as error:
         raise UserError(
             f"cannot write to {str(folder)!r}: {one_line(error)}; choose another with --out"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.box import HEAVY_HEAD
 from rich.console import Console
 
 from search.common.formatting import duration, number
-from search.common.layout import DEFAULT_RESULTS, default_storage
+from search.common.layout import where
 from search.common.secrets import without_secrets
 from search.ledger.events import FINISHED
 from search.planning.plan import SearchPlan
@@ -58,16 +57,6 @@ def leave_note(study: Study, results_dir: Path) -> None:
 
     if study.get_trials(deepcopy=False):
         save_study_note(study, read_study(study, results_dir))
-
-
-def where(storage: str, results_dir: Path) -> str:
-    """The flags that lead another command to the studies; none that it would guess."""
-    flags = ""
-    if storage != (os.environ.get("OPTUNA_STORAGE") or default_storage(results_dir)):
-        flags += f" --storage {shlex.quote(without_secrets(storage))}"
-    if results_dir != DEFAULT_RESULTS:
-        flags += f" --results-dir {shlex.quote(str(results_dir))}"
-    return flags
 
 
 def print_result(console: Console, study: Study, record: StudyRecord) -> None:

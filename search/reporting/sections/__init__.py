@@ -12,10 +12,12 @@ from search.reporting.sections.curves import curves
 from search.reporting.sections.origin import origin
 from search.reporting.sections.result import result
 from search.reporting.sections.tables import reports_tables
+from search.reporting.sections.trials import trials
 from search.reporting.study_data import StudyData
 
 SECTIONS: tuple[Callable[[StudyData], Section | None], ...] = (
     result,
+    trials,
     reports_tables,
     curves,
     course,

@@ -61,7 +61,7 @@ def read_counts(folder: StudyFolder, number: int) -> ClassCounts | None:
 
 
 def evaluation(data: StudyData) -> Section | None:
-    """Section 5 of the page."""
+    """Section 6 of the page."""
     blocks: list[Block | None] = []
     lead = ""
     if data.best is not None:

@@ -28,7 +28,7 @@ from trainers.metrics import Metric
 
 
 def cost(data: StudyData) -> Section | None:
-    """Section 6 of the page."""
+    """Section 7 of the page."""
     lead = "The line joins the completed trials that no other one beats in both."
     return section("cost", "Cost", [cost_chart(data), cost_table(data)], lead)
 
@@ -94,7 +94,8 @@ def _points(
     texts = [f"trial {n}: {settings(data.frozen[n].params)}" for n in rows["number"]]
     x, y = rows[column].tolist(), rows["best_value"].tolist()
     opacity = 0.55 if role == PRUNED else 1.0
-    return Series(name, x, y, role, POINTS, size=size, opacity=opacity, texts=texts)
+    numbers = rows["number"].tolist()
+    return Series(name, x, y, role, POINTS, size=size, opacity=opacity, texts=texts, trials=numbers)
 
 
 def cost_table(data: StudyData, most: int = 12) -> Table | None:

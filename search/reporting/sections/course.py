@@ -37,7 +37,7 @@ MOST_VALUES = 2_000  # of the figure of rungs
 
 
 def course(data: StudyData) -> Section | None:
-    """Section 4 of the page."""
+    """Section 5 of the page."""
     blocks: list[Block | None] = [
         history_chart(data),
         rung_chart(data),
@@ -117,8 +117,8 @@ def _values_at_rungs(data: StudyData, cut: dict[int, set[int]]) -> Panel:
         mine = mine[:: 1 + len(mine) // MOST_VALUES]
         if mine:
             x, y = [point[0] + offset for point in mine], [point[1] for point in mine]
-            texts = [f"trial {point[2]}" for point in mine]
-            series.append(Series(name, x, y, role, POINTS, opacity=0.7, texts=texts))
+            numbers = [point[2] for point in mine]
+            series.append(Series(name, x, y, role, POINTS, opacity=0.7, trials=numbers))
     x_axis = Axis("", labels=tuple(f"epoch {epoch}" for epoch in cut))
     return Panel("Values at the rungs", x_axis, Axis(data.objective.heading), tuple(series))
 

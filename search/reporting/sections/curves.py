@@ -33,7 +33,7 @@ MOST_LINES = 200  # grey ones: more make a wall
 
 
 def curves(data: StudyData) -> Section | None:
-    """Section 3 of the page."""
+    """Section 4 of the page."""
     lead = "Solid: validation. Dashed: training. Grey: pruned, up to the epoch where it was cut."
     return section("curves", "Curves", [curves_chart(data)], lead if data.record else "")
 
@@ -114,7 +114,8 @@ def line(curve: pd.DataFrame, column: str, name: str, role: str, **style: Any) -
     if real.empty:
         return []
     kind = {} if len(real) > 1 else {"kind": POINTS}  # a line of one point is not seen
-    return [Series(name, real["epoch"].tolist(), real[column].tolist(), role, **(style | kind))]
+    x, y, trial = real["epoch"].tolist(), real[column].tolist(), int(real["number"].iloc[0])
+    return [Series(name, x, y, role, trials=trial, **(style | kind))]
 
 
 def _others(data: StudyData, column: str) -> list[Series]:
@@ -127,10 +128,10 @@ def _others(data: StudyData, column: str) -> list[Series]:
     found = []
     for name, role, state in groups:
         trials = [t for t in data.frozen if t.state == state and t.number not in main]
-        x, y = joined(data, trials[-MOST_LINES:], column)
+        x, y, numbers = joined(data, trials[-MOST_LINES:], column)
         if x:
             opacity = faint(len(trials), 0.5)
-            found.append(Series(name, x, y, role, width=1.0, opacity=opacity))
+            found.append(Series(name, x, y, role, width=1.0, opacity=opacity, trials=numbers))
     found += _ends(data, column)
     return found
 
@@ -146,22 +147,23 @@ def _ends(data: StudyData, column: str) -> list[Series]:
     last = rows.groupby("number").tail(1).tail(MOST_LINES)
     if last.empty:
         return []
-    texts = [f"trial {number}" for number in last["number"]]
-    x, y = last["epoch"].tolist(), last[column].tolist()
-    return [Series("", x, y, PRUNED, POINTS, size=5, symbol="x", opacity=0.8, texts=texts)]
+    x, y, numbers = (last[name].tolist() for name in ("epoch", column, "number"))
+    return [Series("", x, y, PRUNED, POINTS, size=5, symbol="x", opacity=0.8, trials=numbers)]
 
 
 def joined(
     data: StudyData, trials: Sequence[FrozenTrial], column: str
-) -> tuple[list[float | None], list[float | None]]:
-    """Several curves in one series, the pen lifted between them."""
+) -> tuple[list[float | None], list[float | None], list[int | None]]:
+    """Several curves in one series, the pen lifted between them; and whose each point is."""
     x: list[float | None] = []
     y: list[float | None] = []
+    numbers: list[int | None] = []
     wanted = data.epochs[data.epochs["number"].isin([t.number for t in trials])]
     for _, curve in wanted[wanted[column].notna()].groupby("number"):
         x += [*curve["epoch"].tolist(), None]
         y += [*curve[column].tolist(), None]
-    return x, y
+        numbers += [*curve["number"].tolist(), None]
+    return x, y, numbers
 
 
 def _rates(data: StudyData) -> Panel:

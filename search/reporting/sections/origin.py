@@ -14,7 +14,7 @@ from search.reporting.texts import missing, setting
 
 
 def origin(data: StudyData) -> Section | None:
-    """Section 7 of the page."""
+    """Section 8 of the page."""
     record = data.record
     fixed = {} if record is None else record.space.recipe
     items = {"study": data.name, **({} if record is None else _recorded(record)), **_times(data)}

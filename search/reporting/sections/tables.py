@@ -10,12 +10,9 @@ import pandas as pd
 from search.reporting.blocks import (
     BEST,
     PLAIN,
-    REFERENCE,
     Block,
-    Row,
     Section,
     Table,
-    drop_empty_columns,
     section,
     table_of,
 )
@@ -25,15 +22,14 @@ from search.reporting.study_data import StudyData
 from search.reporting.texts import count, figure, heading, setting
 from trainers.metrics import find_metric
 
-MOST_TRIALS, MOST_MODELS, MOST_VALUES = 15, 15, 8
-LEADING = ("test_top1", "test_top5", "test_loss", "train_top1", "best_epoch", "seconds")
+MOST_MODELS, MOST_VALUES = 15, 8
 REPORTED = ("test_top1", "seconds", "gpu_utilization")
 MODEL_OPTIONS = ("model", "depth", "width", "batch_norm", "residual")
 
 
 def reports_tables(data: StudyData) -> Section | None:
-    """Section 2 of the page."""
-    blocks: list[Block | None] = [leading(data)]
+    """Section 3 of the page."""
+    blocks: list[Block | None] = []
     if data.record is not None:
         blocks += [by_value(data, name) for name in _discrete(data, at_least=3)]
         blocks += [switches(data), models(data), per_class(data)]
@@ -55,29 +51,6 @@ def _discrete(data: StudyData, at_least: int, at_most: int = MOST_VALUES) -> lis
     """The parameters with a handful of values."""
     counts = {name: data.trials[PARAMETER_PREFIX + name].nunique() for name in _parameters(data)}
     return [name for name, values in counts.items() if at_least <= values <= at_most]
-
-
-def leading(data: StudyData) -> Table | None:
-    """The completed trials, the best first, the reference figures above (report E)."""
-    done = completed(data)
-    if done.empty:
-        return None
-    names = _parameters(data)
-    rows = []
-    if data.recipe_references:
-        found = [figure(m, data.recipe_references.get(m)) for m in (data.objective.name, *LEADING)]
-        rows.append(Row(("reference", *found, *[""] * len(names)), REFERENCE))
-    shown = done.head(MOST_TRIALS)
-    if data.recipe is not None and data.recipe.number not in set(shown["number"]):
-        shown = pd.concat([shown, done[done["number"] == data.recipe.number]])
-    for _, row in shown.iterrows():
-        cells = [figure(data.objective.name, row["value"])]
-        cells += [figure(metric, row[metric]) for metric in LEADING]
-        cells += [setting(row[PARAMETER_PREFIX + name]) for name in names]
-        rows.append(Row((str(row["number"]), *cells), data.mark(row["number"])))
-    headings = ("trial", data.objective.heading, *map(heading, LEADING), *names)
-    caption = f"{len(shown)} of {len(done)} completed trials" if len(done) > len(shown) else ""
-    return drop_empty_columns(Table("Completed trials", headings, tuple(rows), caption))
 
 
 def by_value(data: StudyData, name: str) -> Table | None:

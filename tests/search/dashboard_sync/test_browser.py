@@ -26,11 +26,10 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
-    "--enable-unsafe-swiftshader",  # WebGL without a graphics card, for parallel coordinates
     "--window-size=1280,1000",
 )
 # What is drawn in a plot, by the elements that plotly makes of it.
-MARKS = ".scatterlayer path, .barlayer path, .heatmaplayer image, .parcoords .axis, .hm image"
+MARKS = ".scatterlayer path, .barlayer path, .heatmaplayer image, .hm image"
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +157,90 @@ def test_the_page_is_dark_where_the_reader_is(browser: Any, page: Path) -> None:
     (light_ground, light_ink), (dark_ground, dark_ink) = colours
     assert brightness(light_ground) > 200 > 60 > brightness(dark_ground)
     assert brightness(light_ink) < 100 < 200 < brightness(dark_ink)
+
+
+TRIALS = "#trials table"
+
+
+def names_of(browser: Any, table: str = TRIALS) -> list[str]:
+    """The first cells of the rows that are shown."""
+    return browser.execute_script(
+        f"return [...document.querySelectorAll('{table} tbody tr')]"
+        ".filter(row => row.offsetParent).map(row => row.cells[0].textContent)"
+    )
+
+
+def test_tables_sort_and_filter(browser: Any, page: Path) -> None:
+    open_page(browser, page)
+    browser.find_element("xpath", "//section[@id='trials']//th/button[.='trial']").click()
+    assert names_of(browser) == ["reference", *map(str, range(14))]
+    heading = "//section[@id='trials']//th/button[contains(., 'validation top-1')]"
+    for _ in range(2):  # rising, falling
+        browser.find_element("xpath", heading).click()
+    assert names_of(browser)[:3] == ["reference", "2", "5"]
+    assert names_of(browser)[-1] == "4"  # it has no value
+    field = browser.find_element("css selector", "#trials input")
+    field.send_keys("complete lr>=0.1")
+    assert sorted(names_of(browser)[1:], key=int) == ["0", "2", "5", "10", "11", "12", "13"]
+    assert "7 of 14 rows" in browser.find_element("css selector", "#trials .filter").text
+
+
+def chosen(browser: Any) -> tuple[list[str], list[int]]:
+    """Trials that are marked in the table, and in the figure of cost."""
+    points = browser.execute_script(
+        "return document.getElementById('cost-0').data"
+        ".flatMap(t => (t.selectedpoints ?? []).map(i => t.customdata[i]))"
+    )
+    marked = browser.execute_script(
+        f"return [...document.querySelectorAll('{TRIALS} tr.chosen')].map(r => r.dataset.trial)"
+    )
+    return sorted(marked), sorted(set(points))
+
+
+def test_trials_chosen_in_a_table_or_a_figure_are_marked_in_all(browser: Any, page: Path) -> None:
+    open_page(browser, page)
+    browser.find_element("css selector", f"{TRIALS} tr[data-trial='5'] button").click()
+    assert chosen(browser) == (["5"], [5])
+    browser.execute_script("""
+        const plot = document.getElementById('history-0');
+        const points = [0, 1].map(i => ({data: plot.data[0], pointNumber: i}));
+        plot.emit('plotly_selected', {points});
+    """)
+    assert chosen(browser) == (["0", "2"], [0, 2])
+    lines = browser.execute_script(
+        "return document.getElementById('curves-0').data"
+        ".filter(t => t.opacity === 1).map(t => t.meta)"
+    )
+    assert set(lines) == {0, 2}  # drawn again over the faded ones
+    browser.find_element("css selector", "#panel .close").click()
+    assert chosen(browser) == ([], [])
+    assert errors(browser) == []
+
+
+def test_a_click_on_a_point_opens_its_trial(browser: Any, page: Path) -> None:
+    from selenium.webdriver import ActionChains
+
+    open_page(browser, page)
+    points = browser.find_elements("css selector", "#history-0 .scatterlayer .points path")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", points[1])
+    ActionChains(browser).move_to_element(points[1]).perform()
+    wait_for(browser, "document.querySelector('#history-0 .hovertext')")
+    ActionChains(browser).click().perform()
+    wait_for(browser, "!document.getElementById('panel').hidden")
+    panel = browser.find_element("id", "panel")
+    assert "Trial 2" in panel.text
+    assert "completed" in panel.text
+    rows = [row.text for row in panel.find_elements("css selector", "tbody tr")]
+    assert rows == ["lr 0.1 0.2", "width 2 3", "augment none crop"]
+    drawn = "[...document.querySelector('#panel .curve').data].map(t => [t.name, t.y])"
+    assert wait_for(browser, drawn) == [
+        ["recipe", [40, 60, 70, 69]],
+        ["trial 2", [50, 70, 80, 82]],
+    ]
+    panel.find_element("css selector", ".replay button").click()
+    assert wait_for(browser, "document.querySelector('.replay button').textContent == 'Copied'")
+    assert browser.execute_script("return String(getSelection())").strip().endswith("--trial 2")
+    assert errors(browser) == []
 
 
 def brightness(colour: str) -> float:

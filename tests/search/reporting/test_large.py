@@ -67,7 +67,7 @@ def test_a_thousand_trials_in_all_formats(studies: ModuleType, tmp_path: Path) -
     formats = ("csv", "parquet", "xlsx", "md", "html")
     paths = write("study", "", frames, sections_of(data), tmp_path / "out", formats)
     sizes = {path.name: path.stat().st_size for path in paths}
-    assert sizes["index.html"] < 7 * MEGABYTE
+    assert sizes["index.html"] < 4 * MEGABYTE
     assert sizes["report.md"] < 0.1 * MEGABYTE
     assert len(pd.read_parquet(tmp_path / "out" / "trials.parquet")) == 1000
     assert len(pd.read_csv(tmp_path / "out" / "epochs.csv")) == len(data.epochs) > 10_000

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
+import shlex
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pytest
 from optuna.trial import TrialState
+from plotly.offline import get_plotlyjs
 
 from search.common.layout import StudyFolder
 from search.record.record import Provenance
 from search.reporting.page import make_page
 from search.reporting.sections import sections_of
+from search.reporting.sections.trials import trials_table
 from search.reporting.study_data import read_study
+from search.reporting.trial_details import trial_details
 
 EVIL = "<script>alert(1)</script>&\"'</style>"
 
@@ -36,11 +44,16 @@ class Elements(HTMLParser):
 
 def page_of(study: Any, results_dir: Path) -> str:
     data = read_study(study, results_dir)
-    return make_page(data.name, "", sections_of(data))
+    return make_page(data.name, "", sections_of(data), trial_details(data, "sqlite:///s.db"))
 
 
 def figures_of(page: str) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json" id="figures">(.*?)</script>', page, re.S)
+    return read_json(page, "figures")
+
+
+def read_json(page: str, name: str) -> dict[str, Any]:
+    pattern = rf'<script type="application/json" id="{name}">(.*?)</script>'
+    found = re.search(pattern, page, re.S)
     assert found is not None
     return json.loads(found[1])
 
@@ -55,13 +68,13 @@ def test_the_page_opens_offline(studies: ModuleType, tmp_path: Path) -> None:
     elements = parsed(page_of(studies.usual_study(tmp_path), tmp_path))
     assert all(link.startswith(("#", "data:")) for link in elements.links)
     assert "link" not in elements.tags or all("http" not in link for link in elements.links)
-    assert elements.tags.count("script") == 3
+    assert elements.tags.count("script") == 4
 
 
 def test_all_sections_stand_in_order(studies: ModuleType, tmp_path: Path) -> None:
     page = page_of(studies.usual_study(tmp_path), tmp_path)
     keys = re.findall(r'<section id="([\w-]+)">', page)
-    expected = ["result", "tables", "curves", "search", "evaluation", "cost", "origin"]
+    expected = ["result", "trials", "tables", "curves", "search", "evaluation", "cost", "origin"]
     assert keys == expected
 
 
@@ -84,7 +97,7 @@ def test_names_of_users_are_texts(studies: ModuleType, tmp_path: Path) -> None:
     page = page_of(study, tmp_path)
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-    assert parsed(page).tags.count("script") == 3
+    assert parsed(page).tags.count("script") == 4
     labels = figures_of(page)["confusion-0"]["layout"]["xaxis"]["ticktext"]
     assert labels[0].startswith("&lt;script&gt;")  # plotly reads a little HTML
 
@@ -126,3 +139,52 @@ def test_no_figure_has_what_json_has_not(studies: ModuleType, tmp_path: Path) ->
     values = [v for trace in figures_of(page)["curves-0"]["data"] for v in trace["y"]]
     assert all(value is None or isinstance(value, (int, float)) for value in values)
     assert "NaN" not in json.dumps(values)
+
+
+def test_the_page_has_plotly_whole_and_packed(studies: ModuleType, tmp_path: Path) -> None:
+    page = page_of(studies.usual_study(tmp_path), tmp_path)
+    found = re.search(r'<script type="application/gzip" id="plotly">(.*?)</script>', page, re.S)
+    assert found is not None
+    assert gzip.decompress(base64.b64decode(found[1])).decode() == get_plotlyjs()
+    assert len(page) < 2_200_000
+
+
+def test_every_point_of_a_trial_says_whose_it_is(studies: ModuleType, tmp_path: Path) -> None:
+    figures = figures_of(page_of(studies.usual_study(tmp_path), tmp_path))
+    curves = {trace["name"]: trace for trace in figures["curves-0"]["data"] if trace["name"]}
+    assert curves["best, trial 2"]["meta"] == 2
+    assert curves["pruned"]["customdata"] == [1, 1, None, 3, None]
+    assert figures["history-0"]["data"][0]["customdata"] == [0, 2, 5]
+    lines = [trace for trace in figures["parallel-0"]["data"] if "meta" in trace]
+    drawn = {trace["meta"]: float(trace["customdata"][0][1]) for trace in lines}
+    assert drawn == {0: 70.0, 1: 30.0, 2: 82.0, 3: 10.0, 5: 76.0}
+    for figure in (figures["timeline-0"], figures["slices-0"]):
+        numbers = [n for trace in figure["data"] for n in trace["customdata"]]
+        assert set(numbers) >= {0, 1, 2, 3, 5}
+
+
+def test_details_of_a_trial(studies: ModuleType, tmp_path: Path) -> None:
+    study = studies.usual_study(tmp_path, name="a b")
+    details = read_json(page_of(study, tmp_path), "details")
+    pruned = details["trials"]["1"]
+    assert pruned["lines"][:2] == ["pruned at epoch 2 of 4", "validation top-1 30.00 % at epoch 2"]
+    assert pruned["differs"] == [["lr", "0.1", "0.01"], ["width", "2", "1"]]
+    assert (pruned["epochs"], pruned["values"]) == ([1, 2], [20, 30])
+    assert details["trials"]["3"]["values"] == [10, None]
+    command = shlex.split(details["command"] + "1")
+    assert command[:5] == ["python", "-m", "search.replay", "--study-name", "a b"]
+    assert command[5:] == [
+        "--storage", "sqlite:///s.db", "--results-dir", str(tmp_path), "--trial", "1",
+    ]  # fmt: skip
+    assert not details["trials"]["4"]["replays"]  # it has no epoch
+
+
+def test_a_very_large_study_lists_its_best_trials_and_the_recipe(
+    studies: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[trials_table.__module__], "MOST_TRIALS", 2)
+    data = read_study(studies.usual_study(tmp_path), tmp_path)
+    assert list(trial_details(data, "")["trials"]) == [2, 5, 0]
+    table = trials_table(data)
+    assert table is not None
+    assert "3 of 6 trials" in table.caption

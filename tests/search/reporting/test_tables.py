@@ -11,11 +11,12 @@ from optuna.trial import TrialState
 
 from search.common.layout import StudyFolder
 from search.record.record import ReferenceFigure
-from search.reporting.blocks import Table
+from search.reporting.blocks import PLAIN, REFERENCE, Table, fold_constant_columns, table_of
 from search.reporting.sections.classes import per_class
 from search.reporting.sections.course import reasons, rung_table
 from search.reporting.sections.result import changes, references_table, side_by_side, tiles
-from search.reporting.sections.tables import by_value, leading, models, switches
+from search.reporting.sections.tables import by_value, models, switches
+from search.reporting.sections.trials import trials_table
 from search.reporting.study_data import StudyData, read_study
 
 
@@ -78,12 +79,24 @@ def test_the_search_in_a_few_figures(data: StudyData) -> None:
     assert shown["epochs trained"] == ("16", "2 (11 %) saved by pruning")
 
 
-def test_completed_trials_the_best_first(data: StudyData) -> None:
-    table = leading(data)
+def test_all_trials_those_that_completed_first_and_the_best_of_them(data: StudyData) -> None:
+    table = trials_table(data)
     assert table is not None
-    assert [row.cells[0] for row in table.rows] == ["reference", "2", "5", "0"]
-    assert [row.mark for row in table.rows] == ["reference", "best", "", "recipe"]
+    assert [row.cells[0] for row in table.rows] == ["reference", "2", "5", "0", "1", "3", "4"]
+    assert [row.mark for row in table.rows] == ["reference", "best", "", "recipe", "", "", ""]
     assert cells(table, "5")["validation top-1 (%)"] == "76.00"
+    assert [row.cells[1] for row in table.rows[4:]] == ["pruned", "pruned", "fail"]
+
+
+def test_a_column_of_equal_cells_becomes_a_sentence() -> None:
+    rows = [{"trial": str(i), "lr": "0.1", "seed": "7", "lr_min": "–"} for i in range(3)]
+    reference = {"trial": "reference", "lr": "0.2", "seed": "", "lr_min": "–"}
+    table = table_of("T", [(reference, REFERENCE), *((row, PLAIN) for row in rows)])
+    assert table is not None
+    folded = fold_constant_columns(table)
+    assert folded.headings == ("trial", "lr")  # the reference has another lr
+    assert folded.caption == "The same in all: seed 7, lr_min –."
+    assert folded.rows[1].cells == ("0", "0.1")
 
 
 def test_by_value_has_a_row_for_each(data: StudyData) -> None:
