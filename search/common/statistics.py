@@ -1,4 +1,4 @@
-"""95 % confidence intervals: of one accuracy, of a mean over seeds, of differences."""
+"""95 % confidence intervals: of one accuracy, of a mean over seeds, of differences, of ranks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 LEVEL = 0.95
+NORMAL_QUANTILE = statistics.NormalDist().inv_cdf((1 + LEVEL) / 2)
+FEWEST_RANKED = 5  # points of a rank correlation, of which an interval says something
 
 
 @dataclass(frozen=True)
@@ -69,3 +71,20 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Interv
     """The mean of ``first`` − ``second``, value by value: Student's t interval. What a pair has in
     common, such as its data order and its split, is not in the noise."""
     return mean([a - b for a, b in zip(first, second, strict=True)])
+
+
+def rank_correlation(points: Sequence[tuple[float, float]]) -> Interval | None:
+    """Kendall's τ-b of pairs, with the interval of Fieller, Hartley and Pearson (1957). Where all
+    pairs agree, as if half of one did not: a few that agree do not show that all do. None below
+    ``FEWEST_RANKED`` points, and where one side is all the same."""
+    from scipy.stats import kendalltau
+
+    n = len(points)
+    if n < FEWEST_RANKED or min(len(set(side)) for side in zip(*points, strict=True)) < 2:
+        return None
+    tau = float(kendalltau(*zip(*points, strict=True)).statistic)
+    most = 1 - 2 / (n * (n - 1))
+    middle = math.atanh(max(-most, min(most, tau)))
+    half = NORMAL_QUANTILE * math.sqrt(0.437 / (n - 4))
+    low, high = math.tanh(middle - half), math.tanh(middle + half)
+    return Interval(tau, min(tau, low), max(tau, high), n)

@@ -19,6 +19,7 @@ from search.ledger.events import FINISHED
 from search.planning.plan import SearchPlan
 from search.record.record import StudyRecord
 from search.record.trials import best_completed, reference_values, spending
+from search.reporting.rank_agreement import agreement_line
 from search.strategy.promotion_audit import audit_of
 from search.terminal.plain_line import PlainTable, say
 from trainers.metrics import METRICS, Metric, find_metric
@@ -75,6 +76,8 @@ def print_result(console: Console, study: Study, record: StudyRecord) -> None:
     say(console, savings(trials, record.space.recipe))
     if found := audit_of(record, trials):
         say(console, str(found))
+    if line := agreement_line(trials):
+        say(console, line)
 
 
 def comparison(

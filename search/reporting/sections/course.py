@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from search.record.trials import by_pruner, continued, spared
 from search.reporting.blocks import PLAIN, Block, Section, Table, section, table_of
@@ -27,6 +26,7 @@ from search.reporting.optuna_plots import (
     slices_chart,
     timeline_chart,
 )
+from search.reporting.rank_agreement import rank_agreement, value_at
 from search.reporting.study_data import StudyData
 from search.reporting.texts import NOTHING, count, figure, whole_percent
 from search.strategy.promotion_audit import audit_of
@@ -42,6 +42,7 @@ def course(data: StudyData) -> Section | None:
         history_chart(data),
         rung_chart(data),
         rung_table(data),
+        agreement_table(data),
         importance_chart(data),
         slices_chart(data),
         parallel_chart(data),
@@ -65,15 +66,6 @@ def _cut(data: StudyData) -> dict[int, set[int]]:
         if by_pruner(trial) and trial.number not in gone_on and trial.intermediate_values:
             found.setdefault(len(trial.intermediate_values), set()).add(trial.number)
     return dict(sorted(found.items()))
-
-
-def _at(trial: FrozenTrial, epoch: int) -> float | None:
-    """The value of the ``epoch``-th report, whatever the steps are called."""
-    steps = sorted(trial.intermediate_values)
-    if len(steps) < epoch:
-        return None
-    value = trial.intermediate_values[steps[epoch - 1]]
-    return value if math.isfinite(value) else None
 
 
 def rung_chart(data: StudyData) -> Chart | None:
@@ -106,7 +98,7 @@ def _values_at_rungs(data: StudyData, cut: dict[int, set[int]]) -> Panel:
         (position, value, trial.number, trial.number in cut[epoch])
         for position, epoch in enumerate(cut)
         for trial in data.frozen
-        if (value := _at(trial, epoch)) is not None
+        if (value := value_at(trial, epoch)) is not None
     ]
     series = []
     for name, role, offset, is_cut in (
@@ -128,7 +120,7 @@ def rung_table(data: StudyData) -> Table | None:
     rows = []
     recipe = data.record.space.recipe if data.record else {}
     for epoch, ended in list(_cut(data).items())[:MOST_RUNGS]:
-        values = {t.number: v for t in data.frozen if (v := _at(t, epoch)) is not None}
+        values = {t.number: v for t in data.frozen if (v := value_at(t, epoch)) is not None}
         reached = sum(len(t.intermediate_values) >= epoch for t in data.frozen)
         saved = sum(spared(data.frozen[number], recipe) for number in ended)
         cells = {
@@ -142,6 +134,25 @@ def rung_table(data: StudyData) -> Table | None:
         }
         rows.append((cells, PLAIN))
     return table_of("Rungs", rows, f"Values: {data.objective.heading}.")
+
+
+def agreement_table(data: StudyData) -> Table | None:
+    """How well early epochs told the end."""
+    rows = []
+    for found in rank_agreement(data.frozen):
+        tau = found.tau
+        cells = {
+            "epoch": str(found.epoch),
+            "trials": count(tau.n),
+            "Kendall's τ": f"{tau.estimate:.2f}",
+            "95 % interval": f"{tau.low:.2f} to {tau.high:.2f}",
+        }
+        rows.append((cells, PLAIN))
+    caption = "Between the order at the epoch and at the end, of trials that reached the end. "
+    caption += "Those that were cut are missing: among survivors early order counts for less."
+    if _audit(data):
+        caption += " The audit above says what became of some that would have been left behind."
+    return table_of("Rank agreement with the end", rows, caption)
 
 
 def _best(data: StudyData, values: list[float]) -> str:

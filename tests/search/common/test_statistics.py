@@ -13,6 +13,7 @@ from search.common.statistics import (
     accuracy_difference,
     mean,
     paired_difference,
+    rank_correlation,
     share,
 )
 
@@ -90,3 +91,31 @@ def test_equal_pairs_have_no_noise() -> None:
 def test_pairs_must_be_pairs() -> None:
     with pytest.raises(ValueError, match="shorter"):
         paired_difference([1.0, 2.0], [1.0])
+
+
+def test_a_rank_correlations_interval_holds_the_truth() -> None:
+    """Of a bivariate normal distribution Kendall's τ is 2/π · arcsin ρ."""
+    draw, truth, rounds = np.random.default_rng(0), 2 / math.pi * math.asin(0.6), 400
+    found = []
+    for _ in range(rounds):
+        points = draw.multivariate_normal([0, 0], [[1, 0.6], [0.6, 1]], 20).tolist()
+        interval = rank_correlation([(x, y) for x, y in points])
+        assert interval is not None
+        found.append(truth in interval)
+    assert 0.92 < sum(found) / rounds < 0.98
+
+
+def test_a_few_ranks_that_agree_do_not_show_that_all_do() -> None:
+    found = rank_correlation([(i, 10.0 * i) for i in range(6)])
+    assert found is not None
+    assert (found.estimate, found.high, found.n) == (pytest.approx(1), pytest.approx(1), 6)
+    assert 0.2 < found.low < 0.8
+    turned = rank_correlation([(i, -i) for i in range(6)])
+    assert turned is not None
+    assert turned.low == pytest.approx(-1)
+    assert turned.high == pytest.approx(-found.low)
+
+
+def test_ranks_of_too_few_or_of_equals_say_nothing() -> None:
+    assert rank_correlation([(i, i) for i in range(4)]) is None
+    assert rank_correlation([(i, 1.0) for i in range(9)]) is None

@@ -1,0 +1,64 @@
+"""How well the order of trials at an early epoch told that at the end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from optuna.trial import FrozenTrial, TrialState
+
+from search.common.statistics import FEWEST_RANKED, Interval, rank_correlation
+from search.record.trials import is_copy
+
+FIRST_EPOCH = 2
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Kendall's τ between the order of the values at ``epoch`` and that of the final ones, over
+    the trials that reached the end."""
+
+    epoch: int
+    tau: Interval
+
+    def __str__(self) -> str:
+        return f"{self.tau.estimate:.2f} ({self.tau.low:.2f} to {self.tau.high:.2f})"
+
+
+def rank_agreement(trials: Iterable[FrozenTrial]) -> list[Agreement]:
+    """At epochs 2, 4, 8, …; where fewer trials than an interval needs went beyond, nothing."""
+    ended = [
+        trial
+        for trial in trials
+        if trial.state == TrialState.COMPLETE
+        and not is_copy(trial)
+        and trial.value is not None
+        and math.isfinite(trial.value)
+    ]
+    found, epoch = [], FIRST_EPOCH
+    while len(beyond := [t for t in ended if len(t.intermediate_values) > epoch]) >= FEWEST_RANKED:
+        early = [(value_at(trial, epoch), trial.value or 0.0) for trial in beyond]
+        points = [(then, value) for then, value in early if then is not None]
+        tau = rank_correlation(points)
+        found += [Agreement(epoch, tau)] if tau is not None else []
+        epoch *= 2
+    return found
+
+
+def value_at(trial: FrozenTrial, epoch: int) -> float | None:
+    """The value of the ``epoch``-th report, whatever the steps are called; None where it is no
+    finite number."""
+    steps = sorted(trial.intermediate_values)
+    if len(steps) < epoch:
+        return None
+    value = trial.intermediate_values[steps[epoch - 1]]
+    return value if math.isfinite(value) else None
+
+
+def agreement_line(trials: Iterable[FrozenTrial]) -> str:
+    """For the end of a search; empty where too few trials reached theirs."""
+    found = rank_agreement(trials)
+    parts = [f"epoch {a.epoch} {a}" for a in found]
+    words = "How well early epochs ordered the trials that reached the end (Kendall's τ, 95 %"
+    return f"{words}, n = {found[0].tau.n}): {', '.join(parts)}" if found else ""
