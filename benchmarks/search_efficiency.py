@@ -1,21 +1,25 @@
 """How good a configuration a search finds for its cost, replayed on tables of learning curves.
 
     python -m benchmarks.search_efficiency --tables FOLDER [--orders N] [--workers 1,4,16]
-        [--mode rule|sampler] [--json FILE] [--figure FILE]
+        [--mode rule|sampler] [--processes N] [--json FILE] [--figure FILE]
 
 Mode "rule": configurations come in random order. Mode "sampler": the sampler proposes, and the
 nearest configuration of the table that was not used yet is trained. The product's own ledger, rule
-and sampler decide; all policies train the first configuration to its end, as a study's recipe. Time
-is that of 4, 8, 16 and 32 full trainings, each planned for as its own. Regret: 0 if the best of the
-table was found, 1 if nothing better than its median.
+and sampler decide; there is no recipe. Time is that of 4, 8, 16 and 32 full trainings; the default
+plans for each as its own budget. Regret: 0 if the best of the table was found, 1 if nothing better
+than its median.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,43 +28,93 @@ import optuna
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, TPESampler
 
-from benchmarks.search_replay import Table, read_tables, replay, space_of
-from search.strategy.pruners import make_pruner
+from benchmarks.search_replay import (
+    Rows,
+    Spend,
+    Table,
+    TableError,
+    best_by,
+    read_tables,
+    replay,
+    space_of,
+)
+from search.strategy.pruners import PROMOTION, make_pruner
 from search.strategy.samplers import make_sampler
 from spaces.space import Preset
 
 BUDGETS = (4, 8, 16, 32)  # full trainings
-MODES = ("rule", "sampler")
-DEFAULT = Preset(dataset="", n_trials=1).pruner
-ONE_EPOCH = "one_epoch"
-PRUNERS: Mapping[str, Callable[[int], BasePruner]] = {
-    "default": lambda epochs: make_pruner(DEFAULT, epochs),
-    "stop_2_2": lambda epochs: make_pruner("halving", epochs),
-    "optuna_median": lambda epochs: MedianPruner(),
-    "optuna_halving": lambda epochs: SuccessiveHalvingPruner(),
-    "random": lambda epochs: NopPruner(),
+RULE, SAMPLER = "rule", "sampler"
+DEFAULT_SAMPLER = Preset(dataset="", n_trials=1).sampler
+Propose = Callable[[Table, int], BaseSampler]
+
+
+def _ours(name: str) -> Propose:
+    return lambda table, seed: make_sampler(name, space_of(table), seed)
+
+
+def _optuna_tpe(table: Table, seed: int) -> BaseSampler:
+    return TPESampler(seed=seed)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """``prune`` gets a table's epochs; ``propose`` a table and a seed, None: always in random
+    order. Only what ``plans`` knows its budget."""
+
+    prune: Callable[[int], BasePruner]
+    propose: Propose | None
+    plans: bool = False
+
+
+ONE_EPOCH = "one_epoch"  # all for one epoch, then the best to their end: needs no study
+POLICIES: Mapping[str, Policy | None] = {
+    "default": Policy(lambda n: make_pruner(PROMOTION, n), _ours(DEFAULT_SAMPLER), plans=True),
+    "stop_2_2": Policy(lambda n: make_pruner("halving", n), _ours("tpe")),
+    "optuna_median": Policy(lambda n: MedianPruner(), _optuna_tpe),
+    "optuna_halving": Policy(lambda n: SuccessiveHalvingPruner(), _optuna_tpe),
+    ONE_EPOCH: None,
+    "random": Policy(lambda n: NopPruner(), None),
 }
-POLICIES = ("default", "stop_2_2", "optuna_median", "optuna_halving", ONE_EPOCH, "random")
 
 
-def regret(policy: str, mode: str, table: Table, workers: int, trainings: int, seed: int) -> float:
-    order = np.random.default_rng(seed).permutation(len(table.curves))
-    if policy == ONE_EPOCH:
-        return table.regret(one_epoch(table, order, workers, trainings))
-    space = space_of(table, int(order[0]))
-    name = "tpe" if mode == "sampler" and policy != "random" else "random"
-    sampler: BaseSampler = make_sampler(name, space, seed)
-    if mode == "sampler" and policy.startswith("optuna"):
-        sampler = TPESampler(seed=seed)
-    pruner = PRUNERS[policy](table.epochs)
-    nearest = mode == "sampler"
-    found = replay(table, order, pruner, sampler, space, workers, trainings, nearest)
-    return table.regret(found)
+@dataclass(frozen=True)
+class Job:
+    """One order of one table's configurations."""
+
+    policy: str
+    mode: str
+    table: Table
+    workers: int
+    seed: int
+
+    def regrets(self) -> list[float]:
+        """By budget."""
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        policy, table = POLICIES[self.policy], self.table
+        order = np.random.default_rng(self.seed).permutation(len(table.curves))
+        if policy is None:
+            found = [one_epoch(table, order, self.workers, budget) for budget in BUDGETS]
+            return [table.regret(value) for value in found]
+        spends = [Spend(budget, self.workers, policy.plans) for budget in BUDGETS]
+        if policy.plans:
+            completed = [self._replay(policy, order, spend) for spend in spends]
+        else:  # what does not know its budget does the same until it is spent
+            completed = [self._replay(policy, order, spends[-1])] * len(spends)
+        pairs = zip(completed, spends, strict=True)
+        return [table.regret(best_by(done, spend.time(table))) for done, spend in pairs]
+
+    def _replay(self, policy: Policy, order: np.ndarray, spend: Spend) -> list[tuple[float, float]]:
+        if self.mode == SAMPLER and policy.propose:
+            table, proposer = self.table, policy.propose(self.table, self.seed)
+        else:
+            table, proposer = self.table.without_parameters(), None
+        rows = Rows(table, order, proposer)
+        return replay(table, rows, policy.prune(table.epochs), spend)
 
 
 def one_epoch(table: Table, order: np.ndarray, workers: int, trainings: int) -> float:
     """As many as can be tried for one epoch, such that every worker finishes one afterwards; then
-    the best to their end."""
+    the best to their end. −∞ where there is no time for that."""
     rest = table.epochs - 1
     total = trainings * table.epochs
     tried = order[: max(0, total - workers * rest)]
@@ -70,26 +124,20 @@ def one_epoch(table: Table, order: np.ndarray, workers: int, trainings: int) -> 
     return float(max(table.final[best], default=-np.inf))
 
 
-def measure(mode: str, tables: list[Table], orders: int, workers: list[int]) -> dict[str, Any]:
+Map = Callable[[Callable[[Job], list[float]], Iterable[Job]], Iterable[list[float]]]
+
+
+def measure(
+    mode: str, tables: list[Table], orders: int, workers: list[int], each: Map = map
+) -> dict[str, Any]:
     """Policy → workers → mean and worst over tables, by budget."""
     found: dict[str, Any] = {}
     for policy in POLICIES:
         for at_once in workers:
-            regrets = np.array(
-                [
-                    [
-                        np.mean(
-                            [
-                                regret(policy, mode, table, at_once, trainings, seed)
-                                for seed in range(orders)
-                            ]
-                        )
-                        for trainings in BUDGETS
-                    ]
-                    for table in tables
-                ]
-            )
-            mean, worst = regrets.mean(0).tolist(), regrets.max(0).tolist()
+            jobs = (Job(policy, mode, t, at_once, seed) for t in tables for seed in range(orders))
+            regrets = np.array(list(each(Job.regrets, jobs)))
+            by_table = regrets.reshape(len(tables), orders, len(BUDGETS)).mean(1)
+            mean, worst = by_table.mean(0).tolist(), by_table.max(0).tolist()
             found.setdefault(policy, {})[str(at_once)] = {"mean": mean, "worst": worst}
             shown = "  ".join(f"{100 * value:5.1f}" for value in (*mean, *worst))
             print(f"{mode:8} {policy:15} {at_once:3}   {shown}", flush=True)
@@ -101,38 +149,55 @@ def draw(found: Mapping[str, Any], file: Path) -> None:
     from matplotlib.figure import Figure
 
     panels = [(m, w) for m, policies in found.items() for w in next(iter(policies.values()))]
-    figure = Figure(figsize=(4.2 * len(panels), 3.6), layout="constrained")
+    figure = Figure(figsize=(3.4 * len(panels), 3.2), layout="constrained")
     for i, (mode, workers) in enumerate(panels):
         axes = figure.add_subplot(1, len(panels), i + 1)
         for policy, results in found[mode].items():
             values = [100 * value for value in results[workers]["mean"]]
             axes.plot(BUDGETS, values, marker="o", lw=3 if policy == "default" else 1, label=policy)
-        axes.set(xscale="log", xlabel="full trainings", title=f"{mode}, {workers} worker(s)")
+        title = f"{mode}, {workers} worker{'' if workers == '1' else 's'}"
+        axes.set(xscale="log", xlabel="full trainings", title=title)
         axes.set_xticks(BUDGETS, map(str, BUDGETS))
-        axes.set_ylim(bottom=0)
+        axes.minorticks_off()
+        axes.set_ylim(0, 103)
     figure.axes[0].set_ylabel("mean regret (%)")
     figure.axes[-1].legend(fontsize="small")
-    figure.savefig(file, dpi=120)
+    figure.savefig(file, dpi=80)
+
+
+def _numbers(text: str) -> list[int]:
+    numbers = [int(part) for part in text.split(",")]
+    if min(numbers) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
+    return numbers
+
+
+def _number(text: str) -> int:
+    return _numbers(text)[0]
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--tables", type=Path, required=True)
-    parser.add_argument("--orders", type=int, default=8)
-    parser.add_argument("--workers", default="1,4,16")
-    parser.add_argument("--mode", choices=MODES, help="default: both")
+    parser.add_argument("--orders", type=_number, default=8)
+    parser.add_argument("--workers", type=_numbers, default=[1, 4, 16])
+    parser.add_argument("--mode", choices=(RULE, SAMPLER), help="default: both")
+    parser.add_argument("--processes", type=_number, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--figure", type=Path)
     args = parser.parse_args(argv)
-    tables = read_tables(args.tables)
-    if not tables:
-        parser.error(f"--tables must be a folder with .npz files, got {args.tables}")
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        tables = read_tables(args.tables)
+    except (TableError, OSError) as error:
+        parser.error(f"--tables must be a folder with tables of curves: {error}")
     budgets = "  ".join(f"{budget:5}" for budget in BUDGETS)
     print(f"{'mode':8} {'policy':15} {'w':>3}   {budgets}  (mean, then worst; %)")
-    workers = [int(text) for text in args.workers.split(",")]
-    modes = [args.mode] if args.mode else list(MODES)
-    found = {mode: measure(mode, tables, args.orders, workers) for mode in modes}
+    with ExitStack() as stack:
+        each: Map = map
+        if args.processes > 1:
+            each = stack.enter_context(ProcessPoolExecutor(args.processes)).map
+        modes = [args.mode] if args.mode else [RULE, SAMPLER]
+        found = {mode: measure(mode, tables, args.orders, args.workers, each) for mode in modes}
     if args.json:
         args.json.write_text(json.dumps(found, indent=1))
     if args.figure:

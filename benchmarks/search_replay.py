@@ -10,32 +10,41 @@ from __future__ import annotations
 import heapq
 import math
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.common.layout import StudyFolder
 from search.ledger.ledger import Ledger
-from search.ledger.messages import Completed, Diverged, EpochDone, Task
+from search.ledger.messages import Completed, EpochDone, Task
 from search.planning.plan import TrialPlan
 from search.storage.lease import Lease
+from search.strategy.distributions import distributions
 from spaces.params import Float
 from spaces.space import Preset, ScaledSpace, Space
 from trainers.execution import Execution
 
-# Stand-ins for a table's hyperparameters: options of the trainer whose value may be any in [0, 1).
+# Stand-ins for a table's hyperparameters: options of the trainer that may have any value in (0, 1).
 OPTIONS = (
-    *("dropout", "momentum", "beta1", "beta2"),
-    *("label_smoothing", "weight_decay", "rho", "min_lr"),
+    *("lr", "momentum", "beta1", "beta2", "weight_decay", "rho", "min_lr", "dropout"),
+    *("label_smoothing", "decay_factor", "cutout_probability"),
 )
-HIGH = 0.999999
+LOW, HIGH = 1e-6, 1 - 1e-6
+APART = 1e-10  # rows of the same hyperparameters are not the same configuration
+
+
+class TableError(ValueError):
+    """A file that is no table, or none that can be replayed."""
 
 
 @dataclass(frozen=True)
@@ -52,123 +61,203 @@ class Table:
 
     @property
     def final(self) -> np.ndarray:
-        bad = np.isnan(self.curves).any(axis=1)
+        """The last values; −∞ of what diverged."""
+        bad = ~np.isfinite(self.curves).all(axis=1)
         return np.where(bad, -np.inf, self.curves[:, -1])
 
+    def without_parameters(self) -> Table:
+        """The same curves; a configuration's one parameter is its place in the table."""
+        count = len(self.curves)
+        return replace(self, points=np.linspace(2 * LOW, 1 - 2 * LOW, count)[:, None])
+
     def regret(self, found: float) -> float:
-        """0: the best of the table, 1: no better than its median."""
-        best, median = self.final.max(), float(np.median(self.final))
+        """0: the best of the table, 1: no better than the median; than the median of those that
+        did not diverge, where most did."""
+        final = self.final
+        best, median = final.max(), np.median(final)
+        if not np.isfinite(median):
+            median = np.median(final[np.isfinite(final)])
+        if best == median:
+            return float(found < best)
         return float(np.clip((best - found) / (best - median), 0, 1))
 
 
 def read_tables(folder: Path) -> list[Table]:
-    return [_read(path) for path in sorted(folder.glob("*.npz"))]
+    """All of ``folder``, by name. Raises ``TableError``."""
+    tables = [_read(path) for path in sorted(folder.glob("*.npz"))]
+    if not tables:
+        raise TableError(f"there is no .npz file in {str(folder)!r}")
+    return tables
 
 
 def _read(path: Path) -> Table:
     with np.load(path) as file:
-        curves, params, log = file["curves"].astype(float), file["params"], file["log"]
-    params = np.where(log, np.log(np.where(log, params, 1.0)), params)
-    low, high = params.min(0), params.max(0)
-    points = (params - low) / np.where(high > low, high - low, 1.0) * HIGH
-    return Table(path.stem, curves, points)
+        if missing := {"curves", "params", "log"} - set(file.files):
+            raise TableError(f"{path.name} has no {', '.join(sorted(missing))}")
+        curves, params = file["curves"].astype(float), file["params"].astype(float)
+        log = file["log"].astype(bool)
+    if curves.ndim != 2 or len(params) != len(curves) or params.shape[1:] != log.shape:
+        shapes = f"curves {curves.shape}, params {params.shape}, log {log.shape}"
+        raise TableError(f"{path.name}: shapes do not fit together: {shapes}")
+    if not 0 < len(log) <= len(OPTIONS):
+        raise TableError(f"{path.name} must have 1 to {len(OPTIONS)} parameters, got {len(log)}")
+    table = Table(path.stem, curves, _in_unit_cube(params, log))
+    if not np.isfinite(table.final).any():
+        raise TableError(f"{path.name}: every configuration diverged")
+    return table
 
 
-def space_of(table: Table, recipe: int) -> ScaledSpace:
-    """A space of as many parameters as the table has; ``recipe`` is a row of it."""
+def _in_unit_cube(params: np.ndarray, log: np.ndarray) -> np.ndarray:
+    scaled = np.where(log, np.log(np.where(log & (params > 0), params, 1.0)), params)
+    low, high = scaled.min(0), scaled.max(0)
+    share = (scaled - low) / np.where(high > low, high - low, 1.0)
+    return 2 * LOW + share * (1 - 4 * LOW) + APART * np.arange(len(params))[:, None]
+
+
+def space_of(table: Table) -> ScaledSpace:
+    """A space of as many parameters as the table has."""
     names = OPTIONS[: table.points.shape[1]]
-    point = dict(zip(names, map(float, table.points[recipe]), strict=True))
     preset = Preset(dataset="digits", n_trials=1)
+    recipe = {"model": "wide_resnet", "depth": 10, "width": 1, "epochs": table.epochs}
     return Space(
         name="table",
         title=table.name,
         source="replay",
-        recipe={"model": "wide_resnet", "depth": 10, "width": 1, "epochs": table.epochs, **point},
-        parameters=tuple(Float(name, 0.0, HIGH) for name in names),
+        recipe={**recipe, **dict.fromkeys(names, 0.5)},
+        parameters=tuple(Float(name, LOW, HIGH) for name in names),
         presets={"quick": preset, "full": preset},
     ).at("quick")
 
 
-class Rows:
-    """Which row of the table a trial has: in the given order, or the nearest not yet used."""
+class Rows(BaseSampler):
+    """Each trial is a row of the table that none was before: the next in ``order``, or the nearest
+    to what ``proposer`` proposes. The study knows the row's own parameters."""
 
-    def __init__(self, table: Table, order: np.ndarray, nearest: bool):
-        self._table, self._order, self._nearest = table, order, nearest
-        self._of: dict[int, int] = {}
+    def __init__(self, table: Table, order: np.ndarray, proposer: BaseSampler | None):
+        self._points, self._order, self._proposer = table.points, order, proposer
+        self._distributions = distributions(space_of(table).parameters)
         self._free = np.ones(len(order), bool)
+        self._of: dict[int, int] = {}
 
-    def __call__(self, number: int, config: Mapping[str, Any]) -> int:
-        if number not in self._of:
-            row = int(self._order[number])
-            if self._nearest and number:
-                names = OPTIONS[: self._table.points.shape[1]]
-                point = np.array([config[name] for name in names])
-                distance = ((self._table.points - point) ** 2).sum(1)
-                row = int(np.argmin(np.where(self._free, distance, np.inf)))
-            self._of[number], self._free[row] = row, False
+    def of(self, number: int) -> int:
+        """The row that trial ``number`` has."""
         return self._of[number]
 
+    @property
+    def used(self) -> list[int]:
+        """The rows in the order in which trials got them."""
+        return list(self._of.values())
 
-@dataclass
-class _Clock:
-    now: float = 0.0
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return self._distributions
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        row = int(self._order[len(self._of)])
+        if self._proposer:
+            distance = ((self._points - self._proposed(study, trial, self._proposer)) ** 2).sum(1)
+            row = int(np.argmin(np.where(self._free, distance, np.inf)))
+        self._of[trial.number], self._free[row] = row, False
+        return dict(zip(self._distributions, map(float, self._points[row]), strict=True))
+
+    def _proposed(self, study: Study, trial: FrozenTrial, proposer: BaseSampler) -> np.ndarray:
+        varying = proposer.infer_relative_search_space(study, trial)
+        point = proposer.sample_relative(study, trial, varying)
+        for name, distribution in self._distributions.items():
+            if name not in point:
+                point[name] = proposer.sample_independent(study, trial, name, distribution)
+        return np.array([point[name] for name in self._distributions])
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        raise AssertionError(f"{param_name} is not part of the table")
 
 
-def replay(
-    table: Table,
-    order: np.ndarray,
-    pruner: BasePruner,
-    sampler: BaseSampler,
-    space: ScaledSpace,
-    workers: int,
-    trainings: int,
-    nearest: bool,
-) -> float:
-    """The best value of the trials that were trained to the end in the time that ``trainings``
-    full trainings take ``workers``; −∞ where there is none. An epoch takes one unit of time."""
+@dataclass(frozen=True)
+class Spend:
+    """The time of ``trainings`` full trainings for all ``workers`` together. ``planned``: the
+    search knows of it, as epochs where there is one worker, as time for several."""
+
+    trainings: int
+    workers: int
+    planned: bool
+
+    def time(self, table: Table) -> float:
+        """In epochs."""
+        return self.trainings * table.epochs / self.workers
+
+
+def replay(table: Table, rows: Rows, pruner: BasePruner, spend: Spend) -> list[tuple[float, float]]:
+    """When trials were trained to their end, and their last values. An epoch takes one unit of
+    time. No trial is the recipe, which would run to its end whatever the rule says: its place,
+    trial 0, is taken by one that failed."""
     with ExitStack() as stack:
         folder = StudyFolder(Path(stack.enter_context(tempfile.TemporaryDirectory())), "replay")
         lease = stack.enter_context(Lease(folder))
-        study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
-        study.enqueue_trial(space.baseline())
-        data = Path("nowhere")
-        plan = TrialPlan(space, len(order), Execution(), data, folder, ("val_top1",))
+        study = optuna.create_study(direction="maximize", sampler=rows, pruner=pruner)
+        study.add_trial(create_trial(state=TrialState.FAIL))
+        epochs = spend.trainings * table.epochs if spend.planned and spend.workers == 1 else None
+        plan = TrialPlan(
+            space_of(table),
+            1 + len(table.curves),
+            Execution(),
+            Path("nowhere"),
+            folder,
+            ("val_top1",),
+            keep_weights="all",
+            epoch_budget=epochs,
+        )
         ledger = Ledger(study, plan, lease, lambda event: None)
-        clock, end = _Clock(), trainings * table.epochs / workers
-        if ledger.promotion:
-            ledger.promotion.workers = workers
-            ledger.promotion.seconds_left = lambda: end - clock.now
-        rows = Rows(table, order, nearest)
-        best = -math.inf
-        for row in _completed(ledger, rows, table, workers, end, clock):
-            best = max(best, float(table.final[row]))
-        return best
+        crew = _Crew(ledger, table, rows, spend)
+        if ledger.promotion and spend.planned and spend.workers > 1:
+            ledger.promotion.workers = spend.workers
+            ledger.promotion.seconds_left = crew.time_left
+        return list(crew.work())
 
 
-def _completed(
-    ledger: Ledger, rows: Rows, table: Table, workers: int, end: float, clock: _Clock
-) -> Iterator[int]:
-    """Works until the time is over; gives out the rows that were trained to the end."""
-    busy: list[tuple[float, int, int, Task]] = []  # when its epoch is over, count, epoch, task
-    count = 0
-    while True:
-        while len(busy) < workers and (task := ledger.next_task()) is not None:
-            count += 1
-            heapq.heappush(busy, (clock.now + 1, count, task.reported + 1, task))
-        if not busy or busy[0][0] > end:
-            return
-        clock.now, _, epoch, task = heapq.heappop(busy)
-        row = rows(task.number, task.config)
-        value = float(table.curves[row, epoch - 1])
-        if math.isnan(value):
-            ledger.end(task.number, Diverged(f"diverged in epoch {epoch}", epoch))
-            continue
-        news = EpochDone({"epoch": epoch, "val_top1": value}, {"seconds_per_epoch": 1.0})
-        if not ledger.report(task.number, news):
-            continue
-        if epoch == table.epochs:
-            ledger.end(task.number, Completed({}))
-            yield row
-        else:
-            count += 1
-            heapq.heappush(busy, (clock.now + 1, count, epoch + 1, task))
+class _Crew:
+    """Workers that train nothing: the curves are known."""
+
+    def __init__(self, ledger: Ledger, table: Table, rows: Rows, spend: Spend):
+        self._ledger, self._table, self._rows = ledger, table, rows
+        self._workers, self._end = spend.workers, spend.time(table)
+        self._now, self._count = 0.0, 0
+        self._busy: list[tuple[float, int, int, Task]] = []  # end of an epoch, turn, epoch, task
+
+    def time_left(self) -> float:
+        return self._end - self._now
+
+    def work(self) -> Iterator[tuple[float, float]]:
+        """Until the time is over: when a trial completes, and its last value."""
+        while True:
+            while len(self._busy) < self._workers and (task := self._ledger.next_task()):
+                self._train(task, task.reported + 1)
+            if not self._busy or self._busy[0][0] > self._end:
+                return
+            self._now, _, epoch, task = heapq.heappop(self._busy)
+            value = float(self._table.curves[self._rows.of(task.number), epoch - 1])
+            news = EpochDone({"epoch": epoch, "val_top1": value}, {"seconds_per_epoch": 1.0})
+            if not self._ledger.report(task.number, news):
+                continue
+            if epoch < self._table.epochs:
+                self._train(task, epoch + 1)
+                continue
+            self._ledger.end(task.number, Completed({}))
+            yield self._now, value
+
+    def _train(self, task: Task, epoch: int) -> None:
+        self._count += 1
+        heapq.heappush(self._busy, (self._now + 1, self._count, epoch, task))
+
+
+def best_by(completed: list[tuple[float, float]], time: float) -> float:
+    """−∞ where none was completed by ``time``."""
+    return max((value for when, value in completed if when <= time), default=-math.inf)

@@ -62,11 +62,12 @@ def by_pruner(trial: FrozenTrial) -> bool:
 
 def is_paused(trial: FrozenTrial) -> bool:
     """Whether nobody works on it until it is promoted, though it has not ended."""
-    paused = trial.user_attrs.get(PAUSED)
+    attributes = trial.user_attrs
+    paused = attributes.get(PAUSED)
     return (
-        trial.state == TrialState.RUNNING
-        and paused is not None
-        and paused == trial.user_attrs.get(TARGET)
+        paused is not None
+        and paused == attributes.get(TARGET)
+        and trial.state == TrialState.RUNNING
     )
 
 
@@ -87,7 +88,8 @@ def counted(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     trials = list(trials)
     replaced = {t.user_attrs[RETRY_OF] for t in trials if RETRY_OF in t.user_attrs}
     replaced |= continued(trials)
-    return [t for t in trials if t.state != TrialState.WAITING and t.number not in replaced]
+    begun = [trial for trial in trials if trial.state != TrialState.WAITING]
+    return [trial for trial in begun if trial.number not in replaced] if replaced else begun
 
 
 def answer_for(

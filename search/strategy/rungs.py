@@ -62,21 +62,22 @@ class Views:
 
     def __init__(self, recipe: Mapping[str, Any], baseline: Mapping[str, Any], metric: Metric):
         self._recipe, self._baseline, self._metric = recipe, baseline, metric
-        self._made: dict[int, tuple[FrozenTrial, TrialView | None]] = {}
+        self._trials: list[FrozenTrial] = []
+        self._made: list[TrialView | None] = []  # of these, in their order
 
     def of(self, trials: Iterable[FrozenTrial], asking: int | None = None) -> list[TrialView]:
         """Trial ``asking`` is seen as paused: it has just reported, and asks whether it goes on."""
-        trials = list(trials)
-        seen, gone_on = [], continued(trials)
-        for trial in trials:
-            known, view = self._made.get(trial.number, (None, None))
-            if known is not trial:
-                view = self._view(trial)
-                self._made[trial.number] = trial, view
-            if view is not None and trial.number not in gone_on:
-                asks = trial.number == asking
-                seen.append(replace(view, target=None, paused=True) if asks else view)
-        return seen
+        before, self._trials = self._trials, list(trials)
+        pairs = enumerate(zip(self._trials, before, strict=False))
+        for place in [place for place, (now, then) in pairs if now is not then]:
+            self._made[place] = self._view(self._trials[place])
+        self._made[len(before) :] = map(self._view, self._trials[len(before) :])
+        gone_on = continued(self._trials)
+        return [
+            replace(view, target=None, paused=True) if view.number == asking else view
+            for view in self._made[: len(self._trials)]
+            if view is not None and view.number not in gone_on
+        ]
 
     def _view(self, trial: FrozenTrial) -> TrialView | None:
         if trial.state == TrialState.WAITING or COPY_OF in trial.user_attrs:
