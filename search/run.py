@@ -41,6 +41,13 @@ def make_parser() -> argparse.ArgumentParser:
     add_compute_flags(parser, auto="a short probe")
     add_processes_flag(parser)
     add = parser.add_argument
+    add(
+        "--range",
+        action="append",
+        default=[],
+        metavar="KEY=LOW:HIGH",
+        help="search a part of a hyperparameter's interval; repeatable",
+    )
     add("--study-name", help="default: the space's name, with -quick for that preset")
     add_study_flags(parser)
     add("--n-trials", type=int, help="the study's total, this run's and earlier ones' together")

@@ -3,16 +3,48 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 
 class SpaceError(ValueError):
     """A space, or a value for it, that breaks a rule; one line with value, rule and remedy."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Conditional:
+    """``only_if``: the parameter exists only where each of these others has that value, or one of
+    that tuple of values."""
+
+    only_if: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
+
+    @property
+    def conditions(self) -> dict[str, tuple[Any, ...]]:
+        """The values of each other parameter with which this one exists."""
+        return {
+            name: value if isinstance(value, tuple) else (value,)
+            for name, value in self.only_if.items()
+        }
+
+    def exists(self, values: Mapping[str, Any]) -> bool:
+        """Whether it does beside ``values``."""
+        return all(
+            name in values and values[name] in wanted for name, wanted in self.conditions.items()
+        )
+
+    def only_with(self) -> str:
+        """``, only with optimizer=sgd``; empty where it always exists."""
+        parts = [f"{k}={' or '.join(map(str, wanted))}" for k, wanted in self.conditions.items()]
+        return f", only with {' and '.join(parts)}" if parts else ""
+
+    def narrow(self, low: float, high: float) -> Self:
+        """In [low, high], which must lie within its own interval."""
+        raise SpaceError("a choice has no interval; fix it with --set")
+
+
 @dataclass(frozen=True)
-class Float:
+class Float(Conditional):
     """A number in [low, high], sampled on a log scale with ``log``."""
 
     name: str
@@ -31,7 +63,10 @@ class Float:
             raise SpaceError(f"{self.name} must be in [{self.low:g}, {self.high:g}], got {value!r}")
 
     def describe(self) -> str:
-        return f"{self.low:g} … {self.high:g}{', log' if self.log else ''}"
+        return f"{self.low:g} … {self.high:g}{', log' if self.log else ''}{self.only_with()}"
+
+    def narrow(self, low: float, high: float) -> Self:
+        return replace(self, **_within(self, float(low), float(high)))
 
     def grid(self, points: int = 3) -> tuple[float, ...]:
         """``points`` values evenly spread over the interval, ends included."""
@@ -49,7 +84,7 @@ class Float:
 
 
 @dataclass(frozen=True)
-class Int:
+class Int(Conditional):
     """A whole number low, low + step, … up to high, sampled on a log scale with ``log``."""
 
     name: str
@@ -79,7 +114,10 @@ class Int:
 
     def describe(self) -> str:
         step = f", step {self.step}" if self.step > 1 else ""
-        return f"{self.low} … {self.high}{step}{', log' if self.log else ''}"
+        return f"{self.low} … {self.high}{step}{', log' if self.log else ''}{self.only_with()}"
+
+    def narrow(self, low: float, high: float) -> Self:
+        return replace(self, **_within(self, low, high))
 
     def grid(self) -> range:
         """Every value."""
@@ -87,7 +125,7 @@ class Int:
 
 
 @dataclass(frozen=True)
-class Categorical:
+class Categorical(Conditional):
     """One of ``choices``, without order between them."""
 
     name: str
@@ -103,7 +141,7 @@ class Categorical:
             raise SpaceError(f"{self.name} must be one of {known}, got {value!r}")
 
     def describe(self) -> str:
-        return ", ".join(map(str, self.choices))
+        return ", ".join(map(str, self.choices)) + self.only_with()
 
     def grid(self) -> tuple[bool | int | float | str, ...]:
         """Every choice."""
@@ -111,6 +149,15 @@ class Categorical:
 
 
 Parameter = Float | Int | Categorical
+
+
+def _within(parameter: Float | Int, low: float, high: float) -> dict[str, Any]:
+    """Checked ends of a part of an interval."""
+    for end in (low, high):
+        parameter.check(end)
+    if low >= high:
+        raise SpaceError(f"{parameter.name} needs low < high, got {low!r} and {high!r}")
+    return {"low": low, "high": high}
 
 
 def _check_interval(name: str, low: float, high: float) -> None:

@@ -94,14 +94,15 @@ class Space:
                 raise SpaceError(f"preset {preset_name!r} replaces {name!r}, which does not vary")
         parameters = tuple(replaced.get(p.name, p) for p in self.parameters)
         recipe = {"objective": self.objective, **self.recipe, **preset.recipe}
-        return ScaledSpace(self, preset_name, recipe, parameters)
+        return ScaledSpace(self, preset_name, recipe, _settled(parameters, recipe))
 
 
 @dataclass(frozen=True)
 class ScaledSpace:
     """A space at one preset's scale: what is fixed, what varies, and how much is spent.
 
-    The recipe must have a value inside every parameter and keep every constraint.
+    The recipe must have a value inside every parameter and keep every constraint. A parameter that
+    exists only with a value of another comes after it.
     """
 
     definition: Space
@@ -110,10 +111,13 @@ class ScaledSpace:
     parameters: tuple[Parameter, ...]
 
     def __post_init__(self) -> None:
+        before: dict[str, Parameter] = {}
         for parameter in self.parameters:
             if parameter.name not in self.recipe:
                 raise SpaceError(f"the recipe must have a value for {parameter.name!r}")
             parameter.check(self.recipe[parameter.name])
+            _check_conditions(parameter, before)
+            before[parameter.name] = parameter
         broken = self.broken_constraint({})
         if broken:
             raise SpaceError(f"the recipe breaks a constraint: {broken}")
@@ -124,15 +128,53 @@ class ScaledSpace:
 
     def fix(self, values: Mapping[str, Any]) -> ScaledSpace:
         """With ``values`` in the recipe; what is fixed no longer varies."""
+        recipe = {**self.recipe, **values}
         left = tuple(p for p in self.parameters if p.name not in values)
-        return replace(self, recipe={**self.recipe, **values}, parameters=left)
+        return replace(self, recipe=recipe, parameters=_settled(left, recipe))
+
+    def narrow(self, ranges: Mapping[str, tuple[float, float]]) -> ScaledSpace:
+        """With each of ``ranges``, (low, high) by name, in place of its parameter's interval, of
+        which it must be a part; the recipe's value stays inside. Raises ``SpaceError``."""
+        names = [parameter.name for parameter in self.parameters]
+        for name, (low, high) in ranges.items():
+            if name not in names:
+                raise SpaceError(f"{name!r} does not vary here (varies: {', '.join(names)})")
+            value = self.recipe[name]
+            if isinstance(value, (int, float)) and not low <= value <= high:
+                raise SpaceError(
+                    f"{name} must keep the recipe's own value, {value!r}, which is trial 0's, "
+                    f"got {low!r} to {high!r}"
+                )
+        parameters = tuple(
+            p.narrow(*ranges[p.name]) if p.name in ranges else p for p in self.parameters
+        )
+        return replace(self, parameters=parameters)
+
+    def active(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of ``values`` whose parameters exist beside the others."""
+        found: dict[str, Any] = {}
+        for parameter in self.parameters:
+            if parameter.name in values and parameter.exists(found):
+                found[parameter.name] = values[parameter.name]
+        return found
+
+    def is_complete(self, values: Mapping[str, Any]) -> bool:
+        """Whether every parameter that exists beside ``values`` has one."""
+        found = self.active(values)
+        return all(p.name in found or not p.exists(found) for p in self.parameters)
 
     def baseline(self) -> dict[str, Any]:
         """The recipe's own values of what varies: trial 0."""
-        return {parameter.name: self.recipe[parameter.name] for parameter in self.parameters}
+        return self.active(self.recipe)
+
+    def setting(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What is fixed, and ``values``: one trial. A parameter that does not exist is left out."""
+        names = {parameter.name for parameter in self.parameters}
+        return {**{k: v for k, v in self.recipe.items() if k not in names}, **values}
 
     def broken_constraint(self, values: Mapping[str, Any]) -> str | None:
-        """The description of the first constraint that recipe and ``values`` break."""
+        """The description of the first constraint that recipe and ``values`` break; a parameter
+        that does not exist has the recipe's value there."""
         merged = {**self.recipe, **values}
         for constraint in self.definition.constraints:
             try:
@@ -144,3 +186,31 @@ class ScaledSpace:
                     f"{type(error).__name__}: {error}"
                 ) from error
         return None
+
+
+def _settled(parameters: tuple[Parameter, ...], recipe: Mapping[str, Any]) -> tuple[Parameter, ...]:
+    """``parameters`` whose conditions on what is fixed hold, without those conditions."""
+    names = {parameter.name for parameter in parameters}
+    gone: set[str] = set()
+    left = []
+    for parameter in parameters:
+        unknown = parameter.only_if.keys() - names - recipe.keys()
+        if unknown:
+            raise SpaceError(
+                f"{parameter.name}: only_if names {min(unknown)!r}, which the recipe has not"
+            )
+        fixed = {k: v for k, v in parameter.only_if.items() if k not in names}
+        if parameter.only_if.keys() & gone or not replace(parameter, only_if=fixed).exists(recipe):
+            gone.add(parameter.name)
+        else:
+            still = {k: v for k, v in parameter.only_if.items() if k in names}
+            left.append(replace(parameter, only_if=still))
+    return tuple(left)
+
+
+def _check_conditions(parameter: Parameter, before: Mapping[str, Parameter]) -> None:
+    for name, values in parameter.conditions.items():
+        if name not in before:
+            raise SpaceError(f"{parameter.name} exists only with {name}, so it must come after it")
+        for value in values:
+            before[name].check(value)

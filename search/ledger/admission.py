@@ -32,7 +32,7 @@ class Admission:
         if rule:
             return self._endings.invalid(trial, rule)
         try:
-            config = TrainConfig.from_mapping({**self._space.recipe, **trial.params})
+            config = TrainConfig.from_mapping(self._space.setting(trial.params))
         except ConfigError as error:
             return self._endings.infeasible(trial, str(error))
         broken = self._space.broken_constraint(trial.params)

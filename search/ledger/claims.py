@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -14,7 +15,8 @@ from search.planning.plan import TrialPlan
 from search.record.trials import AUDIT, RETRY_OF, TARGET, counted, is_paused
 from search.storage.database import one_commit
 from search.storage.lease import Lease
-from search.storage.optuna_internals import enqueued_params, storage_of, suggest, trial_id
+from search.storage.optuna_internals import enqueued_params, storage_of, trial_id
+from search.strategy.distributions import draw
 from search.strategy.grid import towards_total
 from search.strategy.promotion import Pause, Step
 from spaces.params import SpaceError
@@ -124,6 +126,14 @@ class Claims:
                 parameters[name].check(value)
             except SpaceError as error:
                 return str(error)
+        return self._condition_broken(enqueued_params(trial))
+
+    def _condition_broken(self, given: Mapping[str, Any]) -> str | None:
+        """Of a value that was given to a parameter that does not exist beside the others given."""
+        for parameter in self._plan.space.parameters:
+            known = parameter.only_if.keys() <= given.keys()
+            if parameter.name in given and known and not parameter.exists(given):
+                return f"{parameter.name} exists{parameter.only_with().removeprefix(',')}"
         return None
 
     def _is_orphan(self, frozen: FrozenTrial) -> bool:
@@ -134,9 +144,7 @@ class Claims:
         trial.set_user_attr(OWNER, self._lease.driver)
         failpoint("trial owned")
         if self.rule_broken(trial) is None:
-            for name, distribution in self._plan.distributions.items():
-                suggest(trial, name, distribution)
-                failpoint("parameter drawn")
+            draw(trial, self._plan.space)
         return trial
 
 

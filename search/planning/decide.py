@@ -18,6 +18,7 @@ from search.planning.same_study import (
     refuse_another,
     refuse_other_computing,
     strategy_changes,
+    with_ranges,
 )
 from search.record.record import LRRangeFacts, StrategyFacts, StudyRecord
 from search.strategy.pruners import PROMOTION
@@ -37,6 +38,8 @@ def decide(
     measured: how to compute by a probe, the learning rate by a range test, each announced when
     it begins. Raises ``UserError`` where ``request`` does not fit ``found``.
     """
+    if found is not None:
+        request = with_ranges(request, found)
     execution, resources, reason = _decide_execution(request, data, data_folder, found, announce)
     space, lr_range = _decide_lr_range(request, execution, data_folder, found, announce)
     strategy = choose_strategy(request, None if found is None else found.strategy)

@@ -56,6 +56,21 @@ def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
     return settings
 
 
+def parse_ranges(texts: Iterable[str]) -> dict[str, tuple[float, float]]:
+    """``["lr=0.001:0.1", "depth=10:16"]`` as (low, high) by name."""
+    ranges: dict[str, tuple[float, float]] = {}
+    for text in texts:
+        key, _, ends = text.partition("=")
+        key = key.strip().replace("-", "_")
+        values = [parse_value(part.strip()) for part in ends.split(":")]
+        if len(values) != 2 or not all(type(value) in (int, float) for value in values):
+            raise UserError(f"--range takes KEY=LOW:HIGH, such as lr=0.001:0.1, got {text!r}")
+        if key in ranges:
+            raise UserError(f"--range names {key!r} twice")
+        ranges[key] = (values[0], values[1])
+    return ranges
+
+
 def parse_value(text: str) -> Any:
     """true/false, a whole number, a number, a list with commas, else the text itself."""
     if "," in text:

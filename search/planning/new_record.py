@@ -70,6 +70,12 @@ def _describe_space(request: Request, data: Meta, space: ScaledSpace) -> SpaceFa
         baseline=space.baseline(),
         parameters={name: distribution_to_json(kind) for name, kind in varies.items()},
         constraints=tuple(item.description for item in space.definition.constraints),
+        conditions={
+            parameter.name: {name: list(values) for name, values in parameter.conditions.items()}
+            for parameter in space.parameters
+            if parameter.only_if
+        },
+        ranges={name: list(ends) for name, ends in request.ranges.items()},
     )
 
 

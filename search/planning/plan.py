@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-
-from optuna.distributions import BaseDistribution
 
 from search.common.layout import StudyFolder
 from search.planning.resources import Resources
 from search.record.record import StudyRecord
-from search.strategy.distributions import distributions
 from spaces.space import ScaledSpace
 from trainers.config import TrainConfig
 from trainers.execution import Execution
@@ -31,10 +27,6 @@ class TrialPlan:
     objectives: tuple[str, ...]
     keep_weights: str = field(default="best", kw_only=True)
     epoch_budget: int | None = field(default=None, kw_only=True)
-
-    @cached_property
-    def distributions(self) -> dict[str, BaseDistribution]:
-        return distributions(self.space.parameters)
 
 
 @dataclass(frozen=True)

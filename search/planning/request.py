@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from search.common.errors import UserError
 from search.common.layout import StudyFolder, default_storage, preset_suffix
 from search.planning import machine
-from search.planning.flag_values import at_least, known, parse_settings, writable
+from search.planning.flag_values import at_least, known, parse_ranges, parse_settings, writable
 from search.planning.flags import KEEP_WEIGHTS
 from search.planning.lr_interval import lr_parameter
 from search.planning.resources import Resources, choose_resources
@@ -17,6 +18,7 @@ from search.planning.space_file import find_space
 from search.strategy.grid import grid_rows
 from search.strategy.pruners import PRUNERS
 from search.strategy.samplers import SAMPLERS
+from spaces.params import SpaceError
 from spaces.space import PRESETS, ScaledSpace
 from trainers.config import TrainConfig
 from trainers.execution import PRECISIONS, Execution
@@ -49,6 +51,7 @@ class Request:
     precision: str | None
     lr_range_test: bool | None
     keep_weights: str | None = None
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     command: str = ""
 
     @property
@@ -78,7 +81,8 @@ class Request:
 def make_request(args: argparse.Namespace, command: str = "") -> Request:
     """What ``args`` ask for. Raises ``UserError`` or ``ConfigError``."""
     preset_name, reason = choose_preset(args.preset, machine.gpu_count())
-    space = fixed_space(args, preset_name)
+    ranges = parse_ranges(args.range)
+    space = narrowed_space(fixed_space(args, preset_name), ranges)
     preset = space.preset
     results_dir = Path(args.results_dir)
     writable(results_dir)
@@ -108,6 +112,7 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
         precision=chosen_precision(args.precision),
         lr_range_test=args.lr_range_test,
         keep_weights=args.keep_weights and known("keep-weights", args.keep_weights, KEEP_WEIGHTS),
+        ranges=ranges,
         command=command,
     )
     total(args.n_trials, args.sampler or preset.sampler, space)
@@ -142,6 +147,14 @@ def fixed_space(args: argparse.Namespace, preset_name: str) -> ScaledSpace:
     space = find_space(args.space).at(preset_name)
     TrainConfig.from_mapping({**space.recipe, **settings})  # its rules speak before the space's
     return space.fix(settings)
+
+
+def narrowed_space(space: ScaledSpace, ranges: Mapping[str, tuple[float, float]]) -> ScaledSpace:
+    """``space`` with the intervals of --range."""
+    try:
+        return space.narrow(ranges)
+    except SpaceError as error:
+        raise UserError(f"--range: {error}") from None
 
 
 def total(asked: int | None, sampler: str, space: ScaledSpace, recorded: int | None = None) -> int:

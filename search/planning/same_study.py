@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from optuna.distributions import json_to_distribution
@@ -25,6 +26,7 @@ def refuse_another(study_name: str, found: StudyRecord, wanted: StudyRecord) -> 
         "dataset": (found.data.fingerprint, wanted.data.fingerprint),
         "objective": (", ".join(found.objectives), ", ".join(wanted.objectives)),
         "parameters": (_parameters(found), _parameters(wanted)),
+        "condition": (found.space.conditions, wanted.space.conditions),
         "recipe": (_recipe(found), _recipe(wanted)),
     }
     if found.space.constraints is not None:
@@ -35,6 +37,21 @@ def refuse_another(study_name: str, found: StudyRecord, wanted: StudyRecord) -> 
                 f"study {study_name!r} was made for another {part}: {_difference(old, new)}; "
                 "choose another --study-name, or give the same settings to go on with it"
             )
+
+
+def with_ranges(request: Request, found: StudyRecord) -> Request:
+    """``request`` with the intervals that its study was begun with. Raises ``UserError`` where it
+    asks for others."""
+    began = {name: (low, high) for name, (low, high) in found.space.ranges.items()}
+    if not request.ranges:
+        return replace(request, space=request.space.narrow(began), ranges=began)
+    if request.ranges != began:
+        flags = " ".join(f"--range {k}={low:g}:{high:g}" for k, (low, high) in began.items())
+        raise UserError(
+            f"study {request.study_name!r} was begun with {flags or 'no --range'}; "
+            "leave out --range, or choose another --study-name"
+        )
+    return request
 
 
 def refuse_other_computing(request: Request, began: Execution) -> None:

@@ -29,7 +29,9 @@ Part = TypeVar("Part")
 class SpaceFacts:
     """The space that the study searches. ``constraints`` are descriptions, None in studies of
     version 1; ``parameters`` Optuna's distributions as JSON texts, ``recipe`` what is fixed,
-    ``baseline`` the recipe's own values of what varies: trial 0's."""
+    ``baseline`` the recipe's own values of what varies: trial 0's. ``conditions``: a parameter that
+    does not always exist, and the values of others with which it does; ``ranges``: intervals that
+    were narrowed on the command line, [low, high]."""
 
     name: str
     title: str = ""
@@ -39,6 +41,8 @@ class SpaceFacts:
     baseline: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
     constraints: tuple[str, ...] | None = None
+    conditions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    ranges: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

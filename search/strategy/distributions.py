@@ -12,8 +12,12 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.trial import Trial
 
+from search.storage.optuna_internals import suggest
 from spaces.params import Categorical, Float, Int, Parameter
+from spaces.space import ScaledSpace
+from trainers.failpoints import failpoint
 
 
 def distribution(parameter: Parameter) -> BaseDistribution:
@@ -31,6 +35,14 @@ def distribution(parameter: Parameter) -> BaseDistribution:
 def distributions(parameters: Iterable[Parameter]) -> dict[str, BaseDistribution]:
     """Name to distribution, in the space's order."""
     return {parameter.name: distribution(parameter) for parameter in parameters}
+
+
+def draw(trial: Trial, space: ScaledSpace) -> None:
+    """Gives ``trial`` its parameters, each that exists beside those before it."""
+    for parameter in space.parameters:
+        if not parameter.only_if or parameter.exists(trial.params):
+            suggest(trial, parameter.name, distribution(parameter))
+            failpoint("parameter drawn")
 
 
 def value_at(parameter: Parameter, share: float) -> Any:

@@ -31,6 +31,7 @@ class GridSampler(BaseSampler):
     """
 
     def __init__(self, space: ScaledSpace):
+        self._space = space
         self._rows = {_key(row): row for row in grid_rows(space)}
         self._distributions = distributions(space.parameters)
 
@@ -48,7 +49,8 @@ class GridSampler(BaseSampler):
         taken = {_key(_values(other)) for other in others if other.state != TrialState.FAIL}
         fitting = [k for k, row in self._rows.items() if not given or _key(row | given) == k]
         first = min(fitting or self._rows, key=lambda key: (key in taken, tried[key]))
-        return self._rows[first] | given  # which need not lie on the grid
+        row = {**self._space.recipe, **self._rows[first], **given}  # which need not be on the grid
+        return self._space.active(row)
 
     def latest_of_rows(self, trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
         """For each row that was asked for, the latest trial of it."""
@@ -84,7 +86,8 @@ def _key(values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 
 def grid_rows(space: ScaledSpace) -> list[Row]:
-    """The product of all parameters' grids that keeps the constraints, the recipe first.
+    """The product of all parameters' grids that keeps the constraints, the recipe first; of rows
+    that differ in parameters that do not exist, one.
 
     Raises ``UserError`` where the product is too large to be meant.
     """
@@ -95,9 +98,12 @@ def grid_rows(space: ScaledSpace) -> list[Row]:
             f"the grid of this space must have at most {MOST_ROWS:,} points, got {size:,}; "
             "fix parameters with --set or choose another --sampler"
         )
-    grids = [_grid_through(parameter, recipe[parameter.name]) for parameter in space.parameters]
-    rows = [dict(zip(recipe, values, strict=True)) for values in itertools.product(*grids)]
-    return [recipe, *(r for r in rows if r != recipe and space.broken_constraint(r) is None)]
+    grids = [_grid_through(p, space.recipe[p.name]) for p in space.parameters]
+    names = [parameter.name for parameter in space.parameters]
+    points = (dict(zip(names, values, strict=True)) for values in itertools.product(*grids))
+    rows = {_key(row): row for row in map(space.active, points)}
+    rows.pop(_key(recipe), None)
+    return [recipe, *(row for row in rows.values() if space.broken_constraint(row) is None)]
 
 
 def _grid_through(parameter: Parameter, value: Any) -> Sequence[Any]:

@@ -8,7 +8,7 @@ have drawn. Points that break a constraint of the space are drawn again.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from optuna.distributions import BaseDistribution
@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial
 from search.storage.optuna_internals import enqueued_params, with_trials
 from search.strategy.distributions import distributions, value_at
 from search.strategy.recent_trials import recent_trials
+from spaces.params import Parameter
 from spaces.space import ScaledSpace
 from trainers.seeds import derive_seed
 
@@ -46,12 +47,7 @@ class PerTrialSampler(BaseSampler):
         self._see = see
         self._proposals = proposals
         self._distributions = distributions(space.parameters)
-        # What Optuna would find out from all trials; sorted by name, as it does.
-        self._varying = {
-            name: distribution
-            for name, distribution in sorted(self._distributions.items())
-            if not distribution.single()
-        }
+        self._groups = existing_together(space.parameters)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -62,22 +58,41 @@ class PerTrialSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         given = {**enqueued_params(trial), **trial.params}
-        if set(search_space) <= set(given):
+        if self._space.is_complete(given):
             return given  # enqueued, or resumed: it has what it needs
-        seen = with_trials(study, self._see(study))
+        seen = self._see(study)
         for attempt in range(self._proposals):
             seed = derive_seed(self._seed, "trial", trial.number, attempt)
-            point = {**self._propose(seen, trial, seed), **given}
+            proposed = self._propose(study, seen, trial, seed, given)
+            point = self._space.active({**proposed, **given})
             if self._space.broken_constraint(point) is None:
                 return point
         return nearest_feasible(self._space, point, given, seed)
 
-    def _propose(self, study: Study, trial: FrozenTrial, seed: int) -> dict[str, Any]:
+    def _propose(
+        self,
+        study: Study,
+        trials: list[FrozenTrial],
+        trial: FrozenTrial,
+        seed: int,
+        given: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Each group is sampled together, from the trials that have it, as Optuna's TPE does with
+        ``group``; one that does not exist beside what the groups before came to is left out."""
         sampler = self._make(seed % 2**32)
-        point = sampler.sample_relative(study, trial, self._varying)
-        for name, distribution in self._distributions.items():
-            if name not in point:
-                point[name] = sampler.sample_independent(study, trial, name, distribution)
+        point: dict[str, Any] = {}
+        for group in self._groups:
+            if not group[0].exists(self._space.active({**point, **given})):
+                continue
+            kinds = distributions(group)
+            with_it = [t for t in trials if kinds.keys() <= t.params.keys()]
+            seen = with_trials(study, with_it if group[0].only_if else trials)
+            # What Optuna would find out from all trials; sorted by name, as it does.
+            varying = {name: kind for name, kind in sorted(kinds.items()) if not kind.single()}
+            point |= sampler.sample_relative(seen, trial, varying)
+            for name, kind in kinds.items():
+                if name not in point:
+                    point[name] = sampler.sample_independent(seen, trial, name, kind)
         return point
 
     def sample_independent(
@@ -90,6 +105,14 @@ class PerTrialSampler(BaseSampler):
         raise AssertionError(f"{param_name} is not part of the space")
 
 
+def existing_together(parameters: Sequence[Parameter]) -> list[list[Parameter]]:
+    """Groups of parameters with the same conditions; those that always exist come first."""
+    groups: dict[str, list[Parameter]] = {}
+    for parameter in parameters:
+        groups.setdefault(repr(sorted(parameter.conditions.items())), []).append(parameter)
+    return list(groups.values())
+
+
 def nearest_feasible(
     space: ScaledSpace, point: Mapping[str, Any], given: Mapping[str, Any], seed: int
 ) -> dict[str, Any]:
@@ -97,9 +120,11 @@ def nearest_feasible(
     then more. ``given`` values stay. Where no draw will do, ``point`` itself."""
     draw = random.Random(seed)
     free = [parameter for parameter in space.parameters if parameter.name not in given]
+    other = {p.name: value_at(p, draw.random()) for p in free if p.name not in point}
     for attempt in range(MOST_DRAWS if free else 0):
         changed = draw.sample(free, min(len(free), 1 + attempt // DRAWS_ALIKE))
-        drawn = {**point, **{p.name: value_at(p, draw.random()) for p in changed}}
+        new = {p.name: value_at(p, draw.random()) for p in changed}
+        drawn = space.active({**other, **point, **new})
         if space.broken_constraint(drawn) is None:
             return drawn
     return dict(point)

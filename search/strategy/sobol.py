@@ -24,7 +24,8 @@ class SobolSampler(BaseSampler):
 
     It follows from seed and number alone: Optuna's own sampler counts its points in the study,
     and a crash between a count and the parameters would shift all that follow. Where the
-    constraints leave next to nothing, a point that breaks them is returned.
+    constraints leave next to nothing, a point that breaks them is returned. A point has all
+    parameters, also those that do not exist beside the others.
     """
 
     def __init__(self, space: ScaledSpace, seed: int):
@@ -45,7 +46,7 @@ class SobolSampler(BaseSampler):
             return next(self._points(trial.number))
         kept = -1
         for point in itertools.islice(self._points(0), MOST_POINTS):
-            kept += self._space.broken_constraint(point) is None
+            kept += self._space.broken_constraint(self._space.active(point)) is None
             if kept == trial.number:
                 break
         return point

@@ -9,9 +9,10 @@ from search.common.formatting import number, settings
 from search.planning.decide import choose_strategy, range_test_steps
 from search.planning.open_study import find_record
 from search.planning.request import Request
+from search.planning.same_study import with_ranges
 from search.record.record import StrategyFacts
 from search.storage.storage import exists, open_storage
-from search.strategy.distributions import distributions
+from search.strategy.distributions import draw
 from search.strategy.samplers import make_sampler
 from search.terminal.plain_line import PlainTable, say
 from spaces.space import ScaledSpace
@@ -21,10 +22,12 @@ from trainers.config import TrainConfig, option_help
 def show(request: Request) -> None:
     """Recipe, space, one sampled configuration, model size and scale of the search."""
     console = Console()
-    console.print(recipe_table(request.config, request.space))
-    console.print(space_table(request.space))
     storage = open_storage(request.storage) if exists(request.storage) else None
     record = find_record(request, storage) if storage else None
+    if record:
+        request = with_ranges(request, record)
+    console.print(recipe_table(request.config, request.space))
+    console.print(space_table(request.space))
     strategy = choose_strategy(request, record.strategy if record else None)
     sample = sampled(request.space, strategy)
     say(console, f"one sample:  {settings(sample)}")
@@ -48,7 +51,7 @@ def show(request: Request) -> None:
 def recipe_table(config: TrainConfig, space: ScaledSpace) -> PlainTable:
     """Every value of the recipe, those that vary marked."""
     table = PlainTable("recipe", ("", "value", "varies", "meaning"), right=())
-    varies = set(space.baseline())
+    varies = {parameter.name for parameter in space.parameters}
     meaning = option_help(config)
     for name, value in config.to_dict().items():
         table.add_texts(name, number(value), "yes" if name in varies else "", meaning[name])
@@ -59,8 +62,9 @@ def space_table(space: ScaledSpace) -> PlainTable:
     """What varies, and where."""
     headings = ("parameter", "interval", "recipe")
     table = PlainTable(f"space {space.definition.name}", headings, right=())
+    baseline = space.baseline()
     for parameter in space.parameters:
-        value = number(space.recipe[parameter.name])
+        value = number(baseline[parameter.name]) if parameter.name in baseline else ""
         table.add_texts(parameter.name, parameter.describe(), value)
     for constraint in space.definition.constraints:
         table.add_texts("constraint", constraint.description, "")
@@ -70,11 +74,12 @@ def space_table(space: ScaledSpace) -> PlainTable:
 def sampled(space: ScaledSpace, strategy: StrategyFacts) -> dict[str, object]:
     """What the sampler would draw first, after the recipe."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    space_distributions = distributions(space.parameters)
     sampler = make_sampler(strategy.sampler, space, strategy.seed)
     study = optuna.create_study(sampler=sampler, direction="maximize")
-    study.ask(space_distributions)
-    return study.ask(space_distributions).params
+    for _ in range(2):
+        trial = study.ask()
+        draw(trial, space)
+    return trial.params
 
 
 def model_size(request: Request, values: dict[str, object]) -> str:
@@ -85,6 +90,6 @@ def model_size(request: Request, values: dict[str, object]) -> str:
     shape = SHAPES.get(request.dataset)
     if shape is None:
         return "known once the data set is prepared, which a dry run does not do"
-    config = TrainConfig.from_mapping({**request.space.recipe, **values})
+    config = TrainConfig.from_mapping(request.space.setting(values))
     summary = summary_for(config.to_dict(), shape)
     return f"{summary.parameters:,} parameters, {summary.macs:,} multiply-accumulates an image"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import pytest
 
 from spaces import SPACES, named_space
-from spaces.params import Float, Int, SpaceError
-from spaces.space import PRESETS, Constraint, Preset, Space
+from spaces.params import Categorical, Float, Int, Parameter, SpaceError
+from spaces.space import PRESETS, Constraint, Preset, ScaledSpace, Space
 
 FITS = Constraint(
     "width · depth must be at most 100", lambda values: values["width"] * values["depth"] <= 100
@@ -126,6 +126,104 @@ def test_constraints_see_recipe_and_values_together() -> None:
     assert scaled.broken_constraint({"depth": 25}) is None  # 25 · 4
     assert scaled.broken_constraint({"depth": 26}) == FITS.description
     assert scaled.broken_constraint({"depth": 40, "width": 2}) is None
+
+
+OPTIMIZER = Categorical("optimizer", ("sgd", "adamw"))
+MOMENTUM = Float("momentum", 0, 0.99, only_if={"optimizer": "sgd"})
+DECAY = Float("decay", 0, 1, only_if={"momentum": 0.5})
+
+
+def conditional(*parameters: Parameter, **recipe: Any) -> ScaledSpace:
+    recipe = {"optimizer": "sgd", "momentum": 0.9, "decay": 0.5, **recipe}
+    presets = {"quick": Preset("digits", 4), "full": Preset("digits", 4)}
+    parameters = parameters or (OPTIMIZER, MOMENTUM)
+    return make(recipe=recipe, parameters=parameters, presets=presets, constraints=()).at("full")
+
+
+def test_a_parameter_exists_only_with_a_value_of_another() -> None:
+    space = conditional()
+    assert space.baseline() == {"optimizer": "sgd", "momentum": 0.9}
+    assert space.active({"optimizer": "adamw", "momentum": 0.3}) == {"optimizer": "adamw"}
+    assert space.active({"momentum": 0.3}) == {}
+    assert space.is_complete({"optimizer": "adamw"})
+    assert not space.is_complete({"optimizer": "sgd"})
+    assert not space.is_complete({})
+    setting = space.setting({"optimizer": "adamw"})
+    assert setting == {"objective": "val_top1", "optimizer": "adamw", "decay": 0.5}
+
+
+def test_where_a_parameter_does_not_exist_none_that_hangs_on_it_does() -> None:
+    space = conditional(OPTIMIZER, MOMENTUM, DECAY, momentum=0.5)
+    assert space.baseline() == {"optimizer": "sgd", "momentum": 0.5, "decay": 0.5}
+    everything = {"optimizer": "adamw", "momentum": 0.5, "decay": 0.1}
+    assert space.active(everything) == {"optimizer": "adamw"}
+    assert conditional(optimizer="adamw").baseline() == {"optimizer": "adamw"}
+
+
+def test_fixing_what_others_hang_on_settles_them() -> None:
+    space = conditional(OPTIMIZER, MOMENTUM, DECAY, momentum=0.5)
+    with_it = space.fix({"optimizer": "sgd"})
+    assert with_it.parameters == (replace(MOMENTUM, only_if={}), DECAY)
+    assert space.fix({"optimizer": "adamw"}).parameters == ()
+    assert with_it.fix({"momentum": 0.1}).parameters == ()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (
+            (MOMENTUM, OPTIMIZER),
+            "momentum exists only with optimizer, so it must come after it",
+        ),
+        (
+            (OPTIMIZER, Float("momentum", 0, 1, only_if={"optimizer": "adam"})),
+            "optimizer must be one of sgd, adamw, got 'adam'",
+        ),
+        (
+            (OPTIMIZER, Float("momentum", 0, 1, only_if={"optimiser": "sgd"})),
+            "momentum: only_if names 'optimiser', which the recipe has not",
+        ),
+    ],
+)
+def test_conditions_that_do_not_fit_are_refused(parameters: Any, message: str) -> None:
+    with pytest.raises(SpaceError) as caught:
+        conditional(*parameters)
+    assert str(caught.value) == message
+
+
+def test_an_interval_is_narrowed() -> None:
+    space = make().at("full")
+    narrow = space.narrow({"lr": (0.05, 1), "depth": (8, 16)})
+    assert narrow.parameters == (
+        Int("depth", 8, 16),
+        Int("width", 1, 8),
+        Float("lr", 0.05, 1.0, log=True),
+    )
+    assert space.narrow({}) == space
+
+
+@pytest.mark.parametrize(
+    ("ranges", "message"),
+    [
+        ({"rho": (0, 1)}, "'rho' does not vary here (varies: depth, width, lr)"),
+        ({"lr": (0.001, 0.5)}, "lr must be in [0.01, 1], got 0.001"),
+        ({"depth": (8, 16.5)}, "depth must be in [4, 40], got 16.5"),
+        (
+            {"lr": (0.2, 0.5)},
+            "lr must keep the recipe's own value, 0.1, which is trial 0's, got 0.2 to 0.5",
+        ),
+        ({"lr": (0.1, 0.1)}, "lr needs low < high, got 0.1 and 0.1"),
+    ],
+)
+def test_a_range_that_is_no_part_of_the_interval_is_refused(ranges: Any, message: str) -> None:
+    with pytest.raises(SpaceError) as caught:
+        make().at("full").narrow(ranges)
+    assert str(caught.value) == message
+
+
+def test_a_choice_has_no_range() -> None:
+    with pytest.raises(SpaceError, match="a choice has no interval; fix it with --set"):
+        conditional().narrow({"optimizer": (0, 1)})
 
 
 def test_a_space_is_frozen() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from search.common.errors import UserError
 from search.common.layout import StudyFolder, default_data_dir, default_storage
-from search.planning.flag_values import parse_settings
+from search.planning.flag_values import parse_ranges, parse_settings
 from search.planning.space_file import find_space
 from spaces import SPACES
 
@@ -131,3 +131,23 @@ def test_the_data_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch
     assert default_data_dir() == "/cache/sharpsearch"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert default_data_dir() == "~/.cache/sharpsearch"
+
+
+def test_ranges_are_parsed() -> None:
+    assert parse_ranges(["lr=0.001:1e-1", "batch-size = 16 : 64"]) == {
+        "lr": (0.001, 0.1),
+        "batch_size": (16, 64),
+    }
+
+
+@pytest.mark.parametrize("text", ["lr", "lr=0.1", "lr=a:b", "lr=1:2:3", "lr=:", "lr=true:2"])
+def test_a_range_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_ranges([text])
+    message = f"--range takes KEY=LOW:HIGH, such as lr=0.001:0.1, got {text!r}"
+    assert str(caught.value) == message
+
+
+def test_a_range_named_twice_is_refused() -> None:
+    with pytest.raises(UserError, match="--range names 'lr' twice"):
+        parse_ranges(["lr=0.1:1", "lr=0.2:1"])

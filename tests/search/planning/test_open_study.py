@@ -8,6 +8,7 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.distributions import FloatDistribution, json_to_distribution
 
 from search.common.errors import UserError
 from search.planning.decide import decide
@@ -19,6 +20,7 @@ from search.run import make_parser
 from search.storage.lease import Lease
 from search.storage.storage import open_storage
 from search.terminal.dry_run import show
+from spaces.params import Float, Int
 from trainers.data.prepared import Meta
 
 DATA = Meta(1, "digits", ("a", "b"), {"train_images": (9, 8, 8, 1)}, (0.5,), (0.5,), "fingerprint")
@@ -120,6 +122,35 @@ def test_what_is_left_open_on_resume_is_as_the_study_has_it(search: Search) -> N
     plan, notes = search.decide()
     assert plan.record.strategy == began
     assert (plan.n_trials, notes) == (99, ["computing: as the study began"])
+
+
+RANGE = ("--range", "lr=0.05:0.5", "--range", "batch_size=32:128")
+
+
+def test_a_range_narrows_the_interval_and_is_kept_on_resume(search: Search) -> None:
+    began = record_of(search.open(*RANGE))
+    assert began.space.ranges == {"lr": [0.05, 0.5], "batch_size": [32, 128]}
+    interval = json_to_distribution(began.space.parameters["lr"])
+    assert interval == FloatDistribution(0.05, 0.5, log=True)
+    for flags in ((), RANGE):
+        plan, _ = search.decide(*flags)
+        assert plan.space.parameters[:2] == (
+            Int("batch_size", 32, 128, log=True),
+            Float("lr", 0.05, 0.5, log=True),
+        )
+        assert plan.record.space == began.space
+
+
+def test_another_range_on_resume_is_refused(search: Search) -> None:
+    search.open("--range", "lr=0.05:0.5")
+    with pytest.raises(UserError, match=r"was begun with --range lr=0\.05:0\.5; leave out --range"):
+        search.decide("--range", "lr=0.05:0.6")
+
+
+def test_a_study_without_ranges_gets_none(search: Search) -> None:
+    search.open()
+    with pytest.raises(UserError, match=r"was begun with no --range; leave out --range"):
+        search.decide("--range", "lr=0.05:0.5")
 
 
 def test_another_strategy_holds_from_now_on_and_is_said_and_recorded(search: Search) -> None:

@@ -13,6 +13,7 @@ from search.common.errors import UserError
 from search.ledger.messages import Completed, Failed
 from search.storage.optuna_internals import suggest
 from search.storage.storage import open_storage
+from search.strategy.distributions import distributions
 from search.strategy.grid import grid_rows
 from spaces.params import Categorical, Float, Int
 from spaces.space import Constraint, ScaledSpace
@@ -140,7 +141,7 @@ def test_a_crash_between_parameters_leaves_the_row_to_its_trial(
     lost = open_desk(storage, small, n_trials=6, sampler="grid")
     lost.next_task()
     trial = lost.study.ask()  # a driver dies here, having drawn one of two
-    suggest(trial, "lr", lost.ledger.plan.distributions["lr"])
+    suggest(trial, "lr", distributions(small.parameters)["lr"])
     lost.lease.__exit__()
     assert keys(train_all(open_desk(storage, small, n_trials=6, sampler="grid"))) == keys(
         grid_rows(small)

@@ -220,7 +220,7 @@ def test_qmc_is_not_shifted_by_a_crash_between_number_and_parameters(
     desk = open_desk(space=grid_space, n_trials=6, sampler="qmc")
     first = [desk.next_task().config for _ in range(3)]
     lost = desk.study.ask()  # a driver dies here, having drawn some
-    lost._suggest("lr", desk.ledger.plan.distributions["lr"])
+    lost._suggest("lr", distributions(grid_space.parameters)["lr"])
     rest = [desk.next_task().config for _ in range(3)]
     assert first + rest == expected
 
