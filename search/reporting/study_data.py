@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from optuna.study import Study, StudyDirection
@@ -16,7 +17,10 @@ from search.common.layout import StudyFolder
 from search.record.record import ReferenceFigure, StudyRecord, read_record
 from search.record.trials import Spending, ranked, reference_values, spending
 from search.reporting.frames import make_epochs_frame, make_trials_frame
-from trainers.metrics import MAXIMIZE, METRICS, MINIMIZE, Metric
+from search.reporting.texts import figure
+from trainers.metrics import MAXIMIZE, METRICS, MINIMIZE, TEST, VALIDATION, Metric, find_metric
+
+ACCURACIES = (("val_top1", VALIDATION), ("test_top1", TEST))
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,27 @@ class StudyData:
         fraction = self.record.space.recipe.get("val_fraction") if self.record else None
         shape = self.record.data.shapes.get("train_images") if self.record else None
         return round(shape[0] * fraction) if shape and fraction else None
+
+    def images(self, metric: str) -> int | None:
+        """About how many images an accuracy is measured on, while weights stand still; None for
+        another figure, and where the record does not say."""
+        found = find_metric(metric)
+        if found.unit != "%" or self.record is None:
+            return None
+        if found.split == TEST:
+            return next(iter(self.record.data.shapes.get("test_images", ())), None)
+        return self.validation_images if found.split == VALIDATION else None
+
+    def figure(self, metric: str, value: Any) -> str:
+        """A figure of one run in this study, with its interval where it is an accuracy."""
+        return figure(metric, value, self.images(metric))
+
+    @property
+    def interval_note(self) -> str:
+        """What stands in brackets beside accuracies."""
+        counts = [(self.images(name), split) for name, split in ACCURACIES]
+        known = " and ".join(f"{n:,} {split}" for n, split in counts if n)
+        return f"In brackets: 95 % interval of one run, on {known} images." if known else ""
 
     @property
     def is_running(self) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from search.common.formatting import settings
 from search.common.layout import StudyFolder
+from search.common.statistics import accuracy
 from search.reporting.blocks import (
     REFERENCE,
     RULE,
@@ -24,7 +25,7 @@ from search.reporting.blocks import (
 from search.reporting.chart import Axis, Chart, Heatmap, chart
 from search.reporting.sections.curves import main_trials
 from search.reporting.sections.lr_range import lr_range_chart
-from search.reporting.sections.result import setting_in_words
+from search.reporting.sections.result import differs_in_words
 from search.reporting.study_data import StudyData
 from search.reporting.texts import count, figure, heading
 from trainers.evaluation.confusion import ClassScores, Confusion
@@ -144,12 +145,15 @@ def per_class(data: StudyData) -> Table | None:
     names = [first.classes[i] for i in shown]
     rows = _reference_rows(data, names)
     for number, counts in found:
-        words = setting_in_words(data, number)
         cells = [_percent(counts.scores.recall[i]) for i in shown]
-        test = figure("test_top1", data.trials["test_top1"].iloc[number])
-        rows.append(Row((str(number), words, test, *cells), data.mark(number)))
-    headings = ("trial", "setting", heading("test_top1"), *names)
-    caption = f"Test set, weights of the best epoch.{words}"
+        test = data.figure("test_top1", data.trials["test_top1"].iloc[number])
+        rows.append(
+            Row((str(number), differs_in_words(data, number), test, *cells), data.mark(number))
+        )
+    headings = ("trial", "unlike the recipe", heading("test_top1"), *names)
+    fewest = min(filter(None, first.scores.images), default=1)
+    noise = f"{fewest:,} images or more of a class: up to ± {accuracy(50, fewest).half:.1f} points"
+    caption = f"Test set, weights of the best epoch. {noise} (95 %, one run).{words}"
     return Table("Accuracy of each class (%)", headings, tuple(rows), caption, frozenset({0, 1}))
 
 

@@ -21,7 +21,7 @@ from search.reporting.chart import (
     Series,
     chart,
 )
-from search.reporting.sections.result import setting_in_words
+from search.reporting.sections.result import differs_in_words
 from search.reporting.study_data import StudyData
 from search.reporting.texts import figure, heading
 from trainers.metrics import Metric
@@ -107,9 +107,9 @@ def cost_table(data: StudyData, most: int = 12) -> Table | None:
         cells = {
             "trial": str(number),
             heading(column): figure(column, row[column]),
-            data.objective.heading: figure(data.objective.name, row["best_value"]),
-            heading("test_top1"): figure("test_top1", row["test_top1"]),
-            "setting": setting_in_words(data, number),
+            data.objective.heading: data.figure(data.objective.name, row["best_value"]),
+            heading("test_top1"): data.figure("test_top1", row["test_top1"]),
+            "unlike the recipe": differs_in_words(data, number),
         }
         rows.append((cells, "best" if data.mark(number) == "best" else ""))
-    return table_of("The best for their time", rows, text_columns=(0, 4))
+    return table_of("The best for their time", rows, data.interval_note, text_columns=(0, 4))

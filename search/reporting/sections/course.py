@@ -28,7 +28,7 @@ from search.reporting.optuna_plots import (
 )
 from search.reporting.rank_agreement import rank_agreement, value_at
 from search.reporting.study_data import StudyData
-from search.reporting.texts import NOTHING, count, figure, whole_percent
+from search.reporting.texts import NOTHING, count, whole_percent
 from search.strategy.promotion_audit import audit_of
 
 MOST_REASONS = 20
@@ -133,7 +133,8 @@ def rung_table(data: StudyData) -> Table | None:
             "epochs saved": count(saved) if saved else NOTHING,
         }
         rows.append((cells, PLAIN))
-    return table_of("Rungs", rows, f"Values: {data.objective.heading}.")
+    caption = f"Values: {data.objective.heading}. {data.interval_note}".strip()
+    return table_of("Rungs", rows, caption)
 
 
 def agreement_table(data: StudyData) -> Table | None:
@@ -157,7 +158,7 @@ def agreement_table(data: StudyData) -> Table | None:
 
 def _best(data: StudyData, values: list[float]) -> str:
     index = data.objective.best_index(values)
-    return NOTHING if index is None else figure(data.objective.name, values[index])
+    return NOTHING if index is None else data.figure(data.objective.name, values[index])
 
 
 def reasons(data: StudyData) -> Table | None:

@@ -9,7 +9,7 @@ import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from search.common.formatting import settings
-from search.common.statistics import accuracy_difference
+from search.common.statistics import accuracy, accuracy_difference
 from search.reporting.blocks import (
     CHANGED,
     PLAIN,
@@ -96,13 +96,15 @@ def tiles(data: StudyData) -> Tiles:
     items = []
     if data.best is not None and data.best.value is not None:
         value = data.objective.quantity(data.best.value)
-        items.append((f"best {data.objective.label}", value, f"trial {data.best.number}"))
+        words = f"trial {data.best.number}{_interval(data, data.objective.name, data.best.value)}"
+        items.append((f"best {data.objective.label}", value, words))
         test = data.row(data.best)["test_top1"]
         if not missing(test):
             metric = find_metric("test_top1")
             reference = data.recipe_references.get("test_top1")
-            words = "" if reference is None else f"reference: {metric.quantity(reference)}"
-            items.append((f"its {metric.label}", metric.quantity(test), words))
+            words = "" if reference is None else f"; reference: {metric.quantity(reference)}"
+            words = (_interval(data, metric.name, test) + words).removeprefix(",").removeprefix(";")
+            items.append((f"its {metric.label}", metric.quantity(test), words.strip()))
     states = [f"{spent.completed} completed", f"{spent.pruned} pruned"]
     if spent.failed:
         states.append(f"{spent.failed} failed")
@@ -114,6 +116,15 @@ def tiles(data: StudyData) -> Tiles:
     if spent.seconds:
         items.append(("workers' time", time_span(spent.seconds), ""))
     return Tiles(tuple(items))
+
+
+def _interval(data: StudyData, metric: str, value: float) -> str:
+    """``, 95 %: 88.0 to 93.1, n = 287``."""
+    images = data.images(metric)
+    if not images:
+        return ""
+    found = accuracy(value, images)
+    return f", 95 %: {found.low:.1f} to {found.high:.1f}, n = {images:,}"
 
 
 def side_by_side(data: StudyData) -> Table | None:
@@ -131,13 +142,14 @@ def side_by_side(data: StudyData) -> Table | None:
         reference = data.recipe_references.get(metric)
         if all(map(missing, values)) and reference is None:
             continue
-        cells = [figure(metric, value) for value in (reference, *values)]
+        cells = [figure(metric, reference), *(data.figure(metric, value) for value in values)]
         rows.append(Row((words, *cells, _difference(metric, values))))
     alone = " and the best" if data.best is data.recipe else ""
     number = "" if data.best is None else data.best.number
     names = {"recipe": f"trial 0, the recipe{alone}", "best": f"best, trial {number}"}
     headings = ("", "reference", *(names[name] for name, _ in shown), "best − recipe")
-    table = Table("Reference, recipe and best", headings, tuple(rows), _scale(data))
+    caption = " ".join(filter(None, (_scale(data), data.interval_note)))
+    table = Table("Reference, recipe and best", headings, tuple(rows), caption)
     return drop_empty_columns(table)
 
 
@@ -192,7 +204,7 @@ def changed(data: StudyData, number: int) -> dict[str, object]:
     return {name: value for name, value in params.items() if old.get(name) != value}
 
 
-def setting_in_words(data: StudyData, number: int) -> str:
+def differs_in_words(data: StudyData, number: int) -> str:
     """``lr=0.05 depth=16``: what a trial has other than the recipe."""
     is_recipe = data.recipe is not None and number == data.recipe.number
     return "the recipe" if is_recipe else settings(changed(data, number))
@@ -209,14 +221,14 @@ def references_table(data: StudyData) -> Table | None:
         words = ", ".join(f"{k} = {setting(v)}" for k, v in reference.setting.items())
         cells = {
             "figure": heading(reference.metric),
-            "setting": words or "the recipe",
+            "configuration": words or "the recipe",
             "reference": figure(reference.metric, reference.value),
-            "this study": figure(reference.metric, ours),
+            "this study": data.figure(reference.metric, ours),
             "trial": NOTHING if trial is None else str(trial.number),
             "source": reference.source,
         }
         rows.append((cells, "" if trial is None or trial is not data.best else "best"))
-    caption = "This study: the completed trial with the recipe's values and just this setting."
+    caption = "This study: the completed trial with the recipe's values and just this changed."
     return table_of("All reference figures", rows, caption, (0, 1, 5))
 
 

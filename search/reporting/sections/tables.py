@@ -19,7 +19,7 @@ from search.reporting.blocks import (
 from search.reporting.columns import PARAMETER_PREFIX
 from search.reporting.sections.classes import per_class
 from search.reporting.study_data import StudyData
-from search.reporting.texts import count, figure, heading, setting
+from search.reporting.texts import NOTHING, count, figure, heading, setting
 from trainers.metrics import find_metric
 
 MOST_MODELS, MOST_VALUES = 15, 8
@@ -56,17 +56,17 @@ def _discrete(data: StudyData, at_least: int, at_most: int = MOST_VALUES) -> lis
 def by_value(data: StudyData, name: str) -> Table | None:
     """One row per value of a parameter: report B's batch-size table, for any of them."""
     rows = [_value_row(data, name, value, name, setting(value)) for value in _values(data, name)]
-    return table_of(f"By {name}", rows, drop_empty=True)
+    return table_of(f"By {name}", rows, data.interval_note, drop_empty=True)
 
 
 def switches(data: StudyData) -> Table | None:
     """All parameters with two values, on and off (report D)."""
     rows = [
-        _value_row(data, name, value, "setting", f"{name} = {setting(value)}")
+        _value_row(data, name, value, "configuration", f"{name} = {setting(value)}")
         for name in _discrete(data, 2, 2)
         for value in _values(data, name)
     ]
-    return table_of("Switches", rows, drop_empty=True)
+    return table_of("Switches", rows, data.interval_note, drop_empty=True)
 
 
 def _values(data: StudyData, name: str) -> list[Any]:
@@ -127,10 +127,11 @@ def _best_of(data: StudyData, rows: pd.DataFrame, done: pd.DataFrame) -> tuple[s
     accuracy on the test set."""
     if len(done):
         best = done.iloc[0]
-        return figure(data.objective.name, best["value"]), figure("test_top1", best["test_top1"])
+        value = data.figure(data.objective.name, best["value"])
+        return value, data.figure("test_top1", best["test_top1"])
     values = rows["best_value"].dropna().tolist()
     index = data.objective.best_index(values)
-    return figure(data.objective.name, None if index is None else values[index]), figure("", None)
+    return data.figure(data.objective.name, None if index is None else values[index]), NOTHING
 
 
 def _has_best(data: StudyData, rows: pd.DataFrame) -> str:
@@ -175,6 +176,7 @@ def models(data: StudyData) -> Table | None:
         }
         rows.append((cells, _has_best(data, group)))
     caption = "MACs: multiply-accumulates an image. Times and memory are medians over trials."
+    caption = f"{caption} {data.interval_note}".rstrip()
     return table_of("Models", rows[:MOST_MODELS], caption, drop_empty=True)
 
 

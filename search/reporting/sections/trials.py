@@ -50,13 +50,14 @@ def trials_table(data: StudyData) -> Table | None:
         rows.append(Row(("reference", "", "", *cells, *[""] * len(names)), REFERENCE))
     for _, row in shown.iterrows():
         value = row["value"] if row["state"] == "COMPLETE" else row["best_value"]
-        cells = [figure(data.objective.name, value)]
-        cells += [figure(metric, row[metric]) for metric in FIGURES]
+        cells = [data.figure(data.objective.name, value)]
+        cells += [data.figure(metric, row[metric]) for metric in FIGURES]
         cells += [setting(row[PARAMETER_PREFIX + name]) for name in names]
         number = int(row["number"])
         state, epochs = row["state"].lower(), count(row["epochs"])
         rows.append(Row((str(number), state, epochs, *cells), data.mark(number)))
     columns = ("trial", "state", "epochs", data.objective.heading, *map(heading, FIGURES))
-    bounded = f"{len(shown):,} of {len(data.trials):,} trials." * (len(shown) < len(data.trials))
-    table = Table("All trials", (*columns, *names), tuple(rows), bounded, frozenset({0, 1}), BRIEF)
+    bounded = f"{len(shown):,} of {len(data.trials):,} trials. " * (len(shown) < len(data.trials))
+    caption = bounded + data.interval_note
+    table = Table("All trials", (*columns, *names), tuple(rows), caption, frozenset({0, 1}), BRIEF)
     return fold_constant_columns(drop_empty_columns(table))
