@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,13 @@ def make_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--study-name", metavar="NAME", help="may be left out where the storage has one study")
     add("--compare", nargs="+", metavar="NAME", help="set several studies side by side instead")
+    add(
+        "--accuracy",
+        type=float,
+        metavar="X",
+        help="for --compare: the accuracy (%%), or value of another objective, to which the time "
+        "is told (default: the best that all studies came to)",
+    )
     add_study_flags(parser)
     add("--out", metavar="DIR", help="default: results/<study>/report")
     add(
@@ -59,13 +67,17 @@ def main(argv: list[str] | None = None) -> int:
     """Writes and names the files. Exit code 2: wrong input, in one line."""
     args = make_parser().parse_args(argv)
     formats = parse_formats(args.format)
+    if args.accuracy is not None and not args.compare:
+        raise UserError(f"--accuracy needs --compare, got {args.accuracy:g} alone; leave it out")
+    if args.accuracy is not None and not math.isfinite(args.accuracy):
+        raise UserError(f"--accuracy must be a finite number, got {args.accuracy}")
     results_dir = Path(args.results_dir)
     storage = args.storage or default_storage(results_dir)
     from search.reporting.write import report_comparison, report_study
 
     out = None if args.out is None else Path(args.out)
     if args.compare:
-        paths = report_comparison(args.compare, storage, results_dir, out, formats)
+        paths = report_comparison(args.compare, storage, results_dir, out, formats, args.accuracy)
     else:
         paths = report_study(args.study_name, storage, results_dir, out, formats)
     for path in paths:

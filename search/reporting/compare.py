@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from search.record.trials import continued, is_copy
+from search.common.errors import UserError
 from search.reporting.blocks import (
     DIFFERS,
     PLAIN,
@@ -18,6 +18,7 @@ from search.reporting.blocks import (
     table_of,
 )
 from search.reporting.chart import SERIES_COLOURS, STEPS, Axis, Chart, Panel, Series, chart
+from search.reporting.difference import difference, reached_by_all, spent_by_end, time_to
 from search.reporting.export import Frames
 from search.reporting.sections.cost import seconds_column
 from search.reporting.study_data import StudyData
@@ -34,12 +35,22 @@ from search.reporting.texts import (
 FIGURES = ("test_top1", "test_top5", "test_loss", "parameters", "seconds")
 
 
-def compare_sections(studies: Sequence[StudyData]) -> list[Section]:
-    """What was searched, what came out, how fast, and with which settings."""
+def compare_sections(studies: Sequence[StudyData], accuracy: float | None = None) -> list[Section]:
+    """What was searched, what came out, how fast, and with which parameters. ``accuracy``: the
+    value of the objective to which the time is told; by default the best that all came to.
+
+    Raises ``UserError`` for an ``accuracy`` where the objectives differ.
+    """
+    if accuracy is not None and len({data.objective.name for data in studies}) > 1:
+        names = ", ".join(sorted({data.objective.name for data in studies}))
+        raise UserError(f"--accuracy needs studies of one objective, got {names}; leave it out")
+    value = reached_by_all(studies) if accuracy is None else accuracy
+    lead = " ".join(f"{difference(studies[0], data)}." for data in studies[1:])
+    times = None if value is None else _times(studies, value)
     found = [
-        section("result", "Result", [_searches(studies), _results(studies)]),
-        section("progress", "Progress", [_progress(studies)]),
-        section("settings", "Settings of the best", [_settings(studies)]),
+        section("result", "Result", [_results(studies), _searches(studies)], lead),
+        section("progress", "Progress", [times, _progress(studies)]),
+        section("parameters", "Parameters of the best", [_parameters(studies)]),
     ]
     return [item for item in found if item is not None]
 
@@ -88,19 +99,22 @@ def _results(studies: Sequence[StudyData]) -> Table:
                 continue
             row = data.row(trial)
             values = [row["best_value"], *(row[metric] for metric in FIGURES)]
-            cells = [figure(m, value) for m, value in zip(metrics, values, strict=True)]
+            cells = [data.figure(m, value) for m, value in zip(metrics, values, strict=True)]
             mark = name if name == "best" else ""
             rows.append(Row((data.name, f"{name}, trial {trial.number}", *cells), mark))
         if data.recipe_references:
             cells = [figure(metric, data.recipe_references.get(metric)) for metric in metrics]
             rows.append(Row((data.name, "reference", *cells), "reference"))
     headings = ("study", "", _objective(studies, "value"), *map(heading, FIGURES))
-    caption = "These studies differ in data, scale or epochs: their accuracies do not compare."
+    notes = list(dict.fromkeys(data.interval_note for data in studies))
+    caption = notes[0] if len(notes) == 1 else "In brackets: 95 % interval of one run."
+    if len({_scale(data) for data in studies}) > 1:
+        caption += " The studies differ in data, scale or epochs: their accuracies do not compare."
     table = Table(
         "Best, recipe and reference",
         headings,
         tuple(rows),
-        caption if len({_scale(data) for data in studies}) > 1 else "",
+        caption.strip(),
         frozenset({0, 1}),
     )
     return drop_empty_columns(table, (0, 1))
@@ -121,6 +135,29 @@ def _scale(data: StudyData) -> tuple[object, ...]:
     )
 
 
+def _times(studies: Sequence[StudyData], value: float) -> Table | None:
+    rows = []
+    for data in studies:
+        found = time_to(data, value)
+        cells = {
+            "study": data.name,
+            "trial": str(found.trial) if found else "not reached",
+            "trials ended": count(found.trials) if found else NOTHING,
+            "epochs trained": count(found.epochs) if found else NOTHING,
+            _spent(studies): time_span(found.seconds if found else None),
+            "time on the clock": time_span(found.clock if found else None),
+        }
+        rows.append((cells, PLAIN))
+    title = f"Time to {studies[0].objective.described(value)}"
+    caption = "The first completed trial that was as good, and what had been spent when it ended."
+    return table_of(title, rows, caption, text_columns=(0, 1))
+
+
+def _spent(studies: Sequence[StudyData]) -> str:
+    unit = "CPU" if all(seconds_column(d) == "cpu_seconds" for d in studies) else "worker"
+    return f"{unit} time, all trials"
+
+
 def _progress(studies: Sequence[StudyData]) -> Chart | None:
     by_epoch, by_seconds = [], []
     for i, data in enumerate(studies):
@@ -131,12 +168,9 @@ def _progress(studies: Sequence[StudyData]) -> Chart | None:
         if best and seconds[-1] > 0:
             by_seconds.append(Series(data.name, seconds, best, kind=STEPS, colour=colour))
     y = Axis(f"best {_objective(studies, 'value')}")
-    unit = "CPU" if all(seconds_column(d) == "cpu_seconds" for d in studies) else "worker"
     panels = [
         Panel("By epochs", Axis("epochs trained, all trials", from_zero=True), y, tuple(by_epoch)),
-        Panel(
-            "By time", Axis(f"{unit} time, all trials (s)", from_zero=True), y, tuple(by_seconds)
-        ),
+        Panel("By time", Axis(f"{_spent(studies)} (s)", from_zero=True), y, tuple(by_seconds)),
     ]
     caption = "The best completed trial so far, against what had been spent when it ended."
     return chart("progress", "Best so far", panels, caption)
@@ -144,20 +178,16 @@ def _progress(studies: Sequence[StudyData]) -> Chart | None:
 
 def _best_so_far(data: StudyData) -> tuple[list[float], list[float], list[float]]:
     """Epochs and seconds spent, and the best value, at the end of each trial from the first
-    completed one on. A copy of another trial has its figures and cost nothing; what went on as
-    another trial is counted there."""
-    ended = data.trials[data.trials["end"].notna()].sort_values("end")
-    free = {t.number for t in data.frozen if is_copy(t)} | continued(data.frozen)
-    trained = ~ended["number"].isin(free)
-    epochs = ended["epochs"].astype(float).where(trained, 0.0).cumsum()
-    seconds = ended[seconds_column(data)].fillna(0.0).where(trained, 0.0).cumsum()
+    completed one on."""
+    ended = spent_by_end(data)
+    epochs, seconds = ended["epochs_spent"], ended["seconds_spent"]
     values = ended["value"].where(ended["state"] == "COMPLETE")
     best = (values.cummin() if data.objective.sign > 0 else values.cummax()).ffill()
     known = best.notna()
     return epochs[known].tolist(), seconds[known].tolist(), best[known].tolist()
 
 
-def _settings(studies: Sequence[StudyData]) -> Table | None:
+def _parameters(studies: Sequence[StudyData]) -> Table | None:
     there = [data for data in studies if data.best is not None]
     names = list(dict.fromkeys(name for data in there for name in data.best.params))  # type: ignore[union-attr]
     rows = []

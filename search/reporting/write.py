@@ -40,15 +40,16 @@ def report_comparison(
     results_dir: Path,
     out: Path | None,
     formats: Sequence[str],
+    accuracy: float | None = None,
 ) -> Paths:
-    """Several studies side by side."""
+    """Several studies side by side; ``accuracy`` as in ``compare_sections``."""
     studies = [read_study(load_study(name, storage), results_dir) for name in dict.fromkeys(names)]
     if len(studies) < 2:
         raise UserError(f"--compare needs at least two studies, got {', '.join(names)}")
     folder = out or results_dir / "compare" / safe_name(" ".join(data.name for data in studies))
     title = " · ".join(data.name for data in studies)
     words = f"{len(studies)} studies side by side"
-    sections = compare_sections(studies)
+    sections = compare_sections(studies, accuracy)
     return write(title, words, comparison_frames(studies), sections, folder, formats)
 
 

@@ -81,7 +81,7 @@ def desk(studies: ModuleType, tmp_path: Path) -> Desk:
 
 def test_the_studys_note_has_result_reference_and_command(given: Desk) -> None:
     note = get_note(given.study)
-    assert "| test top-1 (%) | 84.36 | 69.00 | 81.00 | +12.00 |" in note
+    assert "| test top-1 (%) | 84.36 | 69.00 (52.1–83.3) | 81.00 (62.7–90.5) | +12.00 |" in note
     assert "python -m search.run --space space" in note
     assert note.rstrip().endswith(OURS)
 
@@ -141,7 +141,7 @@ def test_news_of_a_running_study_are_added(desk: Desk, studies: ModuleType, tmp_
     desk.save(tmp_path)
     desk.study.add_trial(studies.trial(2, [60.0, 80.0, 90.0, 91.0], lr=0.3))
     desk.save(tmp_path)
-    assert "| 90.00 |" in get_note(desk.study)
+    assert "| 90.00 (" in get_note(desk.study)
     assert "**completed**" in desk.note(2)
 
 

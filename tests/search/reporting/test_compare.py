@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from optuna.trial import TrialState
 
+from search.common.errors import UserError
+from search.common.statistics import accuracy_difference
 from search.record.record import StrategyFacts
 from search.reporting.blocks import Table
 from search.reporting.chart import Chart, Panel
 from search.reporting.compare import compare_sections, comparison_frames
+from search.reporting.difference import difference
 from search.reporting.study_data import StudyData, read_study
 
 
@@ -40,10 +45,10 @@ def test_best_and_recipe_of_each(both: list[StudyData]) -> None:
     table = tables(both)["Best, recipe and reference"]
     shown = [row.cells[:3] for row in table.rows if row.cells[1] != "reference"]
     assert shown == [
-        ("one", "best, trial 2", "82.00"),
-        ("one", "recipe, trial 0", "70.00"),
-        ("two", "best, trial 1", "30.00"),
-        ("two", "recipe, trial 0", "20.00"),
+        ("one", "best, trial 2", "82.00 (60.8–94.2)"),
+        ("one", "recipe, trial 0", "70.00 (49.1–87.5)"),
+        ("two", "best, trial 1", "30.00 (12.5–50.9)"),
+        ("two", "recipe, trial 0", "20.00 (9.0–45.2)"),
     ]
 
 
@@ -63,7 +68,7 @@ def test_a_copy_of_another_trial_spent_nothing(studies: ModuleType, tmp_path: Pa
     study.add_trials([studies.trial(0, [10.0, 20.0]), studies.trial(1, [15.0, 30.0], lr=0.3)])
     study.add_trial(studies.trial(2, [15.0, 30.0], reason="copy of trial 1: completed", lr=0.3))
     (section,) = [s for s in compare_sections([read_study(study, tmp_path)]) if s.key == "progress"]
-    (progress,) = section.blocks
+    *_, progress = section.blocks
     assert isinstance(progress, Chart)
     by_epoch, by_seconds = progress.panels
     assert isinstance(by_epoch, Panel)
@@ -83,3 +88,55 @@ def test_frames_carry_the_studys_name(both: list[StudyData]) -> None:
     frames = comparison_frames(both)
     assert frames["trials"]["study"].tolist() == ["one"] * 6 + ["two"] * 2
     assert list(frames["epochs"].columns[:2]) == ["study", "number"]
+
+
+def test_what_it_took_to_get_as_far(both: list[StudyData]) -> None:
+    """Trials end one a minute, the first after 30 s; an epoch costs a second, and the number more.
+    Study one's first trials have 4, 2 and 4 epochs."""
+    table = tables(both)["Time to validation top-1 30.00 %"]  # as far as both came
+    assert [row.cells for row in table.rows] == [
+        ("one", "0", "1", "4", "4 s", "30 s"),
+        ("two", "1", "2", "4", "5 s", "1 min 30 s"),
+    ]
+    (section,) = [s for s in compare_sections(both, 75.0) if s.key == "progress"]
+    table = section.blocks[0]
+    assert isinstance(table, Table)
+    assert table.title == "Time to validation top-1 75.00 %"
+    assert table.rows[0].cells[:4] == ("one", "2", "3", "10")
+    assert table.rows[1].cells == ("two", "not reached", "–", "–", "–", "–")
+
+
+def test_one_sentence_says_whether_two_studies_differ(
+    studies: ModuleType, tmp_path: Path, both: list[StudyData]
+) -> None:
+    """Best trials with 81 and 29 % of 30 test images; with 81 and 74 %."""
+    one, two = both
+    found = accuracy_difference(29, 81, 30)
+    words = difference(one, two)
+    assert words.startswith("two's best has 52.00 points less test top-1 than one's (95 %: −")
+    assert f"{abs(found.low):.2f} to −{abs(found.high):.2f}, one run each on 30 test" in words
+    assert words.endswith("they differ")
+    study = studies.our_study("three")
+    study.add_trial(studies.trial(0, [75.0]))
+    three = read_study(study, tmp_path)
+    assert difference(one, three).endswith("no difference was shown")
+    assert compare_sections([one, three])[0].lead == f"{difference(one, three)}."
+
+
+def test_studies_that_do_not_compare_are_not_compared(
+    studies: ModuleType, tmp_path: Path, both: list[StudyData]
+) -> None:
+    data = studies.our_record().data
+    other = studies.our_study("other", data=replace(data, fingerprint="else"))
+    other.add_trial(studies.trial(0, [75.0]))
+    assert difference(both[0], read_study(other, tmp_path)).endswith("their data differ")
+    empty = studies.our_study("empty")
+    empty.add_trial(studies.trial(0, [75.0], TrialState.PRUNED))
+    unfinished = read_study(empty, tmp_path)
+    assert difference(both[0], unfinished).endswith("not both have a completed trial")
+    losses = studies.our_study("losses", objectives=("val_loss",))
+    losses.add_trial(studies.trial(0, [75.0]))
+    with pytest.raises(
+        UserError, match="--accuracy needs studies of one objective, got val_loss, "
+    ):
+        compare_sections([both[0], read_study(losses, tmp_path)], 70.0)

@@ -82,6 +82,11 @@ def test_a_journal_file_is_read_too(studies: ModuleType, tmp_path: Path) -> None
         (["--study-name", "thrid"], r"no study 'thrid' in .* \(there: first, sec/ond\)"),
         ([], "--study-name must be given"),
         (["--study-name", "first", "--format", "pdf"], "--format takes csv, .* got 'pdf'"),
+        (["--study-name", "first", "--accuracy", "70"], "--accuracy needs --compare, got 70"),
+        (
+            ["--compare", "first", "sec/ond", "--accuracy", "nan"],
+            "must be a finite number, got nan",
+        ),
         (["--study-name", "first", "--format", ","], "--format must name at least one"),
         (["--compare", "first", "first"], "--compare needs at least two"),
         (["--study-name", "first", "--nonsense"], "unrecognized arguments"),
