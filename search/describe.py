@@ -42,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     from search.planning.request import choose_preset, fixed_space
     from search.terminal.plain_line import say
     from trainers.config import TrainConfig
+    from trainers.models.outside import check_outside, is_outside
     from trainers.models.summary import summary_for
 
     preset_name, _ = choose_preset(args.preset, gpu_count())
@@ -49,6 +50,8 @@ def main(argv: list[str] | None = None) -> int:
     config = TrainConfig.from_mapping(dict(space.recipe))
     console = Console()
     shape = image_shape(args, args.dataset or space.preset.dataset, console)
+    if is_outside(config.model):
+        check_outside(config.model, config.model_options, shape.classes, shape.channels, shape.side)
     summary = summary_for(config.to_dict(), shape, config.batch_size)
     say(
         console,

@@ -22,8 +22,9 @@ def check_fits(
     """
     if num_classes < 2:
         raise ConfigError(f"a data set must have at least 2 classes, got {num_classes}")
-    MODELS[config.model].check_image_size(vars(config), image_size)
-    MODELS[config.model].check_batch(vars(config), image_size)
+    if config.model in MODELS:
+        MODELS[config.model].check_image_size(vars(config), image_size)
+        MODELS[config.model].check_batch(vars(config), image_size)
     if config.batch_size > training_images:
         raise ConfigError(
             f"batch_size must be at most {training_images}, the images of the training split, "

@@ -8,7 +8,18 @@ from typing import Any
 
 from trainers.metrics import DEFAULT_OBJECTIVE, Selecting
 from trainers.models import MODELS
-from trainers.rules import Choice, ConfigError, Flag, Fractions, Integer, Number, Rule, suggest
+from trainers.models.outside import is_outside
+from trainers.rules import (
+    Choice,
+    ConfigError,
+    Flag,
+    Fractions,
+    Integer,
+    Number,
+    Options,
+    Rule,
+    suggest,
+)
 from trainers.table import Augmentation, Entry, Normalization, Optimizer, Schedule
 
 _SGD = Entry("trainers.optim.sgd:SGD", "SGD with momentum", ("momentum", "nesterov"))
@@ -77,6 +88,17 @@ def _choice(default: str, table: Mapping[str, Any], help: str) -> Any:
 
 
 @dataclass(frozen=True)
+class ModelName:
+    """One of the table, or what names a library's model or a file's."""
+
+    def check(self, name: str, value: Any) -> str:
+        if isinstance(value, str) and is_outside(value):
+            return value
+        known: str = Choice(tuple(MODELS)).check(name, value)
+        return known
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """One setting of everything that may change what is learned.
 
@@ -84,7 +106,17 @@ class TrainConfig:
     changes speed and rounding only). Raises ``ConfigError`` with value and rule.
     """
 
-    model: str = _choice("wide_resnet", MODELS, "network")
+    model: str = field(
+        default="wide_resnet",
+        metadata={
+            "rule": ModelName(),
+            "help": "network; also torchvision:NAME, timm:NAME, FILE.py:NAME",
+            "table": MODELS,
+        },
+    )
+    model_options: tuple[tuple[str, Any], ...] = _option(
+        (), Options(), "keyword arguments of a library's model or a file's"
+    )
     depth: int = _option(34, Integer(1, 1000), "layers, where the model has a choice")
     width: int = _option(10, Integer(1, 16), "multiplier of the channels, where there is a choice")
     dropout: float = _option(0.0, Number(0, 1, open_high=True), "probability of dropping a unit")
@@ -161,7 +193,13 @@ class TrainConfig:
         for item in fields(self):
             value = item.metadata["rule"].check(item.name, getattr(self, item.name))
             object.__setattr__(self, item.name, value)
-        MODELS[self.model].check(vars(self))
+        if self.model in MODELS:
+            MODELS[self.model].check(vars(self))
+            if self.model_options:
+                raise ConfigError(
+                    f"model_options must be left out with model={self.model}, which has options of "
+                    f"its own, got {dict(self.model_options)!r}"
+                )
         if self.optimizer == "sam" and self.nesterov:
             raise ConfigError("nesterov must be false with optimizer=sam, got True")
         if self.warmup_epochs > self.epochs:
@@ -197,7 +235,8 @@ class TrainConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON has them."""
-        return {**asdict(self), "milestones": list(self.milestones)}
+        plain = {"milestones": list(self.milestones), "model_options": dict(self.model_options)}
+        return {**asdict(self), **plain}
 
 
 def option_names() -> tuple[str, ...]:

@@ -110,6 +110,21 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Options:
+    """Keyword arguments: plain values by name, kept as pairs sorted by name."""
+
+    def check(self, name: str, value: Any) -> tuple[tuple[str, Any], ...]:
+        try:
+            pairs = sorted(dict(value).items())
+        except (TypeError, ValueError):
+            raise ConfigError(f"{name} must be values by name, got {value!r}") from None
+        for key, item in pairs:
+            if not str(key).isidentifier() or not isinstance(item, (bool, int, float, str)):
+                raise ConfigError(f"{name} must be plain values by name, got {key!r}: {item!r}")
+        return tuple(pairs)
+
+
+@dataclass(frozen=True)
 class Fractions:
     """Strictly rising numbers inside (0, 1); may be empty."""
 

@@ -27,6 +27,7 @@ from trainers.evaluation.running_metrics import RunningMetrics, Summary, summari
 from trainers.execution import Execution
 from trainers.losses import is_exploded, make_loss
 from trainers.models import build_model
+from trainers.models.outside import check_outside, is_outside
 from trainers.optim.ema import EMA
 from trainers.optim.sam import frozen_statistics
 from trainers.optim.schedules import learning_rates, stops_early
@@ -43,6 +44,14 @@ def fitting_split(
     train, val = stratified_split(data.train_labels, config.val_fraction, config.split_seed)
     shape = (data.image_size, data.in_channels, data.num_classes)
     check_fits(config, len(train), *shape, execution.processes)
+    if is_outside(config.model):
+        check_outside(
+            config.model,
+            config.model_options,
+            data.num_classes,
+            data.in_channels,
+            data.image_size,
+        )
     return train, val
 
 

@@ -18,6 +18,7 @@ from trainers.config import TrainConfig
 from trainers.data.prepare import prepare
 from trainers.data.prepared import Meta, load_prepared, verify_prepared
 from trainers.data.split import split_indices
+from trainers.models.outside import check_outside, is_outside
 from trainers.rules import ConfigError
 
 MOST_VALUES = 100  # of one parameter; a step of more than this is not looked into
@@ -47,6 +48,7 @@ def check_data(request: Request, folder: Path) -> Meta:
     _, image_size, _, channels = meta.shapes["train_images"]
     shape = (len(train), image_size, channels, len(meta.classes), request.processes or 1)
     check_fits(request.config, *shape)
+    _check_network(request.config, shape)
     for parameter in request.space.parameters:
         for value in representative(parameter):
             config = valid_config({**request.space.recipe, parameter.name: value})
@@ -74,7 +76,16 @@ def valid_config(values: dict[str, Any]) -> TrainConfig | None:
 def _check_value(name: str, value: Any, config: TrainConfig, shape: Shape) -> None:
     try:
         check_fits(config, *shape)
+        if name == "model":
+            _check_network(config, shape)
     except ConfigError as error:
         raise UserError(
             f"{name} may be {value} in this space, but {error}; fix it with --set {name}=VALUE"
         ) from None
+
+
+def _check_network(config: TrainConfig, shape: Shape) -> None:
+    """Of a model that is not of this package, what only an attempt shows."""
+    if is_outside(config.model):
+        _, side, channels, classes, _ = shape
+        check_outside(config.model, config.model_options, classes, channels, side)

@@ -52,8 +52,17 @@ def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
             )
         if key in settings:
             raise UserError(f"--set names {key!r} twice")
-        settings[key] = parse_value(value.strip())
+        value = value.strip()
+        settings[key] = _parse_options(value) if key == "model_options" else parse_value(value)
     return settings
+
+
+def _parse_options(text: str) -> dict[str, Any]:
+    """``dropout=0.2,image_size=32`` as values by name."""
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    if not all(equals and key.strip() for key, equals, _ in pairs):
+        raise UserError(f"--set model_options takes NAME=VALUE,NAME=VALUE, got {text!r}")
+    return {key.strip(): parse_value(value.strip()) for key, _, value in pairs}
 
 
 def parse_ranges(texts: Iterable[str]) -> dict[str, tuple[float, float]]:

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from search.common.errors import UserError
 from search.common.layout import StudyFolder, default_storage, preset_suffix
@@ -18,10 +19,12 @@ from search.planning.space_file import find_space
 from search.strategy.grid import grid_rows
 from search.strategy.pruners import PRUNERS
 from search.strategy.samplers import SAMPLERS
-from spaces.params import SpaceError
+from spaces.params import Categorical, SpaceError
 from spaces.space import PRESETS, ScaledSpace
 from trainers.config import TrainConfig
 from trainers.execution import PRECISIONS, Execution
+from trainers.models import MODELS
+from trainers.models.outside import is_outside, pinned
 
 
 @dataclass(frozen=True)
@@ -145,8 +148,34 @@ def fixed_space(args: argparse.Namespace, preset_name: str) -> ScaledSpace:
         if value is not None and settings.setdefault(name, value) != value:
             raise UserError(f"--{name} {value} and --set {name}={settings[name]} disagree")
     space = find_space(args.space).at(preset_name)
+    space = with_pinned_models(space)
+    if "model" in settings:
+        settings["model"] = pinned(str(settings["model"]))
     TrainConfig.from_mapping({**space.recipe, **settings})  # its rules speak before the space's
-    return space.fix(settings)
+    space = space.fix(settings)
+    return space.fix(without_effect(space))
+
+
+def with_pinned_models(space: ScaledSpace) -> ScaledSpace:
+    """``space`` whose models from files are those that the files hold now."""
+    parameters = tuple(
+        replace(p, choices=tuple(pinned(str(choice)) for choice in p.choices))
+        if p.name == "model" and isinstance(p, Categorical)
+        else p
+        for p in space.parameters
+    )
+    model = {"model": pinned(str(space.recipe["model"]))} if "model" in space.recipe else {}
+    return replace(space, recipe={**space.recipe, **model}, parameters=parameters)
+
+
+def without_effect(space: ScaledSpace) -> dict[str, Any]:
+    """What varies in ``space`` but is an option of this package's models alone, where another's
+    is trained: the recipe's values of it."""
+    varies = {parameter.name for parameter in space.parameters}
+    if "model" in varies or not is_outside(str(space.recipe.get("model", ""))):
+        return {}
+    options = {name for entry in MODELS.values() for name in entry.options}
+    return {name: space.recipe[name] for name in options & varies}
 
 
 def narrowed_space(space: ScaledSpace, ranges: Mapping[str, tuple[float, float]]) -> ScaledSpace:

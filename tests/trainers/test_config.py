@@ -17,6 +17,7 @@ WHOLE = "must be a whole number at least"
 
 REFUSED = [
     ("model", "lenett", f"must be one of {MODEL_NAMES}, got 'lenett'; did you mean 'lenet'?"),
+    ("model_options", "x", "must be values by name, got 'x'"),
     ("depth", 0, "must be in [1, 1000], got 0"),
     ("depth", 1001, "must be in [1, 1000], got 1001"),
     ("width", 0, "must be in [1, 16], got 0"),

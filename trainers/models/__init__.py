@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from trainers.models.outside import OutsideModel, is_outside
 from trainers.rules import Choice, ConfigError, Integer, Multiple
 from trainers.table import Entry
 
@@ -92,6 +93,9 @@ def build_model(
     It maps float images (N, in_channels, image_size, image_size) to logits (N, num_classes).
     Weights are drawn from torch's global CPU generator.
     """
+    if is_outside(options["model"]):
+        outside = OutsideModel(options["model"])
+        return outside.build(options["model_options"], num_classes, in_channels, image_size)
     entry = MODELS[options["model"]]
     model: nn.Module = entry.load()(num_classes, in_channels, image_size, **entry.keywords(options))
     return model

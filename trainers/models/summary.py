@@ -142,7 +142,12 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 def _hook(
     module: nn.Module, name: str, record: Callable[[str, nn.Module, Tensor, Tensor], None]
 ) -> Iterator[None]:
-    handle = module.register_forward_hook(lambda self, args, out: record(name, self, args[0], out))
+
+    def note(self: nn.Module, args: tuple[Any, ...], out: Any) -> None:
+        if args and isinstance(args[0], Tensor) and isinstance(out, Tensor):  # LSTMs give tuples
+            record(name, self, args[0], out)
+
+    handle = module.register_forward_hook(note)
     try:
         yield
     finally:
