@@ -54,7 +54,9 @@ def make_parser() -> argparse.ArgumentParser:
     add("--epoch-budget", type=int, metavar="N", help="the study's total of epochs, likewise")
     add("--timeout", type=float, metavar="SECONDS", help="stop then; live trials stay resumable")
     add("--sampler", metavar="NAME", help=f"default: tpe, or the preset's; {_choices(SAMPLERS)}")
-    add("--pruner", metavar="NAME", help=f"default: halving, or the preset's; {_choices(PRUNERS)}")
+    add(
+        "--pruner", metavar="NAME", help=f"default: promotion, or the preset's; {_choices(PRUNERS)}"
+    )
     add("--seed", type=int, help="of the sampler (default: 0); the trainer's: --set seed=N")
     add("--concurrency", type=int, metavar="N", help="trials at once")
     add(

@@ -37,6 +37,8 @@ class Reference:
 class Preset:
     """How much to spend: recipe values and parameters that replace the space's own.
 
+    ``minutes`` > 0: where trials pause, as many epochs as that takes on the machine at hand, and
+    not ``n_trials``, unless a budget is asked for.
     ``lr_range_steps`` > 0: a learning-rate range test over so many mini-batches comes first.
     """
 
@@ -45,8 +47,9 @@ class Preset:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     parameters: tuple[Parameter, ...] = ()
     sampler: str = "tpe"
-    pruner: str = "halving"
+    pruner: str = "promotion"
     lr_range_steps: int = 0
+    minutes: float = 0
 
 
 @dataclass(frozen=True)

@@ -39,12 +39,12 @@ def probe(config: TrainConfig, data_folder: Path, execution: Execution) -> list[
     from trainers.data import open_prepared
 
     data = open_prepared(data_folder)
-    config = _affordable(config, data, execution)
-    speeds = {way: [_speed(config, data, way)] for way in candidates(execution)}
+    config = affordable(config, data, execution)
+    speeds = {way: [images_per_second(config, data, way)] for way in candidates(execution)}
     fastest = max(found[0] for found in speeds.values())
     close = [way for way, found in speeds.items() if found[0] > CLOSE * fastest]
     for way in 2 * close if len(close) > 1 else []:
-        speeds[way].append(_speed(config, data, way))
+        speeds[way].append(images_per_second(config, data, way))
     timings = [
         {"execution": way.to_dict(), "images_per_second": median(found)}
         for way, found in speeds.items()
@@ -52,24 +52,31 @@ def probe(config: TrainConfig, data_folder: Path, execution: Execution) -> list[
     return sorted(timings, key=lambda timing: -timing["images_per_second"])
 
 
-def _affordable(config: TrainConfig, data: Any, execution: Execution) -> TrainConfig:
+def affordable(config: TrainConfig, data: Any, execution: Execution) -> TrainConfig:
     """``config``, with as many images a batch as may be trained in ``SECONDS_EACH``."""
     few = replace(config, batch_size=min(config.batch_size, FEW_IMAGES))
-    most = int(SECONDS_EACH * _speed(few, data, execution, steps=1))
+    most = int(SECONDS_EACH * images_per_second(few, data, execution, steps=1))
     return replace(config, batch_size=min(config.batch_size, max(FEW_IMAGES, most)))
 
 
-def _speed(config: TrainConfig, data: Any, execution: Execution, steps: int = STEPS_EACH) -> float:
-    """Images a second: the median of the steps of about ``SECONDS_EACH``, their batches included,
-    at least ``steps``; one before them warms up."""
+def images_per_second(
+    config: TrainConfig,
+    data: Any,
+    execution: Execution,
+    about: float | None = None,
+    steps: int = STEPS_EACH,
+) -> float:
+    """The median of the steps of ``about`` so many seconds (default: ``SECONDS_EACH``), their
+    batches included, at least ``steps``; one before them warms up."""
     from trainers.trainer import Trainer
 
+    about = SECONDS_EACH if about is None else about
     trainer = Trainer(config, data, execution)
     batches = trainer.batches.endless(trainer.train_indices)
     trainer.step(*next(batches))
     _wait(execution)
     seconds: list[float] = []
-    while len(seconds) < steps or (sum(seconds) < SECONDS_EACH and steps > 1):
+    while len(seconds) < steps or (sum(seconds) < about and steps > 1):
         start = time.perf_counter()
         trainer.step(*next(batches))
         _wait(execution)

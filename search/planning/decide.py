@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from search.common.errors import UserError
+from search.planning.epoch_budget import is_sized_by_time, measured_budget
 from search.planning.lr_interval import DEFAULT_STEPS, lr_parameter, with_interval
 from search.planning.lr_range_test import in_words, run_range_test
 from search.planning.new_record import continued_record, new_record
@@ -43,8 +44,13 @@ def decide(
     execution, resources, reason = _decide_execution(request, data, data_folder, found, announce)
     space, lr_range = _decide_lr_range(request, execution, data_folder, found, announce)
     strategy = choose_strategy(request, None if found is None else found.strategy)
-    record = new_record(request, data, space, execution, strategy, lr_range)
     notes = [f"computing: {reason}"]
+    if found is None and is_sized_by_time(request, strategy):
+        at_once = resources.concurrency
+        epochs = measured_budget(request, execution, at_once, data_folder, announce)
+        strategy = replace(strategy, epoch_budget=epochs, n_trials=epochs)
+        notes.append(f"budget: {epochs} epochs, about {request.space.preset.minutes:g} minutes")
+    record = new_record(request, data, space, execution, strategy, lr_range)
     if lr_range:
         notes.append(f"{'as the study began: ' if found else ''}{in_words(lr_range)}")
     if found is not None:

@@ -43,26 +43,13 @@ class SobolSampler(BaseSampler):
         if not self._space.parameters:
             return {}
         if not self._space.definition.constraints:
-            return next(self._points(trial.number))
+            return next(sobol_points(self._space, self._seed, trial.number))
         kept = -1
-        for point in itertools.islice(self._points(0), MOST_POINTS):
+        for point in itertools.islice(sobol_points(self._space, self._seed), MOST_POINTS):
             kept += self._space.broken_constraint(self._space.active(point)) is None
             if kept == trial.number:
                 break
         return point
-
-    def _points(self, first: int) -> Iterator[dict[str, Any]]:
-        from scipy.stats import qmc
-
-        parameters = self._space.parameters
-        engine = qmc.Sobol(len(parameters), seed=self._seed, scramble=True)
-        if first:
-            engine.fast_forward(first)
-        while True:
-            for shares in engine.random(BLOCK):
-                yield {
-                    p.name: value_at(p, float(u)) for p, u in zip(parameters, shares, strict=True)
-                }
 
     def sample_independent(
         self,
@@ -72,3 +59,16 @@ class SobolSampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         raise AssertionError(f"{param_name} is not part of the space")
+
+
+def sobol_points(space: ScaledSpace, seed: int, first: int = 0) -> Iterator[dict[str, Any]]:
+    """The sequence's points from number ``first`` on, whatever the space's constraints say."""
+    from scipy.stats import qmc
+
+    parameters = space.parameters
+    engine = qmc.Sobol(len(parameters), seed=seed, scramble=True)
+    if first:
+        engine.fast_forward(first)
+    while True:
+        for shares in engine.random(BLOCK):
+            yield {p.name: value_at(p, float(u)) for p, u in zip(parameters, shares, strict=True)}

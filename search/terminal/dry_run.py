@@ -7,6 +7,7 @@ from rich.console import Console
 
 from search.common.formatting import number, settings
 from search.planning.decide import choose_strategy, range_test_steps
+from search.planning.epoch_budget import is_sized_by_time
 from search.planning.open_study import find_record
 from search.planning.request import Request
 from search.planning.same_study import with_ranges
@@ -33,6 +34,10 @@ def show(request: Request) -> None:
     say(console, f"one sample:  {settings(sample)}")
     for label, values in (("recipe", {}), ("sample", sample)):
         say(console, f"model size, {label}: {model_size(request, values)}")
+    scale = f"{strategy.n_trials} trials of up to {request.config.epochs} epochs"
+    if record is None and is_sized_by_time(request, strategy):
+        minutes = request.space.preset.minutes
+        scale = f"trials of up to {request.config.epochs} epochs for about {minutes:g} minutes"
     budget = f", {strategy.epoch_budget} epochs in all" if strategy.epoch_budget else ""
     r = request.resources(record.execution if record else None)
     steps = range_test_steps(request)
@@ -41,8 +46,7 @@ def show(request: Request) -> None:
     say(
         console,
         f"would {'go on with' if record else 'run'}: study {request.study_name!r}, "
-        f"{strategy.n_trials} trials of up to "
-        f"{request.config.epochs} epochs on {request.dataset}, sampler {strategy.sampler}, "
+        f"{scale} on {request.dataset}, sampler {strategy.sampler}, "
         f"pruner {strategy.pruner}{budget}; "
         f"{r.concurrency} at once with {r.threads} thread(s) and {r.gpus_per_trial:g} GPU(s) each",
     )

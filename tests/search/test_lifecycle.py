@@ -29,7 +29,7 @@ SPACE = """
 from spaces.params import Categorical, Float
 from spaces.space import Preset, Space
 
-PRESET = Preset(dataset="small.npz", n_trials=5)
+PRESET = Preset(dataset="small.npz", n_trials=5, pruner="halving")
 SPACE = Space(
     name="tiny",
     title="a tiny space",

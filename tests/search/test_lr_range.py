@@ -28,8 +28,16 @@ from trainers.config import TrainConfig
 from trainers.data import prepare
 from trainers.data.prepared import Meta, read_meta
 
-SMALL = ("--space", "lenet_epochs", "--preset", "quick", "--lr-range-test")  # a second's test
-SPACE = ("--space", "resnet9_lr_range", "--preset", "quick")
+SMALL = (
+    "--space",
+    "lenet_epochs",
+    "--preset",
+    "quick",
+    "--n-trials",
+    "9",
+    "--lr-range-test",
+)  # a second's test
+SPACE = ("--space", "resnet9_lr_range", "--preset", "quick", "--n-trials", "12")
 FOUND = LRRangeFacts(low=0.002, high=0.2, suggestion=0.02, steps=100)
 META = Meta(1, "digits", ("a", "b"), {"train_images": (9, 8, 8, 1)}, (0.5,), (0.5,), "f")
 FOLDER = Path("no-data-needed")

@@ -82,7 +82,7 @@ def test_a_preset_replaces_recipe_and_parameters() -> None:
         4,
         "none",
     )
-    assert (full.preset.sampler, full.preset.pruner) == ("tpe", "halving")
+    assert (full.preset.sampler, full.preset.pruner) == ("tpe", "promotion")
 
 
 def test_the_objective_reaches_the_recipe() -> None:

@@ -24,6 +24,7 @@ from spaces.params import Float, Int
 from trainers.data.prepared import Meta
 
 DATA = Meta(1, "digits", ("a", "b"), {"train_images": (9, 8, 8, 1)}, (0.5,), (0.5,), "fingerprint")
+BUDGET = 400  # what the preset's minutes are said to come to
 CONSTRAINED = """
 from dataclasses import replace
 from spaces.named.wrn_sam import SPACE as S
@@ -59,6 +60,7 @@ def search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Search:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
     monkeypatch.setattr("search.planning.machine.gpu_count", lambda: 0)
+    monkeypatch.setattr("search.planning.decide.measured_budget", lambda *_: BUDGET)
     return Search(tmp_path)
 
 
@@ -86,7 +88,7 @@ def test_a_new_study_says_what_it_is_and_starts_with_the_recipe(search: Search) 
     assert (record.data.name, record.data.classes) == ("digits", ("a", "b"))
     assert record.data.shapes == {"train_images": [9, 8, 8, 1]}
     assert record.objectives == ("val_top1",)
-    assert (record.strategy.sampler, record.strategy.pruner) == ("tpe", "halving")
+    assert (record.strategy.sampler, record.strategy.pruner) == ("tpe", "promotion")
     assert record.provenance.versions["optuna"] == optuna.__version__
 
 
@@ -159,7 +161,7 @@ def test_another_strategy_holds_from_now_on_and_is_said_and_recorded(search: Sea
     _, notes = search.decide(*flags)
     assert notes[1:] == [
         "sampler: random from now on, until now tpe",
-        "pruner: none from now on, until now halving",
+        "pruner: none from now on, until now promotion",
         "seed of the sampler: 5 from now on, until now 0",
         "number of trials: 99 from now on, until now 20",
     ]
@@ -444,6 +446,7 @@ def test_a_budget_that_cannot_be_planned_for_is_refused(
 
 
 def test_a_budget_of_epochs_lets_trials_pause(search: Search) -> None:
-    assert search.decide()[0].record.strategy.pruner == "halving"
+    search.open("--n-trials", "9", "--pruner", "halving")
+    assert search.decide()[0].record.strategy.pruner == "halving"  # as it began
     search.open("--epoch-budget", "100")
     assert search.decide()[0].record.strategy.pruner == "promotion"

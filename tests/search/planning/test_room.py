@@ -40,16 +40,26 @@ def lack(monkeypatch: pytest.MonkeyPatch, folder: Path, free: float, *flags: str
 
 
 @pytest.mark.parametrize(("keep", "kept"), [("best", 4), ("all", 20), ("none", 0)])
+@pytest.mark.parametrize(("pruner", "paused"), [("promotion", 20), ("halving", 0)])
 def test_two_trials_at_once_and_what_is_kept_must_fit(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, keep: str, kept: int
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, keep: str, kept: int, pruner: str, paused: int
 ) -> None:
-    needed = 4 * LARGEST * (2 * (3 * 3 + 2) + kept)  # bytes; see room.py
-    flags = ("--keep-weights", keep)
+    needed = 4 * LARGEST * (2 * (3 * 3 + 2) + kept + paused * (2 * 3 + 1))  # bytes; see room.py
+    flags = ("--keep-weights", keep, "--pruner", pruner)
     assert lack(monkeypatch, tmp_path, needed, *flags) == ""
     text = lack(monkeypatch, tmp_path, needed - 1, *flags)
     assert text.startswith("warning: the search may need ")
     assert "make room, or choose another --results-dir" in text
     assert "\n" not in text
+
+
+def test_paused_trials_take_no_more_than_they_may(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(room, "MOST_FOR_PAUSED", 1000)
+    needed = 4 * LARGEST * (2 * (3 * 3 + 2) + 4) + 1000
+    assert lack(monkeypatch, tmp_path, needed) == ""
+    assert lack(monkeypatch, tmp_path, needed - 1)
 
 
 def test_a_disk_with_plenty_of_room_is_not_measured(

@@ -39,7 +39,8 @@ def no_storage_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def make_plan(tmp_path: Path) -> Callable[..., SearchPlan]:
     def make(*args: str) -> SearchPlan:
-        flags = ["--space", "wrn_sam", "--preset", "quick", "--data-dir", str(tmp_path), *args]
+        flags = ["--space", "wrn_sam", "--preset", "quick", "--n-trials", "48"]
+        flags += ["--data-dir", str(tmp_path), *args]
         request = make_request(make_parser().parse_args(flags), "python -m search.run")
         plan, _ = decide(request, DATA, tmp_path, None, print)
         figure = ReferenceFigure("test_top1", 84.36, "report E")
