@@ -46,8 +46,9 @@ FIGURES = (  # as many numbers as the ledger keeps of a trial
 def study_request(options: Options, results_dir: Path) -> Request:
     """A search of wrn_sam (seven parameters, TPE, successive halving) over small images."""
     flags = ("--space", "wrn_sam", "--preset", "quick", "--set", f"epochs={EPOCHS}")
+    pruner = ("--pruner", "halving")
     options = replace(options, dataset="digits")
-    request = request_of(options, *flags, "--results-dir", str(results_dir))
+    request = request_of(options, *flags, *pruner, "--results-dir", str(results_dir))
     return replace(request, n_trials=10**6, storage=default_storage(results_dir))
 
 

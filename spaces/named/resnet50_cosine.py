@@ -3,7 +3,8 @@
     python -m search.run --space resnet50_cosine
 
 quick: ResNet-18 and -34 on the embedded digits, about 3 minutes on any machine; expect
-90 % and more on validation, but half of that for trial 0, whose rate of 0.1 wants more than 6 epochs.
+90 % and more on validation, but half of that for trial 0, whose rate of 0.1 wants more than 6
+epochs.
 full: the report's own scale, 200 epochs on CIFAR-10 (trial 0 took 5 h 14 min on its RTX 4060
 laptop GPU; not run here); expect about 95.5 % top-1 for trial 0.
 
