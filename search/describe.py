@@ -27,7 +27,6 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add_space_flags(parser, preset="full")
     add_data_flags(parser)
-    parser.add_argument("--image-size", type=int, metavar="N", help="default: the data set's")
     parser.add_argument("--channels", type=int, metavar="N", help="default: the data set's")
     parser.add_argument("--classes", type=int, metavar="N", help="default: the data set's")
     return parser
@@ -77,7 +76,9 @@ def image_shape(args: argparse.Namespace, dataset: str, console: Console) -> Ima
         return ImageShape(**changes)
     if dataset in SHAPES:
         return replace(SHAPES[dataset], **changes)
-    meta = read_meta(prepare_data(dataset, Path(args.data_dir).expanduser(), console))
+    meta = read_meta(
+        prepare_data(dataset, Path(args.data_dir).expanduser(), console, args.image_size)
+    )
     _, side, _, channels = meta.shapes["train_images"]
     return replace(ImageShape(side, channels, len(meta.classes)), **changes)
 

@@ -80,7 +80,9 @@ def open_data(args: argparse.Namespace, data_folder: Path, console: Console) -> 
     from trainers.data import DataError, open_prepared
 
     if args.dataset:
-        folder = prepare_data(args.dataset, Path(args.data_dir).expanduser(), console)
+        folder = prepare_data(
+            args.dataset, Path(args.data_dir).expanduser(), console, args.image_size
+        )
         return open_prepared(folder)
     try:
         return open_prepared(data_folder)

@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     sweep = Sweep(args.start, args.end, args.steps if args.steps is not None else steps)
     folder = args.out or range_folder(DEFAULT_RESULTS, scaled.definition.name, scaled.preset_name)
     say(console, f"{scaled.definition.name}: {single.preset_reason}")
-    data_folder = prepare_data(single.dataset, single.data_dir, console)
+    data_folder = prepare_data(single.dataset, single.data_dir, console, single.image_size)
     curve = run_test(console, single, data_folder, sweep)
     write_curve(folder, curve)
     save_picture(folder, curve)

@@ -94,7 +94,7 @@ def find_data(recorded: DataFacts, dataset: str | None, data_dir: str | None) ->
     name, folder = dataset or recorded.given, data_dir or recorded.data_dir
     if not name or not folder:
         raise UserError("this study does not say where its data lie: give --dataset and --data-dir")
-    prepared = prepare(name, folder)
+    prepared = prepare(name, folder, image_size=recorded.image_size)
     verify_prepared(prepared)
     found, wanted = read_meta(prepared).fingerprint, recorded.fingerprint
     if found != wanted:

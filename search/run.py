@@ -138,7 +138,7 @@ def search(request: Request, verbosity: str = "normal", started: float | None = 
 
     console = Console()
     started = time.monotonic() if started is None else started
-    data_folder = prepare_data(request.dataset, request.data_dir, console)
+    data_folder = prepare_data(request.dataset, request.data_dir, console, request.image_size)
     data = check_data(request, data_folder)
     storage = open_storage(request.storage, sqlite_wait=SECONDS_TO_WAIT)
     with watched(request.storage):

@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     folder = args.out or run_folder(DEFAULT_RESULTS, name, single.space.preset_name)
     refuse_used(folder, args.resume)
     say(console, f"{name}: {single.preset_reason}")
-    data_folder = prepare_data(single.dataset, single.data_dir, console)
+    data_folder = prepare_data(single.dataset, single.data_dir, console, single.image_size)
     run = open_run(single, data_folder, folder, args.feature_maps)
     again = arguments if args.resume else [*arguments, "--resume"]
     command = shlex.join(["python", "-m", "search.train", *again])

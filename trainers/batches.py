@@ -1,4 +1,8 @@
-"""Batches of a data set that sits on the device as uint8: no loader processes, no copies."""
+"""Batches of a data set that sits on the device as uint8: no loader processes, no copies.
+
+What would take more than half of a GPU's free memory stays in its mapped file; its batches are
+gathered there by the host and copied over.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from trainers.parallel.ranks import Ranks
 from trainers.seeds import derive_seed
 from trainers.transforms import Mixing, Policy
 
+SHARE_OF_MEMORY = 0.5  # of what a GPU has free, for all images
 EVAL_BATCH, EVAL_PIXELS = 256, 256 * 64 * 64  # images at a time, and their pixels
 
 
@@ -37,9 +42,11 @@ class Batches:
         self.ranks = ranks or Ranks()
         self.device = device
         self.channels_last = channels_last
-        self.train_images = data.train_images.to(device)
+        images = data.train_images.nbytes + data.test_images.nbytes
+        self.home = device if fits(images, device) else torch.device("cpu")
+        self.train_images = data.train_images.to(self.home)
         self.train_labels = data.train_labels.to(device)
-        self.test_images = data.test_images.to(device)
+        self.test_images = data.test_images.to(self.home)
         self.test_labels = data.test_labels.to(device)
         self.on_batch: Callable[[], None] = _nothing
         self.eval_batch = eval_batch(config.batch_size, data.image_size)
@@ -66,7 +73,7 @@ class Batches:
         for step, (start, stop) in enumerate(starmap(self.ranks.share, self._bounds)):
             self.on_batch()
             chosen = order[start:stop]
-            images = self.train_images.index_select(0, chosen)
+            images = self._gathered(chosen)
             images = self._augmented(images, draws.take(start, stop), seeds[start:stop])
             labels = self.train_labels[chosen]
             if self._mixing:
@@ -96,10 +103,7 @@ class Batches:
         """Training images kept for validation, as they are."""
         for chosen in indices.to(self.device).split(self.eval_batch):
             self.on_batch()
-            yield (
-                self._normalised(self.train_images.index_select(0, chosen)),
-                self.train_labels[chosen],
-            )
+            yield self._normalised(self._gathered(chosen)), self.train_labels[chosen]
 
     def test(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The test images, as they are."""
@@ -107,7 +111,11 @@ class Batches:
         images, labels = self.test_images.split(at_once), self.test_labels.split(at_once)
         for some, their_labels in zip(images, labels, strict=True):
             self.on_batch()
-            yield self._normalised(some), their_labels
+            yield self._normalised(some.to(self.device)), their_labels
+
+    def _gathered(self, chosen: Tensor) -> Tensor:
+        """Training images, on the device."""
+        return self.train_images.index_select(0, chosen.to(self.home)).to(self.device)
 
     def _augmented(self, images: Tensor, draws: Draws, seeds: Sequence[int]) -> Tensor:
         moved = crop_and_flip(images, draws, self.config.crop_padding)
@@ -121,6 +129,15 @@ class Batches:
         pixels = torch.addcmul(self._shift, lines, self._scale).view(images.shape)
         pixels = pixels.permute(0, 3, 1, 2)
         return pixels if self.channels_last else pixels.contiguous()
+
+
+def fits(size: int, device: torch.device) -> bool:
+    """Whether ``size`` bytes may stay on ``device`` beside what a training needs there. The CPU's
+    are mapped, and need not fit."""
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return size <= SHARE_OF_MEMORY * free
 
 
 def _nothing() -> None:

@@ -25,7 +25,9 @@ MOST_VALUES = 100  # of one parameter; a step of more than this is not looked in
 Shape = tuple[int, int, int, int, int]  # training images, side, channels, classes, processes
 
 
-def prepare_data(dataset: str, data_dir: Path, console: Console) -> Path:
+def prepare_data(
+    dataset: str, data_dir: Path, console: Console, image_size: int | None = None
+) -> Path:
     """The folder of a data set, decoded if it has not been yet, with a bar while that lasts."""
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task(f"preparing {dataset}", total=None, visible=False)
@@ -34,7 +36,7 @@ def prepare_data(dataset: str, data_dir: Path, console: Console) -> Path:
             progress.update(bar, completed=done, total=total, visible=True)
 
         remark = partial(console.print, markup=False, highlight=False, soft_wrap=True)
-        return prepare(dataset, data_dir, show, remark)
+        return prepare(dataset, data_dir, show, remark, image_size)
 
 
 def check_data(request: Request, folder: Path) -> Meta:

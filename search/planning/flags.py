@@ -50,12 +50,15 @@ def add_study_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_data_flags(parser: argparse.ArgumentParser) -> None:
-    """--dataset and --data-dir."""
+    """--dataset, --image-size and --data-dir."""
     parser.add_argument(
         "--dataset",
         metavar="NAME_OR_PATH",
-        help="digits, digits32, digits64, cifar10, cifar100, tiny-imagenet-200, an .npz file or "
-        "an image folder",
+        help="digits, digits32, digits64, cifar10, cifar100, tiny-imagenet-200, torchvision:NAME, "
+        "an .npz file, a folder of .npy files or an image folder",
+    )
+    parser.add_argument(
+        "--image-size", type=int, metavar="N", help="make the images of a folder N x N pixels"
     )
     parser.add_argument(
         "--data-dir",

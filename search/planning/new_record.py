@@ -23,6 +23,7 @@ from search.strategy.distributions import distributions
 from spaces.space import ScaledSpace
 from trainers.data import DATASETS
 from trainers.data.prepared import Meta
+from trainers.data.sources import TORCHVISION
 from trainers.execution import Execution
 
 
@@ -42,6 +43,7 @@ def new_record(
             name=data.name,
             given=_absolute(request.dataset),
             data_dir=str(request.data_dir.resolve()),
+            image_size=request.image_size,
             classes=data.classes,
             shapes=data.shapes,
         ),
@@ -94,4 +96,5 @@ def continued_record(found: StudyRecord, now: StudyRecord) -> StudyRecord:
 
 def _absolute(dataset: str) -> str:
     """A name as it is, a path such that it can be found from anywhere."""
-    return dataset if dataset in DATASETS else str(Path(dataset).expanduser().resolve())
+    named = dataset in DATASETS or dataset.startswith(TORCHVISION)
+    return dataset if named else str(Path(dataset).expanduser().resolve())

@@ -36,6 +36,7 @@ class Request:
     config: TrainConfig
     dataset: str
     data_dir: Path
+    image_size: int | None = field(default=None, kw_only=True)
     study_name: str
     storage: str
     results_dir: Path
@@ -97,6 +98,7 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
         config=TrainConfig.from_mapping(dict(space.recipe)),
         dataset=args.dataset or preset.dataset,
         data_dir=Path(args.data_dir).expanduser(),
+        image_size=size_of_images(args),
         study_name=args.study_name or f"{space.definition.name}{preset_suffix(preset_name)}",
         storage=args.storage or default_storage(results_dir),
         results_dir=results_dir,
@@ -176,6 +178,13 @@ def without_effect(space: ScaledSpace) -> dict[str, Any]:
         return {}
     options = {name for entry in MODELS.values() for name in entry.options}
     return {name: space.recipe[name] for name in options & varies}
+
+
+def size_of_images(args: argparse.Namespace) -> int | None:
+    """--image-size, checked."""
+    size: int | None = args.image_size
+    at_least("image-size", size, 1)
+    return size
 
 
 def narrowed_space(space: ScaledSpace, ranges: Mapping[str, tuple[float, float]]) -> ScaledSpace:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.planning import machine
-from search.planning.request import choose_preset, chosen_precision, fixed_space
+from search.planning.request import choose_preset, chosen_precision, fixed_space, size_of_images
 from search.planning.resources import choose_resources, default_execution
 from spaces.space import ScaledSpace
 from trainers.config import TrainConfig
@@ -24,6 +24,7 @@ class SingleRun:
     execution: Execution
     dataset: str
     data_dir: Path
+    image_size: int | None = None
 
 
 def decide_run(args: argparse.Namespace, processes: int | None = None) -> SingleRun:
@@ -42,4 +43,5 @@ def decide_run(args: argparse.Namespace, processes: int | None = None) -> Single
         execution=default_execution(resources, chosen_precision(args.precision)),
         dataset=args.dataset or space.preset.dataset,
         data_dir=Path(args.data_dir).expanduser(),
+        image_size=size_of_images(args),
     )

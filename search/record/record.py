@@ -58,12 +58,13 @@ class ReferenceFigure:
 @dataclass(frozen=True)
 class DataFacts:
     """The data set: ``given`` is how it was named on the command line, ``shapes`` of its arrays,
-    ``data_dir`` where it was prepared."""
+    ``data_dir`` where it was prepared, ``image_size`` what its images were resized to."""
 
     fingerprint: str
     name: str = ""
     given: str = ""
     data_dir: str = ""
+    image_size: int | None = None
     classes: tuple[str, ...] = ()
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 

@@ -34,7 +34,7 @@ def search_here(*flags: str) -> Study:
     import torch
 
     request = make_request(make_parser().parse_args(flags), "the tests")
-    data = prepare(request.dataset, request.data_dir)
+    data = prepare(request.dataset, request.data_dir, image_size=request.image_size)
     meta = check_data(request, data)
     storage = open_storage(request.storage)
     plan, _ = decide(request, meta, data, find_record(request, storage), print)

@@ -10,9 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainers.batches import Batches, eval_batch
+from tests.trainers.curves import same_curve
+from trainers.batches import Batches, eval_batch, fits
 from trainers.config import TrainConfig
 from trainers.data import ImageData
+from trainers.execution import Execution
+from trainers.trainer import Trainer
 
 CPU = torch.device("cpu")
 
@@ -181,3 +184,52 @@ def test_zeros_of_the_cutout_come_after_normalisation() -> None:
 def test_large_images_are_evaluated_few_at_a_time(batch_size, side: int, expected: int) -> None:
     """Never fewer than are trained at once: that takes more memory than to evaluate them."""
     assert eval_batch(batch_size, side) == expected
+
+
+def test_what_takes_more_than_half_of_a_gpus_free_memory_stays_on_the_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 4000))
+    gpu = torch.device("cuda", 0)
+    assert [fits(size, gpu) for size in (0, 500, 501, 10**12)] == [True, True, False, False]
+    assert fits(10**18, CPU)  # its files are mapped
+
+
+class Elsewhere(torch.Tensor):
+    """Host memory that counts what is taken from it, as a device's own would not."""
+
+    taken = 0
+
+    def index_select(self, dim: int, index: Tensor) -> Tensor:  # type: ignore[override]
+        type(self).taken += len(index)
+        return self.as_subclass(Tensor).index_select(dim, index)
+
+
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")),
+]
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_a_data_set_that_is_fed_in_batches_gives_the_same_curve(
+    name: str, digits: ImageData, tiny_config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_config(augment="crop_flip_cutout", crop_padding=1, cutout_size=4, epochs=2)
+    curves, homes = [], []
+    for answer in (True, False):
+        monkeypatch.setattr("trainers.batches.fits", lambda size, device, answer=answer: answer)
+        trainer = Trainer(config, digits, Execution(device=name))
+        homes.append(trainer.batches.home.type)
+        curves.append([trainer.train_epoch() for _ in range(2)])
+    assert homes == [name, "cpu"]
+    assert same_curve(*curves)
+
+
+def test_only_the_batch_leaves_the_host(digits: ImageData) -> None:
+    Elsewhere.taken = 0
+    images = digits.train_images.as_subclass(Elsewhere)
+    made = batches(dataclasses.replace(digits, train_images=images))
+    made.train_images = images
+    first = next(made.training(torch.arange(100), 1))
+    assert len(first[0]) == Elsewhere.taken == 8

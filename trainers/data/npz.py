@@ -1,4 +1,4 @@
-"""A data set in one .npz file, which may be damaged or ill-meant.
+"""A data set in one .npz file, or in a folder of .npy files, which may be damaged or ill-meant.
 
 It holds train_images and test_images, uint8 (N, H, W, C) with C 1 or 3, or (N, H, W) for one
 channel; train_labels and test_labels, whole numbers (N,); and, if wanted, classes (K,) of text.
@@ -20,6 +20,7 @@ from trainers.data.images import check_square
 from trainers.data.raw import RawSet, Source, split_of
 
 REQUIRED = ("train_images", "train_labels", "test_images", "test_labels")
+NAMES = (*REQUIRED, "classes")
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -32,9 +33,35 @@ def npz_source(path: Path) -> Source:
     return Source(path.stem, content, partial(read_npz, path))
 
 
+def is_npy_folder(folder: Path) -> bool:
+    """Whether it holds train_images.npy, and so is no folder of image files."""
+    return (folder / f"{REQUIRED[0]}.npy").is_file()
+
+
+def npy_source(folder: Path) -> Source:
+    """The data set in ``folder``: train_images.npy, train_labels.npy and so on. The files are
+    mapped: they may be larger than memory."""
+    names = [f"{name}.npy" for name in NAMES if (folder / f"{name}.npy").is_file()]
+    content = partial(content_hash, folder, names)
+    return Source(folder.resolve().name, content, partial(_read_npy, folder, names))
+
+
+def _read_npy(folder: Path, names: Sequence[str]) -> RawSet:
+    arrays = {}
+    for name in names:
+        try:
+            arrays[Path(name).stem] = np.load(folder / name, mmap_mode="r", allow_pickle=False)
+        except ARRAY_DAMAGE as error:
+            raise DataError(f"{folder / name}: not a valid .npy file: {one_line(error)}") from None
+    return _checked(folder, arrays)
+
+
 def read_npz(path: Path) -> RawSet:
     """Decode and check. Raises ``DataError`` naming file, array and rule."""
-    arrays = read_arrays(path, (*REQUIRED, "classes"))
+    return _checked(path, read_arrays(path, NAMES))
+
+
+def _checked(path: Path, arrays: dict[str, np.ndarray]) -> RawSet:
     for name in REQUIRED:
         if name not in arrays:
             raise DataError(f"{path}: no array {name!r} (needed: {', '.join(REQUIRED)})")

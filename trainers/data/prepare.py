@@ -30,15 +30,17 @@ def prepare(
     data_dir: str | Path,
     progress: Progress | None = None,
     remark: Callable[[str], None] | None = None,
+    image_size: int | None = None,
 ) -> Path:
     """The prepared folder of a data set, made first if it is not there or damaged.
 
-    ``name_or_path`` is a name in ``DATASETS``, an .npz file or an image folder; downloads and
-    the cache lie in ``data_dir``. ``progress(done, total)`` counts images while decoding;
-    ``remark`` is told, a line each, what of the source is left out. Raises ``DataError``.
+    ``name_or_path`` is as ``find_source`` takes it; downloads and the cache lie in ``data_dir``.
+    With ``image_size`` images are made square of so many pixels. ``progress(done, total)`` counts
+    images while decoding; ``remark`` is told, a line each, what of the source is left out. Raises
+    ``DataError``.
     """
     cache = Path(os.path.expanduser(data_dir)) / "cache"
-    source = find_source(name_or_path, cache.parent)
+    source = find_source(name_or_path, cache.parent, image_size)
     if remark is not None:
         for text in source.remarks:
             remark(text)

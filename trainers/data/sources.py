@@ -10,9 +10,9 @@ from pathlib import Path
 from trainers.data.digits import digits_source
 from trainers.data.errors import DataError
 from trainers.data.folder import folder_source
-from trainers.data.npz import npz_source
+from trainers.data.npz import is_npy_folder, npy_source, npz_source
 from trainers.data.raw import Source
-from trainers.data.torchvision_sets import cifar_source
+from trainers.data.torchvision_sets import cifar_source, torchvision_source
 from trainers.rules import suggest
 
 # Of the published archives, as torchvision checks them.
@@ -20,6 +20,7 @@ _CIFAR10_MD5 = "c58f30108f718f92721af3b95e74349a"
 _CIFAR100_MD5 = "eb9058c3a382ffc7106e4002c42a8d85"
 
 
+TORCHVISION = "torchvision:"
 TINY_IMAGENET = "tiny-imagenet-200"
 
 
@@ -76,24 +77,31 @@ DATASETS: Mapping[str, str] = {name: entry.description for name, entry in _TABLE
 SHAPES: Mapping[str, ImageShape] = {name: entry.shape for name, entry in _TABLE.items()}
 
 
-def find_source(name_or_path: str | Path, data_dir: Path) -> Source:
-    """The source of a name in ``DATASETS``, an .npz file or an image folder.
+def find_source(name_or_path: str | Path, data_dir: Path, side: int | None = None) -> Source:
+    """The source of a name in ``DATASETS``, ``torchvision:NAME``, an .npz file, a folder of .npy
+    files or an image folder. With ``side``, images are made square of so many pixels.
 
     Raises ``DataError`` when there is none.
     """
     name = os.fspath(name_or_path)
+    if name.startswith(TORCHVISION) and not isinstance(name_or_path, Path):
+        return torchvision_source(name.removeprefix(TORCHVISION), data_dir, side)
+    path = Path(os.path.expanduser(name))
+    if name not in DATASETS and name and path.is_dir() and not is_npy_folder(path):
+        return folder_source(path, side)
+    if side is not None:
+        raise DataError(f"--image-size is for image folders and torchvision:NAME, got {name!r}")
     if name in DATASETS and not isinstance(name_or_path, Path):
         return _TABLE[name].source(name, data_dir)
-    path = Path(os.path.expanduser(name))
     if path.is_file():
         return npz_source(path)
     if name and path.is_dir():  # an empty name would be the present folder
-        return folder_source(path)
+        return npy_source(path) if is_npy_folder(path) else folder_source(path)
     if _looks_like_path(name) or isinstance(name_or_path, Path):
         raise DataError(f"no such file or folder: {name}")
     raise DataError(
         f"unknown data set {name!r}{suggest(name, DATASETS)} (known: {', '.join(DATASETS)}; "
-        "or the path of an .npz file or of an image folder)"
+        "torchvision:NAME; or the path of an .npz file or of an image folder)"
     )
 
 

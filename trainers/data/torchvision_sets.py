@@ -1,22 +1,31 @@
-"""CIFAR-10 and CIFAR-100, fetched and checked by torchvision.
+"""Classification sets that torchvision fetches and checks.
 
-Source: Krizhevsky, *Learning Multiple Layers of Features from Tiny Images*, 2009.
+CIFAR-10 and CIFAR-100 have names of their own: Krizhevsky, *Learning Multiple Layers of Features
+from Tiny Images*, 2009. Any other is ``torchvision:NAME``.
 """
 
 from __future__ import annotations
 
+import inspect
 import tarfile
 import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from http.client import HTTPException
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from trainers.data.errors import DataError, one_line
+from trainers.data.folder import REMEDY, fitted
+from trainers.data.images import check_square
 from trainers.data.raw import RawSet, RawSplit, Source, split_of
+from trainers.rules import suggest
 
+_LABELS = ("targets", "labels", "_labels")  # as one class or another calls them
 _FAILURES = (OSError, RuntimeError, HTTPException, tarfile.TarError, EOFError)
 
 
@@ -28,15 +37,110 @@ def cifar_source(name: str, class_name: str, md5: str, data_dir: Path) -> Source
     return Source(name, lambda memo: md5, partial(_read, name, class_name, data_dir))
 
 
+def torchvision_source(class_name: str, data_dir: Path, side: int | None = None) -> Source:
+    """The class ``class_name`` of torchvision.datasets, which checks what it fetches.
+
+    Grey images stay grey. With ``side`` each is made square of so many pixels.
+    """
+    content = f"torchvision {version('torchvision')} {class_name} {side}"
+    return Source(class_name, lambda memo: content, partial(_read_any, class_name, data_dir, side))
+
+
+def _read_any(class_name: str, data_dir: Path, side: int | None) -> RawSet:
+    from torchvision import datasets
+
+    kind = getattr(datasets, class_name, None) if class_name in datasets.__all__ else None
+    if kind is None:
+        raise DataError(
+            f"torchvision has no data set {class_name!r}{suggest(class_name, datasets.__all__)}"
+        )
+    known = inspect.signature(kind).parameters
+    download = {"download": True} if "download" in known else {}
+    try:
+        train, test = (
+            _first_of([partial(kind, str(data_dir), **way, **download) for way in ways])
+            for ways in _splits(class_name, known)
+        )
+    except _FAILURES as error:
+        raise _not_fetched(f"torchvision:{class_name}", error) from None
+    except (TypeError, ValueError) as error:  # EMNIST wants to know which of its six sets
+        raise DataError(
+            f"torchvision:{class_name} cannot be had by its name alone: {one_line(error)}"
+        ) from None
+    first, _ = train[0]
+    size = (side, side) if side else first.size
+    mode = "L" if first.mode in ("1", "L") else "RGB"
+    splits = [_any_split(class_name, part, size, mode, bool(side)) for part in (train, test)]
+    count = 1 + max(int(part.labels.max()) for part in splits)
+    names = tuple(str(name) for name in getattr(train, "classes", ()))
+    classes = names if len(names) >= count else tuple(map(str, range(count)))
+    return RawSet(splits[0], splits[1], classes)
+
+
+def _splits(class_name: str, known: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
+    """How the data set names its two parts: each a few ways, of which one works."""
+    if "train" in known:
+        return [[{"train": True}], [{"train": False}]]
+    if "split" in known:
+        return [
+            [{"split": name} for name in ("train", "trainval")],
+            [{"split": name} for name in ("test", "val")],
+        ]
+    raise DataError(f"torchvision:{class_name} has no part for training and one for test")
+
+
+def _first_of(ways: Sequence[Callable[[], Any]]) -> Any:
+    """The first that works; torchvision says with ``ValueError`` that it has no such part."""
+    for way in ways[:-1]:
+        with suppress(ValueError):
+            return way()
+    return ways[-1]()
+
+
+def _any_split(
+    class_name: str, fetched: Any, size: tuple[int, int], mode: str, fit: bool
+) -> RawSplit:
+    labels = next(
+        (getattr(fetched, name) for name in _LABELS if hasattr(fetched, name)),
+        None,
+    )
+    if labels is None:
+        labels = [fetched[i][1] for i in range(len(fetched))]
+    found = np.asarray(labels)
+    if found.dtype.kind not in "iu" or found.shape != (len(fetched),):
+        raise DataError(f"torchvision:{class_name} does not give each image one class")
+    check_square(f"torchvision:{class_name}", size[1], size[0])
+    shape = (len(fetched), size[1], size[0], 1 if mode == "L" else 3)
+    return RawSplit(shape, found.astype(np.int64), _images(class_name, fetched, size, mode, fit))
+
+
+def _images(
+    class_name: str, fetched: Any, size: tuple[int, int], mode: str, fit: bool
+) -> Iterator[np.ndarray]:
+    for i in range(len(fetched)):
+        image = fetched[i][0].convert(mode)
+        if image.size != size and not fit:
+            raise DataError(
+                f"torchvision:{class_name}: all images must have one size, {size[0]} x {size[1]} "
+                f"as the first, got {image.size[0]} x {image.size[1]}; {REMEDY}"
+            )
+        pixels = np.asarray(fitted(image, size))
+        yield pixels.reshape(1, size[1], size[0], -1)
+
+
+def _not_fetched(name: str, error: BaseException) -> DataError:
+    return DataError(
+        f"could not fetch {name}: {one_line(error)}; give a local copy with --dataset PATH "
+        "(an .npz file or an image folder), or use --preset quick, which needs no network"
+    )
+
+
 def _read(name: str, class_name: str, data_dir: Path) -> RawSet:
     try:
         train = _fetch(class_name, data_dir, train=True)
         test = _fetch(class_name, data_dir, train=False)
     except _FAILURES as error:
-        raise DataError(
-            f"could not fetch {name}: {one_line(error)}; give a local copy with --dataset PATH "
-            "(an .npz file or an image folder), or use --preset quick, which needs no network"
-        ) from None
+        raise _not_fetched(name, error) from None
     return RawSet(_split(train), _split(test), tuple(str(label) for label in train.classes))
 
 
