@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from search.common.errors import INTERRUPTED, run_main
 from search.common.secrets import command_without_secrets
 from search.planning.flags import (
+    DEFAULT_TOP,
     SPACE_FILE_WARNING,
     OneLineParser,
     add_compute_flags,
@@ -57,6 +58,8 @@ def make_parser() -> argparse.ArgumentParser:
     add(
         "--pruner", metavar="NAME", help=f"default: promotion, or the preset's; {_choices(PRUNERS)}"
     )
+    add("--enqueue-from", metavar="STUDY", help="start with another study's best, after the recipe")
+    add("--top", type=int, metavar="K", help=f"how many of them (default: {DEFAULT_TOP})")
     add("--seed", type=int, help="of the sampler (default: 0); the trainer's: --set seed=N")
     add("--concurrency", type=int, metavar="N", help="trials at once")
     add(
@@ -126,6 +129,7 @@ def search(request: Request, verbosity: str = "normal", started: float | None = 
     from search.ledger.retrying import RetryingLedger
     from search.planning.check_data import check_data, prepare_data
     from search.planning.decide import decide
+    from search.planning.enqueue_from import with_starting_points
     from search.planning.open_study import SECONDS_TO_WAIT, find_record, open_study
     from search.planning.room import lack_of_room
     from search.storage.lease import Lease
@@ -144,6 +148,7 @@ def search(request: Request, verbosity: str = "normal", started: float | None = 
     with watched(request.storage):
         found = find_record(request, storage)
         plan, notes = decide(request, data, data_folder, found, partial(say, console))
+        plan = with_starting_points(plan, request, storage)
         for note in filter(None, (*notes, lack_of_room(plan, data))):
             say(console, note)
         with Lease(plan.folder) as lease, open_log(plan.folder.log) as log:

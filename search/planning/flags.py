@@ -18,6 +18,7 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 KEEP_WEIGHTS, BEST_KEPT = ("best", "all", "none"), 3  # of trials that have ended
+DEFAULT_TOP = 5  # trials of another study to start with
 MOST_FOR_PAUSED = 20_000_000_000  # bytes of paused trials' checkpoints
 SPACE_FILE_WARNING = "A space given as a .py file is run as code: use only files you trust."
 

@@ -9,6 +9,7 @@ from optuna.storages import BaseStorage
 from optuna.study import Study, StudyDirection
 
 from search.common.errors import UserError
+from search.planning.enqueue_from import enqueue
 from search.planning.plan import SearchPlan
 from search.planning.request import Request
 from search.record.record import StudyRecord, read_record, write_record
@@ -62,6 +63,7 @@ def open_study(plan: SearchPlan, storage: BaseStorage, lease: Lease) -> Study:
         failpoint("study identified")
         if not study.get_trials(deepcopy=False):
             study.enqueue_trial(plan.space.baseline())
+        enqueue(study, plan.record.starts)
     return study
 
 

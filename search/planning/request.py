@@ -12,7 +12,7 @@ from search.common.errors import UserError
 from search.common.layout import StudyFolder, default_storage, preset_suffix
 from search.planning import machine
 from search.planning.flag_values import at_least, known, parse_ranges, parse_settings, writable
-from search.planning.flags import KEEP_WEIGHTS
+from search.planning.flags import DEFAULT_TOP, KEEP_WEIGHTS
 from search.planning.lr_interval import lr_parameter
 from search.planning.resources import Resources, choose_resources
 from search.planning.space_file import find_space
@@ -55,6 +55,8 @@ class Request:
     precision: str | None
     lr_range_test: bool | None
     keep_weights: str | None = None
+    enqueue_from: str | None = None
+    top: int = DEFAULT_TOP
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     command: str = ""
 
@@ -118,8 +120,12 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
         lr_range_test=args.lr_range_test,
         keep_weights=args.keep_weights and known("keep-weights", args.keep_weights, KEEP_WEIGHTS),
         ranges=ranges,
+        enqueue_from=args.enqueue_from,
+        top=int(at_least("top", args.top, 1) or DEFAULT_TOP),
         command=command,
     )
+    if args.top is not None and args.enqueue_from is None:
+        raise UserError("--top says how many of --enqueue-from; name a study with it")
     total(args.n_trials, args.sampler or preset.sampler, space)
     if args.epoch_budget is not None:
         check_epoch_budget(args.epoch_budget, request.config.epochs)

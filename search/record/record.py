@@ -97,6 +97,15 @@ class LRRangeFacts:
 
 
 @dataclass(frozen=True)
+class StartingPoint:
+    """Parameters that are tried first: those of ``trial`` of another ``study``."""
+
+    study: str
+    trial: int
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Provenance:
     """Where the study began: command without passwords, package versions, machine."""
 
@@ -122,6 +131,7 @@ class StudyRecord:
     strategy: StrategyFacts = field(default_factory=StrategyFacts)
     references: tuple[ReferenceFigure, ...] = ()
     lr_range: LRRangeFacts | None = None
+    starts: tuple[StartingPoint, ...] = ()
     provenance: Provenance = field(default_factory=Provenance)
     folder: str = ""
     folder_token: str = ""
@@ -143,6 +153,7 @@ class StudyRecord:
             strategy=_part(StrategyFacts, values.get("strategy", {})),
             references=tuple(_part(ReferenceFigure, r) for r in values.get("references", ())),
             lr_range=None if lr_range is None else _part(LRRangeFacts, lr_range),
+            starts=tuple(_part(StartingPoint, start) for start in values.get("starts", ())),
             provenance=_part(Provenance, values.get("provenance", {})),
             folder=values.get("folder", ""),
             folder_token=values.get("folder_token", ""),
