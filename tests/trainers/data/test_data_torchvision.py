@@ -127,7 +127,7 @@ def test_what_cannot_be_used_is_one_line(offer: Any, kind: type, size: Any, mess
     ("name", "message"),
     [
         ("torchvision:SVNH", "torchvision has no data set 'SVNH'; did you mean 'SVHN'"),
-        ("torchvision:EMNIST", "EMNIST cannot be had by its name alone: .*'split'"),
+        ("torchvision:EMNIST", "EMNIST cannot be had by its name alone: .*split"),
         ("torchvision:SBU", "torchvision:SBU has no part for training and one for test"),
     ],
 )
