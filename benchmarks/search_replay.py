@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.common.layout import StudyFolder
 from search.ledger.ledger import Ledger
+from search.ledger.leftovers import Leftovers
 from search.ledger.messages import Completed, EpochDone, Task
 from search.planning.plan import TrialPlan
 from search.storage.lease import Lease
@@ -212,15 +213,22 @@ def replay(table: Table, rows: Rows, pruner: BasePruner, spend: Spend) -> list[t
             Path("nowhere"),
             folder,
             ("val_top1",),
-            keep_weights="all",
             epoch_budget=epochs,
         )
         ledger = Ledger(study, plan, lease, lambda event: None)
+        ledger.leftovers = _NoFiles(folder, plan.keep_weights, study.directions[0])
         crew = _Crew(ledger, table, rows, spend)
         if ledger.promotion and spend.planned and spend.workers > 1:
             ledger.promotion.workers = spend.workers
             ledger.promotion.seconds_left = crew.time_left
         return list(crew.work())
+
+
+class _NoFiles(Leftovers):
+    """What trained nothing leaves nothing."""
+
+    def sweep(self, trials: Sequence[FrozenTrial]) -> None:
+        pass
 
 
 class _Crew:
