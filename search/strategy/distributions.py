@@ -58,6 +58,22 @@ def value_at(parameter: Parameter, share: float) -> Any:
     return low + parameter.step * int(share * ((high - low) // parameter.step + 1))
 
 
+def share_of(parameter: Float | Int, value: float) -> float:
+    """The share of the parameter's scale, in [0, 1], that lies below ``value``: ``value_at`` the
+    other way round; of an integer, up to its middle."""
+    low, high = parameter.low, parameter.high
+    if isinstance(parameter, Int) and parameter.log:
+        return math.log(value / (low - 0.5)) / math.log((high + 0.5) / (low - 0.5))
+    if isinstance(parameter, Int):
+        step = parameter.step
+        return ((value - low) / step + 0.5) / ((high - low) // step + 1)
+    if high == low:
+        return 0.0
+    if parameter.log:
+        return math.log(value / low) / math.log(high / low)
+    return (value - low) / (high - low)
+
+
 def _between(low: float, high: float, share: float, log: bool) -> float:
     if not log:
         return low + share * (high - low)

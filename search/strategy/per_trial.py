@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial
 
 from search.storage.optuna_internals import enqueued_params, with_trials
 from search.strategy.distributions import distributions, value_at
+from search.strategy.first_draws import first_draw
 from search.strategy.recent_trials import recent_trials
 from spaces.params import Parameter
 from spaces.space import ScaledSpace
@@ -30,7 +31,8 @@ class PerTrialSampler(BaseSampler):
     """All parameters of trial ``n`` from the sampler that ``make`` makes of (seed, n).
 
     It sees the study's trials as ``see`` has them, and may propose ``proposals`` points until one
-    keeps the constraints of the space.
+    keeps the constraints of the space. The first ``spread`` trials are first draws, in place of
+    what the sampler would draw before it has seen enough to learn from.
     """
 
     def __init__(
@@ -40,12 +42,14 @@ class PerTrialSampler(BaseSampler):
         make: Callable[[int], BaseSampler],
         see: Callable[[Study], list[FrozenTrial]] = recent_trials,
         proposals: int = 10,
+        spread: int = 0,
     ):
         self._space = space
         self._seed = seed
         self._make = make
         self._see = see
         self._proposals = proposals
+        self._spread = spread
         self._distributions = distributions(space.parameters)
         self._groups = existing_together(space.parameters)
 
@@ -63,7 +67,11 @@ class PerTrialSampler(BaseSampler):
         seen = self._see(study)
         for attempt in range(self._proposals):
             seed = derive_seed(self._seed, "trial", trial.number, attempt)
-            proposed = self._propose(study, seen, trial, seed, given)
+            if trial.number < self._spread:
+                index = trial.number + attempt * self._spread
+                proposed = first_draw(self._space, derive_seed(self._seed, "first"), index)
+            else:
+                proposed = self._propose(study, seen, trial, seed, given)
             point = self._space.active({**proposed, **given})
             if self._space.broken_constraint(point) is None:
                 return point

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
 
+STARTUP = 10  # trials, as Optuna has it, before the sampler learns
+
+
 class Sampler(NamedTuple):
     """``make`` gets the space and the sampler's seed."""
 
@@ -31,7 +34,10 @@ def _tpe(space: ScaledSpace, seed: int) -> BaseSampler:
 
     from search.strategy.per_trial import PerTrialSampler
 
-    return PerTrialSampler(space, seed, lambda trial_seed: TPESampler(seed=trial_seed))
+    def make(trial_seed: int) -> BaseSampler:
+        return TPESampler(n_startup_trials=STARTUP, seed=trial_seed)
+
+    return PerTrialSampler(space, seed, make, spread=1 + STARTUP)  # trial 0 is the recipe
 
 
 def _random(space: ScaledSpace, seed: int) -> BaseSampler:

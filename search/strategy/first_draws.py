@@ -1,0 +1,28 @@
+"""A study's first draws: spread over the space, every other one closer around the recipe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from search.strategy.distributions import share_of, value_at
+from search.strategy.sobol import sobol_points
+from spaces.params import Categorical
+from spaces.space import ScaledSpace
+
+BELOW_1 = 1 - 1e-9
+
+
+def first_draw(space: ScaledSpace, seed: int, index: int) -> dict[str, Any]:
+    """Point ``index`` of a scrambled Sobol sequence; of odd ones, numbers lie half as far from the
+    recipe's, each on its parameter's scale."""
+    point = next(sobol_points(space, seed, index))
+    if index % 2 == 0:
+        return point
+    for parameter in space.parameters:
+        if not isinstance(parameter, Categorical):
+            name = parameter.name
+            middle = (
+                share_of(parameter, point[name]) + share_of(parameter, space.recipe[name])
+            ) / 2
+            point[name] = value_at(parameter, min(middle, BELOW_1))
+    return point
