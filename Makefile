@@ -1,5 +1,6 @@
 # make search    search a space, in a .venv that this makes   (SPACE=wrn_sam ARGS="--n-trials 20")
-# make test      the test suite, two tests at a time: about 8 minutes of processor time   (ARGS="-m 'not slow'")
+# make test      the test suite, two tests at a time: under 4 minutes on 2 cores   (ARGS="-m 'not slow'")
+# make test-end-to-end   a search killed, interrupted and gone on with, from the command line
 # make test-other-processor   trainer's tests, and a search, in the arithmetic of an older processor
 # make faults    the driver killed at every step and at random moments: half an hour
 # make bench-smoke   every benchmark at its smallest size: 2 minutes
@@ -15,9 +16,9 @@ READY := .venv/ready
 
 OTHER_PROCESSOR := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
 PYTEST := $(BIN)/python -m pytest
-PARALLEL := --numprocesses 2 --dist loadfile
+PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: search test test-other-processor faults bench-smoke lint bench clean
+.PHONY: search test test-end-to-end test-other-processor faults bench-smoke lint bench clean
 
 search: $(READY)
 	$(BIN)/python -m search.run --space $(SPACE) $(ARGS)
@@ -25,14 +26,17 @@ search: $(READY)
 test: $(READY)
 	$(PYTEST) $(PARALLEL) $(ARGS)
 
+test-end-to-end: $(READY)
+	$(PYTEST) tests/end_to_end $(ARGS)
+
 test-other-processor: $(READY)
-	$(OTHER_PROCESSOR) $(PYTEST) $(PARALLEL) tests/trainers tests/search/test_lifecycle.py $(ARGS)
+	$(OTHER_PROCESSOR) $(PYTEST) $(PARALLEL) tests/trainers tests/end_to_end $(ARGS)
 
 faults: $(READY)
 	$(PYTEST) tests/faults $(ARGS)
 
 bench-smoke: $(READY)
-	$(PYTEST) tests/benchmarks $(ARGS)
+	$(PYTEST) --numprocesses 2 tests/benchmarks $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

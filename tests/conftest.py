@@ -12,10 +12,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+# Tensors here are so small that a second thread only waits, in child processes too.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 FEW_CLASSES = ("airplane", "cat", "frog", "ship")
 FEW_TRAIN, FEW_TEST = 100, 25  # images of each class
-TARGETS = {"benchmarks": "make bench-smoke", "faults": "make faults"}  # folders with their own
+TARGETS = {  # of folders that have their own
+    "benchmarks": "make bench-smoke",
+    "end_to_end": "make test-end-to-end",
+    "faults": "make faults",
+}
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -24,6 +31,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return None
     named = (config.invocation_params.dir / part.split("::")[0] for part in config.args)
     return None if any(path.is_relative_to(collection_path) for path in named) else True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, so that no process ends long after the other."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +72,14 @@ def cifar10_npz(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         capture_output=True,
     )
     return folder / "cifar10.npz"
+
+
+@pytest.fixture
+def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever starts Ray fails the test."""
+    import ray
+
+    monkeypatch.setattr(ray, "init", lambda **options: pytest.fail("Ray was started"))
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ CONFTEST = Path(__file__).with_name("conftest.py")
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One test in each of three folders, under this suite's own conftest."""
+    """One test in each of four folders, under this suite's own conftest."""
     folder = tmp_path_factory.mktemp("suite")
     folder.joinpath("pytest.ini").write_text("[pytest]\ntestpaths = tests\nmarkers = slow\n")
-    for name in ("faults", "benchmarks", "search"):
+    for name in ("faults", "benchmarks", "end_to_end", "search"):
         place = folder / "tests" / name
         place.mkdir(parents=True)
         place.joinpath(f"test_{name}.py").write_text("def test_it(): pass\n")
@@ -29,6 +29,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         (("-m", "not slow"), {"search"}),
         (("tests/search", "tests/faults"), {"search", "faults"}),
+        (("tests/end_to_end",), {"end_to_end"}),
         (("tests/benchmarks/test_benchmarks.py::test_it",), {"benchmarks"}),
     ],
 )

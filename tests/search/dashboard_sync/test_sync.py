@@ -234,11 +234,12 @@ def test_a_large_study_is_given_a_bounded_number_of_notes_and_files(
 ) -> None:
     """The dashboard looks through all of a study's attributes for each of its trials, so neither
     their number nor the reads may grow with the trials'."""
-    most = 30
-    monkeypatch.setattr("search.dashboard_sync.sync.MOST", most)
+    most = 5
+    for name in ("MOST", "FEWEST"):
+        monkeypatch.setattr(f"search.dashboard_sync.sync.{name}", most)
     storage = Counting()
     study = studies.our_study(storage=storage)
-    number = 2 * most
+    number = 8 * most
     values = [[float(i)] for i in range(number)]
     study.add_trial(studies.trial(0, values[0]))
     study.add_trials([studies.trial(i, values[i], lr=0.001 * i) for i in range(1, number)])

@@ -177,11 +177,11 @@ def test_a_search_ends_with_nothing_of_rays_replaced(
     for names in ("WHILE_STARTING", "WHILE_TRAINING"):
         monkeypatch.setattr(f"search.workers.ray_internals.{names}", ())
     monkeypatch.setattr(driver, "lost_process", lambda: "")
-    desk = open_desk(n_trials=3)
+    desk = open_desk(n_trials=2)
     module = import_module(two_epochs.__module__)
     cloudpickle.register_pickle_by_value(module)
     try:
-        assert driver.run_search(desk.ledger, Resources(2, 1), two_epochs) == FINISHED
+        assert driver.run_search(desk.ledger, Resources(1, 1), two_epochs) == FINISHED
     finally:
         cloudpickle.unregister_pickle_by_value(module)
-    assert [trial.state.name for trial in desk.study.get_trials()] == ["COMPLETE"] * 3
+    assert [trial.state.name for trial in desk.study.get_trials()] == ["COMPLETE"] * 2

@@ -13,6 +13,7 @@ from tests.trainers.curves import same_curve
 from trainers.batches import batch_bounds
 from trainers.config import TrainConfig
 from trainers.data import prepare
+from trainers.epoch_result import EpochResult
 from trainers.execution import Execution
 from trainers.failpoints import VARIABLE
 from trainers.parallel.first_rank import FirstRank, RankError
@@ -49,46 +50,48 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return prepare(folder / "made.npz", folder)
 
 
-def parallel(data_folder: Path, folder: Path, epochs: int = 2) -> TrainingRun:
-    config = TrainConfig.from_mapping({**SETTING, "epochs": epochs})
-    return TrainingRun(config, data_folder, Execution(processes=2), folder)
+def training(data_folder: Path, folder: Path, processes: int, **options: object) -> TrainingRun:
+    config = TrainConfig.from_mapping({**SETTING, **options})
+    return TrainingRun(config, data_folder, Execution(processes=processes), folder)
+
+
+Trained = tuple[TrainingRun, list[EpochResult]]
+
+
+def trained(data_folder: Path, folder: Path, processes: int, optimizer: str) -> Trained:
+    run = training(data_folder, folder, processes, optimizer=optimizer)
+    return run, list(run.results())
+
+
+@pytest.fixture(scope="module")
+def sam(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Two epochs with SAM in two processes."""
+    return trained(data_folder, tmp_path_factory.mktemp("sam"), processes=2, optimizer="sam")
 
 
 @pytest.mark.slow
-def test_a_process_that_dies_ends_the_trial_at_once_and_the_next_one_works(
+def test_after_trials_that_ended_early_the_next_one_works(
     data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for point in ("rank started", "rank trained"):
-        monkeypatch.setenv(VARIABLE, f"{point}:1:{tmp_path / point}")
-        with pytest.raises(RankError, match=r"^process 1 of 2 was killed by signal 9$"):
-            list(parallel(data_folder, tmp_path / "run").results())
-        assert (tmp_path / point).exists()
-    again = parallel(data_folder, tmp_path / "run")  # killed once: now it goes on
-    assert [result.epoch for result in again.results()] == [1, 2]
+    """Its other process dies too, but when all is trained, which costs nothing."""
 
+    def parallel(name: str) -> TrainingRun:
+        return training(data_folder, tmp_path / name, processes=2)
 
-@pytest.mark.slow
-def test_a_process_that_dies_when_all_is_trained_costs_nothing(
-    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(VARIABLE, f"rank finished:1:{tmp_path / 'killed'}")
-    results = list(parallel(data_folder, tmp_path / "run").results())
-    assert [result.epoch for result in results] == [1, 2]
-
-
-@pytest.mark.slow
-def test_an_error_before_training_ends_the_other_processes_and_the_next_trial_works(
-    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
     def fail(*args: object) -> None:
         raise RuntimeError("no such network")
 
+    monkeypatch.setenv(VARIABLE, f"rank started:1:{tmp_path / 'killed at its start'}")
+    with pytest.raises(RankError, match=r"^process 1 of 2 was killed by signal 9$"):
+        parallel("killed")
+    monkeypatch.setenv(VARIABLE, f"rank finished:1:{tmp_path / 'killed at its end'}")
     with monkeypatch.context() as patch:
         patch.setattr("trainers.runs.training_run.Trainer", fail)
         with pytest.raises(RuntimeError, match=r"^no such network$"):
-            parallel(data_folder, tmp_path / "run")
-    parallel(data_folder, tmp_path / "given up")  # never trained, never closed
-    assert len(list(parallel(data_folder, tmp_path / "run", epochs=1).results())) == 1
+            parallel("no network")
+    parallel("given up")  # never trained, never closed
+    assert [result.epoch for result in parallel("next").results()] == [1, 2]
+    assert sum(path.name.startswith("killed at") for path in tmp_path.iterdir()) == 2
 
 
 @pytest.mark.slow
@@ -101,12 +104,12 @@ def test_what_another_process_raised_is_said(data_folder: Path, tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "sam"])
-def test_two_processes_equal_one(optimizer: str, data_folder: Path, tmp_path: Path) -> None:
-    config = TrainConfig.from_mapping({**SETTING, "optimizer": optimizer})
-    runs = [
-        TrainingRun(config, data_folder, Execution(processes=n), tmp_path / str(n)) for n in (1, 2)
-    ]
-    one, two = (list(run.results()) for run in runs)
+def test_two_processes_equal_one(
+    optimizer: str, sam: Trained, data_folder: Path, tmp_path: Path
+) -> None:
+    alone_run, one = trained(data_folder, tmp_path / "1", 1, optimizer)
+    shared_run, two = sam if optimizer == "sam" else trained(data_folder, tmp_path / "2", 2, "sgd")
+    runs = [alone_run, shared_run]
     peaks = [run.usage()["peak_memory_mb"] for run in runs]
     assert sys.platform != "linux" or peaks[1] > peaks[0] + 50  # another Python with torch
     for alone, shared in zip(one, two, strict=True):
@@ -121,16 +124,15 @@ def test_two_processes_equal_one(optimizer: str, data_folder: Path, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_a_parallel_run_goes_on_where_it_was_cut_off(data_folder: Path, tmp_path: Path) -> None:
-    config = TrainConfig.from_mapping({**SETTING, "epochs": 3, "optimizer": "sam"})
-    whole = TrainingRun(config, data_folder, Execution(processes=2), tmp_path / "whole")
-    expected = list(whole.results())
-    cut = TrainingRun(config, data_folder, Execution(processes=2), tmp_path / "cut").results()
+def test_a_parallel_run_goes_on_where_it_was_cut_off(
+    sam: Trained, data_folder: Path, tmp_path: Path
+) -> None:
+    cut = training(data_folder, tmp_path, processes=2, optimizer="sam").results()
     next(cut)
     cut.close()
-    again = TrainingRun(config, data_folder, Execution(processes=2), tmp_path / "cut")
-    assert same_curve(list(again.results()), expected)
-    assert len(expected) == 3
+    again = training(data_folder, tmp_path, processes=2, optimizer="sam")
+    assert len(again.trainer.history) == 1
+    assert same_curve(list(again.results()), sam[1])
 
 
 def test_shares_cover_a_batch_once() -> None:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -22,6 +21,7 @@ from rich.console import Console
 
 from search.common.errors import run_main
 from search.run import main
+from tests.search.in_process import search_here
 
 pytestmark = pytest.mark.slow
 
@@ -129,7 +129,7 @@ def marked(mark: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def life(tmp_path_factory: pytest.TempPathFactory, in_process: Any) -> Iterator[Life]:
+def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     """Killed in the second trial, interrupted in the third, then let to its end."""
     if not Path("/proc/self/environ").exists():
         pytest.skip("looks for processes in /proc")
@@ -140,7 +140,7 @@ def life(tmp_path_factory: pytest.TempPathFactory, in_process: Any) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("OPTUNA_STORAGE", raising=False)
-        life = Life(folder, flags, in_process(*flags, "--results-dir", "reference"))
+        life = Life(folder, flags, search_here(*flags, "--results-dir", "reference"))
         life.run(strike=(1, 1, signal.SIGKILL))
         life.run(strike=(2, 1, signal.SIGINT))
         life.run()

@@ -1,0 +1,49 @@
+"""A search without Ray: its trials train in this process, one after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from optuna.study import Study
+
+from search.ledger.events import FINISHED
+from search.ledger.ledger import Ledger
+from search.ledger.messages import EpochDone, Remark
+from search.planning.check_data import check_data
+from search.planning.decide import decide
+from search.planning.open_study import find_record, open_study
+from search.planning.request import make_request
+from search.run import make_parser
+from search.storage.lease import Lease
+from search.storage.storage import open_storage
+from search.workers.train_task import train_task
+from trainers.data.prepare import prepare
+
+
+def run_here(ledger: Ledger, *_: Any) -> str:
+    """As ``search.workers.driver.run_search``, without resources and time-out."""
+    import torch
+
+    threads = torch.get_num_threads()
+    while task := ledger.next_task():
+        for message in train_task(task):
+            assert not isinstance(message, Remark), message
+            if not isinstance(message, EpochDone):
+                ledger.end(task.number, message)
+            elif not ledger.report(task.number, message):
+                break
+    torch.set_num_threads(threads)
+    return FINISHED
+
+
+def search_here(*flags: str) -> Study:
+    """What ``python -m search.run`` with ``flags`` decides and trains."""
+    request = make_request(make_parser().parse_args(flags), "the tests")
+    data = prepare(request.dataset, request.data_dir, image_size=request.image_size)
+    meta = check_data(request, data)
+    storage = open_storage(request.storage)
+    plan, _ = decide(request, meta, data, find_record(request, storage), print)
+    with Lease(plan.folder) as lease:
+        study = open_study(plan, storage, lease)
+        run_here(Ledger(study, plan, lease, lambda event: None))
+    return study
