@@ -1,9 +1,9 @@
 # make search    search a space, in a .venv that this makes   (SPACE=wrn_sam ARGS="--n-trials 20")
-# make test      the test suite, two tests at a time: under 4 minutes on 2 cores   (ARGS="-m 'not slow'")
+# make test      the test suite, two tests at a time   (ARGS="-m 'not slow'")
 # make test-end-to-end   a search killed, interrupted and gone on with, from the command line
 # make test-other-processor   trainer's tests, and a search, in the arithmetic of an older processor
 # make faults    the driver killed at every step and at random moments: half an hour
-# make bench-smoke   every benchmark at its smallest size: 2 minutes
+# make bench-smoke   every benchmark at its smallest size, two at a time
 # make lint      ruff and mypy
 # make bench     all benchmarks against their peers: under 20 minutes on a quiet machine
 
