@@ -26,7 +26,7 @@ def cases(options: Options) -> list[Case]:
     common = ["--dataset", dataset(options), "--data-dir", options.data_dir]
     epochs = EPOCHS[options.size]
     flags = ["--preset", "quick" if options.smallest else "full", "--set", f"epochs={epochs}"]
-    ours = ["search.run", "--space", "lenet_batch", *flags, *common]
+    ours = ["search.run", "--space", "lenet_batch", "--no-confirm", *flags, *common]
     peer = ["benchmarks.peers.batch_sizes", *flags, *common]
 
     def run_ours() -> float:

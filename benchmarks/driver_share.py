@@ -27,7 +27,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def cases(options: Options) -> list[Case]:
     preset = "quick" if options.smallest else "full"
-    flags = ["--space", "lenet_batch", "--preset", preset, "--set", "epochs=1000"]
+    flags = ["--space", "lenet_batch", "--preset", preset, "--set", "epochs=1000", "--no-confirm"]
     flags += ["--dataset", dataset(options), "--data-dir", options.data_dir]
     driver, servers = _shares(flags, options.of(SECONDS, FEW), options.pairs)
     print(f"Ray's servers beside it: {', '.join(f'{share:.1f}' for share in servers)} %")

@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,14 @@ def make_parser() -> argparse.ArgumentParser:
         help="of trials that have ended, the best weights of: best (default), the best three and "
         "the recipe; all; none",
     )
+    add("--confirm", type=int, metavar="K", help="settings to confirm (default: the preset's)")
+    add(
+        "--confirm-seeds",
+        type=int,
+        metavar="R",
+        help="fresh seeds by which the winner and the recipe are judged (default: the preset's)",
+    )
+    add("--no-confirm", dest="confirm", action="store_const", const=0, help="leave that out")
     add("--gpus-per-trial", type=float, metavar="F", help="may be a fraction")
     add(
         "--lr-range-test",
@@ -125,9 +134,12 @@ def search(request: Request, verbosity: str = "normal", started: float | None = 
     """
     from rich.console import Console
 
+    from search.ledger.confirming import open_confirmation
     from search.ledger.events import FINISHED, TIMED_OUT
+    from search.ledger.ledger import Ledger
     from search.ledger.retrying import RetryingLedger
     from search.planning.check_data import check_data, prepare_data
+    from search.planning.confirming import refuse_other_study
     from search.planning.decide import decide
     from search.planning.enqueue_from import with_starting_points
     from search.planning.open_study import SECONDS_TO_WAIT, find_record, open_study
@@ -149,20 +161,32 @@ def search(request: Request, verbosity: str = "normal", started: float | None = 
         found = find_record(request, storage)
         plan, notes = decide(request, data, data_folder, found, partial(say, console))
         plan = with_starting_points(plan, request, storage)
+        refuse_other_study(plan, storage)
         for note in filter(None, (*notes, lack_of_room(plan, data))):
             say(console, note)
-        with Lease(plan.folder) as lease, open_log(plan.folder.log) as log:
+        with (
+            Lease(plan.folder) as lease,
+            open_log(plan.folder.log) as log,
+            ExitStack() as leases,
+        ):
             write_often(storage)
             study = open_study(plan, storage, lease)
             display = display_for(plan, study, console, log, verbosity)
             ledger = RetryingLedger(study, plan, lease, display)
             if request.retry_failed:
                 ledger.retry_failed()
-            ended = FINISHED
-            if not ledger.is_met():
-                left = None if plan.timeout is None else started + plan.timeout - time.monotonic()
-                with display.running():
-                    ended = run_search(ledger, plan.resources, train_task, left)
+
+            def confirmation() -> Ledger | None:
+                confirming = open_confirmation(plan, study, storage, leases, display)
+                if confirming is not None:
+                    display.turn_to(confirming.study, confirming.plan)
+                    if request.retry_failed:
+                        confirming.retry_failed()
+                return confirming
+
+            left = None if plan.timeout is None else started + plan.timeout - time.monotonic()
+            with display.running():
+                ended = run_search(ledger, plan.resources, train_task, left, confirmation)
             ledger.leftovers.sweep(study.get_trials(deepcopy=False))
             conclude(console, plan, study, ended)
             leave(storage)

@@ -37,9 +37,11 @@ class Reference:
 class Preset:
     """How much to spend: recipe values and parameters that replace the space's own.
 
-    ``minutes`` > 0: where trials pause, as many epochs as that takes on the machine at hand, and
-    not ``n_trials``, unless a budget is asked for.
-    ``lr_range_steps`` > 0: a learning-rate range test over so many mini-batches comes first.
+    ``minutes`` > 0: where trials pause, as many epochs as that takes on the machine at hand,
+    confirmation included, and not ``n_trials``, unless a budget is asked for.
+    ``lr_range_steps`` > 0: a learning-rate range test over so many mini-batches comes first. After
+    the search the best ``confirm`` settings are trained again, and the chosen one and the recipe
+    judged by ``confirm_seeds`` seeds; 0 settings for none.
     """
 
     dataset: str
@@ -50,6 +52,8 @@ class Preset:
     pruner: str = "promotion"
     lr_range_steps: int = 0
     minutes: float = 0
+    confirm: int = 3
+    confirm_seeds: int = 5
 
 
 @dataclass(frozen=True)

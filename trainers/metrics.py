@@ -120,6 +120,7 @@ METRICS: Mapping[str, Metric] = _table(
         Metric("gpu_utilization", "GPU utilisation", "%", text=".0f"),
         Metric("gpu_peak_memory_mb", "GPU memory", "MiB", COST, MINIMIZE, ",.0f"),
         Metric("gpu_power_w", "GPU power", "W", COST, MINIMIZE, ".0f"),
+        Metric("gpu_energy_kj", "GPU energy", "kJ", COST, MINIMIZE, ",.4g"),
         Metric("parameters", "parameters", "M", COST, MINIMIZE, ".3f", 1e6, integer=True),
         Metric("macs", "MACs", "M", COST, MINIMIZE, ".3f", 1e6, integer=True),
         Metric(
@@ -134,6 +135,12 @@ METRICS: Mapping[str, Metric] = _table(
 )
 
 DEFAULT_OBJECTIVE = "val_top1"
+# What an objective is called where it is measured on the test set.
+TEST_OF: Mapping[str, str] = {
+    "val_top1": "test_top1",
+    "val_top5": "test_top5",
+    "val_loss": "test_loss",
+}
 ALIASES: Mapping[str, str] = {"wall_seconds": "seconds"}  # what trials and references call it
 
 

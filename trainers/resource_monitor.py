@@ -49,7 +49,8 @@ class ResourceMonitor:
 
     def usage(self) -> dict[str, float]:
         """cpu_seconds, wall_seconds, cpu_utilization (% of one core), peak_memory_mb; on a GPU
-        gpu_utilization (%), gpu_power_w and gpu_peak_memory_mb. Nothing before the first start.
+        gpu_utilization (%), gpu_power_w, gpu_peak_memory_mb and gpu_energy_kj, which is of the
+        whole card. Nothing before the first start.
         """
         before = self._earlier
         if not self._watching:
@@ -79,12 +80,14 @@ class ResourceMonitor:
 def _with_earlier(
     gpu: Mapping[str, float], before: Mapping[str, float], share: float
 ) -> dict[str, float]:
-    """Peaks and means of both times together; now is ``share`` of the whole."""
+    """Sums, peaks and means of both times together; now is ``share`` of the whole."""
     both = {}
     for name, value in gpu.items():
-        earlier = before.get(name, value)
+        earlier = before.get(name, 0.0 if "energy" in name else value)
         mean = share * value + (1 - share) * earlier
         both[name] = max(earlier, value) if "peak" in name else mean
+        if "energy" in name:
+            both[name] = earlier + value
     return both
 
 
@@ -118,26 +121,31 @@ class _NvmlSampler:
         while not self._ended.is_set():
             self._sample(pynvml, handle)
             self._ended.wait(SECONDS_BETWEEN_SAMPLES)
+        self._sample(pynvml, handle)  # energy is what has come together by then
         pynvml.nvmlShutdown()
 
     def _sample(self, nvml: Any, handle: Any) -> None:
-        """Utilisation in %, memory of the device in MiB, power in W."""
+        """Utilisation in %, memory of the device in MiB, power in W, and the energy since the
+        driver was loaded in kJ."""
         readings: Mapping[str, Callable[[], float]] = {
             "gpu_utilization": lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu,
             "gpu_peak_memory_mb": lambda: nvml.nvmlDeviceGetMemoryInfo(handle).used / MEGABYTE,
             "gpu_power_w": lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000,
+            "gpu_energy_kj": lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e6,
         }
         for name, read in readings.items():
             with suppress(nvml.NVMLError):  # a figure that this card does not give
                 self._samples.setdefault(name, []).append(read())
 
     def usage(self) -> dict[str, float]:
-        """The peak or the mean of each figure, of those that the card gives."""
-        return {
-            name: max(values) if "peak" in name else sum(values) / len(values)
-            for name, values in dict(self._samples).items()
-            if values
-        }
+        """The peak, the growth or the mean of each figure, of those that the card gives."""
+        return {name: _of(name, values) for name, values in dict(self._samples).items() if values}
+
+
+def _of(name: str, values: Sequence[float]) -> float:
+    if "peak" in name:
+        return max(values)
+    return values[-1] - values[0] if "energy" in name else sum(values) / len(values)
 
 
 def _nvml_handle(nvml: Any) -> Any:

@@ -8,6 +8,7 @@ results/<study>/drivers/             one lock file per driver at work
 results/<study>/folder.token         what the study's record says too: that this is its folder
 results/<study>/lr_range.csv         the learning-rate range test, where one was run
 results/<study>/report/              what search.report wrote
+results/<study>-confirm/             the same of the study that confirms it
 results/artifacts/                   what search.dashboard shows of trials
 results/runs/<space>[-<preset>]/     what search.train wrote: a trial's files
 results/lr_range/<space>[-<preset>]/ what search.lr_range wrote
@@ -30,6 +31,7 @@ TOKEN = "folder.token"
 FEATURE_MAPS = "feature_maps.png"
 BEST_WEIGHTS = "best.pt"  # in a trial's folder, as ``trainers.runs`` writes it, and so
 CHECKPOINTS = ("checkpoint.pt", "checkpoint.previous.pt")
+CONFIRMATION = "-confirm"  # what the study that confirms another one's best is called after
 HEARTBEAT = "heartbeat"  # in a trial's folder while a worker is at it
 
 
@@ -81,6 +83,10 @@ class StudyFolder:
 
     results_dir: Path
     study_name: str
+
+    def of_confirmation(self) -> StudyFolder:
+        """That of the study that confirms this one's best."""
+        return StudyFolder(self.results_dir, f"{self.study_name}{CONFIRMATION}")
 
     @property
     def path(self) -> Path:

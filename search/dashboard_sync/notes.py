@@ -18,6 +18,7 @@ from search.common.secrets import command_without_secrets
 from search.reporting.blocks import drop_empty_columns
 from search.reporting.markdown import escaped, table_text
 from search.reporting.sections.result import changed, lead, references_table, side_by_side
+from search.reporting.sections.verdict import lead as verdict_lead
 from search.reporting.study_data import StudyData
 from search.reporting.texts import setting
 from search.reporting.trial_details import ending, reached
@@ -76,7 +77,11 @@ def study_note(data: StudyData) -> str:
     """Result, reference figures and the command."""
     record = data.record
     title = data.name if record is None else record.space.title or data.name
-    parts = [f"## {escaped(title)}", escaped(lead(data))]
+    if record is not None and record.confirms:
+        whose = f"Confirms study {code(record.confirms)}, whose note has the verdict."
+        return f"## {escaped(title)}\n\n{whose}\n\n{OURS}\n"
+    texts = (verdict_lead(data), lead(data))
+    parts = [f"## {escaped(title)}", *(escaped(text) for text in texts if text)]
     for table in (side_by_side(data), references_table(data)):
         if table is not None:
             parts.append(table_text(drop_empty_columns(table)))

@@ -48,11 +48,16 @@ class Ledger:
     """
 
     def __init__(
-        self, study: Study, plan: TrialPlan, lease: Lease, observe: Callable[[events.Event], None]
+        self,
+        study: Study,
+        plan: TrialPlan,
+        lease: Lease,
+        observe: Callable[[events.Event], None],
+        claims: Claims | None = None,
     ):
         self.study = study
         self.plan = plan
-        self.claims = Claims(study, lease, plan)
+        self.claims = claims or Claims(study, lease, plan)
         self.metric = METRICS[plan.objectives[0]]
         self.endings = Endings(study, self.metric, plan.folder, observe)
         self.leftovers = Leftovers(plan.folder, plan.keep_weights, study.directions[0])

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from search.common.errors import UserError
+from search.planning.confirming import choose_confirmation, confirmation_trainings
 from search.planning.epoch_budget import is_sized_by_time, measured_budget
 from search.planning.lr_interval import DEFAULT_STEPS, lr_parameter, with_interval
 from search.planning.lr_range_test import in_words, run_range_test
@@ -44,13 +45,17 @@ def decide(
     execution, resources, reason = _decide_execution(request, data, data_folder, found, announce)
     space, lr_range = _decide_lr_range(request, execution, data_folder, found, announce)
     strategy = choose_strategy(request, None if found is None else found.strategy)
+    confirmation = choose_confirmation(request, found)
     notes = [f"computing: {reason}"]
     if found is None and is_sized_by_time(request, strategy):
         at_once = resources.concurrency
-        epochs = measured_budget(request, execution, at_once, data_folder, announce)
+        later = confirmation_trainings(confirmation) * request.config.epochs
+        epochs = measured_budget(request, execution, at_once, data_folder, later, announce)
         strategy = replace(strategy, epoch_budget=epochs, n_trials=epochs)
-        notes.append(f"budget: {epochs} epochs, about {request.space.preset.minutes:g} minutes")
-    record = new_record(request, data, space, execution, strategy, lr_range)
+        minutes = f"about {request.space.preset.minutes:g} minutes"
+        confirmed = f" with up to {later} epochs more that confirm the best" if later else ""
+        notes.append(f"budget: {epochs} epochs, {minutes}{confirmed}")
+    record = new_record(request, data, space, execution, strategy, lr_range, confirmation)
     if lr_range:
         notes.append(f"{'as the study began: ' if found else ''}{in_words(lr_range)}")
     if found is not None:

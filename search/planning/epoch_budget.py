@@ -24,7 +24,6 @@ from trainers.atomic_files import write_atomically
 from trainers.config import TrainConfig
 from trainers.execution import Execution
 
-CONFIRMATION_SHARE = 0.0  # of a preset's time, for what comes after the search
 SECONDS_AROUND = 20.0  # until the first trial begins, and from the last one's end
 SECONDS_BETWEEN = 0.1  # two epochs of a trial: what is written, reported and decided
 POINTS = 8  # of the space, beside the recipe
@@ -39,10 +38,13 @@ def is_sized_by_time(request: Request, strategy: StrategyFacts) -> bool:
     return request.space.preset.minutes > 0 and pauses and not limited
 
 
-def budget_of(minutes: float, at_once: int, seconds_an_epoch: float, full: int) -> int:
-    """Epochs that ``at_once`` workers train in ``minutes``; at least enough to choose among."""
-    seconds = 60 * minutes * (1 - CONFIRMATION_SHARE) - SECONDS_AROUND
-    return max(FEWEST_TRAININGS * full, int(seconds * at_once / seconds_an_epoch))
+def budget_of(
+    minutes: float, at_once: int, seconds_an_epoch: float, full: int, later: int = 0
+) -> int:
+    """Epochs that ``at_once`` workers train in ``minutes``, without those that come ``later``; at
+    least enough to choose among."""
+    seconds = 60 * minutes - SECONDS_AROUND
+    return max(FEWEST_TRAININGS * full, int(seconds * at_once / seconds_an_epoch) - later)
 
 
 def measured_budget(
@@ -50,9 +52,11 @@ def measured_budget(
     execution: Execution,
     at_once: int,
     data_folder: Path,
+    later: int,
     announce: Callable[[str], None],
 ) -> int:
-    """The budget of epochs that the preset's minutes come to, ``at_once`` trials side by side."""
+    """The budget of epochs that the preset's minutes come to, ``at_once`` trials side by side, but
+    for the epochs that a confirmation takes ``later``."""
     configs = _configs(request)
     task = {
         "configs": [config.to_dict() for config in configs],
@@ -67,7 +71,8 @@ def measured_budget(
         seconds = _measure(json.dumps(task), at_once) + SECONDS_BETWEEN
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(kept, json.dumps(seconds).encode())
-    return budget_of(request.space.preset.minutes, at_once, seconds, request.config.epochs)
+    full, minutes = request.config.epochs, request.space.preset.minutes
+    return budget_of(minutes, at_once, seconds, full, later)
 
 
 def _configs(request: Request) -> Sequence[TrainConfig]:

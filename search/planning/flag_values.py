@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from search.common.errors import UserError
 from trainers.config import option_names
 from trainers.rules import suggest
+
+Number = TypeVar("Number", int, float)
 
 
 def known(what: str, name: str, table: Collection[str]) -> str:
@@ -21,7 +23,7 @@ def known(what: str, name: str, table: Collection[str]) -> str:
     return name
 
 
-def at_least(flag: str, value: float | None, low: float) -> float | None:
+def at_least(flag: str, value: Number | None, low: float) -> Number | None:
     """``value``, which must be at least ``low`` where it is given."""
     if value is not None and not value >= low:
         raise UserError(f"--{flag} must be at least {low}, got {value}")

@@ -12,6 +12,7 @@ from search.planning.references import references_on
 from search.planning.request import Request
 from search.record.provenance import provenance_here
 from search.record.record import (
+    ConfirmationFacts,
     DataFacts,
     LRRangeFacts,
     ReferenceFigure,
@@ -34,6 +35,7 @@ def new_record(
     execution: Execution,
     strategy: StrategyFacts,
     lr_range: LRRangeFacts | None,
+    confirmation: ConfirmationFacts | None,
 ) -> StudyRecord:
     """What a new study says of itself."""
     return StudyRecord(
@@ -55,6 +57,7 @@ def new_record(
             for item in references_on(space, request.dataset)
         ),
         lr_range=lr_range,
+        confirmation=confirmation,
         provenance=provenance_here(request.command, without_secrets(request.storage)),
         folder=str(request.folder.path.resolve()),
     )
@@ -89,6 +92,7 @@ def continued_record(found: StudyRecord, now: StudyRecord) -> StudyRecord:
         space=replace(found.space, title=title, constraints=constraints),
         references=now.references,
         strategy=now.strategy,
+        confirmation=now.confirmation,
         provenance=replace(found.provenance, command=command, storage=now.provenance.storage),
         folder=now.folder,
     )

@@ -35,14 +35,19 @@ def find_record(request: Request, storage: BaseStorage) -> StudyRecord | None:
     record = read_record(study)
     if record is None:
         _refuse_foreign(study, request.objectives)
+    elif record.confirms:
+        raise UserError(
+            f"study {request.study_name!r} is the confirmation of {record.confirms!r}; "
+            f"go on with --study-name {record.confirms}"
+        )
     else:
         check_folder(request.folder, request.storage, record.folder, record.folder_token)
     return record
 
 
 def open_study(plan: SearchPlan, storage: BaseStorage, lease: Lease) -> Study:
-    """The study of ``plan``, with its recipe as trial 0. Raises ``UserError`` if another driver
-    began it meanwhile in another way."""
+    """The study of ``plan``, a search's with its recipe as trial 0. Raises ``UserError`` if another
+    driver began it meanwhile in another way."""
     strategy = plan.record.strategy
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with lease.claiming():
@@ -61,7 +66,7 @@ def open_study(plan: SearchPlan, storage: BaseStorage, lease: Lease) -> Study:
         token = claim_folder(plan.folder, plan.storage, *known)
         write_record(study, replace(plan.record, folder_token=token))
         failpoint("study identified")
-        if not study.get_trials(deepcopy=False):
+        if not study.get_trials(deepcopy=False) and not plan.record.confirms:
             study.enqueue_trial(plan.space.baseline())
         enqueue(study, plan.record.starts)
     return study

@@ -16,6 +16,7 @@ from search.planning.flags import DEFAULT_TOP, KEEP_WEIGHTS
 from search.planning.lr_interval import lr_parameter
 from search.planning.resources import Resources, choose_resources
 from search.planning.space_file import find_space
+from search.strategy.confirmation import FEWEST_SEEDS
 from search.strategy.grid import grid_rows
 from search.strategy.pruners import PRUNERS
 from search.strategy.samplers import SAMPLERS
@@ -54,6 +55,8 @@ class Request:
     processes: int | None
     precision: str | None
     lr_range_test: bool | None
+    confirm: int | None = None
+    confirm_seeds: int | None = None
     keep_weights: str | None = None
     enqueue_from: str | None = None
     top: int = DEFAULT_TOP
@@ -118,6 +121,8 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
         processes=args.processes,
         precision=chosen_precision(args.precision),
         lr_range_test=args.lr_range_test,
+        confirm=at_least("confirm", args.confirm, 0),
+        confirm_seeds=at_least("confirm-seeds", args.confirm_seeds, FEWEST_SEEDS),
         keep_weights=args.keep_weights and known("keep-weights", args.keep_weights, KEEP_WEIGHTS),
         ranges=ranges,
         enqueue_from=args.enqueue_from,

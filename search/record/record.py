@@ -17,7 +17,7 @@ from optuna.study import Study
 from search.common.errors import UserError
 from search.record.version_1 import as_version_2
 from trainers.execution import Execution
-from trainers.metrics import DEFAULT_OBJECTIVE
+from trainers.metrics import DEFAULT_OBJECTIVE, TEST, VALIDATION
 
 VERSION = 2
 RECORD = "sharpsearch"  # the study's attribute
@@ -84,6 +84,16 @@ class StrategyFacts:
 
 
 @dataclass(frozen=True)
+class ConfirmationFacts:
+    """How the best are confirmed: so many ``settings`` beside the recipe; the seeds that choose one
+    of them, and those by which it and the recipe are judged."""
+
+    settings: int
+    choosing: tuple[int, ...]
+    judging: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class LRRangeFacts:
     """What a learning-rate range test came to: the rate at which the loss fell fastest, if it did,
     and the interval that is searched since."""
@@ -122,6 +132,8 @@ class StudyRecord:
 
     ``folder`` is where its trials' files lie, ``folder_token`` what that folder holds too, so that
     another disk's folder of the same name is not taken for it ("" in studies of version 1).
+    ``confirmation`` is None where nothing is confirmed, as in studies that do not say; ``confirms``
+    names the study whose best settings this one's trials are, "" in any other.
     """
 
     space: SpaceFacts
@@ -132,9 +144,20 @@ class StudyRecord:
     references: tuple[ReferenceFigure, ...] = ()
     lr_range: LRRangeFacts | None = None
     starts: tuple[StartingPoint, ...] = ()
+    confirmation: ConfirmationFacts | None = None
+    confirms: str = ""
     provenance: Provenance = field(default_factory=Provenance)
     folder: str = ""
     folder_token: str = ""
+
+    def images(self, split: str) -> int | None:
+        """About how many images a metric of ``split`` is measured on while weights stand still;
+        None where the record does not say."""
+        shape = self.data.shapes.get("test_images" if split == TEST else "train_images")
+        if shape is None or split == TEST:
+            return shape[0] if shape else None
+        fraction = self.space.recipe.get("val_fraction")
+        return round(shape[0] * fraction) if split == VALIDATION and fraction else None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -144,7 +167,7 @@ class StudyRecord:
     def from_dict(cls, values: Mapping[str, Any]) -> StudyRecord:
         """The record in ``values``; what a later release added and this one does not know is
         left out, what is missing has its default."""
-        lr_range = values.get("lr_range")
+        lr_range, confirmation = values.get("lr_range"), values.get("confirmation")
         return cls(
             space=_part(SpaceFacts, values["space"]),
             data=_part(DataFacts, values["data"]),
@@ -154,6 +177,8 @@ class StudyRecord:
             references=tuple(_part(ReferenceFigure, r) for r in values.get("references", ())),
             lr_range=None if lr_range is None else _part(LRRangeFacts, lr_range),
             starts=tuple(_part(StartingPoint, start) for start in values.get("starts", ())),
+            confirmation=confirmation and _part(ConfirmationFacts, confirmation),
+            confirms=values.get("confirms", ""),
             provenance=_part(Provenance, values.get("provenance", {})),
             folder=values.get("folder", ""),
             folder_token=values.get("folder_token", ""),

@@ -72,6 +72,7 @@ TRIAL_COLUMNS = (
     _metric("gpu_utilization", "mean of a sample each second"),
     _metric("gpu_peak_memory_mb"),
     _metric("gpu_power_w", "mean of a sample each second"),
+    _metric("gpu_energy_kj", "of the whole card while the trial was at work"),
     _metric("parameters", "weights of the network"),
     _metric("macs", "multiply-accumulates an image"),
     Column("start", TIME, "when it was asked for, local time"),

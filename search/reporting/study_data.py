@@ -18,6 +18,8 @@ from search.record.record import ReferenceFigure, StudyRecord, read_record
 from search.record.trials import Spending, ranked, reference_values, spending
 from search.reporting.frames import make_epochs_frame, make_trials_frame
 from search.reporting.texts import figure
+from search.strategy.confirmed import Confirmation, confirming_trials, read_confirmation
+from search.strategy.verdict import Verdict, judge
 from trainers.metrics import MAXIMIZE, METRICS, MINIMIZE, TEST, VALIDATION, Metric, find_metric
 
 ACCURACIES = (("val_top1", VALIDATION), ("test_top1", TEST))
@@ -28,6 +30,7 @@ class StudyData:
     """A study at one moment: what it says of itself, its trials, both tables, its folder.
 
     ``record`` is None where another program made the study; ``objective`` is then Optuna's value.
+    ``confirming`` are the trials of the study that confirms its best.
     """
 
     name: str
@@ -37,6 +40,19 @@ class StudyData:
     trials: pd.DataFrame
     epochs: pd.DataFrame
     folder: StudyFolder
+    confirming: tuple[FrozenTrial, ...] = ()
+
+    @cached_property
+    def confirmation(self) -> Confirmation | None:
+        """What was trained with fresh seeds; None where nothing is confirmed."""
+        if self.record is None:
+            return None
+        return read_confirmation(self.record, self.frozen, self.confirming)
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """None too while trainings are to come."""
+        return judge(self.confirmation, self.frozen) if self.confirmation else None
 
     @property
     def direction(self) -> StudyDirection:
@@ -71,9 +87,7 @@ class StudyData:
     @property
     def validation_images(self) -> int | None:
         """About how many images select; None where the record does not say."""
-        fraction = self.record.space.recipe.get("val_fraction") if self.record else None
-        shape = self.record.data.shapes.get("train_images") if self.record else None
-        return round(shape[0] * fraction) if shape and fraction else None
+        return self.record.images(VALIDATION) if self.record else None
 
     def images(self, metric: str) -> int | None:
         """About how many images an accuracy is measured on, while weights stand still; None for
@@ -81,9 +95,7 @@ class StudyData:
         found = find_metric(metric)
         if found.unit != "%" or self.record is None:
             return None
-        if found.split == TEST:
-            return next(iter(self.record.data.shapes.get("test_images", ())), None)
-        return self.validation_images if found.split == VALIDATION else None
+        return self.record.images(found.split)
 
     def figure(self, metric: str, value: Any) -> str:
         """A figure of one run in this study, with its interval where it is an accuracy."""
@@ -155,7 +167,9 @@ def read_study(study: Study, results_dir: Path | str) -> StudyData:
     folder = StudyFolder(Path(results_dir), study.study_name)
     epochs = make_epochs_frame(frozen, folder, objective)
     trials = make_trials_frame(frozen, record, epochs, objective)
-    return StudyData(study.study_name, record, objective, frozen, trials, epochs, folder)
+    confirming = tuple(confirming_trials(study)) if record and record.confirmation else ()
+    name = study.study_name
+    return StudyData(name, record, objective, frozen, trials, epochs, folder, confirming)
 
 
 def _objective(study: Study, record: StudyRecord | None) -> Metric:

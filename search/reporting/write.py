@@ -27,6 +27,11 @@ def report_study(
     """The report of one study; of the storage's only one where ``name`` is None."""
     study = only_study(storage) if name is None else load_study(name, storage)
     data = read_study(study, results_dir)
+    if data.record is not None and data.record.confirms:
+        raise UserError(
+            f"study {data.name!r} is the confirmation of {data.record.confirms!r}; "
+            f"its verdict is in the report of --study-name {data.record.confirms}"
+        )
     folder = out or StudyFolder(results_dir, data.name).report
     frames = {"trials": data.trials, "epochs": data.epochs}
     sections = sections_of(data) if {"md", "html"} & set(formats) else []

@@ -23,6 +23,7 @@ from sqlalchemy.exc import (
 )
 
 from search.common.errors import StorageError, UserError, one_line
+from search.common.layout import CONFIRMATION
 from search.common.secrets import without_secrets
 from search.storage.database import StudyDatabase, database_of
 from search.storage.sqlite import fold_log, is_local, log_ahead
@@ -191,9 +192,11 @@ def load_study(name: str, url: str) -> optuna.Study:
 
 
 def only_study(url: str) -> optuna.Study:
-    """The one study of a storage. Raises ``UserError`` where there is none or a choice."""
+    """The one study of a storage, beside its confirmation. Raises ``UserError`` where there is none
+    or a choice."""
     storage = open_storage(url, create=False)
-    names = sorted(optuna.get_all_study_names(storage))
+    known = set(optuna.get_all_study_names(storage))
+    names = sorted(known - {f"{name}{CONFIRMATION}" for name in known})
     if len(names) != 1:
         there = ", ".join(names[:10]) or "none"
         raise UserError(

@@ -19,6 +19,7 @@ from search.common.statistics import paired_difference
 from trainers.seeds import derive_seed
 
 FIRST_TEST = 2  # seeds; one says nothing of its noise
+FEWEST_SEEDS = 2  # that judge, for the same reason
 SEEDS = 2**31  # below which a seed lies: Optuna keeps integers as floating-point numbers
 
 

@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from search.ledger.events import Event, Note, Standing
-from search.planning.plan import SearchPlan
+from search.planning.plan import SearchPlan, TrialPlan
 from search.terminal.event_lines import line
 from search.terminal.live_view import live_view
 from search.terminal.plain_line import say
@@ -62,6 +62,10 @@ class Display:
             return isinstance(event, Note) and event.warning
         return isinstance(event, Note) or self._live is None or self.verbosity == VERBOSE
 
+    def turn_to(self, study: Study, plan: TrialPlan) -> None:
+        """Another study is at work from now on."""
+        self.progress = progress_of(study, plan)
+
     @contextmanager
     def running(self) -> Iterator[None]:
         """Within: the live view, if there is a terminal and somebody looks."""
@@ -85,12 +89,18 @@ def display_for(
     plan: SearchPlan, study: Study, console: Console, log: IO[str], verbosity: str = NORMAL
 ) -> Display:
     """The display of a search that begins or goes on."""
-    progress = Progress(plan.n_trials, epoch_budget=plan.epoch_budget)
-    progress.take(Standing(study.get_trials(deepcopy=False), METRICS[plan.objectives[0]]))
+    progress = progress_of(study, plan)
     found = reference_figures(plan.record).get("test_top1")
     scale = "" if plan.record.space.preset == "full" else " at its own scale"
     reference = f"reference{scale}: test {found} %" if found else ""
     return Display(progress, console, log, reference, verbosity)
+
+
+def progress_of(study: Study, plan: TrialPlan) -> Progress:
+    """That of a study which begins or goes on."""
+    progress = Progress(plan.n_trials, epoch_budget=plan.epoch_budget)
+    progress.take(Standing(study.get_trials(deepcopy=False), METRICS[plan.objectives[0]]))
+    return progress
 
 
 def open_log(path: Path) -> IO[str]:

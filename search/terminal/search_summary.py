@@ -11,6 +11,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from rich.box import HEAVY_HEAD
 from rich.console import Console
+from rich.text import Text
 
 from search.common.formatting import duration, number
 from search.common.layout import where
@@ -20,9 +21,13 @@ from search.planning.plan import SearchPlan
 from search.record.record import StudyRecord
 from search.record.trials import best_completed, reference_values, spending
 from search.reporting.rank_agreement import agreement_line
+from search.reporting.texts import figure
+from search.reporting.verdict import beside, luck, plus_minus, sentence, state
+from search.strategy.confirmed import confirming_trials, read_confirmation
 from search.strategy.promotion_audit import audit_of
+from search.strategy.verdict import Verdict, judge
 from search.terminal.plain_line import PlainTable, say
-from trainers.metrics import METRICS, Metric, find_metric
+from trainers.metrics import METRICS, TEST, VALIDATION, find_metric
 
 TESTED = ("test_top1", "test_top5", "test_loss")
 MOST_FAILURES = 5
@@ -61,31 +66,55 @@ def leave_note(study: Study, results_dir: Path) -> None:
 
 
 def print_result(console: Console, study: Study, record: StudyRecord) -> None:
-    """Table of best, trial 0 and reference; failures; what the pruner saved."""
+    """The verdict; table of best, trial 0 and reference; failures; what was spent."""
     trials = study.get_trials(deepcopy=False)
+    confirming = confirming_trials(study)
+    confirmation = read_confirmation(record, trials, confirming)
+    verdict = judge(confirmation, trials) if confirmation else None
     best = best_completed(trials, study.direction)
+    if verdict is not None:
+        say_verdict(console, record, verdict)
+        best = best if verdict.winner is None else trials[verdict.winner]
+    elif confirmation and confirming:
+        say(console, state(confirmation))
     if best is None:
         say(console, "no trial has completed yet")
     else:
-        console.print(comparison(study.study_name, record, best, trials[0]))
+        console.print(comparison(study.study_name, record, best, trials[0], verdict))
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
     for trial in failed[:MOST_FAILURES]:
         say(console, f"trial {trial.number} failed: {trial.user_attrs.get('reason')}")
     if len(failed) > MOST_FAILURES:
         say(console, f"… and {len(failed) - MOST_FAILURES} more failed")
     say(console, savings(trials, record.space.recipe))
+    if confirming:
+        say(console, f"confirmation: {savings(confirming, record.space.recipe)}")
     if found := audit_of(record, trials):
         say(console, str(found))
     if line := agreement_line(trials):
         say(console, line)
 
 
+def say_verdict(console: Console, record: StudyRecord, verdict: Verdict) -> None:
+    """Above all else; what is beside it in lines of their own."""
+    console.print(Text(sentence(verdict), style="bold"), soft_wrap=True)
+    scale = "" if record.space.preset == "full" else " at its own scale"
+    for text in (beside(verdict, reference_values(record.references), scale), luck(verdict)):
+        if text:
+            say(console, text)
+
+
 def comparison(
-    name: str, record: StudyRecord, best: FrozenTrial, recipe: FrozenTrial
+    name: str,
+    record: StudyRecord,
+    best: FrozenTrial,
+    recipe: FrozenTrial,
+    verdict: Verdict | None = None,
 ) -> PlainTable:
     """Parameters and figures side by side; the best trial's changes stand out."""
     references = reference_figures(record)
-    columns = ["", f"best: trial {best.number}", "trial 0: the recipe"]
+    chosen = "best" if verdict is None or verdict.winner is None else "chosen"
+    columns = ["", f"{chosen}: trial {best.number}", "trial 0: the recipe"]
     table = PlainTable(
         f"{name}: {record.space.title}",
         (*columns, *(["reference"] if references else [])),
@@ -98,24 +127,27 @@ def comparison(
         table.add_texts(parameter, number(value), number(old), style=style)
     table.add_section()
     objective = METRICS[record.objectives[0]]
-    values = [objective.format(t.value) if t.value is not None else "–" for t in (best, recipe)]
+    images = record.images(objective.split) if objective.unit == "%" else None
+    values = [figure(objective.name, t.value, images) for t in (best, recipe)]
     table.add_texts(objective.heading, *values)
     for metric in map(METRICS.__getitem__, TESTED):
-        cells = [metric.heading, figure(best, metric), figure(recipe, metric)]
+        images = record.images(TEST) if metric.unit == "%" else None
+        found = [trial.user_attrs.get(metric.name) for trial in (best, recipe)]
+        cells = [metric.heading, *(figure(metric.name, value, images) for value in found)]
         table.add_texts(*cells, *([references.get(metric.name, "")] if references else []))
+    if verdict is not None and verdict.chosen and verdict.recipe:
+        means = [plus_minus(verdict.metric, mean) for mean in (verdict.chosen, verdict.recipe)]
+        table.add_texts(f"{verdict.metric.heading}, {verdict.seeds} fresh seeds", *means)
     caption = f"{record.space.preset} preset on {record.data.name}"
+    validation, test = (record.images(split) for split in (VALIDATION, TEST))
+    if validation and test:
+        caption += f"; 95 % intervals of one run on {validation:,} validation, {test:,} test images"
     if references:
         caption += f"; reference: {record.space.source}"
         if record.space.preset != "full":
             caption += " at its own scale, for orientation only"
     table.explain(caption)
     return table
-
-
-def figure(trial: FrozenTrial, metric: Metric) -> str:
-    """A figure of a trial as it is printed."""
-    value: Any = trial.user_attrs.get(metric.name)
-    return "–" if value is None else metric.format(value)
 
 
 def reference_figures(record: StudyRecord) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from search.workers.ray_internals import (
     local_ray,
     lost_process,
 )
+from search.workers.stages import Stages
 from search.workers.watch import Watch
 
 if TYPE_CHECKING:
@@ -30,36 +31,45 @@ MOST_RESTARTS = 3  # of Ray, in one search
 
 
 def run_search(
-    ledger: Ledger, resources: Resources, work: Work, timeout: float | None = None
+    ledger: Ledger,
+    resources: Resources,
+    work: Work,
+    timeout: float | None = None,
+    then: Callable[[], Ledger | None] = lambda: None,
 ) -> str:
     """Trains until the study is met, ``timeout`` seconds have passed or a signal came.
 
-    ``work`` is a function from ``Task`` to messages, as ``search.workers.train_task.train_task``.
+    ``work`` is a function from ``Task`` to messages, as ``search.workers.train_task.train_task``;
+    ``then`` opens the ledger that the same workers turn to once this one is met, if there is any.
     Returns how it ended; trials that were live then stay RUNNING in the study and on disk.
     """
     with _stop_signals() as stop:
         deadline = _Deadline(stop, timeout)
-        ledger.should_stop = deadline.reached
-        if ledger.promotion:
-            ledger.promotion.workers = resources.concurrency
-            ledger.promotion.seconds_left = deadline.seconds_left
-        ledger.shares_gpus = resources.gpus_per_trial < 1
+
+        def prepare(ledger: Ledger) -> None:
+            ledger.should_stop = deadline.reached
+            if ledger.promotion:
+                ledger.promotion.workers = resources.concurrency
+                ledger.promotion.seconds_left = deadline.seconds_left
+            ledger.shares_gpus = resources.gpus_per_trial < 1
+
+        stages = Stages(ledger, then, prepare)
         restarts = 0
-        while lost := _with_ray(ledger, resources, work, deadline):
+        while not stages.are_met() and (lost := _with_ray(stages, resources, work, deadline)):
             restarts += 1
             if restarts > MOST_RESTARTS:
                 raise SearchError(
                     f"{lost}, {restarts} times; what was recorded is kept, the same command goes on"
                 )
-            for number in list(ledger.live):
-                ledger.release(number)
-            ledger.observe(Note(f"{lost}; Ray is started again", warning=True))
-    ended = FINISHED if ledger.is_met() else INTERRUPTED if stop.asked else TIMED_OUT
-    ledger.close()
+            for number in list(stages.ledger.live):
+                stages.ledger.release(number)
+            stages.ledger.observe(Note(f"{lost}; Ray is started again", warning=True))
+    ended = FINISHED if stages.are_met() else INTERRUPTED if stop.asked else TIMED_OUT
+    stages.ledger.close()
     return ended
 
 
-def _with_ray(ledger: Ledger, resources: Resources, work: Work, deadline: _Deadline) -> str:
+def _with_ray(stages: Stages, resources: Resources, work: Work, deadline: _Deadline) -> str:
     """Trains until Ray dies or is no longer needed; returns what died, "" if nothing did."""
     if deadline.reached():
         return ""
@@ -67,7 +77,7 @@ def _with_ray(ledger: Ledger, resources: Resources, work: Work, deadline: _Deadl
     try:
         with local_ray(cpus, resources.concurrency) as scratch:
             if not deadline.reached():
-                _tune(ledger, resources, work, deadline, scratch)
+                _tune(stages, resources, work, deadline, scratch)
             lost = "" if deadline.reached() else lost_process()
     except RayNotStartedError as error:
         return "" if deadline.reached() else str(error)
@@ -127,7 +137,7 @@ class _Deadline:
 
 
 def _tune(
-    ledger: Ledger, resources: Resources, work: Work, deadline: _Deadline, scratch: str
+    stages: Stages, resources: Resources, work: Work, deadline: _Deadline, scratch: str
 ) -> None:
     from ray import tune
     from ray.tune import TuneError
@@ -145,9 +155,9 @@ def _tune(
     try:
         tune.run(
             tune.with_resources(make_worker(work), per_trial),
-            search_alg=LedgerSearcher(ledger, resources.concurrency),
-            scheduler=LedgerScheduler(ledger, watch, resources.max_retries, lost_process),
-            stop=LedgerStopper(ledger, deadline.reached, watch, lost_process),
+            search_alg=LedgerSearcher(stages, resources.concurrency),
+            scheduler=LedgerScheduler(stages, watch, resources.max_retries, lost_process),
+            stop=LedgerStopper(stages, deadline.reached, watch, lost_process),
             num_samples=-1,
             reuse_actors=True,
             raise_on_failed_trial=False,
@@ -157,6 +167,6 @@ def _tune(
         )
     except StopNow:
         if deadline.reached():
-            ledger.observe(Note(deadline.reason()))
+            stages.ledger.observe(Note(deadline.reason()))
     except TuneError as error:  # the ledger's own error, which Ray keeps as a text
         raise error.__context__ or error from None

@@ -20,8 +20,8 @@ from ray.tune.search import Searcher
 
 from search.common.layout import HEARTBEAT
 from search.ledger.events import Note
-from search.ledger.ledger import Ledger
 from search.ledger.messages import DeviceLost, EpochDone, Failed, Message, OutOfMemory, Remark, Task
+from search.workers.stages import Stages
 from search.workers.watch import Watch
 from search.workers.worker import MESSAGE, TASK, Began
 
@@ -39,24 +39,27 @@ class NotSaved:
 class LedgerSearcher(NotSaved, Searcher):
     """Gives Ray one task at a time, never more than ``concurrency`` at once."""
 
-    def __init__(self, ledger: Ledger, concurrency: int):
+    def __init__(self, stages: Stages, concurrency: int):
         super().__init__()
-        self.ledger = ledger
+        self.stages = stages
         self.concurrency = concurrency
         self._next_look = 0.0
 
     def suggest(self, trial_id: str) -> Any:
-        """A configuration; None to wait; FINISHED when the study is met, nothing fits into the
-        time that is left, or the ledger is closed."""
-        if self.ledger.closed:
+        """A configuration; None to wait; FINISHED when all is met, nothing fits into the time
+        that is left, or the ledger is closed."""
+        ledger = self.stages.ledger
+        if ledger.closed:
             return Searcher.FINISHED
-        if len(self.ledger.live) >= self.concurrency or time.monotonic() < self._next_look:
+        if len(ledger.live) >= self.concurrency or time.monotonic() < self._next_look:
             return None
-        task = self.ledger.next_task()
+        task = ledger.next_task()
         if task is not None:
             return {TASK: task}
-        if self.ledger.is_met() or (self.ledger.out_of_time and not self.ledger.live):
+        if self.stages.are_met() or (ledger.out_of_time and not ledger.live):
             return Searcher.FINISHED
+        if self.stages.ledger is not ledger:
+            return self.suggest(trial_id)
         self._next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS  # another driver is at work
         return None
 
@@ -80,56 +83,57 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
     process of Ray that died, if one did: no trial is to blame for that.
     """
 
-    def __init__(self, ledger: Ledger, watch: Watch, max_retries: int, lost: Callable[[], str]):
+    def __init__(self, stages: Stages, watch: Watch, max_retries: int, lost: Callable[[], str]):
         super().__init__()
-        self.ledger = ledger
+        self.stages = stages
         self.watch = watch
         self.max_retries = max_retries
         self.lost = lost
-        self.deaths: Counter[int] = Counter()
+        self.deaths: Counter[str] = Counter()  # by a trial's folder
         self.reasons: dict[int, str] = {}  # why a worker said that it must end
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         task: Task = trial.config[TASK]
         self.watch.heard(task.number)
-        if self._goes_on(task, result[MESSAGE]):
+        if self.stages.has_issued(task) and self._goes_on(task, result[MESSAGE]):
             return TrialScheduler.CONTINUE
         self.watch.ended(task.number)
         return TrialScheduler.STOP
 
     def _goes_on(self, task: Task, message: Message | Began) -> bool:
         """Takes a message in; False when the worker is free for another task."""
-        number = task.number
+        number, ledger = task.number, self.stages.ledger
         if isinstance(message, Began):
             self.watch.began(number, message.pid, Path(task.folder) / HEARTBEAT)
         elif isinstance(message, DeviceLost):
             self.reasons[number] = f"the GPU does not answer any more ({message.reason})"
         elif isinstance(message, Remark):
-            self.ledger.observe(Note(message.text, warning=True))
+            ledger.observe(Note(message.text, warning=True))
         elif isinstance(message, EpochDone):
-            return self.ledger.report(number, message)
+            return ledger.report(number, message)
         else:
-            self.ledger.end(number, message)
+            ledger.end(number, message)
             return False
         return True
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """Its worker died."""
-        number = trial.config[TASK].number
+        task, ledger = trial.config[TASK], self.stages.ledger
+        number = task.number
         silent, said = self.watch.ended(number), str(trial.get_error() or "")
         reason = self.reasons.pop(number, silent) or "its worker died"
-        if self.lost():
+        if self.lost() or not self.stages.has_issued(task):
             return
         if LOW_ON_MEMORY in said.lower():
-            self.ledger.end(number, OutOfMemory("host memory: Ray ended the worker"))
+            ledger.end(number, OutOfMemory("host memory: Ray ended the worker"))
             return
-        self.deaths[number] += 1
-        if self.deaths[number] <= self.max_retries:
+        self.deaths[task.folder] += 1
+        if self.deaths[task.folder] <= self.max_retries:
             text = f"trial {number}: {reason}; another worker goes on with it"
-            self.ledger.observe(Note(text, warning=True))
-            self.ledger.release(number)
+            ledger.observe(Note(text, warning=True))
+            ledger.release(number)
         else:
-            self.ledger.end(number, Failed(f"{reason}, {self.deaths[number]} times", said))
+            ledger.end(number, Failed(f"{reason}, {self.deaths[task.folder]} times", said))
 
 
 class StopNow(BaseException):
@@ -142,9 +146,9 @@ class LedgerStopper(NotSaved, tune.Stopper):
     looks after the workers meanwhile."""
 
     def __init__(
-        self, ledger: Ledger, stop: Callable[[], bool], watch: Watch, lost: Callable[[], str]
+        self, stages: Stages, stop: Callable[[], bool], watch: Watch, lost: Callable[[], str]
     ):
-        self.ledger = ledger
+        self.stages = stages
         self.stop = stop
         self.watch = watch
         self.lost = lost
@@ -154,7 +158,7 @@ class LedgerStopper(NotSaved, tune.Stopper):
 
     def stop_all(self) -> bool:
         if self.stop():
-            self.ledger.close()
+            self.stages.ledger.close()
             raise StopNow
         if self.lost():
             raise StopNow

@@ -63,6 +63,8 @@ SPACE = Space(
             dataset="digits32",
             n_trials=12,
             minutes=3,
+            confirm=2,
+            confirm_seeds=4,
             recipe={"epochs": 8, "plateau_patience": 1, "early_stopping": 3, "val_fraction": 0.2},
         ),
         "full": Preset(dataset="tiny-imagenet-200", n_trials=60),

@@ -47,6 +47,8 @@ SPACE = Space(
             dataset="digits32",
             n_trials=24,
             minutes=3,
+            confirm=2,
+            confirm_seeds=4,
             recipe={"batch_size": 16, "epochs": 16, "val_fraction": 0.2},
             parameters=(batch_size(4, 128),),
         ),

@@ -33,6 +33,8 @@ SPACE = Space(
             dataset="digits",
             n_trials=12,
             minutes=3,
+            confirm=2,
+            confirm_seeds=4,
             recipe={**_QUICK.recipe, "depth": 10},
             parameters=(depths(10, 18),),
         ),

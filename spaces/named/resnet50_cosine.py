@@ -50,6 +50,8 @@ SPACE = Space(
             dataset="digits",
             n_trials=8,
             minutes=3,
+            confirm=2,
+            confirm_seeds=4,
             recipe={
                 "depth": 18,
                 "batch_size": 64,
@@ -59,7 +61,7 @@ SPACE = Space(
             },
             parameters=(batch_size(32, 256), depths(18, 34)),
         ),
-        "full": Preset(dataset="cifar10", n_trials=60),
+        "full": Preset(dataset="cifar10", n_trials=60, confirm=2, confirm_seeds=3),
     },
     references=(
         Reference("test_top1", 95.53, "report A, best epoch on the test set"),

@@ -50,6 +50,8 @@ SPACE = Space(
             dataset="digits",
             n_trials=12,
             minutes=3,
+            confirm=2,
+            confirm_seeds=4,
             recipe={"epochs": 8, "crop_padding": 1, "val_fraction": 0.2},
             lr_range_steps=100,
         ),

@@ -44,6 +44,8 @@ SPACE = Space(
             dataset="digits",
             n_trials=16,
             minutes=3,
+            confirm=2,
+            confirm_seeds=4,
             recipe={"epochs": 8, "crop_padding": 1, "normalize": "computed", "val_fraction": 0.2},
             parameters=(batch_size(32, 256), augmentations("none", "crop_flip")),
         ),

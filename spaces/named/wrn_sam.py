@@ -61,6 +61,8 @@ SPACE = Space(
             dataset="digits",
             n_trials=48,
             minutes=3,
+            confirm=2,
+            confirm_seeds=4,
             recipe={
                 "depth": 10,
                 "width": 1,
@@ -72,7 +74,7 @@ SPACE = Space(
             },
             parameters=(batch_size(16, 256), wide_resnet_depth(10, 16), width(1, 2)),
         ),
-        "full": Preset(dataset="cifar100", n_trials=100),
+        "full": Preset(dataset="cifar100", n_trials=100, confirm=2, confirm_seeds=3),
     },
     references=(
         Reference("test_top1", 84.36, "report E, best epoch on the test set"),

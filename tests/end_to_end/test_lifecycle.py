@@ -29,7 +29,7 @@ SPACE = """
 from spaces.params import Categorical, Float
 from spaces.space import Preset, Space
 
-PRESET = Preset(dataset="small.npz", n_trials=5, pruner="halving")
+PRESET = Preset(dataset="small.npz", n_trials=5, pruner="halving", confirm=1, confirm_seeds=2)
 SPACE = Space(
     name="tiny",
     title="a tiny space",
@@ -223,7 +223,18 @@ def test_the_same_command_again_adds_nothing_and_starts_no_ray(
     monkeypatch.chdir(life.folder)
     assert run_main(lambda: main(life.flags)) == 0
     assert [(t.number, t.state, t.datetime_complete) for t in life.study.get_trials()] == before
-    assert "best: trial" in capsys.readouterr().out
+    assert "chosen: trial" in capsys.readouterr().out
+
+
+def test_its_best_was_confirmed(life: Life) -> None:
+    """The winner and the recipe with two fresh seeds each, in a study of its own."""
+    confirmed = optuna.load_study(study_name="tiny-quick-confirm", storage=life.url)
+    trials = confirmed.get_trials()
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 4
+    assert len({trial.params["seed"] for trial in trials}) == 2
+    assert {trial.user_attrs["confirmed_trial"] for trial in trials} > {0}
+    log = (life.folder / "results/tiny-quick/search.log").read_text()
+    assert log.count("confirmation: the best setting and the recipe with fresh seeds") == 1
 
 
 def test_other_settings_are_refused_and_leave_it_alone(

@@ -25,6 +25,7 @@ FLAGS: dict[str, tuple[str, ...]] = {
     "promoted": ("--n-trials", "10", "--epochs", "9", "--pruner", "promotion"),
     "budgeted": ("--epoch-budget", "60", "--epochs", "9", "--pruner", "promotion"),
     "raised": ("--epochs", "9", "--pruner", "promotion"),
+    "confirmed": ("--n-trials", "6", "--epochs", "2", "--confirm", "2", "--confirm-seeds", "3"),
     "copied": ("--n-trials", "6", "--epochs", "4", *ONE_OF_TWO),
 }
 

@@ -11,15 +11,18 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from optuna.study import Study
+from optuna.trial import FrozenTrial
 
 from search.common.errors import SearchError
+from search.ledger.confirming import open_confirmation
 from search.ledger.events import Event, Standing
 from search.ledger.ledger import Ledger
 from search.ledger.messages import (
@@ -38,11 +41,15 @@ from search.planning.check_data import check_data
 from search.planning.decide import decide
 from search.planning.open_study import SECONDS_TO_WAIT, find_record, open_study
 from search.planning.request import Request, make_request
+from search.record.record import read_record
 from search.run import make_parser
 from search.storage.lease import Lease
 from search.storage.storage import open_storage, write_often
+from search.strategy.confirmed import CONFIRMED, confirming_trials, read_confirmation
+from search.strategy.verdict import judge
 from search.terminal.event_lines import line
 from search.workers.driver import run_search
+from search.workers.stages import Stages
 from search.workers.train_task import train_task
 from trainers.atomic_files import remove_partials, write_atomically
 from trainers.data.prepare import prepare
@@ -50,7 +57,7 @@ from trainers.failpoints import VARIABLE
 
 FIXED = (
     *("reason", "copy_of", "retry_of", "best_epoch", "confusion"),
-    *("target", "paused_at", "audit", "continues"),
+    *("target", "paused_at", "audit", "continues", CONFIRMED),
 )
 SPACE = Path(__file__).with_name("tiny_space.py")
 
@@ -63,7 +70,26 @@ def request(folder: Path, data_dir: Path, *flags: str) -> Request:
 
 
 def invented(task: Task, file: str = "invented.json") -> Iterator[Message]:
-    """Epochs that follow from the configuration alone, resumed from a file of their own."""
+    """Epochs that follow from the configuration alone, resumed from a file of their own; some
+    trials end in another way."""
+    for epoch, message in _epochs(task, file):
+        if message:
+            yield message
+        if epoch == 1 and task.number == 3:
+            yield OutOfMemory("host memory")
+        if epoch == 1 and task.number == 4:
+            yield Diverged("diverged in epoch 2: training loss is nan", 2)
+        if epoch == 1 and task.number == 5:
+            yield Failed("ValueError: no", "Traceback")
+
+
+def confirmed(task: Task) -> Iterator[Message]:
+    """The same, where all trials complete."""
+    return (message for _, message in _epochs(task) if message)
+
+
+def _epochs(task: Task, file: str = "invented.json") -> Iterator[tuple[int, Message | None]]:
+    """Epoch by epoch, None for one that was told before; last the completion."""
     kept = Path(task.folder) / file
     values: list[float] = json.loads(kept.read_text()) if kept.exists() else []
     kept.parent.mkdir(parents=True, exist_ok=True)
@@ -72,19 +98,15 @@ def invented(task: Task, file: str = "invented.json") -> Iterator[Message]:
         if epoch > len(values):
             values.append(_value(task, epoch))
             write_atomically(kept, json.dumps(values).encode())
-        if epoch > task.reported:
-            yield EpochDone({"epoch": epoch, "val_top1": values[epoch - 1]}, {"cpu_seconds": 1.0})
-        if epoch == 1 and task.number == 3:
-            yield OutOfMemory("host memory")
-        if epoch == 1 and task.number == 4:
-            yield Diverged("diverged in epoch 2: training loss is nan", 2)
-        if epoch == 1 and task.number == 5:
-            yield Failed("ValueError: no", "Traceback")
-    yield Completed({"test_top1": values[-1], "test_loss": 1.0})
+        result = {"epoch": epoch, "val_top1": values[epoch - 1]}
+        yield epoch, EpochDone(result, {"cpu_seconds": 1.0}) if epoch > task.reported else None
+    yield 0, Completed({"test_top1": values[-1], "test_loss": 1.0})
 
 
 def _value(task: Task, epoch: int) -> float:
     drawn = [task.config[name] for name in ("lr", "batch_size", "optimizer")]
+    if task.config["seed"]:
+        drawn.append(task.config["seed"])  # of a confirmation
     text = json.dumps([drawn, epoch])
     return 10 * epoch + int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32 * 30
 
@@ -113,6 +135,7 @@ def failing(task: Task) -> Iterator[Message]:
 WORKS: dict[str, Callable[[Task], Iterator[Message]]] = {
     "invented": invented,
     "copied": copied,
+    "confirmed": confirmed,
     "promoted": invented,
     "budgeted": invented,
     "raised": partial(invented, file="checkpoint.pt"),
@@ -139,10 +162,11 @@ def _drive(asked: Request, work: str, log: Path) -> None:
     meta = check_data(asked, data)
     storage = open_storage(asked.storage, sqlite_wait=SECONDS_TO_WAIT)
     plan, _ = decide(asked, meta, data, find_record(asked, storage), print)
-    with Lease(plan.folder) as lease, open(log, "a", buffering=1) as lines:
+    with Lease(plan.folder) as lease, open(log, "a", buffering=1) as lines, ExitStack() as leases:
         write_often(storage)
         study = open_study(plan, storage, lease)
-        ledger = RetryingLedger(study, plan, lease, lambda event: tell(event, lines))
+        observe = partial(tell, lines)
+        ledger = RetryingLedger(study, plan, lease, observe)
         if asked.retry_failed:
             ledger.retry_failed()
         if work.startswith("ray "):
@@ -150,16 +174,19 @@ def _drive(asked: Request, work: str, log: Path) -> None:
             quick = replace(plan.resources, silence=5.0)
             run_search(ledger, quick, WORKS[work.removeprefix("ray ")])
             return
-        while not ledger.is_met():
+        stages = Stages(ledger, partial(open_confirmation, plan, study, storage, leases, observe))
+        while not stages.are_met():
+            ledger = stages.ledger
             task = ledger.next_task()
             if task is None:
                 time.sleep(0.05)  # another driver is at work
             else:
                 listen(ledger, task, WORKS[work](task))
-        ledger.leftovers.sweep(study.get_trials())
+            if not ledger.live:
+                ledger.leftovers.sweep(ledger.study.get_trials())
 
 
-def tell(event: Event, lines: IO[str]) -> None:
+def tell(lines: IO[str], event: Event) -> None:
     if not isinstance(event, Standing):
         print(line(event), file=lines)
 
@@ -176,7 +203,18 @@ def listen(ledger: Ledger, task: Task, messages: Iterator[Message]) -> None:
 
 
 def snapshot(study: Study) -> list[dict[str, Any]]:
-    """All that must not change: everything of each trial but clocks, costs and owners."""
+    """All that must not change: everything of each trial but clocks, costs and owners, those of
+    the confirmation too, and the verdict."""
+    record, trials = read_record(study), study.get_trials()
+    confirming = confirming_trials(study)
+    if record is None or not confirming:
+        return facts(trials)
+    confirmation = read_confirmation(record, trials, confirming)
+    assert confirmation is not None
+    return [*facts(trials), *facts(confirming), {"verdict": repr(judge(confirmation, trials))}]
+
+
+def facts(trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
     return [
         {
             "number": trial.number,
@@ -187,7 +225,7 @@ def snapshot(study: Study) -> list[dict[str, Any]]:
             "constraints": trial.constraints,
             **{key: repr(value) for key, value in trial.user_attrs.items() if _is_fixed(key)},
         }
-        for trial in study.get_trials()
+        for trial in trials
     ]
 
 

@@ -52,7 +52,20 @@ PROMOTION_POINTS = {
 }
 BUDGET_POINTS = {"target recorded": 30, "paused": 25, "promoted": 8, "paused told": 17}
 RAISED_POINTS = {"trial continued": 6, "checkpoint taken over": 3, "paused": 8, "paused told": 8}
+CONFIRMATION_POINTS = {
+    "study created": 2,
+    "study identified": 2,
+    "row enqueued": 10,
+    "trial created": 16,
+    "parameter drawn": 68,
+    "epoch reported": 27,
+    "reason recorded": 16,
+    "trial told": 16,
+}
 SAMPLE = [
+    ("confirmed", "study created", 2),
+    ("confirmed", "row enqueued", 5),
+    ("confirmed", "epoch reported", 20),
     ("promoted", "promoted", 3),
     ("promoted", "paused told", 1),
     ("budgeted", "paused", 9),
@@ -75,6 +88,7 @@ EVERY = [
         ("copied", COPY_POINTS),
         ("promoted", PROMOTION_POINTS),
         ("budgeted", BUDGET_POINTS),
+        ("confirmed", CONFIRMATION_POINTS),
     )
     for name, passings in points.items()
     for nth in range(1, passings + 1)
@@ -106,7 +120,7 @@ def test_killed_at_every_point(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("work", ["invented", "trained"])
+@pytest.mark.parametrize("work", ["invented", "trained", "confirmed"])
 def test_killed_at_random_moments(
     start: Callable[..., BaseProcess],
     run: Any,
@@ -169,6 +183,22 @@ def check_raised(run: Any, snapshot: Any, folder: Path, point: str) -> None:
     assert not run(killed, "raised", "", *large)
     assert snapshot(killed) == snapshot(whole)
     assert any("continues" in trial for trial in snapshot(whole))
+
+
+@pytest.mark.slow
+def test_a_verdict_that_was_cut_off_twenty_times_is_the_same(
+    run: Any, snapshot: Any, undisturbed: Any, tmp_path: Path
+) -> None:
+    """The search is over; each driver dies at some step of the confirmation."""
+    steps = ("row enqueued:1", "trial owned:1", "parameter drawn:3", "epoch reported:1")
+    assert not run(tmp_path, "confirmed", "", "--no-confirm")
+    draw, killed = random.Random(1), 0
+    for _ in range(20):
+        killed += run(tmp_path, "confirmed", draw.choice(steps))
+        (tmp_path / "killed").unlink(missing_ok=True)
+    assert killed == 20
+    run(tmp_path, "confirmed")
+    assert snapshot(tmp_path) == undisturbed("confirmed")
 
 
 @pytest.mark.parametrize("point", ["retry enqueued:1", "trial created:1", "epoch reported:2"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from spaces.params import Categorical, Float, Int
 from spaces.space import Preset, Space
 
-PRESET = Preset(dataset="digits", n_trials=4, pruner="halving")
+PRESET = Preset(dataset="digits", n_trials=4, pruner="halving", confirm=0)
 
 SPACE = Space(
     name="tiny",

@@ -180,7 +180,7 @@ def test_the_timeout_counts_from_the_start_of_the_command(
 
     left: list[float] = []
 
-    def run_search(ledger: Any, resources: Any, work: Any, timeout: float) -> str:
+    def run_search(ledger: Any, resources: Any, work: Any, timeout: float, then: Any) -> str:
         left.append(timeout)
         return TIMED_OUT
 

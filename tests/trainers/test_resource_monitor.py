@@ -137,7 +137,8 @@ def test_adds_to_what_a_killed_process_had_used(monkeypatch: pytest.MonkeyPatch)
 
 
 class Driver(SimpleNamespace):
-    """Stands in for the module ``pynvml``: one sample is 90 %, 2,048 MiB and 70 W."""
+    """Stands in for the module ``pynvml``: one sample is 90 %, 2,048 MiB and 70 W, and 4 kJ are
+    used between the first and the last."""
 
     class NVMLError(Exception):
         pass
@@ -172,8 +173,12 @@ class Driver(SimpleNamespace):
         return self._give("memory", SimpleNamespace(used=2048 * 2**20))
 
     def nvmlDeviceGetPowerUsage(self, handle: str) -> int:  # noqa: N802
-        self.sampled.set()
         return self._give("power", 70_000)
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: str) -> int:  # noqa: N802
+        energy = 9_000_000 if self.sampled.is_set() else 5_000_000  # mJ
+        self.sampled.set()
+        return self._give("energy", energy)
 
 
 @pytest.fixture
@@ -195,7 +200,12 @@ def watch(monkeypatch: pytest.MonkeyPatch):
     return run
 
 
-GPU_FIGURES = {"gpu_utilization": 90.0, "gpu_peak_memory_mb": 2048.0, "gpu_power_w": 70.0}
+GPU_FIGURES = {
+    "gpu_utilization": 90.0,
+    "gpu_peak_memory_mb": 2048.0,
+    "gpu_power_w": 70.0,
+    "gpu_energy_kj": 4.0,
+}
 
 
 def gpu_part(usage: dict[str, float]) -> dict[str, float]:
@@ -216,6 +226,7 @@ def test_figures_of_a_gpu_are_nvmls(watch) -> None:
         ("utilization", "gpu_utilization"),
         ("memory", "gpu_peak_memory_mb"),
         ("power", "gpu_power_w"),
+        ("energy", "gpu_energy_kj"),
     ],
 )
 def test_a_figure_that_the_card_does_not_give_leaves_the_others(watch, missing, figure) -> None:
@@ -237,21 +248,20 @@ def test_watches_the_first_visible_card(watch, visible, card) -> None:
 
 
 def test_gpu_figures_of_a_killed_process_are_counted_in(watch) -> None:
-    """Means by the time they stand for, peaks by the higher."""
+    """Means by the time they stand for, peaks by the higher, energies together."""
     earlier = {
         "wall_seconds": 1e9,
         "gpu_utilization": 50.0,
         "gpu_peak_memory_mb": 9000.0,
         "gpu_power_w": 30.0,
+        "gpu_energy_kj": 20.0,
     }
+    both = {"gpu_peak_memory_mb": 9000.0, "gpu_energy_kj": 24.0}
     found = gpu_part(watch(Driver(), earlier))
-    assert found == pytest.approx(
-        {"gpu_utilization": 50.0, "gpu_peak_memory_mb": 9000.0, "gpu_power_w": 30.0}
-    )
+    assert found == pytest.approx({"gpu_utilization": 50.0, "gpu_power_w": 30.0, **both})
     brief = {**earlier, "wall_seconds": 1e-9}
-    assert gpu_part(watch(Driver(), brief)) == pytest.approx(
-        {"gpu_utilization": 90.0, "gpu_peak_memory_mb": 9000.0, "gpu_power_w": 70.0}, rel=1e-3
-    )
+    found = gpu_part(watch(Driver(), brief))
+    assert found == pytest.approx({"gpu_utilization": 90.0, "gpu_power_w": 70.0, **both}, rel=1e-3)
 
 
 def test_gpu_figures_survive_where_no_sample_was_taken(watch) -> None:

@@ -13,9 +13,11 @@ from search.reporting.sections.origin import origin
 from search.reporting.sections.result import result
 from search.reporting.sections.tables import reports_tables
 from search.reporting.sections.trials import trials
+from search.reporting.sections.verdict import verdict
 from search.reporting.study_data import StudyData
 
 SECTIONS: tuple[Callable[[StudyData], Section | None], ...] = (
+    verdict,
     result,
     trials,
     reports_tables,
