@@ -24,6 +24,7 @@ BENCHMARKS: Mapping[str, str] = {
     "late_report": "one report in a large study against a small one",
     "samplers": "regret of the Gaussian process under the default pruner against random and TPE",
     "verdict_coverage": "how often verdicts on simulated studies of known truth are true",
+    "race": "accuracy that a search finds in the same seconds as Ray's own, and when",
     "open_study": "seconds to open a large study and go on with it",
     "first_epoch": "command to first epoch against importing torch and ray",
     "driver_share": "processor time of the driver while trials run",

@@ -34,6 +34,8 @@ class Options:
     size: str
     dataset: str | None
     data_dir: str
+    asked_pairs: int | None = None
+    asked_seconds: float | None = None  # of each run of a race
 
     def of(self, normal: T, smallest: T) -> T:
         """What belongs to the size."""
@@ -41,7 +43,7 @@ class Options:
 
     @property
     def pairs(self) -> int:
-        return PAIRS[self.size]
+        return self.asked_pairs or PAIRS[self.size]
 
     @property
     def smallest(self) -> bool:
@@ -116,8 +118,11 @@ def parse(description: str, argv: Sequence[str] | None) -> Options:
         "folder SHARPSEARCH_TEST_DATA, at the smallest size digits32",
     )
     parser.add_argument("--data-dir", default=default_data_dir(), help="where it is prepared")
+    parser.add_argument("--pairs", type=int, metavar="N", help="runs of ours and of the peer each")
+    parser.add_argument("--seconds", type=float, metavar="S", help="of each run, in a race")
     args = parser.parse_args(argv)
-    return Options(args.size, args.dataset, os.path.expanduser(args.data_dir))
+    data_dir = os.path.expanduser(args.data_dir)
+    return Options(args.size, args.dataset, data_dir, args.pairs, args.seconds)
 
 
 def main(

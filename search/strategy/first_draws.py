@@ -21,8 +21,6 @@ def first_draw(space: ScaledSpace, seed: int, index: int) -> dict[str, Any]:
     for parameter in space.parameters:
         if not isinstance(parameter, Categorical):
             name = parameter.name
-            middle = (
-                share_of(parameter, point[name]) + share_of(parameter, space.recipe[name])
-            ) / 2
-            point[name] = value_at(parameter, min(middle, BELOW_1))
+            ends = share_of(parameter, point[name]), share_of(parameter, space.recipe[name])
+            point[name] = value_at(parameter, min(sum(ends) / 2, BELOW_1))
     return point

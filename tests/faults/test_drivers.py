@@ -13,6 +13,7 @@ from typing import Any
 import optuna
 import pytest
 
+PAUSING = ("--n-trials", "10", "--epochs", "9", "--pruner", "promotion")
 UNORDERED = (
     "",
     "--sampler",
@@ -203,3 +204,33 @@ def test_the_driver_is_killed_at_random_moments_with_ray(
     driver = start(folder, "ray slow", *UNORDERED)
     driver.join()
     assert snapshot(folder) == undisturbed("invented", *UNORDERED[1:])
+
+
+@pytest.mark.slow
+def test_the_driver_is_killed_with_ray_while_trials_are_paused(
+    start: Any, snapshot: Any, undisturbed: Any, tmp_path: Path, kills: int
+) -> None:
+    """Two fifths of ``kills``, 20 by default, each after another pause; one study after another."""
+    flags = ("--concurrency", "1", *PAUSING)
+    expected = undisturbed("invented", *PAUSING)
+    folder, draw, struck, study = tmp_path / "0", random.Random(3), 0, 0
+    while struck < max(1, 2 * kills // 5):
+        driver = start(folder, "ray slow", "", *flags)
+        before, more = _paused(folder), draw.randint(1, 4)
+        wait_for(lambda: _paused(folder) >= before + more or not driver.is_alive())  # noqa: B023
+        seen = descendants(driver.pid)
+        driver.kill()
+        driver.join()
+        struck += driver.exitcode != 0
+        wait_for(lambda: gone(seen), 150)  # noqa: B023
+        if driver.exitcode == 0:
+            assert snapshot(folder) == expected
+            study += 1
+            folder = tmp_path / str(study)
+    driver = start(folder, "ray slow", "", *flags)
+    driver.join()
+    assert snapshot(folder) == expected
+
+
+def _paused(folder: Path) -> int:
+    return log_of(folder).count(" paused at ")
