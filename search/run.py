@@ -176,9 +176,12 @@ def search(request: Request, verbosity: str = "normal", started: float | None = 
             if request.retry_failed:
                 ledger.retry_failed()
 
+            ledgers: list[Ledger] = [ledger]
+
             def confirmation() -> Ledger | None:
                 confirming = open_confirmation(plan, study, storage, leases, display)
                 if confirming is not None:
+                    ledgers.append(confirming)
                     display.turn_to(confirming.study, confirming.plan)
                     if request.retry_failed:
                         confirming.retry_failed()
@@ -187,7 +190,8 @@ def search(request: Request, verbosity: str = "normal", started: float | None = 
             left = None if plan.timeout is None else started + plan.timeout - time.monotonic()
             with display.running():
                 ended = run_search(ledger, plan.resources, train_task, left, confirmation)
-            ledger.leftovers.sweep(study.get_trials(deepcopy=False))
+            for each in ledgers:
+                each.leftovers.sweep(each.study.get_trials(deepcopy=False))
             conclude(console, plan, study, ended)
             leave(storage)
     return {FINISHED: 0, TIMED_OUT: TIMED_OUT_CODE}.get(ended, INTERRUPTED)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from search.common.errors import UserError
 from search.planning.confirming import choose_confirmation, confirmation_trainings
-from search.planning.epoch_budget import is_sized_by_time, measured_budget
+from search.planning.epoch_budget import is_sized_by_time, measured_budget, split
 from search.planning.lr_interval import DEFAULT_STEPS, lr_parameter, with_interval
 from search.planning.lr_range_test import in_words, run_range_test
 from search.planning.new_record import continued_record, new_record
@@ -49,8 +49,10 @@ def decide(
     notes = [f"computing: {reason}"]
     if found is None and is_sized_by_time(request, strategy):
         at_once = resources.concurrency
+        whole = measured_budget(request, execution, at_once, data_folder, announce)
+        fixed = request.confirm is not None or request.confirm_seeds is not None
+        epochs, confirmation = split(whole, request.config.epochs, confirmation, fixed)
         later = confirmation_trainings(confirmation) * request.config.epochs
-        epochs = measured_budget(request, execution, at_once, data_folder, later, announce)
         strategy = replace(strategy, epoch_budget=epochs, n_trials=epochs)
         minutes = f"about {request.space.preset.minutes:g} minutes"
         confirmed = f" with up to {later} epochs more that confirm the best" if later else ""

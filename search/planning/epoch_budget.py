@@ -16,14 +16,16 @@ from statistics import fmean
 
 from search.planning.check_data import valid_config
 from search.planning.child_processes import run_module
+from search.planning.confirming import confirmation_trainings
 from search.planning.request import Request
-from search.record.record import StrategyFacts
+from search.record.record import ConfirmationFacts, StrategyFacts
 from search.strategy.pruners import PROMOTION
 from search.strategy.sobol import sobol_points
 from trainers.atomic_files import write_atomically
 from trainers.config import TrainConfig
 from trainers.execution import Execution
 
+CONFIRMATION_SHARE = 0.45  # of a preset's time, at most: a search of less finds little to confirm
 SECONDS_AROUND = 20.0  # until the first trial begins, and from the last one's end
 SECONDS_BETWEEN = 0.1  # two epochs of a trial: what is written, reported and decided
 POINTS = 8  # of the space, beside the recipe
@@ -38,13 +40,26 @@ def is_sized_by_time(request: Request, strategy: StrategyFacts) -> bool:
     return request.space.preset.minutes > 0 and pauses and not limited
 
 
-def budget_of(
-    minutes: float, at_once: int, seconds_an_epoch: float, full: int, later: int = 0
-) -> int:
-    """Epochs that ``at_once`` workers train in ``minutes``, without those that come ``later``; at
-    least enough to choose among."""
+def budget_of(minutes: float, at_once: int, seconds_an_epoch: float, full: int) -> int:
+    """Epochs that ``at_once`` workers train in ``minutes``; at least enough to choose among."""
     seconds = 60 * minutes - SECONDS_AROUND
-    return max(FEWEST_TRAININGS * full, int(seconds * at_once / seconds_an_epoch) - later)
+    return max(FEWEST_TRAININGS * full, int(seconds * at_once / seconds_an_epoch))
+
+
+def split(
+    epochs: int, full: int, facts: ConfirmationFacts | None, fixed: bool
+) -> tuple[int, ConfirmationFacts | None]:
+    """What the search gets of so many ``epochs``, and a confirmation that fits into its share:
+    first with one setting, then with fewer seeds, unless it is ``fixed``. Neither has so little
+    that it says nothing."""
+    if facts is None:
+        return epochs, None
+    if not fixed:
+        smaller = [facts, *(facts.part(1, n) for n in range(len(facts.judging), 1, -1))]
+        room = CONFIRMATION_SHARE * epochs / full
+        facts = next((f for f in smaller if confirmation_trainings(f) <= room), smaller[-1])
+    left = epochs - confirmation_trainings(facts) * full
+    return max(FEWEST_TRAININGS * full, left), facts
 
 
 def measured_budget(
@@ -52,11 +67,10 @@ def measured_budget(
     execution: Execution,
     at_once: int,
     data_folder: Path,
-    later: int,
     announce: Callable[[str], None],
 ) -> int:
-    """The budget of epochs that the preset's minutes come to, ``at_once`` trials side by side, but
-    for the epochs that a confirmation takes ``later``."""
+    """The budget of epochs that the preset's minutes come to, ``at_once`` trials side by side,
+    confirmation included."""
     configs = _configs(request)
     task = {
         "configs": [config.to_dict() for config in configs],
@@ -72,7 +86,7 @@ def measured_budget(
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(kept, json.dumps(seconds).encode())
     full, minutes = request.config.epochs, request.space.preset.minutes
-    return budget_of(minutes, at_once, seconds, full, later)
+    return budget_of(minutes, at_once, seconds, full)
 
 
 def _configs(request: Request) -> Sequence[TrainConfig]:

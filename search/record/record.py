@@ -92,6 +92,11 @@ class ConfirmationFacts:
     choosing: tuple[int, ...]
     judging: tuple[int, ...]
 
+    def part(self, settings: int, judging: int) -> ConfirmationFacts:
+        """With fewer settings and seeds."""
+        choosing = self.choosing[: (judging + 1) // 2]
+        return ConfirmationFacts(settings, choosing, self.judging[:judging])
+
 
 @dataclass(frozen=True)
 class LRRangeFacts:

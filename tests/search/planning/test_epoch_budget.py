@@ -14,6 +14,7 @@ from search.planning import epoch_budget
 from search.planning.decide import decide
 from search.planning.plan import SearchPlan
 from search.planning.request import make_request
+from search.record.record import ConfirmationFacts
 from search.run import make_parser
 from search.storage.storage import open_storage
 from trainers.data.prepared import Meta
@@ -98,6 +99,27 @@ def test_nothing_is_measured_where_something_else_limits(
 
 def test_there_is_always_enough_to_choose_among() -> None:
     assert epoch_budget.budget_of(3, 1, seconds_an_epoch=500.0, full=16) == 64
+
+
+@pytest.mark.parametrize(
+    ("epochs", "settings", "seeds", "left"),
+    [
+        (457, 2, 4, 457 - 12 * 16),
+        (300, 1, 4, 300 - 8 * 16),
+        (240, 1, 3, 240 - 6 * 16),
+        (100, 1, 2, 64),  # of 36 epochs no search finds anything
+    ],
+)
+def test_a_confirmation_fits_into_its_share(
+    epochs: int, settings: int, seeds: int, left: int
+) -> None:
+    """Of 16 epochs a training; four seeds judge, or fewer."""
+    facts = ConfirmationFacts(2, (1, 2), (3, 4, 5, 6))
+    found, fitted = epoch_budget.split(epochs, 16, facts, fixed=False)
+    assert fitted == ConfirmationFacts(settings, (1, 2)[: (seeds + 1) // 2], (3, 4, 5, 6)[:seeds])
+    assert found == left
+    assert epoch_budget.split(100, 16, facts, fixed=True) == (64, facts)
+    assert epoch_budget.split(100, 16, None, fixed=False) == (100, None)
 
 
 def test_a_study_goes_on_with_the_budget_it_began_with(
