@@ -24,7 +24,7 @@ from benchmarks.data import dataset
 from benchmarks.harness import Aim, Case, Options, main
 from search.planning.machine import cpu_count
 
-SECONDS, EPOCHS, PAIRS = (240.0, 40.0), (10, 4), (3, 1)
+SECONDS, EPOCHS, PAIRS = (240.0, 15.0), (10, 4), (3, 1)
 NOT_REACHED = 10.0  # times the seconds
 GRACE = 60.0  # s, to end in good order
 CHANCE = 10.0  # % of ten classes
@@ -71,21 +71,21 @@ def _course(command: Sequence[str], epoch: re.Pattern[str], seconds: float, name
     course: Course = []
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        process = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-m", *command, "--results-dir", folder],
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
-        )
-        late = threading.Timer(seconds + GRACE, _kill, [process])
-        late.start()
-        assert process.stdout is not None
-        for line in process.stdout:
-            found, at = epoch.search(line), time.perf_counter() - start
-            if found and at <= seconds:
-                course.append((at, float(found[1])))
-        process.wait()
-        late.cancel()
+        ) as process:
+            late = threading.Timer(seconds + GRACE, _kill, [process])
+            late.start()
+            assert process.stdout is not None
+            for line in process.stdout:
+                found, at = epoch.search(line), time.perf_counter() - start
+                if found and at <= seconds:
+                    course.append((at, float(found[1])))
+            process.wait()
+            late.cancel()
     print(f"{name}: {best(course):.2f} % after {len(course)} epochs in {seconds:g} s", flush=True)
     return course
 
