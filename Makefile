@@ -1,6 +1,6 @@
 # make search    search a space, in a .venv that this makes   (SPACE=wrn_sam ARGS="--n-trials 20")
 # make test      the test suite, two tests at a time   (ARGS="-m 'not slow'")
-# make test-end-to-end   a search killed, interrupted and gone on with, from the command line
+# make test-end-to-end   whole searches, killed and gone on with; data parallel; the page in a browser
 # make test-other-processor   trainer's tests, and a search, in the arithmetic of an older processor
 # make faults    the driver killed at every step and at random moments: half an hour
 # make bench-smoke   every benchmark at its smallest size, two at a time
@@ -27,7 +27,7 @@ test: $(READY)
 	$(PYTEST) $(PARALLEL) $(ARGS)
 
 test-end-to-end: $(READY)
-	$(PYTEST) tests/end_to_end $(ARGS)
+	$(PYTEST) $(PARALLEL) tests/end_to_end $(ARGS)
 
 test-other-processor: $(READY)
 	$(OTHER_PROCESSOR) $(PYTEST) $(PARALLEL) tests/trainers tests/end_to_end $(ARGS)

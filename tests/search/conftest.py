@@ -32,14 +32,6 @@ def open_desk(tmp_path: Path) -> Iterator[Desks]:
         yield desks
 
 
-@pytest.fixture(scope="module")
-def module_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desks]:
-    """As ``open_desk``, for a study that several tests look at."""
-    desks = Desks(tmp_path_factory.mktemp("desk"))
-    with desks.leases:
-        yield desks
-
-
 @pytest.fixture(autouse=True)
 def quiet_optuna() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)

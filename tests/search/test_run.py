@@ -187,7 +187,7 @@ def test_the_timeout_counts_from_the_start_of_the_command(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
     monkeypatch.setattr("search.workers.driver.run_search", run_search)
-    flags = ["--space", "wrn_sam", "--preset", "quick", "--data-dir", str(data_dir)]
+    flags = ["--space", "lenet_batch", "--preset", "quick", "--data-dir", str(data_dir)]
     request = make_request(make_parser().parse_args([*flags, "--timeout", "1000"]))
     assert search(request, "quiet", started=time.monotonic() - 600) == 3
     assert left[0] <= 400

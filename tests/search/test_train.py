@@ -77,15 +77,6 @@ def test_a_used_folder_is_refused_and_resumed(
     assert read_history(tmp_path / "run") == first
 
 
-@pytest.mark.slow
-def test_two_processes_share_every_batch(command: Command, tmp_path: Path) -> None:
-    assert command("--epochs", "1", "--processes", "2") == 0
-    (shared,) = read_history(tmp_path / "run")
-    assert command("--epochs", "1", "--out", str(tmp_path / "alone")) == 0
-    (alone,) = read_history(tmp_path / "alone")
-    assert shared["train_loss"] == pytest.approx(alone["train_loss"], rel=1e-4)
-
-
 def test_a_batch_too_small_for_its_processes_is_refused(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:

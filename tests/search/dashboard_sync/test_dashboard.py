@@ -8,7 +8,6 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from search.common.errors import UserError, run_main
 from search.common.layout import StudyFolder
 from search.dashboard import main, make_dashboard
 from search.storage.storage import load_study, open_storage
+from tests.search.reporting import studies
 
 
 class Served:
@@ -45,7 +45,7 @@ class Served:
 
 
 @pytest.fixture
-def served(studies: ModuleType, tmp_path: Path) -> Iterator[Served]:
+def served(tmp_path: Path) -> Iterator[Served]:
     study = studies.our_study(storage=f"sqlite:///{tmp_path}/studies.db")
     study.add_trials([studies.trial(0, [1.0, 2.0]), studies.trial(1, [1.0], TrialState.PRUNED)])
     studies.write_history(StudyFolder(tmp_path, "study"), 0, [1.0, 2.0])
@@ -71,7 +71,7 @@ def test_studies_trials_notes_and_files_are_served(served: Served) -> None:
     assert served.get(address) == expected
 
 
-def test_a_search_goes_on_writing_meanwhile(served: Served, studies: ModuleType) -> None:
+def test_a_search_goes_on_writing_meanwhile(served: Served) -> None:
     study = load_study("study", f"sqlite:///{served.results_dir}/studies.db")
     looks = threading.Thread(target=served.sync.look)
     looks.start()
@@ -85,7 +85,7 @@ def test_a_search_goes_on_writing_meanwhile(served: Served, studies: ModuleType)
     assert all(trial["note"]["body"] for trial in found)
 
 
-def test_a_port_in_use_is_one_line(tmp_path: Path, studies: ModuleType) -> None:
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/studies.db"
     studies.our_study(storage=url)
     with socket.socket() as other:

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import optuna
@@ -17,12 +16,13 @@ import pytest
 from search.dashboard import make_dashboard
 from search.dashboard_sync.same_origin import SameOrigin, allowed_hosts
 from search.storage.storage import open_storage
+from tests.search.reporting import studies
 
 Ask = Callable[..., int]
 
 
 @pytest.fixture
-def storage(studies: ModuleType, tmp_path: Path) -> Any:
+def storage(tmp_path: Path) -> Any:
     url = f"sqlite:///{tmp_path}/studies.db"
     studies.our_study(storage=url).add_trial(studies.trial(0, [1.0]))
     return open_storage(url)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import optuna
@@ -22,6 +21,7 @@ from search.dashboard_sync.notes import OURS, code, write_note
 from search.dashboard_sync.sync import DashboardSync, Saved, save_study
 from search.record.record import Provenance
 from search.storage.optuna_internals import study_attributes
+from tests.search.reporting import studies
 
 
 class Desk:
@@ -58,7 +58,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def given(studies: ModuleType, results: Path) -> Desk:
+def given(results: Path) -> Desk:
     """A study with all kinds of trials, and what it is given."""
     (results / "artifacts").mkdir()
     study = studies.usual_study(results)
@@ -70,7 +70,7 @@ def given(studies: ModuleType, results: Path) -> Desk:
 
 
 @pytest.fixture
-def desk(studies: ModuleType, tmp_path: Path) -> Desk:
+def desk(tmp_path: Path) -> Desk:
     """The recipe's trial and one that failed, not yet given."""
     (tmp_path / "artifacts").mkdir()
     study = studies.our_study()
@@ -137,7 +137,7 @@ def test_trials_are_left_as_they_are(desk: Desk, tmp_path: Path) -> None:
     assert desk.study.user_attrs == attributes
 
 
-def test_news_of_a_running_study_are_added(desk: Desk, studies: ModuleType, tmp_path: Path) -> None:
+def test_news_of_a_running_study_are_added(desk: Desk, tmp_path: Path) -> None:
     desk.save(tmp_path)
     desk.study.add_trial(studies.trial(2, [60.0, 80.0, 90.0, 91.0], lr=0.3))
     desk.save(tmp_path)
@@ -145,13 +145,13 @@ def test_news_of_a_running_study_are_added(desk: Desk, studies: ModuleType, tmp_
     assert "**completed**" in desk.note(2)
 
 
-def test_a_trial_at_work_has_no_note_yet(desk: Desk, studies: ModuleType, tmp_path: Path) -> None:
+def test_a_trial_at_work_has_no_note_yet(desk: Desk, tmp_path: Path) -> None:
     desk.study.add_trial(studies.trial(2, [60.0], TrialState.RUNNING))
     desk.save(tmp_path)
     assert desk.note(2) == ""
 
 
-def test_notes_of_users_stay(desk: Desk, studies: ModuleType, tmp_path: Path) -> None:
+def test_notes_of_users_stay(desk: Desk, tmp_path: Path) -> None:
     save_note(desk.study, "my own words")
     save_note(Trial(desk.study, desk.study.get_trials()[1]._trial_id), "look at this one")
     desk.save(tmp_path)
@@ -205,7 +205,7 @@ def test_code_holds_any_text(text: str) -> None:
     assert f"<code>{text}</code>" in MarkdownIt().render(code(text))
 
 
-def test_a_password_is_in_no_note(studies: ModuleType, tmp_path: Path) -> None:
+def test_a_password_is_in_no_note(tmp_path: Path) -> None:
     command = "python -m search.run --storage mysql://me:geheim@host/db"
     study = studies.our_study(provenance=Provenance(command))
     study.add_trial(studies.trial(0, [1.0]))
@@ -230,7 +230,7 @@ class Counting(optuna.storages.InMemoryStorage):
 
 
 def test_a_large_study_is_given_a_bounded_number_of_notes_and_files(
-    studies: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The dashboard looks through all of a study's attributes for each of its trials, so neither
     their number nor the reads may grow with the trials'."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import optuna
 import pytest
@@ -17,46 +16,49 @@ from search.common.errors import UserError
 from search.reporting.sections import sections_of
 from search.reporting.study_data import read_study
 from search.reporting.write import write
+from tests.search.reporting import studies
 
 PRUNED, FAIL, RUNNING = TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING
 
 
-def _ours(studies: ModuleType, *trials: object) -> Study:
+def _ours(*trials: object) -> Study:
     study = studies.our_study()
     study.add_trials(trials)
     return study
 
 
-def only_pruned(s: ModuleType) -> Study:
-    return _ours(s, s.trial(0, [1.0, 2.0], PRUNED), s.trial(1, [3.0], PRUNED))
+def only_pruned() -> Study:
+    return _ours(studies.trial(0, [1.0, 2.0], PRUNED), studies.trial(1, [3.0], PRUNED))
 
 
-def one_trial(s: ModuleType) -> Study:
-    return _ours(s, s.trial(0, [1.0, 2.0, 3.0, 4.0]))
+def one_trial() -> Study:
+    return _ours(studies.trial(0, [1.0, 2.0, 3.0, 4.0]))
 
 
-def one_running(s: ModuleType) -> Study:
-    return _ours(s, s.trial(0, [1.0], RUNNING))
+def one_running() -> Study:
+    return _ours(studies.trial(0, [1.0], RUNNING))
 
 
-def one_waiting(s: ModuleType) -> Study:
-    fixed = {"fixed_params": s.RECIPE}
-    return _ours(s, create_trial(state=TrialState.WAITING, system_attrs=fixed))
+def one_waiting() -> Study:
+    fixed = {"fixed_params": studies.RECIPE}
+    return _ours(create_trial(state=TrialState.WAITING, system_attrs=fixed))
 
 
-def only_failed(s: ModuleType) -> Study:
-    return _ours(s, s.trial(0, [], FAIL), s.trial(1, [5.0], FAIL))
+def only_failed() -> Study:
+    return _ours(studies.trial(0, [], FAIL), studies.trial(1, [5.0], FAIL))
 
 
-def only_nan(s: ModuleType) -> Study:
-    return _ours(s, s.trial(0, [math.nan], PRUNED, "diverged"), s.trial(1, [math.nan] * 2, PRUNED))
+def only_nan() -> Study:
+    return _ours(
+        studies.trial(0, [math.nan], PRUNED, "diverged"), studies.trial(1, [math.nan] * 2, PRUNED)
+    )
 
 
-def infinite(s: ModuleType) -> Study:
-    return _ours(s, s.trial(0, [math.inf, 1.0], PRUNED), s.trial(1, [1.0, 2.0, 3.0, 4.0]))
+def infinite() -> Study:
+    return _ours(studies.trial(0, [math.inf, 1.0], PRUNED), studies.trial(1, [1.0, 2.0, 3.0, 4.0]))
 
 
-def conditional_and_mixed(s: ModuleType) -> Study:
+def conditional_and_mixed() -> Study:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
 
     def objective(trial: optuna.Trial) -> float:
@@ -73,13 +75,13 @@ def conditional_and_mixed(s: ModuleType) -> Study:
     return study
 
 
-def no_parameters(s: ModuleType) -> Study:
+def no_parameters() -> Study:
     study = optuna.create_study()
     study.optimize(lambda trial: 1.0, n_trials=3)
     return study
 
 
-def changing_intervals(s: ModuleType) -> Study:
+def changing_intervals() -> Study:
     study = optuna.create_study()
     for i in range(9):
         interval = FloatDistribution(0, 10 + 10 * (i % 2))
@@ -105,10 +107,8 @@ CASES = (
 
 
 @pytest.mark.parametrize("make", CASES, ids=lambda case: case.__name__)
-def test_every_study_has_a_page(
-    make: Callable[[ModuleType], Study], studies: ModuleType, tmp_path: Path
-) -> None:
-    data = read_study(make(studies), tmp_path)
+def test_every_study_has_a_page(make: Callable[[], Study], tmp_path: Path) -> None:
+    data = read_study(make(), tmp_path)
     sections = sections_of(data)
     frames = {"trials": data.trials, "epochs": data.epochs}
     formats = ("csv", "parquet", "xlsx", "md", "html")
@@ -117,13 +117,13 @@ def test_every_study_has_a_page(
     assert [section.key for section in sections][-1] == "origin"
 
 
-def test_sections_without_anything_to_say_are_left_out(studies: ModuleType, tmp_path: Path) -> None:
-    keys = [section.key for section in sections_of(read_study(only_failed(studies), tmp_path))]
+def test_sections_without_anything_to_say_are_left_out(tmp_path: Path) -> None:
+    keys = [section.key for section in sections_of(read_study(only_failed(), tmp_path))]
     assert "evaluation" not in keys
     assert "curves" not in keys
 
 
-def test_a_study_without_trials_is_refused_in_one_line(studies: ModuleType, tmp_path: Path) -> None:
+def test_a_study_without_trials_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"study 'study' has no trials yet"):
         read_study(studies.our_study(), tmp_path)
 

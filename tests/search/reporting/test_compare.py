@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from optuna.trial import TrialState
@@ -17,10 +16,11 @@ from search.reporting.chart import Chart, Panel
 from search.reporting.compare import compare_sections, comparison_frames
 from search.reporting.difference import difference
 from search.reporting.study_data import StudyData, read_study
+from tests.search.reporting import studies
 
 
 @pytest.fixture
-def both(studies: ModuleType, tmp_path: Path) -> list[StudyData]:
+def both(tmp_path: Path) -> list[StudyData]:
     first = studies.usual_study(tmp_path, "one")
     second = studies.our_study("two", strategy=StrategyFacts("random", "none", 1))
     second.add_trials([studies.trial(0, [10.0, 20.0]), studies.trial(1, [15.0, 30.0], lr=0.3)])
@@ -63,7 +63,7 @@ def test_progress_against_epochs_spent(both: list[StudyData]) -> None:
     assert (list(two.x), list(two.y)) == ([2, 4], [20, 30])
 
 
-def test_a_copy_of_another_trial_spent_nothing(studies: ModuleType, tmp_path: Path) -> None:
+def test_a_copy_of_another_trial_spent_nothing(tmp_path: Path) -> None:
     study = studies.our_study("three")
     study.add_trials([studies.trial(0, [10.0, 20.0]), studies.trial(1, [15.0, 30.0], lr=0.3)])
     study.add_trial(studies.trial(2, [15.0, 30.0], reason="copy of trial 1: completed", lr=0.3))
@@ -107,7 +107,7 @@ def test_what_it_took_to_get_as_far(both: list[StudyData]) -> None:
 
 
 def test_one_sentence_says_whether_two_studies_differ(
-    studies: ModuleType, tmp_path: Path, both: list[StudyData]
+    tmp_path: Path, both: list[StudyData]
 ) -> None:
     """Best trials with 81 and 29 % of 30 test images; with 81 and 74 %."""
     one, two = both
@@ -124,7 +124,7 @@ def test_one_sentence_says_whether_two_studies_differ(
 
 
 def test_studies_that_do_not_compare_are_not_compared(
-    studies: ModuleType, tmp_path: Path, both: list[StudyData]
+    tmp_path: Path, both: list[StudyData]
 ) -> None:
     data = studies.our_record().data
     other = studies.our_study("other", data=replace(data, fingerprint="else"))

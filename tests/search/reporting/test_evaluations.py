@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,11 @@ from sklearn.metrics import precision_recall_fscore_support
 from search.common.layout import BEST_WEIGHTS, CHECKPOINTS, StudyFolder
 from search.reporting.sections.classes import confusion_chart, read_counts, scores_table
 from search.terminal.evaluation_tables import print_evaluation
+from tests.search.reporting import studies
 from trainers.evaluation.confusion import Confusion
 
 
-def test_scores_are_those_of_scikit_learn(studies: ModuleType, tmp_path: Path) -> None:
+def test_scores_are_those_of_scikit_learn(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     confusion = random.integers(0, 9, (5, 5))
     folder = StudyFolder(tmp_path, "s")
@@ -34,9 +35,7 @@ def test_scores_are_those_of_scikit_learn(studies: ModuleType, tmp_path: Path) -
     np.testing.assert_array_equal(found.scores.images, images)
 
 
-def test_a_class_never_predicted_counts_as_zero_as_in_the_terminal(
-    studies: ModuleType, tmp_path: Path
-) -> None:
+def test_a_class_never_predicted_counts_as_zero_as_in_the_terminal(tmp_path: Path) -> None:
     """Precision 80 % of one class and none of the other: 40 % in the mean, wherever it is shown."""
     folder = StudyFolder(tmp_path, "s")
     studies.write_evaluation(folder, 0, ((8, 0), (2, 0)), ("a", "b"))
@@ -57,9 +56,7 @@ def test_a_class_never_predicted_counts_as_zero_as_in_the_terminal(
     assert re.search(r"precision, mean of classes \(%\) +40.00", text)
 
 
-def test_ten_thousand_classes_show_the_worst_and_the_best(
-    studies: ModuleType, tmp_path: Path
-) -> None:
+def test_ten_thousand_classes_show_the_worst_and_the_best(tmp_path: Path) -> None:
     """In tables as long as for twenty, and without a matrix that nobody could read."""
     from search.reporting.sections.classes import ClassCounts
 

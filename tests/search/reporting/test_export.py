@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 
 import openpyxl
 import pandas as pd
@@ -11,10 +10,11 @@ import pytest
 
 from search.reporting.export import write_csv, write_excel, write_parquet
 from search.reporting.study_data import read_study
+from tests.search.reporting import studies
 
 
 @pytest.fixture
-def frames(studies: ModuleType, tmp_path: Path) -> dict[str, pd.DataFrame]:
+def frames(tmp_path: Path) -> dict[str, pd.DataFrame]:
     study = studies.our_study()
     study.add_trials([studies.trial(0, [1.0, 2.0]), studies.trial(1, [3.0], reason="=1+1")])
     data = read_study(study, tmp_path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import optuna
@@ -16,10 +15,11 @@ from optuna.trial import TrialState, create_trial
 from search.common.layout import StudyFolder
 from search.report import epochs_frame, trials_frame
 from search.reporting.columns import EPOCH_COLUMNS, TRIAL_COLUMNS
+from tests.search.reporting import studies
 
 
 @pytest.fixture
-def frames(studies: ModuleType, tmp_path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+def frames(tmp_path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     study = studies.usual_study(tmp_path)
     return trials_frame(study, tmp_path), epochs_frame(study, tmp_path)
 
@@ -91,7 +91,7 @@ def test_seed_and_versions_are_the_studys(frames: Any) -> None:
     assert trials["versions"][0] == "torch 2.9.0, optuna 5.0.0"
 
 
-def test_a_seed_that_varies_is_each_trials_own(studies: ModuleType, tmp_path: Path) -> None:
+def test_a_seed_that_varies_is_each_trials_own(tmp_path: Path) -> None:
     study = studies.our_study()
     for seed in (4, 9):
         study.add_trial(
@@ -119,7 +119,7 @@ def test_conditional_and_mixed_parameters(tmp_path: Path) -> None:
     assert frame["params_flag"][4] == False  # noqa: E712  numpy's
 
 
-def test_without_folders_the_columns_are_empty(studies: ModuleType, tmp_path: Path) -> None:
+def test_without_folders_the_columns_are_empty(tmp_path: Path) -> None:
     study = studies.usual_study(tmp_path)
     trials = trials_frame(study, tmp_path / "elsewhere")
     epochs = epochs_frame(study, tmp_path / "elsewhere")
@@ -129,9 +129,7 @@ def test_without_folders_the_columns_are_empty(studies: ModuleType, tmp_path: Pa
     assert trials["val_top1"][2] == 82.0
 
 
-def test_torn_and_foreign_rows_of_a_history_are_left_out(
-    studies: ModuleType, tmp_path: Path
-) -> None:
+def test_torn_and_foreign_rows_of_a_history_are_left_out(tmp_path: Path) -> None:
     study = studies.our_study()
     study.add_trial(studies.trial(0, [10.0, 20.0, 30.0]))
     folder = StudyFolder(tmp_path, "study")
@@ -144,7 +142,7 @@ def test_torn_and_foreign_rows_of_a_history_are_left_out(
     assert epochs["train_loss"].isna().tolist() == [False, True, True]
 
 
-def test_an_epoch_written_twice_counts_as_its_last(studies: ModuleType, tmp_path: Path) -> None:
+def test_an_epoch_written_twice_counts_as_its_last(tmp_path: Path) -> None:
     study = studies.our_study()
     study.add_trial(studies.trial(0, [10.0]))
     folder = StudyFolder(tmp_path, "study")
@@ -155,7 +153,7 @@ def test_an_epoch_written_twice_counts_as_its_last(studies: ModuleType, tmp_path
     assert epochs_frame(study, tmp_path)["train_loss"].tolist() == [7.5]
 
 
-def test_a_study_is_read_while_it_runs(studies: ModuleType, tmp_path: Path) -> None:
+def test_a_study_is_read_while_it_runs(tmp_path: Path) -> None:
     study = studies.our_study()
     study.add_trial(studies.trial(0, [10.0, 20.0], TrialState.RUNNING))
     frame = trials_frame(study, tmp_path)

@@ -6,7 +6,6 @@ import math
 import random
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 
 import optuna
 import pandas as pd
@@ -18,12 +17,13 @@ from search.reporting.optuna_plots import spread
 from search.reporting.sections import sections_of
 from search.reporting.study_data import read_study
 from search.reporting.write import write
+from tests.search.reporting import studies
 
 EPOCHS = 30
 MEGABYTE = 1_000_000
 
 
-def large_study(studies: ModuleType, trials: int, storage: object = None) -> Study:
+def large_study(trials: int, storage: object = None) -> Study:
     """Every fourth trial runs to its end, the others are cut at a rung."""
     draw = random.Random(0)
     study = studies.our_study(epochs=EPOCHS, storage=storage)
@@ -50,9 +50,9 @@ class Counting(optuna.storages.InMemoryStorage):
         return super().get_all_trials(*args, **kwargs)  # type: ignore[arg-type]
 
 
-def test_the_storage_is_asked_for_its_trials_once(studies: ModuleType, tmp_path: Path) -> None:
+def test_the_storage_is_asked_for_its_trials_once(tmp_path: Path) -> None:
     storage = Counting()
-    study = large_study(studies, 20, storage)
+    study = large_study(20, storage)
     storage.reads = 0
     data = read_study(study, tmp_path)
     frames = {"trials": data.trials, "epochs": data.epochs}
@@ -61,8 +61,8 @@ def test_the_storage_is_asked_for_its_trials_once(studies: ModuleType, tmp_path:
 
 
 @pytest.mark.slow
-def test_a_thousand_trials_in_all_formats(studies: ModuleType, tmp_path: Path) -> None:
-    data = read_study(large_study(studies, 1000), tmp_path)
+def test_a_thousand_trials_in_all_formats(tmp_path: Path) -> None:
+    data = read_study(large_study(1000), tmp_path)
     frames = {"trials": data.trials, "epochs": data.epochs}
     formats = ("csv", "parquet", "xlsx", "md", "html")
     paths = write("study", "", frames, sections_of(data), tmp_path / "out", formats)

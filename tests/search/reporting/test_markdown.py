@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from types import ModuleType
 
 from markdown_it import MarkdownIt
 from PIL import Image
@@ -14,6 +13,7 @@ from search.reporting.chart import Chart, OptunaPlot
 from search.reporting.markdown import escaped, write_markdown
 from search.reporting.sections import sections_of
 from search.reporting.study_data import read_study
+from tests.search.reporting import studies
 
 
 def test_special_characters_are_texts() -> None:
@@ -26,7 +26,7 @@ def test_line_breaks_do_not_end_a_row() -> None:
     assert escaped("one\ntwo\r\nthree") == "one two three"
 
 
-def test_class_names_in_any_script_are_drawn(studies: ModuleType, tmp_path: Path) -> None:
+def test_class_names_in_any_script_are_drawn(tmp_path: Path) -> None:
     study = studies.our_study()
     study.add_trial(studies.trial(0, [1.0, 2.0]))
     names = ("飞机", "$x$ {", "a\nb" * 20)
@@ -37,9 +37,7 @@ def test_class_names_in_any_script_are_drawn(studies: ModuleType, tmp_path: Path
     assert (tmp_path / "out" / "pictures" / "confusion.png").is_file()
 
 
-def test_every_table_is_a_table_and_every_picture_is_there(
-    studies: ModuleType, tmp_path: Path
-) -> None:
+def test_every_table_is_a_table_and_every_picture_is_there(tmp_path: Path) -> None:
     study = studies.usual_study(tmp_path, name="a|b <i>")
     data = read_study(study, tmp_path)
     sections = sections_of(data)

@@ -6,7 +6,6 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import optuna
@@ -26,12 +25,13 @@ from search.reporting.sections.trials import trials_table
 from search.reporting.study_data import StudyData, read_study
 from search.reporting.write import subtitle
 from search.storage.storage import load_study
+from tests.search.reporting import studies
 
 FIRST_RELEASE = Path(__file__).parents[1] / "record" / "version_1"
 
 
 @pytest.fixture
-def losses(studies: ModuleType, tmp_path: Path) -> StudyData:
+def losses(tmp_path: Path) -> StudyData:
     """A study that minimises: 0.9 for the recipe, 0.4 for trial 2; trial 1 is cut at 1.5."""
     study = studies.our_study(objectives=("val_loss",))
     trials = [
@@ -100,7 +100,7 @@ def test_a_comparison_of_losses_counts_downwards(losses: StudyData) -> None:
     assert list(chart.panels[0].series[0].y) == [0.9, 0.9, 0.4, 0.4]
 
 
-def test_a_gain_comes_with_images_interval_and_ties(studies: ModuleType, tmp_path: Path) -> None:
+def test_a_gain_comes_with_images_interval_and_ties(tmp_path: Path) -> None:
     """Wilson's intervals of 16 and of 14 of 18 are 67.20 to 96.90 and 54.79 to 91.00 %: √(22.80² +
     11.00²) is 25.31 below, √(6.90² + 25.21²) is 26.14 above, by hand."""
     study = studies.our_study()  # 90 training images, a fifth of them for validation
@@ -115,7 +115,7 @@ def test_a_gain_comes_with_images_interval_and_ties(studies: ModuleType, tmp_pat
     )
 
 
-def test_a_large_gain_on_many_images_is_no_chance(studies: ModuleType, tmp_path: Path) -> None:
+def test_a_large_gain_on_many_images_is_no_chance(tmp_path: Path) -> None:
     data = replace(studies.our_record().data, shapes={"train_images": (50_000, 32, 32, 3)})
     study = studies.our_study(data=data)
     study.add_trials([studies.trial(0, [80.0]), studies.trial(1, [90.0], lr=0.3)])

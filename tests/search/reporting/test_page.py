@@ -11,7 +11,6 @@ import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from search.reporting.sections import sections_of
 from search.reporting.sections.trials import trials_table
 from search.reporting.study_data import read_study
 from search.reporting.trial_details import trial_details
+from tests.search.reporting import studies
 
 EVIL = "<script>alert(1)</script>&\"'</style>"
 
@@ -64,30 +64,28 @@ def parsed(page: str) -> Elements:
     return elements
 
 
-def test_the_page_opens_offline(studies: ModuleType, tmp_path: Path) -> None:
+def test_the_page_opens_offline(tmp_path: Path) -> None:
     elements = parsed(page_of(studies.usual_study(tmp_path), tmp_path))
     assert all(link.startswith(("#", "data:")) for link in elements.links)
     assert "link" not in elements.tags or all("http" not in link for link in elements.links)
     assert elements.tags.count("script") == 4
 
 
-def test_all_sections_stand_in_order(studies: ModuleType, tmp_path: Path) -> None:
+def test_all_sections_stand_in_order(tmp_path: Path) -> None:
     page = page_of(studies.usual_study(tmp_path), tmp_path)
     keys = re.findall(r'<section id="([\w-]+)">', page)
     expected = ["result", "trials", "tables", "curves", "search", "evaluation", "cost", "origin"]
     assert keys == expected
 
 
-def test_every_figure_has_a_place_and_every_place_a_figure(
-    studies: ModuleType, tmp_path: Path
-) -> None:
+def test_every_figure_has_a_place_and_every_place_a_figure(tmp_path: Path) -> None:
     page = page_of(studies.usual_study(tmp_path), tmp_path)
     places = re.findall(r'class="plot[^"]*" id="([\w-]+)"', page)
     assert sorted(places) == sorted(figures_of(page))
     assert len(places) == len(set(places))
 
 
-def test_names_of_users_are_texts(studies: ModuleType, tmp_path: Path) -> None:
+def test_names_of_users_are_texts(tmp_path: Path) -> None:
     space = replace(studies.our_record().space, name=EVIL, title=EVIL, source=EVIL)
     study = studies.our_study(name=EVIL, space=space)
     study.add_trial(studies.trial(0, [1.0, 2.0, 3.0, 4.0]))
@@ -102,7 +100,7 @@ def test_names_of_users_are_texts(studies: ModuleType, tmp_path: Path) -> None:
     assert labels[0].startswith("&lt;script&gt;")  # plotly reads a little HTML
 
 
-def test_passwords_of_a_command_are_not_shown(studies: ModuleType, tmp_path: Path) -> None:
+def test_passwords_of_a_command_are_not_shown(tmp_path: Path) -> None:
     command = "python -m search.run --storage postgresql://me:geheim@host/db?password=geheim"
     study = studies.our_study(provenance=Provenance(command, "mysql://u:geheim@h/d"))
     study.add_trial(studies.trial(0, [1.0]))
@@ -111,7 +109,7 @@ def test_passwords_of_a_command_are_not_shown(studies: ModuleType, tmp_path: Pat
     assert "postgresql://me:***@host/db" in page
 
 
-def test_figures_hold_the_trials(studies: ModuleType, tmp_path: Path) -> None:
+def test_figures_hold_the_trials(tmp_path: Path) -> None:
     figures = figures_of(page_of(studies.usual_study(tmp_path), tmp_path))
     accuracy = {trace["name"]: trace for trace in figures["curves-0"]["data"] if trace["name"]}
     assert accuracy["best, trial 2"]["y"] == [50, 70, 80, 82]
@@ -123,7 +121,7 @@ def test_figures_hold_the_trials(studies: ModuleType, tmp_path: Path) -> None:
     assert figures["curves-0"]["layout"]["yaxis"]["title"]["text"] == "validation top-1 (%)"
 
 
-def test_rates_and_the_best_so_far_are_steps(studies: ModuleType, tmp_path: Path) -> None:
+def test_rates_and_the_best_so_far_are_steps(tmp_path: Path) -> None:
     figures = figures_of(page_of(studies.usual_study(tmp_path), tmp_path))
     (rates,) = (f for f in figures.values() if titled(f) == "learning rate")
     assert {trace["line"]["shape"] for trace in rates["data"]} == {"hv"}
@@ -134,14 +132,14 @@ def titled(figure: dict[str, Any]) -> str:
     return figure["layout"]["yaxis"].get("title", {}).get("text", "")
 
 
-def test_no_figure_has_what_json_has_not(studies: ModuleType, tmp_path: Path) -> None:
+def test_no_figure_has_what_json_has_not(tmp_path: Path) -> None:
     page = page_of(studies.usual_study(tmp_path), tmp_path)
     values = [v for trace in figures_of(page)["curves-0"]["data"] for v in trace["y"]]
     assert all(value is None or isinstance(value, (int, float)) for value in values)
     assert "NaN" not in json.dumps(values)
 
 
-def test_the_page_has_plotly_whole_and_packed(studies: ModuleType, tmp_path: Path) -> None:
+def test_the_page_has_plotly_whole_and_packed(tmp_path: Path) -> None:
     page = page_of(studies.usual_study(tmp_path), tmp_path)
     found = re.search(r'<script type="application/gzip" id="plotly">(.*?)</script>', page, re.S)
     assert found is not None
@@ -149,7 +147,7 @@ def test_the_page_has_plotly_whole_and_packed(studies: ModuleType, tmp_path: Pat
     assert len(page) < 2_200_000
 
 
-def test_every_point_of_a_trial_says_whose_it_is(studies: ModuleType, tmp_path: Path) -> None:
+def test_every_point_of_a_trial_says_whose_it_is(tmp_path: Path) -> None:
     figures = figures_of(page_of(studies.usual_study(tmp_path), tmp_path))
     curves = {trace["name"]: trace for trace in figures["curves-0"]["data"] if trace["name"]}
     assert curves["best, trial 2"]["meta"] == 2
@@ -163,7 +161,7 @@ def test_every_point_of_a_trial_says_whose_it_is(studies: ModuleType, tmp_path: 
         assert set(numbers) >= {0, 1, 2, 3, 5}
 
 
-def test_details_of_a_trial(studies: ModuleType, tmp_path: Path) -> None:
+def test_details_of_a_trial(tmp_path: Path) -> None:
     study = studies.usual_study(tmp_path, name="a b")
     details = read_json(page_of(study, tmp_path), "details")
     pruned = details["trials"]["1"]
@@ -180,7 +178,7 @@ def test_details_of_a_trial(studies: ModuleType, tmp_path: Path) -> None:
 
 
 def test_a_very_large_study_lists_its_best_trials_and_the_recipe(
-    studies: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.modules[trials_table.__module__], "MOST_TRIALS", 2)
     data = read_study(studies.usual_study(tmp_path), tmp_path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import math
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -16,9 +15,10 @@ from search.reporting.page import make_page
 from search.reporting.sections import sections_of
 from search.reporting.sections.lr_range import lr_range_chart
 from search.reporting.study_data import StudyData, read_study
+from tests.search.reporting import studies
 
 
-def data_with_curve(studies: ModuleType, folder: Path, text: str | None) -> StudyData:
+def data_with_curve(folder: Path, text: str | None) -> StudyData:
     found = LRRangeFacts(low=0.0003, high=0.03, suggestion=0.003)
     reference = ReferenceFigure("suggested_lr", 5e-3, "C")
     study = studies.our_study(lr_range=found, references=(reference,))
@@ -30,11 +30,11 @@ def data_with_curve(studies: ModuleType, folder: Path, text: str | None) -> Stud
     return read_study(study, folder)
 
 
-def test_the_range_test_is_drawn_with_what_was_taken(studies: ModuleType, tmp_path: Path) -> None:
+def test_the_range_test_is_drawn_with_what_was_taken(tmp_path: Path) -> None:
     rows = [f"{10 ** (-5 + i / 10)},{2.3 + 0.01 * i},{2.3 - 0.02 * i}" for i in range(40)]
     rows.append(f"1.0,{math.inf},1e9")  # the loss explodes at the end, by design
     text = "\n".join(["lr,loss,smoothed_loss", *rows]) + "\n"
-    drawn = lr_range_chart(data_with_curve(studies, tmp_path, text))
+    drawn = lr_range_chart(data_with_curve(tmp_path, text))
     assert drawn is not None
     panel = drawn.panels[0]
     assert isinstance(panel, Panel)
@@ -53,13 +53,11 @@ def test_the_range_test_is_drawn_with_what_was_taken(studies: ModuleType, tmp_pa
 @pytest.mark.parametrize(
     "text", [None, "", "nonsense", "lr,loss\n", "lr,loss\n0,1\n", "a,b\n1,2\n", "lr\n0.1\n"]
 )
-def test_without_a_whole_curve_there_is_no_figure(
-    text: str | None, studies: ModuleType, tmp_path: Path
-) -> None:
-    assert lr_range_chart(data_with_curve(studies, tmp_path, text)) is None
+def test_without_a_whole_curve_there_is_no_figure(text: str | None, tmp_path: Path) -> None:
+    assert lr_range_chart(data_with_curve(tmp_path, text)) is None
 
 
-def test_feature_maps_stand_in_the_page(studies: ModuleType, tmp_path: Path) -> None:
+def test_feature_maps_stand_in_the_page(tmp_path: Path) -> None:
     study = studies.usual_study(tmp_path)
     content = b"\x89PNG not looked at"
     StudyFolder(tmp_path, "study").feature_maps(2).write_bytes(content)

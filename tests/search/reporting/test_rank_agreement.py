@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from optuna.trial import TrialState
@@ -11,9 +10,10 @@ from optuna.trial import TrialState
 from search.reporting.rank_agreement import agreement_line, rank_agreement
 from search.reporting.sections.course import agreement_table
 from search.reporting.study_data import read_study
+from tests.search.reporting import studies
 
 
-def test_an_order_at_each_early_epoch_against_the_last(studies: ModuleType) -> None:
+def test_an_order_at_each_early_epoch_against_the_last() -> None:
     """Six trials: at epoch 2 in the order of the end but for one pair of fifteen, at epoch 4 turned
     round; whoever was cut, diverged or is a copy is left out."""
     ends = [50.0, 60.0, 70.0, 80.0, 90.0, 95.0]
@@ -31,15 +31,13 @@ def test_an_order_at_each_early_epoch_against_the_last(studies: ModuleType) -> N
     assert found[2].n == 6
 
 
-def test_few_trials_say_nothing(studies: ModuleType) -> None:
+def test_few_trials_say_nothing() -> None:
     trials = [studies.trial(i, [1.0, float(i), 3.0 + i]) for i in range(4)]
     assert rank_agreement(trials) == []
     assert agreement_line(trials) == ""
 
 
-def test_the_report_and_the_terminal_say_how_many_and_how_sure(
-    studies: ModuleType, tmp_path: Path
-) -> None:
+def test_the_report_and_the_terminal_say_how_many_and_how_sure(tmp_path: Path) -> None:
     study = studies.our_study()
     study.add_trials([studies.trial(i, [1.0, 2.0 * i, 3.0 * i]) for i in range(6)])
     table = agreement_table(read_study(study, tmp_path))

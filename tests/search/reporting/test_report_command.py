@@ -5,17 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import optuna
 import pytest
 
 from search.common.errors import UserError, run_main
 from search.report import main
+from tests.search.reporting import studies
 
 
 @pytest.fixture(scope="module")
-def results(studies: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with two studies."""
     tmp_path = tmp_path_factory.mktemp("results")
     storage = f"sqlite:///{tmp_path}/studies.db"
@@ -60,14 +60,14 @@ def test_comparing_writes_one_report_of_all(results: Path) -> None:
     assert "/" not in folder.name
 
 
-def test_the_only_study_needs_no_name(studies: ModuleType, tmp_path: Path) -> None:
+def test_the_only_study_needs_no_name(tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path}/studies.db"
     studies.our_study("alone", storage=storage).add_trial(studies.trial(0, [1.0]))
     assert main(["--results-dir", str(tmp_path), "--format", "csv"]) == 0
     assert (tmp_path / "alone" / "report" / "trials.csv").is_file()
 
 
-def test_a_journal_file_is_read_too(studies: ModuleType, tmp_path: Path) -> None:
+def test_a_journal_file_is_read_too(tmp_path: Path) -> None:
     backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "j.journal"))
     storage = optuna.storages.JournalStorage(backend)
     studies.our_study("s", storage=storage).add_trial(studies.trial(0, [1.0]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
@@ -18,10 +17,11 @@ from search.reporting.sections.result import changes, references_table, side_by_
 from search.reporting.sections.tables import by_value, models, switches
 from search.reporting.sections.trials import trials_table
 from search.reporting.study_data import StudyData, read_study
+from tests.search.reporting import studies
 
 
 @pytest.fixture
-def data(studies: ModuleType, tmp_path: Path) -> StudyData:
+def data(tmp_path: Path) -> StudyData:
     return read_study(studies.usual_study(tmp_path), tmp_path)
 
 
@@ -42,7 +42,7 @@ def test_published_recipe_and_best_stand_side_by_side(data: StudyData) -> None:
     assert row["best − recipe"] == "+12.00"
 
 
-def test_the_recipe_as_the_best_has_one_column(studies: ModuleType, tmp_path: Path) -> None:
+def test_the_recipe_as_the_best_has_one_column(tmp_path: Path) -> None:
     study = studies.our_study()
     study.add_trial(studies.trial(0, [1.0, 2.0]))
     only = read_study(study, tmp_path)
@@ -133,7 +133,7 @@ def test_accuracy_of_each_class(data: StudyData) -> None:
     assert cells(table, "0")["unlike the recipe"] == "the recipe"
 
 
-def test_published_accuracies_of_classes(studies: ModuleType, tmp_path: Path) -> None:
+def test_published_accuracies_of_classes(tmp_path: Path) -> None:
     figures = {"airplane": 87, "bird": 77}
     references = [
         ReferenceFigure("class_top1", value, "report C", {"augment": "crop", "class": name})
@@ -158,7 +158,7 @@ def test_published_accuracies_of_classes(studies: ModuleType, tmp_path: Path) ->
     assert len(listed.rows) == 1  # classes have their own table
 
 
-def test_many_classes_show_the_worst_and_the_best(studies: ModuleType, tmp_path: Path) -> None:
+def test_many_classes_show_the_worst_and_the_best(tmp_path: Path) -> None:
     study = studies.our_study()
     study.add_trial(studies.trial(0, [1.0]))
     right = [[i if i == j else 100 - i if j == (i + 1) % 100 else 0 for j in range(100)]
@@ -187,7 +187,7 @@ def test_other_endings_are_listed_with_their_reason(data: StudyData) -> None:
     ]
 
 
-def test_bars_of_gpu_or_cpu(studies: ModuleType, tmp_path: Path) -> None:
+def test_bars_of_gpu_or_cpu(tmp_path: Path) -> None:
     study = studies.our_study()
     sizes = CategoricalDistribution([100, 200, 300])
     for i, size in enumerate((100, 200, 300)):
@@ -201,9 +201,7 @@ def test_bars_of_gpu_or_cpu(studies: ModuleType, tmp_path: Path) -> None:
     assert (row["GPU utilisation (%)"], row["GPU memory (MiB)"]) == ("39", "500")
 
 
-def test_whole_numbers_without_few_values_have_no_table(
-    studies: ModuleType, tmp_path: Path
-) -> None:
+def test_whole_numbers_without_few_values_have_no_table(tmp_path: Path) -> None:
     study = studies.our_study()
     for i in range(20):
         made = studies.trial(i, [1.0 * i], TrialState.PRUNED)

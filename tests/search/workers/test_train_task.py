@@ -25,9 +25,7 @@ from search.ledger.messages import (
 )
 from search.workers.train_task import train_task
 from trainers.config import TrainConfig
-from trainers.data.prepare import prepare
 from trainers.epoch_result import DivergedError
-from trainers.failpoints import VARIABLE
 
 Play = Callable[..., list[Message]]
 
@@ -194,23 +192,6 @@ def test_a_full_gpu_answers(play: Play, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("torch.cuda.empty_cache", lambda: None)
     monkeypatch.setattr("torch.ones", full)
     assert isinstance(play(RuntimeError("CUDA error: out of memory"))[-1], OutOfMemory)
-
-
-@pytest.mark.slow
-def test_a_data_parallel_trial_that_loses_a_process_fails_and_the_workers_next_one_completes(
-    tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(VARIABLE, f"rank trained:1:{tmp_path / 'killed'}")
-    config = TrainConfig(model="cnn200", depth=3, batch_size=512, epochs=2).to_dict()
-    data = str(prepare("digits", data_dir))
-    lost, well = (
-        list(train_task(Task(n, config, {"processes": 2}, data, str(tmp_path / str(n)))))
-        for n in (1, 2)
-    )
-    ending = lost[-1]
-    assert isinstance(ending, Failed)
-    assert ending.reason == "RankError: process 1 of 2 was killed by signal 9"
-    assert [type(message) for message in well] == [EpochDone, EpochDone, Completed]
 
 
 def test_an_interrupt_is_no_ending(play: Play) -> None:

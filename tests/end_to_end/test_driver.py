@@ -91,6 +91,21 @@ def work_travels_by_value() -> Iterator[None]:
     cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
+@pytest.fixture(autouse=True, scope="module")
+def workers_without_torch() -> Iterator[None]:
+    """Nothing here trains, so a worker need not import what trains before it starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_preload_python_modules", "ray.tune,search.workers.worker")
+        yield
+
+
+@pytest.fixture(scope="module")
+def module_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desks]:
+    desks = Desks(tmp_path_factory.mktemp("desk"))
+    with desks.leases:
+        yield desks
+
+
 @pytest.fixture(scope="module")
 def played(module_desk: Desks) -> Desk:
     """The desk of a study that was run to its total, two trials at a time."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import optuna
-import pytest
 from optuna.trial import TrialState
 
 from search import run
 from search.record.record import read_record
 
 
-@pytest.mark.slow
 def test_the_batch_size_table_has_all_its_rows(tmp_path: Path) -> None:
     places = ("--results-dir", str(tmp_path / "results"), "--data-dir", str(tmp_path / "data"))
     flags = ("--preset", "quick", "--epochs", "1", "--threads", "1", "--concurrency", "2")

@@ -6,7 +6,6 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from search.dashboard import make_dashboard
 from search.reporting.write import report_study
 from search.storage.storage import open_storage
+from tests.search.reporting import studies
 
 pytestmark = pytest.mark.slow
 FLAGS = (
@@ -50,7 +50,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def results(studies: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with one study of many trials."""
     folder = tmp_path_factory.mktemp("results")
     study = studies.usual_study(folder, storage=f"sqlite:///{folder}/studies.db")
