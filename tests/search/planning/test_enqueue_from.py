@@ -105,7 +105,7 @@ def test_what_a_killed_driver_had_not_enqueued_yet_is(
 @pytest.mark.parametrize(
     ("changes", "flags", "message"),
     [
-        ({"batch_size": 400}, (), "batch_size must be in [16, 256], got 400"),
+        ({"batch_size": 400}, (), "batch_size must be in [16, 128], got 400"),
         ({"momentums": 3}, (), "momentums is unknown here and does not vary, got 3"),
         ({}, ("--set", "width=1"), "width is 1 here and does not vary, got 2"),
     ],

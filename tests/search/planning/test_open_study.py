@@ -83,7 +83,7 @@ def test_a_new_study_says_what_it_is_and_starts_with_the_recipe(search: Search) 
     assert trials[0].system_attrs["fixed_params"]["depth"] == 10
     record = record_of(study)
     assert record.space.name == "wrn_sam"
-    assert record.space.recipe["epochs"] == 16
+    assert record.space.recipe["epochs"] == 9
     assert "batch_size" not in record.space.recipe
     assert (record.data.name, record.data.classes) == ("digits", ("a", "b"))
     assert record.data.shapes == {"train_images": [9, 8, 8, 1]}
@@ -175,7 +175,7 @@ def test_another_strategy_holds_from_now_on_and_is_said_and_recorded(search: Sea
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--epochs", "5"), "made for another recipe: epochs was 16, now 5"),
+        (("--epochs", "5"), "made for another recipe: epochs was 9, now 5"),
         (("--set", "augment=none"), "another recipe: augment was 'crop_flip_cutout', now 'none'"),
         (("--set", "lr=0.1"), "made for another parameters: lr was "),
     ],
@@ -430,7 +430,7 @@ def test_a_budget_of_epochs_is_recorded_and_says_how_many_trials_may_begin(searc
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--epoch-budget", "15"), "--epoch-budget must be at least 16, the epochs of the recipe"),
+        (("--epoch-budget", "8"), "--epoch-budget must be at least 9, the epochs of the recipe"),
         (
             ("--epoch-budget", "99", "--pruner", "halving"),
             "--epoch-budget is planned for by --pruner promotion alone, got --pruner halving",
