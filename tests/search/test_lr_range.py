@@ -8,36 +8,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 from optuna.distributions import distribution_to_json
 
 from search import lr_range, run
 from search.common.errors import UserError, run_main
-from search.common.layout import StudyFolder
 from search.planning import request
 from search.planning.decide import decide, range_test_steps
 from search.planning.lr_interval import lr_parameter, narrowed, with_interval
 from search.planning.lr_range_test import in_words
 from search.planning.request import Request
-from search.record.record import LRRangeFacts, StudyRecord, read_record
+from search.record.record import LRRangeFacts, StudyRecord
 from search.strategy.distributions import distributions
 from spaces import named_space
 from spaces.params import Float
 from spaces.space import ScaledSpace
-from tests.search.in_process import run_here
 from trainers.config import TrainConfig
 from trainers.data.prepared import Meta
 
-SMALL = (
-    "--space",
-    "lenet_epochs",
-    "--preset",
-    "quick",
-    "--n-trials",
-    "9",
-    "--lr-range-test",
-)  # a second's test
 SPACE = ("--space", "resnet9_lr_range", "--preset", "quick", "--n-trials", "12")
 FOUND = LRRangeFacts(low=0.002, high=0.2, suggestion=0.02, steps=100)
 META = Meta(1, "digits", ("a", "b"), {"train_images": (9, 8, 8, 1)}, (0.5,), (0.5,), "f")
@@ -177,37 +165,3 @@ def test_a_study_begun_without_a_test_gets_none(make_request: Callable[..., Requ
     assert (interval(plan.space), plan.record.lr_range) == ((1e-4, 1.0), None)
     with pytest.raises(UserError, match="was begun without a range test"):
         decide(make_request("--lr-range-test"), META, FOLDER, record, print)
-
-
-@pytest.mark.slow
-def test_a_search_narrows_records_and_goes_on(
-    data_dir: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr("search.workers.driver.run_search", run_here)
-    places = ("--data-dir", str(data_dir), "--results-dir", str(tmp_path / "results"))
-    flags = (*SMALL, *places, "--epochs", "1", "--threads", "1", "--precision", "float32")
-    assert run.main([*flags, "--n-trials", "1"]) == 0
-    first = capsys.readouterr().out
-    url = f"sqlite:///{tmp_path / 'results' / 'studies.db'}"
-    study = optuna.load_study(study_name="lenet_epochs-quick", storage=url)
-    facts = read_record(study)
-    assert facts is not None
-    found = facts.lr_range
-    assert found is not None
-    assert found.suggestion is not None
-    assert found.steps == 300
-    # Within the space's interval, around the suggestion and the recipe's rate.
-    low, high = found.low, found.high
-    assert 1e-4 <= low <= min(found.suggestion, 0.001) < max(found.suggestion, 0.001) <= high <= 0.1
-    assert (low, high) != (1e-4, 0.1)
-    assert StudyFolder(tmp_path / "results", "lenet_epochs-quick").lr_range.is_file()
-    assert "learning-rate range test over 300 mini-batches" in first
-    assert in_words(found) in first
-    assert study.trials[0].params["lr"] == 0.001  # the report's recipe is still trial 0
-    assert run.main([*flags, "--n-trials", "2"]) == 0
-    again = capsys.readouterr().out
-    assert f"as the study began: {in_words(found)}" in again
-    assert low <= study.trials[1].params["lr"] <= high

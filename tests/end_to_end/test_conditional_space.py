@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from search import replay, report
+from tests.search.in_process import search_here
 
 SPACE = """
 from spaces.params import Categorical, Float
@@ -31,16 +32,14 @@ SPACE = Space(
 """
 
 
-def test_searched_gone_on_with_reported_and_replayed(
-    tmp_path: Path, in_process: Any, capsys: Any
-) -> None:
+def test_searched_gone_on_with_reported_and_replayed(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "branches.py").write_text(SPACE)
     results = str(tmp_path / "results")
     flags = ["--space", str(tmp_path / "branches.py"), "--preset", "quick", "--threads", "1"]
     flags += ["--precision", "float32", "--results-dir", results]
     flags += ["--data-dir", str(tmp_path / "data")]
-    in_process(*flags, "--n-trials", "2", "--range", "lr=0.02:0.1")
-    study = in_process(*flags, "--n-trials", "4")
+    search_here(*flags, "--n-trials", "2", "--range", "lr=0.02:0.1")
+    study = search_here(*flags, "--n-trials", "4")
     drawn = [trial.params for trial in study.get_trials()]
     assert len(drawn) == 4
     assert {params["optimizer"] for params in drawn} == {"sgd", "adamw"}
