@@ -19,10 +19,10 @@ LEDGER_POINTS = {
     "trial created": 10,
     "trial owned": 10,
     "parameter drawn": 30,
-    "file half written": 27,
-    "file written": 27,
-    "epoch reported": 27,
-    "pruning decided": 2,
+    "file half written": 26,
+    "file written": 26,
+    "epoch reported": 25,
+    "pruning decided": 3,
     "divergence reported": 1,
     "constraint recorded": 1,
     "reason recorded": 10,
@@ -43,23 +43,23 @@ TRAINER_POINTS = {
 COPY_POINTS = {"epoch copied": 6, "file written": 8, "reason recorded": 3, "trial told": 3}
 PROMOTION_POINTS = {
     "target recorded": 24,
-    "paused": 12,
-    "promoted": 11,
-    "trial owned": 21,
+    "paused": 9,
+    "promoted": 8,
+    "trial owned": 18,
     "reason recorded": 10,
     "trial told": 10,
     "paused told": 1,
 }
-BUDGET_POINTS = {"target recorded": 30, "paused": 25, "promoted": 8, "paused told": 17}
-RAISED_POINTS = {"trial continued": 6, "checkpoint taken over": 3, "paused": 8, "paused told": 8}
+BUDGET_POINTS = {"target recorded": 31, "paused": 20, "promoted": 9, "paused told": 11}
+RAISED_POINTS = {"trial continued": 5, "checkpoint taken over": 3, "paused": 8, "paused told": 8}
 CONFIRMATION_POINTS = {
     "study created": 2,
     "study identified": 2,
     "row enqueued": 10,
     "trial created": 16,
-    "parameter drawn": 68,
-    "epoch reported": 27,
-    "reason recorded": 16,
+    "parameter drawn": 12,
+    "epoch reported": 16,
+    "reason recorded": 8,
     "trial told": 16,
 }
 SAMPLE = [
