@@ -11,6 +11,7 @@ from benchmarks.crew import Crew
 from benchmarks.harness import Aim, Case, Options, compare, main
 from benchmarks.jobs import plan_of, request_of
 from benchmarks.peers.recipe import Peer
+from trainers.configs import of_trainer
 
 AIM = Aim("≥", 5)
 NETWORKS = {  # the space, and how many test images take a second or more
@@ -28,10 +29,11 @@ def cases(options: Options) -> list[Case]:
 
 def _case(options: Options, name: str, space: str, images: int) -> Case:
     plan = plan_of(request_of(options, "--space", space, "--preset", "full"))
-    train = max(200, 2 * plan.config.batch_size)
-    peer = Peer(plan.config, plan.data_folder, train, images)
+    config = of_trainer(plan.config)
+    train = max(200, 2 * config.batch_size)
+    peer = Peer(config, plan.data_folder, train, images)
     at_once = plan.resources.concurrency
-    with Crew(plan.config, [plan.execution], at_once, plan.data_folder, train, images) as crew:
+    with Crew(config, [plan.execution], at_once, plan.data_folder, train, images) as crew:
         crew.test()
         peer.evaluate()
         label = f"{name}, {images} images"

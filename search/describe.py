@@ -37,15 +37,14 @@ def main(argv: list[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
     from rich.console import Console
 
-    from search.planning.machine import gpu_count
-    from search.planning.request import choose_preset, fixed_space
+    from search.planning.request import asked_space, refuse_own_loop
     from search.terminal.plain_line import say
     from trainers.config import TrainConfig
     from trainers.models.outside import check_outside, is_outside
     from trainers.models.summary import summary_for
 
-    preset_name, _ = choose_preset(args.preset, gpu_count())
-    space = fixed_space(args, preset_name)
+    space, _ = asked_space(args)
+    refuse_own_loop(space)
     config = TrainConfig.from_mapping(dict(space.recipe))
     console = Console()
     shape = image_shape(args, args.dataset or space.preset.dataset, console)
@@ -54,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     summary = summary_for(config.to_dict(), shape, config.batch_size)
     say(
         console,
-        f"{space.definition.name}, preset {preset_name}: model {config.model} for images of "
+        f"{space.definition.name}, preset {space.preset_name}: model {config.model} for images of "
         f"{shape.channels} x {shape.side} x {shape.side} and {shape.classes} classes",
     )
     print_summary(console, summary)

@@ -87,7 +87,10 @@ def recorded_trial(study: Study, number: int) -> FrozenTrial:
 
 
 def find_data(recorded: DataFacts, dataset: str | None, data_dir: str | None) -> Path:
-    """The study's own data set, prepared. Raises ``UserError`` if it is another."""
+    """The study's own data set, prepared; nothing where a training function has data of its own.
+    Raises ``UserError`` if it is another."""
+    if not recorded.fingerprint:
+        return Path()
     from trainers.data import prepare, verify_prepared
     from trainers.data.prepared import read_meta
 
@@ -110,17 +113,17 @@ def replay(
 ) -> Iterator[tuple[str, bool]]:
     """A line for each epoch on record, for the test set at last; and whether they differ."""
     from search.planning.machine import gpu_count
-    from trainers.config import TrainConfig
+    from trainers.configs import config_from_mapping
     from trainers.epoch_result import DivergedError
     from trainers.runs.history import read_history
-    from trainers.runs.training_run import TrainingRun
+    from trainers.runs.open_run import open_run
 
     if record.execution.device == "cuda" and not gpu_count():
         raise UserError(
             "this study was trained on a GPU, and there is none here; replay it where there is one"
         )
-    config = TrainConfig.from_mapping({**record.space.recipe, **trial.params})
-    run = TrainingRun(config, data_folder, record.execution, scratch)
+    config = config_from_mapping({**record.space.recipe, **trial.params})
+    run = open_run(config, data_folder, record.execution, scratch)
     rows = {int(row["epoch"]): row for row in read_history(kept)}
     results = run.results()
     for epoch, value in sorted(trial.intermediate_values.items()):

@@ -37,6 +37,7 @@ class Reference:
 class Preset:
     """How much to spend: recipe values and parameters that replace the space's own.
 
+    ``dataset`` is "" where a function of the user's own trains, on whatever it likes.
     ``minutes`` > 0: where trials pause, as many epochs as that takes on the machine at hand,
     confirmation included, and not ``n_trials``, unless a budget is asked for.
     ``lr_range_steps`` > 0: a learning-rate range test over so many mini-batches comes first. After
@@ -44,8 +45,8 @@ class Preset:
     judged by ``confirm_seeds`` seeds; 0 settings for none.
     """
 
-    dataset: str
-    n_trials: int
+    dataset: str = ""
+    n_trials: int = 30
     recipe: Mapping[str, Any] = field(default_factory=dict)
     parameters: tuple[Parameter, ...] = ()
     sampler: str = "tpe"
@@ -63,33 +64,41 @@ class Space:
     ``recipe`` is the report's own setting, complete in what differs from the trainer's defaults;
     it becomes trial 0. Each of ``parameters`` varies one of the recipe's values. ``objective``
     is the metric that the search optimises and that chooses a trial's best epoch, as the trainer
-    names it. Raises ``SpaceError`` where these do not fit together.
+    names it. ``train`` names a function of the user's own that trains a setting, "module:function"
+    of a module beside the space's file; such a space needs no presets. Raises ``SpaceError`` where
+    these do not fit together.
     """
 
     name: str
-    title: str
-    source: str
-    recipe: Mapping[str, Any]
-    parameters: tuple[Parameter, ...]
-    presets: Mapping[str, Preset]
+    title: str = ""
+    source: str = ""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    parameters: tuple[Parameter, ...] = ()
+    presets: Mapping[str, Preset] = field(default_factory=dict)
     references: tuple[Reference, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     objective: str = "val_top1"
+    train: str = ""
 
     def __post_init__(self) -> None:
+        if self.train and not self.presets:
+            object.__setattr__(self, "presets", {"full": Preset()})
         names = [parameter.name for parameter in self.parameters]
         for name in names:
             if names.count(name) > 1:
                 raise SpaceError(f"space {self.name!r} has two parameters named {name!r}")
-        for preset in PRESETS:
+        for preset in self.presets if self.train else PRESETS:
             if preset not in self.presets:
                 raise SpaceError(f"space {self.name!r} must have a preset {preset!r}")
+            if not (self.train or self.presets[preset].dataset):
+                raise SpaceError(f"space {self.name!r}: preset {preset!r} must name a dataset")
             self.at(preset)
 
     @property
     def dataset(self) -> str:
         """The data set that ``references`` belong to: the full preset's."""
-        return self.presets["full"].dataset
+        full = self.presets.get("full")
+        return full.dataset if full else ""
 
     def at(self, preset_name: str) -> ScaledSpace:
         """This space with the replacements of one preset; checked."""
@@ -100,7 +109,8 @@ class Space:
             if name not in names:
                 raise SpaceError(f"preset {preset_name!r} replaces {name!r}, which does not vary")
         parameters = tuple(replaced.get(p.name, p) for p in self.parameters)
-        recipe = {"objective": self.objective, **self.recipe, **preset.recipe}
+        function = {"train": self.train} if self.train else {}
+        recipe = {"objective": self.objective, **function, **self.recipe, **preset.recipe}
         return ScaledSpace(self, preset_name, recipe, _settled(parameters, recipe))
 
 

@@ -14,3 +14,16 @@ def derive_seed(seed: int, *purpose: object) -> int:
     """
     text = "/".join([str(seed), *map(str, purpose)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def seed_everything(seed: int, *purpose: object) -> None:
+    """Python's, NumPy's and torch's global generators, for one purpose."""
+    import random
+
+    import numpy as np
+    import torch
+
+    derived = derive_seed(seed, *purpose)
+    random.seed(derived)
+    np.random.seed(derived % 2**32)
+    torch.manual_seed(derived)

@@ -12,7 +12,7 @@ from search.ledger.endings import Endings
 from search.record.trials import CONTINUES, answer_for
 from search.storage.optuna_internals import reported_values
 from spaces.space import ScaledSpace
-from trainers.config import TrainConfig
+from trainers.configs import Config, config_from_mapping
 from trainers.rules import ConfigError
 
 
@@ -26,13 +26,13 @@ class Admission:
 
     def config_of(
         self, trial: Trial, trials: Sequence[FrozenTrial], prunable: bool
-    ) -> TrainConfig | events.Ended:
+    ) -> Config | events.Ended:
         """What ``trial`` is to train; how it ended where that breaks a rule, or is on record."""
         rule = self._claims.rule_broken(trial)
         if rule:
             return self._endings.invalid(trial, rule)
         try:
-            config = TrainConfig.from_mapping(self._space.setting(trial.params))
+            config = config_from_mapping(self._space.setting(trial.params))
         except ConfigError as error:
             return self._endings.infeasible(trial, str(error))
         broken = self._space.broken_constraint(trial.params)

@@ -6,7 +6,7 @@ from optuna.study import Study
 from optuna.trial import TrialState
 
 from search.ledger.live_trial import LiveTrial
-from trainers.config import TrainConfig
+from trainers.configs import Config
 
 
 class InHand:
@@ -23,7 +23,7 @@ class InHand:
         waiting = {number for number, twin in self._waiting.items() if twin in self.live}
         return self.live.keys() | waiting
 
-    def waits_for_twin(self, number: int, config: TrainConfig) -> bool:
+    def waits_for_twin(self, number: int, config: Config) -> bool:
         """Whether a live trial trains the same: then ``number`` waits for it."""
         for twin, other in self.live.items():
             if other.config == config:

@@ -11,7 +11,7 @@ from optuna.trial import Trial
 from search.ledger.messages import Task
 from search.planning.plan import TrialPlan
 from search.storage.optuna_internals import reported_values
-from trainers.config import TrainConfig
+from trainers.configs import Config
 from trainers.metrics import Metric
 
 
@@ -22,7 +22,7 @@ class LiveTrial:
     at which it may pause, where trials do."""
 
     trial: Trial
-    config: TrainConfig
+    config: Config
     metric: Metric
     epoch: int = 0
     best: float | None = None
@@ -37,7 +37,7 @@ class LiveTrial:
             self.best = value
 
 
-def recall(trial: Trial, config: TrainConfig, metric: Metric) -> LiveTrial:
+def recall(trial: Trial, config: Config, metric: Metric) -> LiveTrial:
     """What the study has of a trial: nothing of a new one. A NaN is not an epoch: the worker will
     find it again."""
     live = LiveTrial(trial, config, metric)

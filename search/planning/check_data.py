@@ -15,20 +15,25 @@ from search.planning.request import Request
 from spaces.params import Parameter
 from trainers.compatibility import check_fits
 from trainers.config import TrainConfig
+from trainers.configs import of_trainer
 from trainers.data.prepare import prepare
-from trainers.data.prepared import Meta, load_prepared, verify_prepared
+from trainers.data.prepared import FORMAT, Meta, load_prepared, verify_prepared
 from trainers.data.split import split_indices
 from trainers.models.outside import check_outside, is_outside
 from trainers.rules import ConfigError
 
 MOST_VALUES = 100  # of one parameter; a step of more than this is not looked into
+NO_DATA = Meta(FORMAT, "", (), {}, (), (), "")
 Shape = tuple[int, int, int, int, int]  # training images, side, channels, classes, processes
 
 
 def prepare_data(
     dataset: str, data_dir: Path, console: Console, image_size: int | None = None
 ) -> Path:
-    """The folder of a data set, decoded if it has not been yet, with a bar while that lasts."""
+    """The folder of a data set, decoded if it has not been yet, with a bar while that lasts; none
+    where no data set is named."""
+    if not dataset:
+        return Path()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task(f"preparing {dataset}", total=None, visible=False)
 
@@ -41,16 +46,18 @@ def prepare_data(
 
 def check_data(request: Request, folder: Path) -> Meta:
     """The prepared data set fits the recipe, and each value that may vary when the others are
-    the recipe's. Raises ``UserError``."""
+    the recipe's; of data that a function of the user's own reads nothing is known. Raises
+    ``UserError``."""
+    if request.own_loop:
+        return NO_DATA
     verify_prepared(folder)  # damaged since it was prepared? about 1 s for each GB
     meta, arrays = load_prepared(folder)
-    train, _ = split_indices(
-        arrays["train_labels"], request.config.val_fraction, request.config.split_seed
-    )
+    recipe = of_trainer(request.config)
+    train, _ = split_indices(arrays["train_labels"], recipe.val_fraction, recipe.split_seed)
     _, image_size, _, channels = meta.shapes["train_images"]
     shape = (len(train), image_size, channels, len(meta.classes), request.processes or 1)
-    check_fits(request.config, *shape)
-    _check_network(request.config, shape)
+    check_fits(recipe, *shape)
+    _check_network(recipe, shape)
     for parameter in request.space.parameters:
         for value in representative(parameter):
             config = valid_config({**request.space.recipe, parameter.name: value})

@@ -18,7 +18,7 @@ from search.strategy.confirmed import SEED_OPTIONS
 from search.strategy.distributions import distributions
 from spaces.params import Int
 from spaces.space import ScaledSpace
-from trainers.config import TrainConfig
+from trainers.configs import config_from_mapping
 
 
 def choose_confirmation(request: Request, found: StudyRecord | None) -> ConfirmationFacts | None:
@@ -47,7 +47,7 @@ def confirmation_plan(plan: SearchPlan) -> SearchPlan:
     facts = plan.record.confirmation
     assert facts is not None
     space = with_seeds(plan.space, facts.judging[0])
-    config = TrainConfig.from_mapping(dict(space.recipe))
+    config = config_from_mapping(dict(space.recipe))
     folder = plan.folder.of_confirmation()
     record = plan.record
     varies = distributions(space.parameters)

@@ -16,6 +16,8 @@ from search.planning.plan import SearchPlan
 from search.planning.probe import is_worth_probing, probe
 from search.planning.request import Request, total
 from search.planning.resources import Resources, default_execution
+from search.planning.resume_check import check_resume
+from search.planning.resume_check import in_words as resume_in_words
 from search.planning.same_study import (
     refuse_another,
     refuse_other_computing,
@@ -25,6 +27,7 @@ from search.planning.same_study import (
 from search.record.record import LRRangeFacts, StrategyFacts, StudyRecord
 from search.strategy.pruners import PROMOTION
 from spaces.space import ScaledSpace
+from trainers.configs import of_trainer
 from trainers.data.prepared import Meta
 from trainers.execution import Execution
 
@@ -57,7 +60,12 @@ def decide(
         minutes = f"about {request.space.preset.minutes:g} minutes"
         confirmed = f" with up to {later} epochs more that confirm the best" if later else ""
         notes.append(f"budget: {epochs} epochs, {minutes}{confirmed}")
-    record = new_record(request, data, space, execution, strategy, lr_range, confirmation)
+    resume = _decide_resume(request, execution, found, announce)
+    if resume:
+        notes.append(resume_in_words(resume))
+    record = new_record(
+        request, data, space, execution, strategy, lr_range, confirmation, resume_check=resume
+    )
     if lr_range:
         notes.append(f"{'as the study began: ' if found else ''}{in_words(lr_range)}")
     if found is not None:
@@ -126,9 +134,12 @@ def _decide_execution(
     resources = request.resources()
     execution = default_execution(resources, request.precision)
     is_open = execution.device == "cpu" and execution.processes == 1 and request.precision is None
+    if request.own_loop:
+        return replace(execution, precision="float32"), resources, "as the training function does"
     if not (is_open and is_worth_probing(data)):
         return execution, resources, "as asked or by default"
-    best = probe(request.config, request.threads, data, data_folder, request.data_dir, announce)
+    config = of_trainer(request.config)
+    best = probe(config, request.threads, data, data_folder, request.data_dir, announce)
     at_once, execution = request.concurrency or best.at_once, best.execution
     layout = "channels last" if execution.channels_last else "contiguous"
     reason = (
@@ -136,6 +147,17 @@ def _decide_execution(
         f"thread(s): {best.speed:.0f} images/s, the fastest of {best.tried} ways tried"
     )
     return execution, replace(resources, concurrency=at_once, threads=execution.threads), reason
+
+
+def _decide_resume(
+    request: Request, execution: Execution, found: StudyRecord | None, announce: Announce
+) -> str:
+    """What the check of a training function came to; "" where there is none."""
+    if request.own_loop is None:
+        return ""
+    if found is not None:
+        return found.resume_check
+    return check_resume(request.own_loop, execution, announce)
 
 
 def _decide_lr_range(
@@ -157,12 +179,12 @@ def _decide_lr_range(
         return space, None
     announce(f"learning-rate range test over {steps} mini-batches")
     folder = request.folder.path
-    return run_range_test(space, request.config, execution, data_folder, steps, folder)
+    return run_range_test(space, of_trainer(request.config), execution, data_folder, steps, folder)
 
 
 def range_test_steps(request: Request) -> int:
     """Mini-batches of the range test that a new study begins with; 0 for none."""
-    if request.lr_range_test is False or lr_parameter(request.space) is None:
+    if request.lr_range_test is False or request.own_loop or lr_parameter(request.space) is None:
         return 0
     asked = DEFAULT_STEPS if request.lr_range_test else 0
     return request.space.preset.lr_range_steps or asked

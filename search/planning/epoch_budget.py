@@ -23,6 +23,7 @@ from search.strategy.pruners import PROMOTION
 from search.strategy.sobol import sobol_points
 from trainers.atomic_files import write_atomically
 from trainers.config import TrainConfig
+from trainers.configs import of_trainer
 from trainers.execution import Execution
 
 CONFIRMATION_SHARE = 0.45  # of a preset's time, at most: a search of less finds little to confirm
@@ -37,7 +38,7 @@ def is_sized_by_time(request: Request, strategy: StrategyFacts) -> bool:
     """Whether a new study gets its preset's time: where nothing else limits it."""
     limited = request.n_trials is not None or strategy.epoch_budget is not None
     pauses = strategy.pruner == PROMOTION and strategy.sampler != "grid"
-    return request.space.preset.minutes > 0 and pauses and not limited
+    return request.space.preset.minutes > 0 and pauses and not limited and not request.own_loop
 
 
 def budget_of(minutes: float, at_once: int, seconds_an_epoch: float, full: int) -> int:
@@ -92,7 +93,7 @@ def measured_budget(
 def _configs(request: Request) -> Sequence[TrainConfig]:
     """The recipe, and what is spread over the space."""
     space = request.space
-    found = [request.config]
+    found = [of_trainer(request.config)]
     if space.parameters:
         for point in itertools.islice(sobol_points(space, 0), 2 * POINTS):
             values = space.active(point)

@@ -36,6 +36,7 @@ def new_record(
     strategy: StrategyFacts,
     lr_range: LRRangeFacts | None,
     confirmation: ConfirmationFacts | None,
+    resume_check: str = "",
 ) -> StudyRecord:
     """What a new study says of itself."""
     return StudyRecord(
@@ -58,6 +59,7 @@ def new_record(
         ),
         lr_range=lr_range,
         confirmation=confirmation,
+        resume_check=resume_check,
         provenance=provenance_here(request.command, without_secrets(request.storage)),
         folder=str(request.folder.path.resolve()),
     )
@@ -65,16 +67,16 @@ def new_record(
 
 def _describe_space(request: Request, data: Meta, space: ScaledSpace) -> SpaceFacts:
     varies = distributions(space.parameters)
-    recipe = request.config.to_dict()
+    recipe, definition = request.config.to_dict(), space.definition
     return SpaceFacts(
-        name=space.definition.name,
-        title=f"{space.definition.title}, on {data.name}",
-        source=space.definition.source,
+        name=definition.name,
+        title=", on ".join(filter(None, (definition.title or definition.name, data.name))),
+        source=definition.source,
         preset=space.preset_name,
         recipe={name: value for name, value in recipe.items() if name not in varies},
         baseline=space.baseline(),
         parameters={name: distribution_to_json(kind) for name, kind in varies.items()},
-        constraints=tuple(item.description for item in space.definition.constraints),
+        constraints=tuple(item.description for item in definition.constraints),
         conditions={
             parameter.name: {name: list(values) for name, values in parameter.conditions.items()}
             for parameter in space.parameters
@@ -100,5 +102,5 @@ def continued_record(found: StudyRecord, now: StudyRecord) -> StudyRecord:
 
 def _absolute(dataset: str) -> str:
     """A name as it is, a path such that it can be found from anywhere."""
-    named = dataset in DATASETS or dataset.startswith(TORCHVISION)
+    named = not dataset or dataset in DATASETS or dataset.startswith(TORCHVISION)
     return dataset if named else str(Path(dataset).expanduser().resolve())

@@ -9,7 +9,7 @@ from search.common.layout import StudyFolder
 from search.planning.resources import Resources
 from search.record.record import StudyRecord
 from spaces.space import ScaledSpace
-from trainers.config import TrainConfig
+from trainers.configs import Config
 from trainers.execution import Execution
 
 
@@ -37,7 +37,7 @@ class SearchPlan(TrialPlan):
     the command.
     """
 
-    config: TrainConfig
+    config: Config
     resources: Resources
     storage: str
     timeout: float | None

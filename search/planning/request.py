@@ -22,10 +22,13 @@ from search.strategy.pruners import PRUNERS
 from search.strategy.samplers import SAMPLERS
 from spaces.params import Categorical, SpaceError
 from spaces.space import PRESETS, ScaledSpace
-from trainers.config import TrainConfig
+from trainers.configs import Config, config_from_mapping
 from trainers.execution import PRECISIONS, Execution
+from trainers.loops.loop_config import TRAIN, LoopConfig
 from trainers.models import MODELS
-from trainers.models.outside import is_outside, pinned
+from trainers.models.outside import is_outside
+from trainers.rules import suggest
+from trainers.user_code import pinned
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Request:
 
     space: ScaledSpace
     preset_reason: str
-    config: TrainConfig
+    config: Config
     dataset: str
     data_dir: Path
     image_size: int | None = field(default=None, kw_only=True)
@@ -68,6 +71,11 @@ class Request:
         return StudyFolder(self.results_dir, self.study_name)
 
     @property
+    def own_loop(self) -> LoopConfig | None:
+        """The recipe of a space whose settings are trained by a function of the user's own."""
+        return self.config if isinstance(self.config, LoopConfig) else None
+
+    @property
     def objectives(self) -> tuple[str, ...]:
         """Names of metrics, one for each value of a trial."""
         return (self.config.objective,)
@@ -89,9 +97,9 @@ class Request:
 
 def make_request(args: argparse.Namespace, command: str = "") -> Request:
     """What ``args`` ask for. Raises ``UserError`` or ``ConfigError``."""
-    preset_name, reason = choose_preset(args.preset, machine.gpu_count())
     ranges = parse_ranges(args.range)
-    space = narrowed_space(fixed_space(args, preset_name), ranges)
+    space, reason = asked_space(args)
+    space = narrowed_space(space, ranges)
     preset = space.preset
     results_dir = Path(args.results_dir)
     writable(results_dir)
@@ -100,11 +108,11 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
     request = Request(
         space=space,
         preset_reason=reason,
-        config=TrainConfig.from_mapping(dict(space.recipe)),
+        config=config_from_mapping(dict(space.recipe)),
         dataset=args.dataset or preset.dataset,
         data_dir=Path(args.data_dir).expanduser(),
         image_size=size_of_images(args),
-        study_name=args.study_name or f"{space.definition.name}{preset_suffix(preset_name)}",
+        study_name=args.study_name or f"{space.definition.name}{preset_suffix(space.preset_name)}",
         storage=args.storage or default_storage(results_dir),
         results_dir=results_dir,
         timeout=at_least("timeout", args.timeout, 0),
@@ -132,15 +140,26 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
     if args.top is not None and args.enqueue_from is None:
         raise UserError("--top says how many of --enqueue-from; name a study with it")
     total(args.n_trials, args.sampler or preset.sampler, space)
+    if request.own_loop:
+        refuse_for_loops(args)
     if args.epoch_budget is not None:
         check_epoch_budget(args.epoch_budget, request.config.epochs)
     request.resources()
     return request
 
 
-def choose_preset(asked: str, gpus: int) -> tuple[str, str]:
+def asked_space(args: argparse.Namespace) -> tuple[ScaledSpace, str]:
+    """The space of ``args`` with what is set, and why it has this scale."""
+    definition = find_space(args.space)
+    preset, reason = choose_preset(args.preset, machine.gpu_count(), tuple(definition.presets))
+    return fixed_space(args, definition.at(preset)), reason
+
+
+def choose_preset(asked: str, gpus: int, presets: tuple[str, ...] = PRESETS) -> tuple[str, str]:
     """The preset's name, and the sentence that says why and how to get the other."""
-    known("preset", asked, ("auto", *PRESETS))
+    known("preset", asked, ("auto", *presets))
+    if len(presets) == 1:
+        return presets[0], f"preset {presets[0]}, the only one"
     if asked != "auto":
         return asked, f"preset {asked}, as asked"
     if gpus:
@@ -153,20 +172,63 @@ def chosen_precision(text: str) -> str | None:
     return None if known("precision", text, ("auto", *PRECISIONS)) == "auto" else text
 
 
-def fixed_space(args: argparse.Namespace, preset_name: str) -> ScaledSpace:
-    """The space of ``args`` at a preset's scale, with what --set, --epochs and --objective fix."""
+def fixed_space(args: argparse.Namespace, space: ScaledSpace) -> ScaledSpace:
+    """``space`` with what --set, --epochs and --objective fix."""
     settings = parse_settings(args.set)
     for name in ("epochs", "objective"):
         value = getattr(args, name)
         if value is not None and settings.setdefault(name, value) != value:
             raise UserError(f"--{name} {value} and --set {name}={settings[name]} disagree")
-    space = find_space(args.space).at(preset_name)
+    if space.definition.train:
+        return fixed_loop(space, settings)
     space = with_pinned_models(space)
     if "model" in settings:
         settings["model"] = pinned(str(settings["model"]))
-    TrainConfig.from_mapping({**space.recipe, **settings})  # its rules speak before the space's
+    config_from_mapping({**space.recipe, **settings})  # its rules speak before the space's
     space = space.fix(settings)
     return space.fix(without_effect(space))
+
+
+def fixed_loop(space: ScaledSpace, settings: Mapping[str, Any]) -> ScaledSpace:
+    """``space``, trained by a function of the user's own, with ``settings``; its function is the
+    one that its file holds now."""
+    known_names = (*space.recipe, "seed", "split_seed")
+    for name in settings:
+        if name not in known_names or name == TRAIN:
+            choices = [known for known in known_names if known != TRAIN]
+            raise UserError(
+                f"unknown hyperparameter {name!r}{suggest(name, choices)} (the recipe has "
+                f"{', '.join(choices)})"
+            )
+    function = {TRAIN: pinned(str(space.recipe[TRAIN]))}
+    config_from_mapping({**space.recipe, **function, **settings})
+    return space.fix({**function, **settings})
+
+
+def refuse_own_loop(space: ScaledSpace) -> None:
+    """Raises ``UserError`` where ``space`` has a training function of its own."""
+    if space.definition.train:
+        raise UserError(
+            f"space {space.definition.name!r} has a training function of its own, which "
+            "search.run trains; its recipe alone: search.run with --n-trials 1 --no-confirm"
+        )
+
+
+def refuse_for_loops(args: argparse.Namespace) -> None:
+    """Raises ``UserError`` for flags that say how this package's own trainer works."""
+    asked = {
+        "--dataset": args.dataset,
+        "--image-size": args.image_size,
+        "--precision": None if args.precision == "auto" else args.precision,
+        "--processes": None if args.processes in (None, 1) else args.processes,
+        "--lr-range-test": args.lr_range_test or None,
+    }
+    for flag, value in asked.items():
+        if value is not None:
+            raise UserError(
+                f"{flag} is not for a space with a training function of its own, got {value}; "
+                "leave it out"
+            )
 
 
 def with_pinned_models(space: ScaledSpace) -> ScaledSpace:

@@ -28,6 +28,8 @@ COPIES_OF_A_PAUSED_TRIAL = 2 * 3 + 1
 
 def lack_of_room(plan: SearchPlan, data: Meta) -> str:
     """A line where the disk may not do for the space's largest network, else empty."""
+    if not data.shapes:  # nobody knows what a training function of the user's own keeps
+        return ""
     folder = plan.folder.path.absolute()
     free = shutil.disk_usage(_nearest(folder)).free
     pauses = plan.record.strategy.pruner == PROMOTION

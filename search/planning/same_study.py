@@ -11,7 +11,7 @@ from optuna.distributions import json_to_distribution
 from search.common.errors import UserError
 from search.planning.request import Request
 from search.record.record import StrategyFacts, StudyRecord
-from trainers.config import TrainConfig
+from trainers.configs import config_from_mapping
 from trainers.execution import Execution
 
 
@@ -101,7 +101,7 @@ def _parameters(record: StudyRecord) -> dict[str, Any]:
 
 def _recipe(record: StudyRecord) -> dict[str, Any]:
     """All that is fixed."""
-    config = TrainConfig.from_mapping({**record.space.recipe, **record.space.baseline})
+    config = config_from_mapping({**record.space.recipe, **record.space.baseline})
     varies = record.space.parameters
     return {name: value for name, value in config.to_dict().items() if name not in varies}
 

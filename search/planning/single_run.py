@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.planning import machine
-from search.planning.request import choose_preset, chosen_precision, fixed_space, size_of_images
+from search.planning.request import asked_space, chosen_precision, refuse_own_loop, size_of_images
 from search.planning.resources import choose_resources, default_execution
 from spaces.space import ScaledSpace
 from trainers.config import TrainConfig
@@ -33,8 +33,8 @@ def decide_run(args: argparse.Namespace, processes: int | None = None) -> Single
     Raises ``UserError`` or ``ConfigError``.
     """
     gpus = machine.gpu_count()
-    preset_name, reason = choose_preset(args.preset, gpus)
-    space = fixed_space(args, preset_name)
+    space, reason = asked_space(args)
+    refuse_own_loop(space)
     resources = choose_resources(1, args.threads, None, gpus, processes or 1)
     return SingleRun(
         space=space,

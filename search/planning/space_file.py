@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +13,7 @@ from spaces import SPACES, named_space
 from spaces.params import SpaceError
 from spaces.space import Space
 from trainers.rules import suggest
+from trainers.user_code import names_file
 
 
 def find_space(name_or_path: str) -> Space:
@@ -44,4 +47,25 @@ def _space_of_file(path: Path) -> Space:
     space = getattr(module, "SPACE", None)
     if not isinstance(space, Space):
         raise UserError(f"{path} must define SPACE as a spaces.space.Space, got {space!r:.60}")
-    return space
+    return replace(space, train=_file_of(space.train, path.parent)) if space.train else space
+
+
+def _file_of(train: str, folder: Path) -> str:
+    """``module:function`` as path/to/module.py:function: beside the space's file, or installed."""
+    if names_file(train):
+        return str(folder / train)
+    module, colon, name = train.partition(":")
+    if not colon or not name.isidentifier():
+        raise UserError(f"train must be of the form module:function, got {train!r}")
+    beside = folder.joinpath(*module.split(".")).with_suffix(".py")
+    if beside.is_file():
+        return f"{beside}:{name}"
+    try:
+        found = find_spec(module)
+    except (ImportError, ValueError):
+        found = None
+    if found is None or not found.origin or not found.origin.endswith(".py"):
+        raise UserError(
+            f"train={train!r}: there is no {beside}, nor an installed module {module!r}"
+        )
+    return f"{found.origin}:{name}"

@@ -21,6 +21,7 @@ from trainers.metrics import DEFAULT_OBJECTIVE, TEST, VALIDATION
 
 VERSION = 2
 RECORD = "sharpsearch"  # the study's attribute
+EXACT = "exact"  # of ``resume_check``
 
 Part = TypeVar("Part")
 
@@ -138,7 +139,9 @@ class StudyRecord:
     ``folder`` is where its trials' files lie, ``folder_token`` what that folder holds too, so that
     another disk's folder of the same name is not taken for it ("" in studies of version 1).
     ``confirmation`` is None where nothing is confirmed, as in studies that do not say; ``confirms``
-    names the study whose best settings this one's trials are, "" in any other.
+    names the study whose best settings this one's trials are, "" in any other. ``resume_check``:
+    of a training function of the user's own, ``EXACT`` or the first value that differs after a
+    restart; "" in any other study.
     """
 
     space: SpaceFacts
@@ -151,6 +154,7 @@ class StudyRecord:
     starts: tuple[StartingPoint, ...] = ()
     confirmation: ConfirmationFacts | None = None
     confirms: str = ""
+    resume_check: str = ""
     provenance: Provenance = field(default_factory=Provenance)
     folder: str = ""
     folder_token: str = ""
@@ -184,6 +188,7 @@ class StudyRecord:
             starts=tuple(_part(StartingPoint, start) for start in values.get("starts", ())),
             confirmation=confirmation and _part(ConfirmationFacts, confirmation),
             confirms=values.get("confirms", ""),
+            resume_check=values.get("resume_check", ""),
             provenance=_part(Provenance, values.get("provenance", {})),
             folder=values.get("folder", ""),
             folder_token=values.get("folder_token", ""),

@@ -18,6 +18,7 @@ from search.strategy.samplers import make_sampler
 from search.terminal.plain_line import PlainTable, say
 from spaces.space import ScaledSpace
 from trainers.config import TrainConfig, option_help
+from trainers.configs import Config
 
 
 def show(request: Request) -> None:
@@ -32,7 +33,7 @@ def show(request: Request) -> None:
     strategy = choose_strategy(request, record.strategy if record else None)
     sample = sampled(request.space, strategy)
     say(console, f"one sample:  {settings(sample)}")
-    for label, values in (("recipe", {}), ("sample", sample)):
+    for label, values in () if request.own_loop else (("recipe", {}), ("sample", sample)):
         say(console, f"model size, {label}: {model_size(request, values)}")
     scale = f"{strategy.n_trials} trials of up to {request.config.epochs} epochs"
     if record is None and is_sized_by_time(request, strategy):
@@ -46,19 +47,19 @@ def show(request: Request) -> None:
     say(
         console,
         f"would {'go on with' if record else 'run'}: study {request.study_name!r}, "
-        f"{scale} on {request.dataset}, sampler {strategy.sampler}, "
+        f"{scale} on {request.dataset or 'its own data'}, sampler {strategy.sampler}, "
         f"pruner {strategy.pruner}{budget}; "
         f"{r.concurrency} at once with {r.threads} thread(s) and {r.gpus_per_trial:g} GPU(s) each",
     )
 
 
-def recipe_table(config: TrainConfig, space: ScaledSpace) -> PlainTable:
+def recipe_table(config: Config, space: ScaledSpace) -> PlainTable:
     """Every value of the recipe, those that vary marked."""
     table = PlainTable("recipe", ("", "value", "varies", "meaning"), right=())
     varies = {parameter.name for parameter in space.parameters}
-    meaning = option_help(config)
+    meaning = option_help(config) if isinstance(config, TrainConfig) else {}
     for name, value in config.to_dict().items():
-        table.add_texts(name, number(value), "yes" if name in varies else "", meaning[name])
+        table.add_texts(name, number(value), "yes" if name in varies else "", meaning.get(name, ""))
     return table
 
 

@@ -133,12 +133,15 @@ def comparison(
     for metric in map(METRICS.__getitem__, TESTED):
         images = record.images(TEST) if metric.unit == "%" else None
         found = [trial.user_attrs.get(metric.name) for trial in (best, recipe)]
+        if found == [None, None] and metric.name not in references:
+            continue  # a training function of the user's own measures what it likes
         cells = [metric.heading, *(figure(metric.name, value, images) for value in found)]
         table.add_texts(*cells, *([references.get(metric.name, "")] if references else []))
     if verdict is not None and verdict.chosen and verdict.recipe:
         means = [plus_minus(verdict.metric, mean) for mean in (verdict.chosen, verdict.recipe)]
         table.add_texts(f"{verdict.metric.heading}, {verdict.seeds} fresh seeds", *means)
-    caption = f"{record.space.preset} preset on {record.data.name}"
+    on_data = f" on {record.data.name}" if record.data.name else ""
+    caption = f"{record.space.preset} preset{on_data}"
     validation, test = (record.images(split) for split in (VALIDATION, TEST))
     if validation and test:
         caption += f"; 95 % intervals of one run on {validation:,} validation, {test:,} test images"

@@ -68,17 +68,17 @@ def _attempt(task: Task, heartbeat: Heartbeat) -> Generator[Message, None, Endin
 
 
 def _train(task: Task, heartbeat: Heartbeat) -> Generator[Message, None, Ending]:
-    from trainers.config import TrainConfig
+    from trainers.configs import config_from_mapping
     from trainers.execution import Execution
-    from trainers.runs.training_run import TrainingRun
+    from trainers.runs.open_run import open_run
 
-    run = TrainingRun(
-        TrainConfig.from_mapping(task.config),
+    run = open_run(
+        config_from_mapping(task.config),
         Path(task.data_folder),
         Execution.from_mapping(dict(task.execution)),
         Path(task.folder),
+        heartbeat,
     )
-    run.trainer.batches.on_batch = heartbeat
     for problem in run.problems:
         yield Remark(f"trial {task.number}: {problem}; passed over")
     for result in run.results():

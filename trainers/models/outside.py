@@ -2,46 +2,31 @@
 
 A library's model gets the number of classes, and its first convolution the images' channels. A
 file's ``Net`` is called with those of ``num_classes``, ``in_channels`` and ``image_size`` that it
-takes by name. ``net.py:Net@1a2b3c4d5e6f`` is that file as it was: its SHA-256 begins so.
+takes by name.
 """
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import re
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from trainers.rules import ConfigError, suggest
+from trainers.user_code import load, names_file
 
 if TYPE_CHECKING:
     from torch import nn
 
 LIBRARIES = ("torchvision", "timm")
-_FILE = re.compile(r"(?P<path>.+\.py):(?P<name>[^\W\d]\w*)(@(?P<digest>[0-9a-f]{12}))?")
 
 
 def is_outside(model: str) -> bool:
     """Whether it names a library's model or a file's."""
     library, colon, name = model.partition(":")
-    return bool(_FILE.fullmatch(model) or (colon and name and library in LIBRARIES))
-
-
-def pinned(model: str) -> str:
-    """``model`` with the whole path of its file and what the file holds now; others as they are.
-    Raises ``ConfigError`` where there is no such file."""
-    match = _FILE.fullmatch(model)
-    if match is None:
-        return model
-    path = Path(match["path"]).expanduser().resolve()
-    return f"{path}:{match['name']}@{_digest(_content(path))}"
+    return names_file(model) or bool(colon and name and library in LIBRARIES)
 
 
 @dataclass(frozen=True)
@@ -109,44 +94,13 @@ def _timm(name: str, classes: int, channels: int, options: Mapping[str, Any]) ->
 
 
 def _from_file(model: str, shape: Mapping[str, int], options: Mapping[str, Any]) -> nn.Module:
-    make = _maker(model)
+    make = load(model)
     parameters = inspect.signature(make).parameters.values()
     names = {parameter.name for parameter in parameters}
     anything = any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters)
     taken = {name: value for name, value in shape.items() if anything or name in names}
     made: nn.Module = make(**taken, **options)
     return made
-
-
-def _maker(model: str) -> Callable[..., Any]:
-    """What the file defines under its name. Its code is run, by design."""
-    match = _FILE.fullmatch(model)
-    assert match is not None
-    path, content = Path(match["path"]), _content(Path(match["path"]))
-    if match["digest"] not in (None, _digest(content)):
-        raise ConfigError(
-            f"{path} has changed since this setting was recorded, {match['digest']} to "
-            f"{_digest(content)}; restore it, or begin another study"
-        )
-    module = ModuleType(f"user_model_{path.stem}")
-    module.__file__ = str(path)
-    sys.modules[module.__name__] = module  # dataclasses look their module up by name
-    exec(compile(content, str(path), "exec"), module.__dict__)
-    make = getattr(module, match["name"], None)
-    if not callable(make):
-        raise ConfigError(f"{path} defines no {match['name']!r} to call")
-    return make  # type: ignore[no-any-return]
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"cannot read the model's file {path}: {error.strerror}") from None
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:12]
 
 
 @cache

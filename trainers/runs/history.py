@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,18 @@ HISTORY = "history.csv"
 
 
 def write_history(folder: Path, history: Sequence[EpochResult]) -> None:
+    """One row an epoch."""
+    names = [item.name for item in fields(EpochResult)]
+    write_rows(folder, names, [result.to_dict() for result in history])
+
+
+def write_rows(folder: Path, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     """Whole every time: a worker of a dead driver, still at work for a moment, adds nothing
-    twice."""
+    twice. A figure that a row has not is "nan"."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow([item.name for item in fields(EpochResult)])
-    writer.writerows(result.to_dict().values() for result in history)
+    writer = csv.DictWriter(text, names, restval="nan")
+    writer.writeheader()
+    writer.writerows(rows)
     write_atomically(folder / HISTORY, text.getvalue().encode())
 
 

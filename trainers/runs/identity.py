@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainers.config import TrainConfig
+from trainers.configs import Config, config_from_mapping
 from trainers.execution import Execution
 
 
@@ -14,7 +14,7 @@ from trainers.execution import Execution
 class Identity:
     """A trial is a pure function of these three; ``data`` is the data set's fingerprint."""
 
-    config: TrainConfig
+    config: Config
     execution: Execution
     data: str
 
@@ -23,7 +23,7 @@ class Identity:
         """What an older release did not know has the default that it had. Raises ``ConfigError``
         for an option of a newer one, ``KeyError`` and ``TypeError`` for something else."""
         return cls(
-            TrainConfig.from_mapping(values["config"]),
+            config_from_mapping(values["config"]),
             Execution.from_mapping(values["execution"]),
             values["data"],
         )

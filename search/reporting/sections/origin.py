@@ -40,6 +40,7 @@ def _recorded(record: StudyRecord) -> dict[str, Any]:
         "pruner": strategy.pruner,
         "trainer's seed": recipe.get("seed"),
         "seed of the validation split": recipe.get("split_seed"),
+        "resume after a restart": record.resume_check,
         "computed on": _pairs({k: setting(v) for k, v in asdict(record.execution).items()}),
         "versions": _pairs(origin.versions),
         "Python": origin.python,

@@ -16,9 +16,10 @@ from trainers.config import TrainConfig
 from trainers.data import ImageData
 from trainers.execution import Execution
 from trainers.models import build_model
-from trainers.models.outside import check_outside, is_outside, pinned
+from trainers.models.outside import check_outside, is_outside
 from trainers.rules import ConfigError
 from trainers.trainer import Trainer
+from trainers.user_code import pinned
 
 NET = """
 from torch import nn
@@ -128,7 +129,7 @@ def test_a_file_gets_what_it_takes_by_name(net: str) -> None:
         ("{net}:fails", 3, "cannot be made: RuntimeError: no way"),
         ("{net}:no_module", 3, "must be a torch.nn.Module, got 10"),
         ("{net}:Nut", 3, "defines no 'Nut' to call"),
-        ("nowhere.py:Net", 3, "cannot read the model's file nowhere.py: No such file"),
+        ("nowhere.py:Net", 3, "cannot read nowhere.py: No such file"),
     ],
 )
 def test_a_model_that_does_not_fit_is_one_line(

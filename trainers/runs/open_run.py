@@ -1,0 +1,61 @@
+"""The run of a setting, whatever trains it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from trainers.configs import Config
+from trainers.execution import Execution
+from trainers.loops.loop_config import LoopConfig
+
+
+class Result(Protocol):
+    """One epoch."""
+
+    @property
+    def epoch(self) -> int: ...
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+class Tested(Protocol):
+    """What is said when all is trained."""
+
+    def figures(self) -> dict[str, float]: ...
+
+
+class Run(Protocol):
+    """One setting trained in one folder; ``problems`` are checkpoints that were passed over."""
+
+    problems: list[str]
+
+    def results(self) -> Iterator[Result]: ...
+
+    def test(self) -> Tested: ...
+
+    def usage(self) -> dict[str, float]: ...
+
+
+def open_run(
+    config: Config,
+    data_folder: Path,
+    execution: Execution,
+    folder: Path,
+    on_batch: Callable[[], None] | None = None,
+) -> Run:
+    """``on_batch`` is called at every batch, or as often as a function of the user's own shows that
+    it is at work."""
+    if isinstance(config, LoopConfig):
+        from trainers.loops.loop_run import LoopRun
+
+        loop = LoopRun(config, execution, folder)
+        loop.on_batch = on_batch or loop.on_batch
+        return loop
+    from trainers.runs.training_run import TrainingRun
+
+    run = TrainingRun(config, data_folder, execution, folder)
+    if on_batch:
+        run.trainer.batches.on_batch = on_batch
+    return run
