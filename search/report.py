@@ -6,35 +6,11 @@ import argparse
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from search.common.errors import UserError, run_main
-from search.common.layout import DEFAULT_RESULTS, default_storage
+from search.common.layout import default_storage
 from search.planning.flags import OneLineParser, add_study_flags
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from optuna.study import Study
-
-FORMATS = ("csv", "parquet", "xlsx", "md", "html")
-
-
-def trials_frame(study: Study, results_dir: Path | str = DEFAULT_RESULTS) -> pd.DataFrame:
-    """One row per trial; columns as in ``search.reporting.columns.TRIAL_COLUMNS``.
-
-    Figures of the best epoch come from the trials' folders under ``results_dir``; where these
-    are not, the columns are there and empty.
-    """
-    from search.reporting.study_data import read_study
-
-    return read_study(study, results_dir).trials
-
-
-def epochs_frame(study: Study, results_dir: Path | str = DEFAULT_RESULTS) -> pd.DataFrame:
-    """One row per trial and epoch; columns as in ``search.reporting.columns.EPOCH_COLUMNS``."""
-    from search.reporting.study_data import read_study
-
-    return read_study(study, results_dir).epochs
+from search.reporting.formats import FORMATS, parse_formats
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -73,27 +49,17 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"--accuracy must be a finite number, got {args.accuracy}")
     results_dir = Path(args.results_dir)
     storage = args.storage or default_storage(results_dir)
-    from search.reporting.write import report_comparison, report_study
+    from search.reporting.search_result import read_result
+    from search.reporting.write import report_comparison
 
     out = None if args.out is None else Path(args.out)
     if args.compare:
         paths = report_comparison(args.compare, storage, results_dir, out, formats, args.accuracy)
     else:
-        paths = report_study(args.study_name, storage, results_dir, out, formats)
+        paths = read_result(args.study_name, storage, results_dir).report(args.format, out)
     for path in paths:
         print(path)
     return 0
-
-
-def parse_formats(text: str) -> tuple[str, ...]:
-    """``"csv,html"`` → ``("csv", "html")``. Raises ``UserError`` for others."""
-    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    for name in names:
-        if name not in FORMATS:
-            raise UserError(f"--format takes {', '.join(FORMATS)}, got {name!r}")
-    if not names:
-        raise UserError(f"--format must name at least one of {', '.join(FORMATS)}")
-    return names
 
 
 if __name__ == "__main__":

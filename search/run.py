@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,10 @@ from search.strategy.pruners import PRUNERS, Pruner
 from search.strategy.samplers import SAMPLERS, Sampler
 
 if TYPE_CHECKING:
+    from optuna.study import Study
+    from rich.console import Console
+
+    from search.planning.plan import SearchPlan
     from search.planning.request import Request
 
 TIMED_OUT_CODE = 3
@@ -122,20 +127,42 @@ def main(argv: list[str] | None = None) -> int:
 
         show(request)
         return 0
-    verbosity = "quiet" if args.quiet else "verbose" if args.verbose else "normal"
-    return search(request, verbosity, started)
-
-
-def search(request: Request, verbosity: str = "normal", started: float | None = None) -> int:
-    """Runs the search to its total, its time-out or a signal, and prints how it ended.
-
-    ``verbosity`` is quiet, normal or verbose; ``started`` when the command began, by
-    ``time.monotonic``.
-    """
     from rich.console import Console
 
-    from search.ledger.confirming import open_confirmation
     from search.ledger.events import FINISHED, TIMED_OUT
+    from search.storage.storage import watched
+    from search.terminal.search_summary import conclude
+
+    console = Console()
+    outcome = search(request, console, verbosity_of(args), started)
+    with watched(request.storage):
+        conclude(console, outcome.plan, outcome.study, outcome.ended)
+    return {FINISHED: 0, TIMED_OUT: TIMED_OUT_CODE}.get(outcome.ended, INTERRUPTED)
+
+
+def verbosity_of(args: argparse.Namespace) -> str:
+    """As ``search.terminal.display.Display`` knows them."""
+    return "quiet" if args.quiet else "verbose" if args.verbose else "normal"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A search that has ended: ``finished``, ``timed out`` or ``interrupted``."""
+
+    plan: SearchPlan
+    study: Study
+    ended: str
+
+
+def search(
+    request: Request, console: Console, verbosity: str = "normal", started: float | None = None
+) -> Outcome:
+    """Runs the search to its total, its time-out or a signal.
+
+    ``verbosity`` is quiet, normal or verbose; ``started`` when it was asked for, by
+    ``time.monotonic``.
+    """
+    from search.ledger.confirming import open_confirmation
     from search.ledger.ledger import Ledger
     from search.ledger.retrying import RetryingLedger
     from search.planning.check_data import check_data, prepare_data
@@ -148,11 +175,10 @@ def search(request: Request, verbosity: str = "normal", started: float | None = 
     from search.storage.storage import leave, open_storage, watched, write_often
     from search.terminal.display import display_for, open_log
     from search.terminal.plain_line import say
-    from search.terminal.search_summary import conclude
+    from search.terminal.search_summary import leave_note
     from search.workers.driver import run_search
     from search.workers.train_task import train_task
 
-    console = Console()
     started = time.monotonic() if started is None else started
     data_folder = prepare_data(request.dataset, request.data_dir, console, request.image_size)
     data = check_data(request, data_folder)
@@ -192,9 +218,9 @@ def search(request: Request, verbosity: str = "normal", started: float | None = 
                 ended = run_search(ledger, plan.resources, train_task, left, confirmation)
             for each in ledgers:
                 each.leftovers.sweep(each.study.get_trials(deepcopy=False))
-            conclude(console, plan, study, ended)
+            leave_note(study, plan.folder.results_dir)
             leave(storage)
-    return {FINISHED: 0, TIMED_OUT: TIMED_OUT_CODE}.get(ended, INTERRUPTED)
+    return Outcome(plan, study, ended)
 
 
 if __name__ == "__main__":

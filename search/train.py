@@ -52,11 +52,35 @@ def main(argv: list[str] | None = None) -> int:
     args = make_parser().parse_args(arguments)
     from rich.console import Console
 
+    from search.terminal.plain_line import say
+    from search.terminal.run_summary import conclude_run
+    from search.terminal.train_display import train_with_bars
+    from trainers.epoch_result import DivergedError
+    from trainers.runs.history import read_history
+
+    console = Console()
+    single, run = begin(args, console)
+    try:
+        train_with_bars(console, run, single.config.epochs)
+    except DivergedError as error:
+        say(console, f"{error}; try a lower learning rate: --set lr=…")
+        return DIVERGED_CODE
+    except KeyboardInterrupt:
+        done = len(read_history(run.folder))
+        again = arguments if args.resume else [*arguments, "--resume"]
+        command = shlex.join(["python", "-m", "search.train", *again])
+        say(console, f"interrupted after epoch {done}; nothing is lost, go on with:\n  {command}")
+        return INTERRUPTED
+    conclude_run(console, single, run, args.feature_maps)
+    return 0
+
+
+def begin(args: argparse.Namespace, console: Console) -> tuple[SingleRun, TrainingRun]:
+    """What ``args`` ask for, and its run with the data, ready to train. Raises ``UserError``."""
     from search.planning.check_data import prepare_data
     from search.planning.single_run import decide_run
     from search.terminal.plain_line import say
 
-    console = Console()
     single = decide_run(args, args.processes)
     name = single.space.definition.name
     folder = args.out or run_folder(DEFAULT_RESULTS, name, single.space.preset_name)
@@ -64,9 +88,9 @@ def main(argv: list[str] | None = None) -> int:
     say(console, f"{name}: {single.preset_reason}")
     data_folder = prepare_data(single.dataset, single.data_dir, console, single.image_size)
     run = open_run(single, data_folder, folder, args.feature_maps)
-    again = arguments if args.resume else [*arguments, "--resume"]
-    command = shlex.join(["python", "-m", "search.train", *again])
-    return train_and_evaluate(console, single, run, args.feature_maps, command)
+    for problem in run.problems:
+        say(console, f"warning: {problem}")
+    return single, run
 
 
 def refuse_used(folder: Path, resume: bool) -> None:
@@ -88,31 +112,6 @@ def open_run(single: SingleRun, data_folder: Path, folder: Path, maps: list[str]
     if run.problems and not run.trainer.history and (folder / HISTORY).exists():
         raise UserError(f"cannot go on: {run.problems[-1]}; choose another --out")
     return run
-
-
-def train_and_evaluate(
-    console: Console, single: SingleRun, run: TrainingRun, maps: list[str], command: str
-) -> int:
-    """The epochs with their bars, then the figures of the test set. ``command`` goes on."""
-    from search.terminal.plain_line import say
-    from search.terminal.run_summary import conclude_run
-    from search.terminal.train_display import train_with_bars
-    from trainers.epoch_result import DivergedError
-    from trainers.runs.history import read_history
-
-    for problem in run.problems:
-        say(console, f"warning: {problem}")
-    try:
-        train_with_bars(console, run, single.config.epochs)
-    except DivergedError as error:
-        say(console, f"{error}; try a lower learning rate: --set lr=…")
-        return DIVERGED_CODE
-    except KeyboardInterrupt:
-        done = len(read_history(run.folder))
-        say(console, f"interrupted after epoch {done}; nothing is lost, go on with:\n  {command}")
-        return INTERRUPTED
-    conclude_run(console, single, run, maps)
-    return 0
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ import pytest
 from packaging.utils import canonicalize_name
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+API = REPOSITORY / "search" / "api.py"
+COMMANDS = {f"search.{path.stem}" for path in REPOSITORY.glob("search/*.py")} - {"search.__init__"}
 NOT_FOR_TRAINERS = {"spaces", "search", "optuna", "ray"}
 ROOMS = {  # each room of search/, and the rooms it may import
     "common": set(),
@@ -160,9 +162,22 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     sorter.prepare()  # raises CycleError with the way round
 
 
-@pytest.mark.parametrize("path", sorted(REPOSITORY.glob("search/*.py")), ids=identify)
+@pytest.mark.parametrize("path", sorted(set(REPOSITORY.glob("search/*.py")) - {API}), ids=identify)
 def test_commands_import_rooms_and_never_each_other(path: Path) -> None:
     assert search_modules(path) <= set(ROOMS)
+    assert not COMMANDS & modules(path)
+
+
+def test_the_calls_from_python_lie_above_the_commands() -> None:
+    rooms = {name.split(".")[1] for name in modules(API) - COMMANDS if name.startswith("search.")}
+    assert rooms - {"run", "train", "report"} <= set(ROOMS)
+    assert COMMANDS & modules(API) == {"search.run", "search.train", "search.report"}
+    assert not [path for path in files("search") if "search.api" in modules(path)]
+
+
+def test_the_calls_from_python_import_nothing_heavy() -> None:
+    loaded = loaded_by("import search.api")
+    assert not loaded & {"torch", "ray", "optuna", "rich", "numpy", "pandas", "sqlalchemy"}
 
 
 def test_every_room_has_its_rule() -> None:
@@ -193,7 +208,7 @@ def test_insides_of_libraries_are_reached_from_two_modules(package: str) -> None
 def test_every_import_is_declared() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    lines = project["dependencies"] + extras["redis"] + extras["timm"]
+    lines = project["dependencies"] + extras["redis"] + extras["timm"] + extras["notebook"]
     names = [re.split(r"[^\w.-]", line)[0] for line in lines]
     declared = {canonicalize_name(name) for name in names}
     ours = {"search", "spaces", "trainers"}

@@ -16,8 +16,11 @@ from trainers.rules import suggest
 from trainers.user_code import names_file
 
 
-def find_space(name_or_path: str) -> Space:
-    """The named space, or ``SPACE`` of a Python file. The file's code is run, by design."""
+def find_space(name_or_path: str | Space) -> Space:
+    """The named space, or ``SPACE`` of a Python file. The file's code is run, by design. In Python
+    it may be the space itself."""
+    if isinstance(name_or_path, Space):
+        return _with_file(name_or_path, Path())
     if name_or_path in SPACES:
         return named_space(name_or_path)
     path = Path(name_or_path).expanduser()
@@ -47,7 +50,12 @@ def _space_of_file(path: Path) -> Space:
     space = getattr(module, "SPACE", None)
     if not isinstance(space, Space):
         raise UserError(f"{path} must define SPACE as a spaces.space.Space, got {space!r:.60}")
-    return replace(space, train=_file_of(space.train, path.parent)) if space.train else space
+    return _with_file(space, path.parent)
+
+
+def _with_file(space: Space, folder: Path) -> Space:
+    """``space`` whose training function, if it has one, is named by its file."""
+    return replace(space, train=_file_of(space.train, folder)) if space.train else space
 
 
 def _file_of(train: str, folder: Path) -> str:

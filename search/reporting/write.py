@@ -1,4 +1,4 @@
-"""Opens studies, reads them once, and writes what was asked for."""
+"""Writes what was asked for of studies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from search.common.errors import UserError, one_line
-from search.common.layout import StudyFolder, safe_name
+from search.common.layout import safe_name
 from search.reporting.blocks import Section
 from search.reporting.compare import compare_sections, comparison_frames
 from search.reporting.export import TABLE_FORMATS, Frames
@@ -16,26 +16,22 @@ from search.reporting.page import make_page
 from search.reporting.sections import sections_of
 from search.reporting.study_data import StudyData, read_study
 from search.reporting.trial_details import trial_details
-from search.storage.storage import load_study, only_study
+from search.storage.storage import load_study
 
 Paths = list[Path]
 
 
-def report_study(
-    name: str | None, storage: str, results_dir: Path, out: Path | None, formats: Sequence[str]
-) -> Paths:
-    """The report of one study; of the storage's only one where ``name`` is None."""
-    study = only_study(storage) if name is None else load_study(name, storage)
-    data = read_study(study, results_dir)
+def write_study(data: StudyData, storage: str, out: Path | None, formats: Sequence[str]) -> Paths:
+    """The report of one study, in ``out`` or its own folder."""
     if data.record is not None and data.record.confirms:
         raise UserError(
             f"study {data.name!r} is the confirmation of {data.record.confirms!r}; "
             f"its verdict is in the report of --study-name {data.record.confirms}"
         )
-    folder = out or StudyFolder(results_dir, data.name).report
     frames = {"trials": data.trials, "epochs": data.epochs}
     sections = sections_of(data) if {"md", "html"} & set(formats) else []
     details = trial_details(data, storage) if "html" in formats else None
+    folder = out or data.folder.report
     return write(data.name, subtitle(data), frames, sections, folder, formats, details)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -14,11 +14,12 @@ from rich.live import Live
 
 from search.ledger.events import Event, Note, Standing
 from search.planning.plan import SearchPlan, TrialPlan
+from search.reporting.comparison import reference_figures
 from search.terminal.event_lines import line
 from search.terminal.live_view import live_view
+from search.terminal.notebook import NotebookView, in_notebook
 from search.terminal.plain_line import say
 from search.terminal.progress import Progress
-from search.terminal.search_summary import reference_figures
 from trainers.metrics import METRICS
 
 QUIET, NORMAL, VERBOSE = "quiet", "normal", "verbose"
@@ -44,10 +45,12 @@ class Display:
         self.log = log
         self.reference = reference
         self.verbosity = verbosity
-        self._live: Live | None = None
+        self._live: Live | NotebookView | None = None
 
     def __call__(self, event: Event) -> None:
         self.progress.take(event)
+        if isinstance(self._live, NotebookView):
+            self._live.update()
         if isinstance(event, Standing):
             return
         text = line(event, detailed=self.verbosity == VERBOSE)
@@ -68,21 +71,29 @@ class Display:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Within: the live view, if there is a terminal and somebody looks."""
-        if not self.console.is_terminal or self.verbosity == QUIET:
-            yield
-            return
-        with Live(
-            get_renderable=self.render, console=self.console, refresh_per_second=4, transient=True
-        ) as self._live:
-            try:
+        """Within: the live view, if there is a terminal or a notebook and somebody looks."""
+        try:
+            if self.verbosity == QUIET:
                 yield
-            finally:
-                self._live = None
+            elif in_notebook():
+                with closing(NotebookView(self.render)) as self._live:
+                    yield
+            elif self.console.is_terminal:
+                with Live(
+                    get_renderable=lambda: self.render(self.console.height),
+                    console=self.console,
+                    refresh_per_second=4,
+                    transient=True,
+                ) as self._live:
+                    yield
+            else:
+                yield
+        finally:
+            self._live = None
 
-    def render(self) -> RenderableType:
-        """The view of this moment, as large as the terminal is now."""
-        return live_view(self.progress, self.reference, self.console.height)
+    def render(self, height: int) -> RenderableType:
+        """The view of this moment, on so many lines."""
+        return live_view(self.progress, self.reference, height)
 
 
 def display_for(

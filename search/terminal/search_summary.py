@@ -13,28 +13,27 @@ from rich.box import HEAVY_HEAD
 from rich.console import Console
 from rich.text import Text
 
-from search.common.formatting import duration, number
+from search.common.formatting import duration
 from search.common.layout import where
 from search.common.secrets import without_secrets
 from search.ledger.events import FINISHED
 from search.planning.plan import SearchPlan
 from search.record.record import StudyRecord
 from search.record.trials import best_completed, reference_values, spending
+from search.reporting.blocks import CHANGED, RULE, Table
+from search.reporting.comparison import comparison
 from search.reporting.rank_agreement import agreement_line
-from search.reporting.texts import figure
-from search.reporting.verdict import beside, luck, plus_minus, sentence, state
+from search.reporting.verdict import beside, luck, sentence, state
 from search.strategy.confirmed import confirming_trials, read_confirmation
 from search.strategy.promotion_audit import audit_of
 from search.strategy.verdict import Verdict, judge
 from search.terminal.plain_line import PlainTable, say
-from trainers.metrics import METRICS, TEST, VALIDATION, find_metric
 
-TESTED = ("test_top1", "test_top5", "test_loss")
 MOST_FAILURES = 5
 
 
 def conclude(console: Console, plan: SearchPlan, study: Study, ended: str) -> None:
-    """What came out, and the commands to go on with; the result becomes the study's note."""
+    """What came out, and the commands to go on with."""
     print_result(console, study, plan.record)
     if ended != FINISHED:
         command = plan.record.provenance.command
@@ -46,7 +45,6 @@ def conclude(console: Console, plan: SearchPlan, study: Study, ended: str) -> No
     say(console, f"files:   {plan.folder.path}{weights_kept(plan)}")
     if plan.storage != without_secrets(plan.storage):
         say(console, "the storage's password is not shown; put the URL into OPTUNA_STORAGE")
-    leave_note(study, plan.folder.results_dir)
 
 
 def weights_kept(plan: SearchPlan) -> str:
@@ -80,7 +78,8 @@ def print_result(console: Console, study: Study, record: StudyRecord) -> None:
     if best is None:
         say(console, "no trial has completed yet")
     else:
-        console.print(comparison(study.study_name, record, best, trials[0], verdict))
+        table = comparison(study.study_name, record, best, trials[0], verdict)
+        console.print(boxed(table))
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
     for trial in failed[:MOST_FAILURES]:
         say(console, f"trial {trial.number} failed: {trial.user_attrs.get('reason')}")
@@ -104,59 +103,15 @@ def say_verdict(console: Console, record: StudyRecord, verdict: Verdict) -> None
             say(console, text)
 
 
-def comparison(
-    name: str,
-    record: StudyRecord,
-    best: FrozenTrial,
-    recipe: FrozenTrial,
-    verdict: Verdict | None = None,
-) -> PlainTable:
-    """Parameters and figures side by side; the best trial's changes stand out."""
-    references = reference_figures(record)
-    chosen = "best" if verdict is None or verdict.winner is None else "chosen"
-    columns = ["", f"{chosen}: trial {best.number}", "trial 0: the recipe"]
-    table = PlainTable(
-        f"{name}: {record.space.title}",
-        (*columns, *(["reference"] if references else [])),
-        box=HEAVY_HEAD,
-        title_justify="center",
-    )
-    for parameter, value in best.params.items():
-        old = recipe.params.get(parameter)
-        style = "bold" if value != old else "dim"
-        table.add_texts(parameter, number(value), number(old), style=style)
-    table.add_section()
-    objective = METRICS[record.objectives[0]]
-    images = record.images(objective.split) if objective.unit == "%" else None
-    values = [figure(objective.name, t.value, images) for t in (best, recipe)]
-    table.add_texts(objective.heading, *values)
-    for metric in map(METRICS.__getitem__, TESTED):
-        images = record.images(TEST) if metric.unit == "%" else None
-        found = [trial.user_attrs.get(metric.name) for trial in (best, recipe)]
-        if found == [None, None] and metric.name not in references:
-            continue  # a training function of the user's own measures what it likes
-        cells = [metric.heading, *(figure(metric.name, value, images) for value in found)]
-        table.add_texts(*cells, *([references.get(metric.name, "")] if references else []))
-    if verdict is not None and verdict.chosen and verdict.recipe:
-        means = [plus_minus(verdict.metric, mean) for mean in (verdict.chosen, verdict.recipe)]
-        table.add_texts(f"{verdict.metric.heading}, {verdict.seeds} fresh seeds", *means)
-    on_data = f" on {record.data.name}" if record.data.name else ""
-    caption = f"{record.space.preset} preset{on_data}"
-    validation, test = (record.images(split) for split in (VALIDATION, TEST))
-    if validation and test:
-        caption += f"; 95 % intervals of one run on {validation:,} validation, {test:,} test images"
-    if references:
-        caption += f"; reference: {record.space.source}"
-        if record.space.preset != "full":
-            caption += " at its own scale, for orientation only"
-    table.explain(caption)
+def boxed(found: Table) -> PlainTable:
+    """A report's table for the terminal; what is marked stands out."""
+    table = PlainTable(found.title, found.headings, box=HEAVY_HEAD, title_justify="center")
+    for row in found.rows:
+        if row.mark == RULE:
+            table.add_section()
+        table.add_texts(*row.cells, style="bold" if row.mark == CHANGED else None)
+    table.explain(found.caption)
     return table
-
-
-def reference_figures(record: StudyRecord) -> dict[str, str]:
-    """The report's figures for its recipe, by metric."""
-    found = reference_values(record.references)
-    return {metric: find_metric(metric).format(value) for metric, value in found.items()}
 
 
 def savings(trials: list[FrozenTrial], recipe: Mapping[str, Any]) -> str:

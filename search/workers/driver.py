@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -85,11 +86,14 @@ def _with_ray(stages: Stages, resources: Resources, work: Work, deadline: _Deadl
 
 
 class _Stop:
-    """Whether a signal asked to stop. The second one ends the process at once."""
+    """Whether a signal asked to stop. The second one ends the process at once; in a notebook or
+    another session in which somebody types, the call alone."""
 
     asked = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.asked and number == signal.SIGINT and hasattr(sys, "ps1"):
+            raise KeyboardInterrupt
         if self.asked:
             os._exit(128 + number)
         self.asked = True

@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from search.common.errors import one_line
+from search.common.errors import UserError, one_line
 
 # Ray decides these when it is imported; a user's own setting wins.
 _RAY_ENVIRONMENT = {
@@ -43,6 +44,16 @@ _OBJECT_STORE_BYTES = 80 * 1024 * 1024  # messages are small, images are memory-
 
 class RayNotStartedError(RuntimeError):
     """Says why."""
+
+
+def refuse_other_ray() -> None:
+    """Raises ``UserError`` where this process has a Ray of its own: the search's would end it."""
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
+        raise UserError(
+            "Ray runs in this process already, and a search starts its own; "
+            "call ray.shutdown() first, or search in another process"
+        )
 
 
 @contextmanager

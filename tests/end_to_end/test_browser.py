@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from search.dashboard import make_dashboard
-from search.reporting.write import report_study
+from search.reporting.search_result import read_result
 from search.storage.storage import open_storage
 from tests.search.reporting import studies
 
@@ -65,7 +65,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def page(results: Path) -> Path:
     storage = f"sqlite:///{results}/studies.db"
-    return report_study("study", storage, results, None, ("html",))[0].absolute()
+    return read_result("study", storage, results).report("html")[0].absolute()
 
 
 @pytest.fixture(scope="module")

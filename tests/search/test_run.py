@@ -102,14 +102,15 @@ def test_the_command_on_record_has_no_password(
     url = f"postgresql://me:{password}@host/db?sslpassword=geheim's"
     seen: list[str] = []
 
-    def search(request: Any, *rest: Any) -> int:
+    def search(request: Any, *rest: Any) -> None:
         seen.append(request.command)
-        return 0
+        raise KeyboardInterrupt
 
     monkeypatch.setattr("search.run.search", search)
     storage = [f"--storage={url}"] if joined else ["--storage", url]
     flags = ["--space", "wrn_sam", *storage, "--study-name", "geheimnis"]
-    assert main(flags) == 0
+    with pytest.raises(KeyboardInterrupt):
+        main(flags)
     shown = shlex.split(seen[0])
     assert shown[:5] == ["python", "-m", "search.run", "--space", "wrn_sam"]
     assert shown[-2:] == flags[-2:]
@@ -174,6 +175,8 @@ def test_the_timeout_counts_from_the_start_of_the_command(
     tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What data, probe and range test took is part of it."""
+    from rich.console import Console
+
     from search.ledger.events import TIMED_OUT
     from search.planning.request import make_request
     from search.run import make_parser, search
@@ -189,5 +192,5 @@ def test_the_timeout_counts_from_the_start_of_the_command(
     monkeypatch.setattr("search.workers.driver.run_search", run_search)
     flags = ["--space", "lenet_batch", "--preset", "quick", "--data-dir", str(data_dir)]
     request = make_request(make_parser().parse_args([*flags, "--timeout", "1000"]))
-    assert search(request, "quiet", started=time.monotonic() - 600) == 3
+    assert search(request, Console(), "quiet", time.monotonic() - 600).ended == TIMED_OUT
     assert left[0] <= 400

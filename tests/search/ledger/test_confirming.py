@@ -24,6 +24,7 @@ from search.planning.open_study import find_record, open_study
 from search.planning.plan import SearchPlan
 from search.planning.request import make_request
 from search.record.record import read_record
+from search.reporting.search_result import SearchResult
 from search.reporting.study_data import StudyData, read_study
 from search.reporting.verdict import beside, luck, sentence
 from search.run import make_parser
@@ -295,6 +296,21 @@ def test_the_terminal_begins_with_the_verdict(world: World) -> None:
     assert "test top-1 (%), 5 fresh seeds" in text
     assert "on 100 validation, 500 test images" in " ".join(text.split())
     assert "confirmation: 1" in text
+
+
+def test_python_has_the_verdict_and_the_trial_that_it_chose(world: World) -> None:
+    data = world.run(better, *CONFIRM)
+    study = optuna.load_study(study_name="tiny-quick", storage=world.storage)
+    result = SearchResult(study, data, "sqlite:///not-used.db")
+    assert data.verdict is not None
+    assert result.verdict == sentence(data.verdict)
+    assert result.best is not None
+    assert result.best.number == data.verdict.winner
+    assert repr(result).startswith(f"<study 'tiny-quick': {result.verdict}. ")
+    html = result._repr_html_()
+    assert html.startswith(f"<p><b>{result.verdict}. ")
+    assert f"chosen: trial {data.verdict.winner}" in html
+    assert "5 fresh seeds" in html
 
 
 def test_a_confirmation_is_gone_on_with_under_the_searchs_name(world: World) -> None:

@@ -13,15 +13,16 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState, create_trial
 
 from search.common.layout import StudyFolder
-from search.report import epochs_frame, trials_frame
 from search.reporting.columns import EPOCH_COLUMNS, TRIAL_COLUMNS
+from search.reporting.study_data import read_study
 from tests.search.reporting import studies
 
 
 @pytest.fixture
 def frames(tmp_path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     study = studies.usual_study(tmp_path)
-    return trials_frame(study, tmp_path), epochs_frame(study, tmp_path)
+    data = read_study(study, tmp_path)
+    return data.trials, data.epochs
 
 
 def test_a_row_per_trial_with_states_and_reasons(frames: Any) -> None:
@@ -99,7 +100,7 @@ def test_a_seed_that_varies_is_each_trials_own(tmp_path: Path) -> None:
                 params={"seed": seed}, distributions={"seed": IntDistribution(0, 10)}, value=1.0
             )
         )
-    assert trials_frame(study, tmp_path)["seed"].tolist() == [4, 9]
+    assert read_study(study, tmp_path).trials["seed"].tolist() == [4, 9]
 
 
 def test_conditional_and_mixed_parameters(tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_conditional_and_mixed_parameters(tmp_path: Path) -> None:
     flag = CategoricalDistribution([True, False])
     only = {"x": FloatDistribution(0, 1), "flag": flag}
     study.add_trial(create_trial(params={"x": 0.5, "flag": False}, distributions=only, value=0.0))
-    frame = trials_frame(study, tmp_path)
+    frame = read_study(study, tmp_path).trials
     assert frame["params_k"].tolist()[:4] == ["a", "None", "3", "True"]
     assert pd.isna(frame["params_k"][4])
     assert math.isnan(frame["params_x"][0])
@@ -121,8 +122,8 @@ def test_conditional_and_mixed_parameters(tmp_path: Path) -> None:
 
 def test_without_folders_the_columns_are_empty(tmp_path: Path) -> None:
     study = studies.usual_study(tmp_path)
-    trials = trials_frame(study, tmp_path / "elsewhere")
-    epochs = epochs_frame(study, tmp_path / "elsewhere")
+    trials = read_study(study, tmp_path / "elsewhere").trials
+    epochs = read_study(study, tmp_path / "elsewhere").epochs
     assert trials["val_loss"].isna().all()
     assert epochs["train_loss"].isna().all()
     assert epochs["val_top1"].notna().sum() == 15
@@ -137,7 +138,7 @@ def test_torn_and_foreign_rows_of_a_history_are_left_out(tmp_path: Path) -> None
     lines = folder.history(0).read_text().splitlines()
     torn = lines[3][: len(lines[3]) // 2]
     folder.history(0).write_text("\n".join([lines[0], lines[1], "2,what,is,this", torn]))
-    epochs = epochs_frame(study, tmp_path)
+    epochs = read_study(study, tmp_path).epochs
     assert epochs["train_loss"].tolist()[0] == 2.0
     assert epochs["train_loss"].isna().tolist() == [False, True, True]
 
@@ -150,13 +151,13 @@ def test_an_epoch_written_twice_counts_as_its_last(tmp_path: Path) -> None:
     header, row = folder.history(0).read_text().splitlines()
     again = row.replace("0.1,2.0,", "0.1,7.5,", 1)
     folder.history(0).write_text(f"{header}\n{row}\n{again}\n")
-    assert epochs_frame(study, tmp_path)["train_loss"].tolist() == [7.5]
+    assert read_study(study, tmp_path).epochs["train_loss"].tolist() == [7.5]
 
 
 def test_a_study_is_read_while_it_runs(tmp_path: Path) -> None:
     study = studies.our_study()
     study.add_trial(studies.trial(0, [10.0, 20.0], TrialState.RUNNING))
-    frame = trials_frame(study, tmp_path)
+    frame = read_study(study, tmp_path).trials
     assert frame["state"].tolist() == ["RUNNING"]
     assert frame["val_top1"].tolist() == [20.0]
     assert frame["end"].isna().all()

@@ -189,7 +189,7 @@ def test_the_live_view_has_trials_endings_and_the_best(shown: Shown) -> None:
     display, screen, _ = shown(terminal=True)
     for event in (COMPLETE, STARTED, EPOCH, Ended(3, "FAIL", "ValueError: [no]", {}, TOP1)):
         display.progress.take(event)
-    display.console.print(display.render())
+    display.console.print(display.render(display.console.height))
     text = screen.getvalue()
     for part in ("2/4 trials", "best 70.00 % (trial 0)", "84.36", "61.23", "lr=0.1235", "[no]"):
         assert part in text

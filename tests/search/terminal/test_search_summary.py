@@ -25,7 +25,7 @@ from search.record.record import ReferenceFigure, write_record
 from search.record.trials import spending
 from search.report import make_parser as report_parser
 from search.run import make_parser
-from search.terminal.search_summary import conclude, where
+from search.terminal.search_summary import conclude, leave_note, where
 from trainers.data.prepared import Meta
 
 DATA = Meta(1, "digits", ("a", "b"), {"train_images": (9, 8, 8, 1)}, (0.5,), (0.5,), "f")
@@ -79,7 +79,9 @@ def printed(plan: SearchPlan, study: Study, ended: str = FINISHED) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def test_best_recipe_and_reference_are_printed(make_plan: Callable[..., SearchPlan]) -> None:
+def test_best_recipe_and_reference_are_printed(
+    make_plan: Callable[..., SearchPlan], tmp_path: Path
+) -> None:
     study = made_study()
     study.add_trial(trial(0.1, [10.0, 60.0], TrialState.COMPLETE, "completed"))
     study.add_trial(trial(0.3, [20.0, 65.5], TrialState.COMPLETE, "completed"))
@@ -96,6 +98,7 @@ def test_best_recipe_and_reference_are_printed(make_plan: Callable[..., SearchPl
         assert words in text
     assert "4 trials ended, 1 of them pruned: 5 epochs trained" in text
     assert "5 saved by pruning (50 %)" in text
+    leave_note(study, tmp_path)
     assert "65.50" in get_note(study)
 
 

@@ -1,0 +1,87 @@
+"""Three calls from Python, in a notebook too: search a space, train one setting, read a study.
+
+    from search.api import load, search, train
+
+    result = search("wrn_sam", n_trials=20, set={"depth": 16}, range={"lr": (0.01, 0.1)})
+    result.verdict, result.best.params, result.trials
+    run = train("wrn_sam", set=result.best.params)
+    load("wrn_sam-quick").report("html")
+
+A space is a name, the path of a ``.py`` file or a ``spaces.space.Space``. Keywords are the flags of
+``search.run`` and ``search.train`` with underscores, their defaults and rules the same; ``--help``
+lists them. What a user can mend is raised as ``search.common.errors.UserError``,
+``spaces.params.SpaceError`` or ``trainers.rules.ConfigError``, all of them ``ValueError``; an
+unknown keyword as ``TypeError``.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search import report as report_command
+from search import run as run_command
+from search import train as train_command
+from search.common.layout import FEATURE_MAPS, default_storage
+
+if TYPE_CHECKING:
+    from search.reporting.search_result import SearchResult
+    from search.reporting.train_result import TrainResult
+    from spaces.space import Space
+
+
+def search(space: str | Path | Space, **flags: Any) -> SearchResult:
+    """Searches, or goes on with the study, as ``python -m search.run`` does: until its total, the
+    ``timeout`` or an interruption, which ``ended`` of the result says. Nothing is lost by either:
+    the same call goes on."""
+    from search.planning.keywords import parse_keywords
+    from search.planning.request import make_request
+    from search.reporting.search_result import SearchResult
+    from search.reporting.study_data import read_study
+    from search.terminal.notebook import make_console
+    from search.workers.ray_internals import refuse_other_ray
+
+    started = time.monotonic()
+    args, command = parse_keywords(run_command.make_parser(), "search.run", space, flags)
+    request = make_request(args, command)
+    refuse_other_ray()
+    verbosity = run_command.verbosity_of(args)
+    outcome = run_command.search(request, make_console(), verbosity, started)
+    data = read_study(outcome.study, request.results_dir)
+    return SearchResult(outcome.study, data, request.storage, outcome.ended)
+
+
+def train(space: str | Path | Space, **flags: Any) -> TrainResult:
+    """Trains the space's recipe, or what ``set`` makes of it, as ``python -m search.train`` does.
+
+    Raises ``trainers.epoch_result.DivergedError``; with ``resume=True`` goes on after an
+    interruption.
+    """
+    from search.planning.keywords import parse_keywords
+    from search.reporting.train_result import TrainResult
+    from search.terminal.evaluation_tables import draw_maps
+    from search.terminal.notebook import make_console
+    from search.terminal.train_display import train_with_bars
+
+    args, _ = parse_keywords(train_command.make_parser(), "search.train", space, flags)
+    console = make_console()
+    single, run = train_command.begin(args, console)
+    train_with_bars(console, run, single.config.epochs)
+    result = TrainResult.of(run)
+    draw_maps(console, run.trainer, run.data, args.feature_maps, run.folder / FEATURE_MAPS)
+    return result
+
+
+def load(
+    study_name: str | None = None,
+    storage: str | None = None,
+    results_dir: Path | str | None = None,
+) -> SearchResult:
+    """The study as it is now, also while it is searched; the storage's only one without a name.
+    Storage and results folder are the commands' own unless they are named."""
+    from search.reporting.search_result import read_result
+
+    default = report_command.make_parser().parse_args([])
+    folder = Path(results_dir or default.results_dir)
+    return read_result(study_name, storage or default.storage or default_storage(folder), folder)
