@@ -40,14 +40,16 @@ def search(space: str | Path | Space, **flags: Any) -> SearchResult:
     from search.reporting.search_result import SearchResult
     from search.reporting.study_data import read_study
     from search.terminal.notebook import make_console
+    from search.terminal.plain_line import say
     from search.workers.ray_internals import refuse_other_ray
 
     started = time.monotonic()
     args, command = parse_keywords(run_command.make_parser(), "search.run", space, flags)
     request = make_request(args, command)
     refuse_other_ray()
-    verbosity = run_command.verbosity_of(args)
-    outcome = run_command.search(request, make_console(), verbosity, started)
+    console = make_console()
+    say(console, f"{request.space.definition.name}: {request.preset_reason}")
+    outcome = run_command.search(request, console, run_command.verbosity_of(args), started)
     data = read_study(outcome.study, request.results_dir)
     return SearchResult(outcome.study, data, request.storage, outcome.ended)
 

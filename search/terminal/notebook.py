@@ -14,8 +14,9 @@ PRE = '<pre style="line-height: 1.2; white-space: pre">{code}</pre>'
 
 
 def make_console() -> Console:
-    """In a notebook a line is plain text, where rich would make an output of its own of each."""
-    return Console(force_jupyter=False)
+    """In a notebook a line is plain text: rich would make an output of its own of each, or take
+    Jupyter's stream for a terminal."""
+    return Console(force_jupyter=False, force_terminal=False if in_notebook() else None)
 
 
 def in_notebook() -> bool:

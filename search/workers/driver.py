@@ -150,6 +150,7 @@ def _tune(
         LedgerScheduler,
         LedgerSearcher,
         LedgerStopper,
+        NoReporter,
         StopNow,
     )
     from search.workers.worker import make_worker
@@ -167,6 +168,7 @@ def _tune(
             raise_on_failed_trial=False,
             storage_path=scratch,
             trial_dirname_creator=lambda trial: trial.trial_id,
+            progress_reporter=NoReporter(),
             verbose=0,
         )
     except StopNow:

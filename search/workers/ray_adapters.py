@@ -36,6 +36,13 @@ class NotSaved:
         return {}
 
 
+class NoReporter(tune.ProgressReporter):
+    """In place of Ray's display, which in a notebook would clear away the search's."""
+
+    def should_report(self, trials: list[Trial], done: bool = False) -> bool:
+        return False
+
+
 class LedgerSearcher(NotSaved, Searcher):
     """Gives Ray one task at a time, never more than ``concurrency`` at once."""
 
