@@ -52,14 +52,14 @@ def main(argv: list[str] | None = None) -> int:
     args = make_parser().parse_args(arguments)
     from rich.console import Console
 
+    console = Console()
+    single, run = begin(args, console)
     from search.terminal.plain_line import say
     from search.terminal.run_summary import conclude_run
     from search.terminal.train_display import train_with_bars
     from trainers.epoch_result import DivergedError
     from trainers.runs.history import read_history
 
-    console = Console()
-    single, run = begin(args, console)
     try:
         train_with_bars(console, run, single.config.epochs)
     except DivergedError as error:

@@ -15,6 +15,8 @@ from search import api
 from search.common.errors import UserError
 from search.common.layout import default_storage
 from search.reporting.study_data import read_study
+from spaces.params import Float
+from spaces.space import Preset, Space
 from tests.faults.tiny_space import SPACE
 from tests.search.in_process import run_here
 from tests.search.reporting import studies
@@ -54,6 +56,26 @@ def test_a_search_of_a_space_object_gives_its_study(data_dir: Path) -> None:
     ]
     again = search(data_dir, quiet=True)
     assert len(again.trials) == 2  # the study's total
+
+
+def test_a_training_function_is_found_beside_the_notebook(tmp_path: Path) -> None:
+    space = Space(
+        name="mine",
+        recipe={"lr": 0.1, "epochs": 1},
+        parameters=(Float("lr", 0.01, 1.0, log=True),),
+        presets={"full": Preset(n_trials=2, sampler="random", confirm=0)},
+        train="my_task:train",
+    )
+    with pytest.raises(UserError, match=r"there is no my_task\.py"):
+        api.search(space)
+    tmp_path.joinpath("my_task.py").write_text(
+        "def train(config, run):\n"
+        "    for epoch in run.epochs():\n"
+        "        yield {'val_top1': 100 * config['lr']}\n"
+    )
+    result = api.search(space, quiet=True)
+    assert result.trials["val_top1"].tolist() == [10.0, 100 * result.trials["params_lr"].iloc[1]]
+    assert "trial 0: the recipe" in result._repr_html_()
 
 
 def test_a_search_prints_its_lines_and_no_summary(
