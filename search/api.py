@@ -4,14 +4,15 @@
 
     result = search("wrn_sam", n_trials=20, set={"depth": 16}, range={"lr": (0.01, 0.1)})
     result.verdict, result.best.params, result.trials
-    run = train("wrn_sam", set=result.best.params)
+    train("wrn_sam", set={"depth": 16, **result.best.params}).model
     load("wrn_sam-quick").report("html")
 
 A space is a name, the path of a ``.py`` file or a ``spaces.space.Space``. Keywords are the flags of
 ``search.run`` and ``search.train`` with underscores, their defaults and rules the same; ``--help``
 lists them. What a user can mend is raised as ``search.common.errors.UserError``,
 ``spaces.params.SpaceError`` or ``trainers.rules.ConfigError``, all of them ``ValueError``; an
-unknown keyword as ``TypeError``.
+unknown keyword as ``TypeError``. What ends a search in its midst is a
+``search.common.errors.SearchError``.
 """
 
 from __future__ import annotations
