@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from search.common.errors import UserError
-from trainers.config import option_names
 from trainers.rules import suggest
 
 Number = TypeVar("Number", int, float)
@@ -39,18 +38,17 @@ def writable(folder: Path) -> None:
         )
 
 
-def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
-    """``["depth=16", "augment=none"]`` as values; unknown keys are refused."""
+def parse_settings(texts: Iterable[str], names: Sequence[str]) -> dict[str, Any]:
+    """``["depth=16", "augment=none"]`` as values; keys other than ``names`` are refused."""
     settings: dict[str, Any] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         key = key.strip().replace("-", "_")
         if not equals or not key:
             raise UserError(f"--set takes KEY=VALUE, got {text!r}")
-        if key not in option_names():
+        if key not in names:
             raise UserError(
-                f"unknown key {key!r} in --set{suggest(key, option_names())} "
-                f"(known: {', '.join(option_names())})"
+                f"unknown key {key!r} in --set{suggest(key, names)} (known: {', '.join(names)})"
             )
         if key in settings:
             raise UserError(f"--set names {key!r} twice")

@@ -22,12 +22,12 @@ from search.strategy.pruners import PRUNERS
 from search.strategy.samplers import SAMPLERS
 from spaces.params import Categorical, SpaceError
 from spaces.space import PRESETS, ScaledSpace
+from trainers.config import option_names
 from trainers.configs import Config, config_from_mapping
 from trainers.execution import PRECISIONS, Execution
 from trainers.loops.loop_config import TRAIN, LoopConfig
 from trainers.models import MODELS
 from trainers.models.outside import is_outside
-from trainers.rules import suggest
 from trainers.user_code import pinned
 
 
@@ -174,7 +174,7 @@ def chosen_precision(text: str) -> str | None:
 
 def fixed_space(args: argparse.Namespace, space: ScaledSpace) -> ScaledSpace:
     """``space`` with what --set, --epochs and --objective fix."""
-    settings = parse_settings(args.set)
+    settings = parse_settings(args.set, settable(space))
     for name in ("epochs", "objective"):
         value = getattr(args, name)
         if value is not None and settings.setdefault(name, value) != value:
@@ -189,17 +189,17 @@ def fixed_space(args: argparse.Namespace, space: ScaledSpace) -> ScaledSpace:
     return space.fix(without_effect(space))
 
 
+def settable(space: ScaledSpace) -> tuple[str, ...]:
+    """What --set may name."""
+    if not space.definition.train:
+        return option_names()
+    names = dict.fromkeys((*space.recipe, "seed", "split_seed"))
+    return tuple(name for name in names if name != TRAIN)
+
+
 def fixed_loop(space: ScaledSpace, settings: Mapping[str, Any]) -> ScaledSpace:
     """``space``, trained by a function of the user's own, with ``settings``; its function is the
     one that its file holds now."""
-    known_names = (*space.recipe, "seed", "split_seed")
-    for name in settings:
-        if name not in known_names or name == TRAIN:
-            choices = [known for known in known_names if known != TRAIN]
-            raise UserError(
-                f"unknown hyperparameter {name!r}{suggest(name, choices)} (the recipe has "
-                f"{', '.join(choices)})"
-            )
     function = {TRAIN: pinned(str(space.recipe[TRAIN]))}
     config_from_mapping({**space.recipe, **function, **settings})
     return space.fix({**function, **settings})

@@ -20,8 +20,18 @@ import driving
 
 TEN = ("--n-trials", "10", "--epochs", "4")
 ONE_OF_TWO = ("--set", "lr=0.05", "--set", "batch_size=256")  # only the optimiser varies
+OWN_CODE = Path(__file__).parents[2] / "docs" / "own_code"
+OWN = ("--study-name", "tiny-quick", "--preset", "auto", "--precision", "auto")
 FLAGS: dict[str, tuple[str, ...]] = {
     "trained": ("--n-trials", "4"),
+    "own loop in NumPy": (
+        *("--space", str(OWN_CODE / "sgd.py"), *OWN),
+        *("--n-trials", "5", "--epochs", "4", "--confirm", "1", "--confirm-seeds", "2"),
+    ),
+    "own loop in torch": (
+        *("--space", str(OWN_CODE / "vit.py"), *OWN),
+        *("--n-trials", "3", "--epochs", "3", "--set", "dim=16", "--no-confirm"),
+    ),
     "promoted": ("--n-trials", "10", "--epochs", "9", "--pruner", "promotion"),
     "budgeted": ("--epoch-budget", "60", "--epochs", "9", "--pruner", "promotion"),
     "raised": ("--epochs", "9", "--pruner", "promotion"),

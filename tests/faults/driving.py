@@ -140,6 +140,8 @@ WORKS: dict[str, Callable[[Task], Iterator[Message]]] = {
     "budgeted": invented,
     "raised": partial(invented, file="checkpoint.pt"),
     "trained": train_task,
+    "own loop in NumPy": train_task,
+    "own loop in torch": train_task,
     "slow": slow,
     "failing": failing,
 }
@@ -158,7 +160,7 @@ def drive(folder: Path, data_dir: Path, work: str, flags: tuple[str, ...], kill_
 
 
 def _drive(asked: Request, work: str, log: Path) -> None:
-    data = prepare(asked.dataset, asked.data_dir)
+    data = prepare(asked.dataset, asked.data_dir) if asked.dataset else Path()
     meta = check_data(asked, data)
     storage = open_storage(asked.storage, sqlite_wait=SECONDS_TO_WAIT)
     plan, _ = decide(asked, meta, data, find_record(asked, storage), print)

@@ -13,6 +13,7 @@ from search.common.layout import StudyFolder, default_data_dir, default_storage
 from search.planning.flag_values import parse_ranges, parse_settings
 from search.planning.space_file import find_space
 from spaces import SPACES
+from trainers.config import option_names
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ from spaces import SPACES
     ],
 )
 def test_values_are_read_as_what_they_look_like(text: str, value: Any) -> None:
-    (parsed,) = parse_settings([text]).values()
+    (parsed,) = parse_settings([text], option_names()).values()
     assert parsed == value
     assert type(parsed) is type(value)
 
@@ -41,7 +42,7 @@ def test_values_are_read_as_what_they_look_like(text: str, value: Any) -> None:
 @pytest.mark.parametrize("text", ["depth", "=3", "", "depht=3", "not a key=3"])
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(UserError):
-        parse_settings([text])
+        parse_settings([text], option_names())
 
 
 def test_every_space_of_the_table_is_found() -> None:
