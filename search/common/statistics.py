@@ -73,6 +73,22 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Interv
     return mean([a - b for a, b in zip(first, second, strict=True)])
 
 
+def difference_of_means(first: Interval, second: Interval) -> Interval:
+    """``first`` − ``second``, means over seeds of their own: Welch's interval (Welch 1947)."""
+    from scipy.special import stdtrit
+
+    gap, n = first.estimate - second.estimate, min(first.n, second.n)
+    if n < 2:
+        return Interval(gap, -math.inf, math.inf, n)
+    errors = [(m.half / float(stdtrit(m.n - 1, (1 + LEVEL) / 2)), m.n - 1) for m in (first, second)]
+    variance = sum(error**2 for error, _ in errors)
+    if variance == 0:
+        return Interval(gap, gap, gap, n)
+    freedom = variance**2 / sum(error**4 / own for error, own in errors)
+    half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(variance)
+    return Interval(gap, gap - half, gap + half, n)
+
+
 def rank_correlation(points: Sequence[tuple[float, float]]) -> Interval | None:
     """Kendall's τ-b of pairs, with the interval of Fieller, Hartley and Pearson (1957). Where all
     pairs agree, as if half of one did not: a few that agree do not show that all do. None below

@@ -8,38 +8,60 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from search.common.statistics import accuracy_difference
+from search.common.statistics import Interval, accuracy_difference, difference_of_means
 from search.record.trials import continued, is_copy
 from search.reporting.sections.cost import seconds_column
 from search.reporting.study_data import StudyData
 from search.reporting.texts import missing
-from trainers.metrics import TEST, find_metric
+from trainers.metrics import TEST, Metric, find_metric
 
 
 def difference(first: StudyData, second: StudyData) -> str:
     """``B's best has 1.20 points less test top-1 than A's (95 %: −4.10 to +1.70, one run each on
-    360 test images): no difference was shown``."""
+    360 test images): no difference was shown``; where both were confirmed, by their fresh seeds."""
     names = f"{second.name} and {first.name}"
     if first.best is None or second.best is None:
         return f"{names} do not compare: not both have a completed trial"
     if not _same_data(first, second):
         return f"{names} do not compare: their data differ"
+    confirmed = _by_seeds(first, second)
+    if confirmed:
+        return confirmed
     name = _figure_of_both(first, second)
     if name is None:
         return f"{names} do not compare: their objectives differ, and not both were tested"
     metric = find_metric(name)
     theirs, ours = (float(data.row(data.best)[name]) for data in (first, second) if data.best)
-    gap = f"{metric.format(abs(ours - theirs))}{' points' if metric.unit == '%' else ''}"
-    words = f"{second.name}'s best has {gap} {'less' if ours < theirs else 'more'} {metric.label}"
-    words += f" than {first.name}'s"
+    words = _in_words(first, second, "best", metric, ours - theirs)
     images = first.images(name)
     if images is None or images != second.images(name):
         return f"{words}, one run each: without an interval nothing is shown"
     found = accuracy_difference(ours, theirs, images)
     which = "test" if metric.split == TEST else "validation"
     shown = "no difference was shown" if 0 in found else "they differ"
-    bounds = f"{found.low:+.2f} to {found.high:+.2f}".replace("-", "−")
-    return f"{words} (95 %: {bounds}, one run each on {images:,} {which} images): {shown}"
+    return f"{words} (95 %: {_bounds(found)}, one run each on {images:,} {which} images): {shown}"
+
+
+def _by_seeds(first: StudyData, second: StudyData) -> str:
+    """Of the settings that the verdicts chose; empty where not both have one of the same metric."""
+    ours, theirs = second.verdict, first.verdict
+    if not (ours and theirs and ours.chosen and theirs.chosen and ours.metric == theirs.metric):
+        return ""
+    found = difference_of_means(ours.chosen, theirs.chosen)
+    words = _in_words(first, second, "winner", ours.metric, found.estimate)
+    shown = "no difference was shown" if 0 in found else "they differ"
+    seeds = f"{ours.chosen.n} and {theirs.chosen.n} fresh seeds"
+    return f"{words} (95 %: {_bounds(found)}, {seeds}): {shown}"
+
+
+def _in_words(first: StudyData, second: StudyData, who: str, metric: Metric, gap: float) -> str:
+    size = f"{metric.format(abs(gap))}{' points' if metric.unit == '%' else ''}"
+    more = "less" if gap < 0 else "more"
+    return f"{second.name}'s {who} has {size} {more} {metric.label} than {first.name}'s"
+
+
+def _bounds(found: Interval) -> str:
+    return f"{found.low:+.2f} to {found.high:+.2f}".replace("-", "−")
 
 
 def _same_data(first: StudyData, second: StudyData) -> bool:

@@ -11,6 +11,7 @@ from scipy import stats
 from search.common.statistics import (
     accuracy,
     accuracy_difference,
+    difference_of_means,
     mean,
     paired_difference,
     rank_correlation,
@@ -119,3 +120,19 @@ def test_a_few_ranks_that_agree_do_not_show_that_all_do() -> None:
 def test_ranks_of_too_few_or_of_equals_say_nothing() -> None:
     assert rank_correlation([(i, i) for i in range(4)]) is None
     assert rank_correlation([(i, 1.0) for i in range(9)]) is None
+
+
+def test_a_difference_of_means_is_welchs() -> None:
+    ours, theirs = [93.1, 92.4, 94.0, 93.3], [91.0, 92.2, 90.1]
+    found = difference_of_means(mean(ours), mean(theirs))
+    wanted = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high))
+    assert found.estimate == pytest.approx(np.mean(ours) - np.mean(theirs))
+    assert found.n == 3
+
+
+def test_a_difference_of_means_without_noise_or_with_one_seed() -> None:
+    exact = difference_of_means(mean([2.0, 2.0]), mean([1.0, 1.0]))
+    assert (exact.low, exact.high) == (1.0, 1.0)
+    alone = difference_of_means(mean([2.0]), mean([1.0, 1.5]))
+    assert (alone.low, alone.high) == (-math.inf, math.inf)

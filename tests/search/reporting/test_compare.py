@@ -9,14 +9,16 @@ import pytest
 from optuna.trial import TrialState
 
 from search.common.errors import UserError
-from search.common.statistics import accuracy_difference
+from search.common.statistics import accuracy_difference, mean
 from search.record.record import StrategyFacts
 from search.reporting.blocks import Table
 from search.reporting.chart import Chart, Panel
 from search.reporting.compare import compare_sections, comparison_frames
 from search.reporting.difference import difference
 from search.reporting.study_data import StudyData, read_study
+from search.strategy.verdict import WINS, Verdict
 from tests.search.reporting import studies
+from trainers.metrics import METRICS
 
 
 @pytest.fixture
@@ -140,3 +142,23 @@ def test_studies_that_do_not_compare_are_not_compared(
         UserError, match="--accuracy needs studies of one objective, got val_loss, "
     ):
         compare_sections([both[0], read_study(losses, tmp_path)], 70.0)
+
+
+def test_confirmed_studies_are_compared_by_their_fresh_seeds(
+    both: list[StudyData], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """90 ± 1 and 93 ± 1 of 5 seeds each: t of 8 degrees of freedom times the error of both."""
+    metric = METRICS["test_top1"]
+    means = {
+        "one": mean([89.0, 90.0, 91.0, 90.5, 89.5]),
+        "two": mean([92.0, 93.0, 94.0, 93.5, 92.5]),
+    }
+    verdicts = {
+        name: Verdict(WINS, metric, METRICS["val_top1"], 5, 1, chosen=chosen)
+        for name, chosen in means.items()
+    }
+    monkeypatch.setattr(StudyData, "verdict", property(lambda data: verdicts[data.name]))
+    assert difference(*both) == (
+        "two's winner has 3.00 points more test top-1 than one's "
+        "(95 %: +1.85 to +4.15, 5 and 5 fresh seeds): they differ"
+    )
