@@ -66,16 +66,16 @@ class Batches:
         config, n = self.config, len(indices)
         seed = derive_seed(config.seed, "epoch", epoch, "data")
         generator = torch.Generator().manual_seed(seed)
-        order = indices[torch.randperm(n, generator=generator)].to(self.device)
+        at_home = indices[torch.randperm(n, generator=generator)].to(self.home)
+        order = at_home.to(self.device)
         draws = draw(config, n, self.train_images.shape[1], generator).to(self.device)
         seeds = self._policy.seeds(n, epoch) if self._policy else []
         self._bounds = self._batch_bounds(n)
         for step, (start, stop) in enumerate(starmap(self.ranks.share, self._bounds)):
             self.on_batch()
-            chosen = order[start:stop]
-            images = self._gathered(chosen)
+            images = self._gathered(at_home[start:stop])
             images = self._augmented(images, draws.take(start, stop), seeds[start:stop])
-            labels = self.train_labels[chosen]
+            labels = self.train_labels[order[start:stop]]
             if self._mixing:
                 images, labels = self._mixing(images, labels, epoch, step)
                 if self.channels_last:  # lost by torch.roll
@@ -101,9 +101,11 @@ class Batches:
 
     def validation(self, indices: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Training images kept for validation, as they are."""
-        for chosen in indices.to(self.device).split(self.eval_batch):
+        at_home = indices.to(self.home)
+        labels = self.train_labels[at_home.to(self.device)].split(self.eval_batch)
+        for chosen, their_labels in zip(at_home.split(self.eval_batch), labels, strict=True):
             self.on_batch()
-            yield self._normalised(self._gathered(chosen)), self.train_labels[chosen]
+            yield self._normalised(self._gathered(chosen)), their_labels
 
     def test(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The test images, as they are."""
@@ -114,8 +116,9 @@ class Batches:
             yield self._normalised(some.to(self.device)), their_labels
 
     def _gathered(self, chosen: Tensor) -> Tensor:
-        """Training images, on the device."""
-        return self.train_images.index_select(0, chosen.to(self.home)).to(self.device)
+        """Training images on the device, of indices at home: those of the device would be waited
+        for."""
+        return self.train_images.index_select(0, chosen).to(self.device)
 
     def _augmented(self, images: Tensor, draws: Draws, seeds: Sequence[int]) -> Tensor:
         moved = crop_and_flip(images, draws, self.config.crop_padding)

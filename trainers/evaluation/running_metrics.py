@@ -55,18 +55,20 @@ class RunningMetrics:
         self._logits.append(logits.detach())
         self._labels.append(labels)
         self._scores += logits.numel()
-        if len(self._logits) == BATCHES_A_FLUSH or self._scores >= SCORES_A_FLUSH:
+        uneven = len(labels) != len(self._labels[0])  # such as the last of an epoch
+        if uneven or len(self._logits) == BATCHES_A_FLUSH or self._scores >= SCORES_A_FLUSH:
             self._flush()
 
     @torch.no_grad()
     def _flush(self) -> None:
-        sizes = torch.tensor([len(labels) for labels in self._labels])
+        batches, size = len(self._labels), len(self._labels[0])  # of all but perhaps the last
         logits, labels = torch.cat(self._logits).float(), torch.cat(self._labels)
         ranks = label_ranks(logits, labels if labels.ndim == 1 else labels.argmax(dim=1))
         columns = [torch.ones_like(ranks), self._loss(logits, labels), ranks < 1, ranks < 5]
         values = torch.stack([column.double() for column in columns], dim=1)
-        batch = torch.repeat_interleave(torch.arange(len(sizes)), sizes).to(values.device)
-        self._rows.append(values.new_zeros(len(sizes), 4).index_add_(0, batch, values))
+        batch = torch.arange(len(values), device=values.device).div_(size, rounding_mode="floor")
+        batch.clamp_(max=batches - 1)
+        self._rows.append(values.new_zeros(batches, 4).index_add_(0, batch, values))
         self._logits, self._labels, self._scores = [], [], 0
 
     def rows(self) -> Tensor:

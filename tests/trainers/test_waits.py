@@ -1,0 +1,163 @@
+"""On a GPU, training waits for nothing and mixes no devices; shown without one, see
+``device_without_contents``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from tests.trainers.device_without_contents import (
+    DEVICE,
+    DOWNLOAD,
+    UPLOAD,
+    MixedDevicesError,
+    OnDevice,
+    Watch,
+)
+from trainers.config import TrainConfig
+from trainers.data import ImageData
+from trainers.evaluation.evaluation import logits_of, summary_of
+from trainers.evaluation.running_metrics import RunningMetrics
+from trainers.execution import Execution
+from trainers.losses import make_loss
+from trainers.models import MODELS, build_model
+from trainers.trainer import Trainer
+
+STEPS = 4
+SMALL_DEPTH = {"wide_resnet": 10, "resnet": 18, "cnn200": 4, "resnet200": 10}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "sgd": {"momentum": 0.9, "dropout": 0.3},
+    "sam": {
+        "optimizer": "sam",
+        "rho": 0.1,
+        "adaptive": True,
+        "loss": "smoothed_kl",
+        "label_smoothing": 0.1,
+        "augment": "crop_flip_cutout",
+        "crop_padding": 1,
+        "cutout_size": 4,
+        "clip_norm": 1.0,
+        "ema_decay": 0.9,
+    },
+    "adamw": {"optimizer": "adamw"},
+    "mixed": {"mixup": 0.2, "cutmix": 1.0},
+}
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+def on_device(tiny_config, digits: ImageData):
+    """Makes a trainer on the device; a fifth of the 300 images is validation, 4 steps an epoch."""
+
+    def make(**changes: Any) -> Trainer:
+        config = tiny_config(batch_size=60, **changes)
+        return Trainer(config, digits, Execution(), OnDevice())
+
+    return make
+
+
+def copies_a_step(trainer: Trainer, watch: Watch) -> list[dict[str, int]]:
+    """What is copied until each step of an epoch is done; the first is from the epoch's start.
+    The epoch's end is left out: there the figures are read."""
+    found = []
+    for _ in trainer.epoch_in_steps():
+        found.append(dict(watch.copies))
+        watch.copies.clear()
+        if len(found) == STEPS:
+            return found
+    raise AssertionError(f"an epoch has {STEPS} steps")
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_no_step_waits(name: str, on_device, watch: Watch, monkeypatch) -> None:
+    """Neither batch nor augmentation, both passes of SAM, update, average, nor the figures, which
+    are worked out every two batches here."""
+    monkeypatch.setattr("trainers.evaluation.running_metrics.BATCHES_A_FLUSH", 2)
+    with watch:
+        trainer = on_device(**SETTINGS[name])
+        watch.copies.clear()
+        start, *steps = copies_a_step(trainer, watch)
+    assert steps == [{}] * (STEPS - 1)
+    assert set(start) == {UPLOAD}
+    assert start[UPLOAD] <= 6  # the epoch's order, and up to five draws of its augmentation
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_no_network_waits(model: str, watch: Watch) -> None:
+    depth = {"depth": SMALL_DEPTH[model]} if model in SMALL_DEPTH else {}
+    config = TrainConfig.from_mapping({"model": model, **depth})
+    with torch.device(DEVICE):
+        network = build_model(config.to_dict(), 10, 3, 32)
+    images, labels = torch.ones(4, 3, 32, 32, device=DEVICE), torch.ones(4, device=DEVICE).long()
+    with watch:
+        make_loss(config)(network(images), labels).mean().backward()
+    assert not watch.copies
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_images_that_do_not_fit_cost_one_copy_a_step(on_device, watch: Watch, monkeypatch) -> None:
+    monkeypatch.setattr("trainers.batches.fits", lambda size, device: False)
+    with watch:
+        trainer = on_device(augment="crop_flip", crop_padding=1)
+        watch.copies.clear()
+        _, *steps = copies_a_step(trainer, watch)
+        assert steps == [{UPLOAD: 1}] * (STEPS - 1)
+        watch.copies.clear()
+        split = trainer.batches.validation(trainer.val_indices)
+        summary_of(trainer.model, split, trainer.loss, "float32")
+    assert watch.copies == {UPLOAD: 1 + 1, DOWNLOAD: 1}  # the order; the only batch; the figures
+
+
+def test_validation_and_test_wait_once_at_their_end(on_device, watch: Watch) -> None:
+    with watch:
+        trainer = on_device()
+        trainer.batches.eval_batch = 7
+        watch.copies.clear()
+        split = trainer.batches.validation(trainer.val_indices)
+        summary_of(trainer.model, split, trainer.loss, "float32")
+        assert watch.copies == {UPLOAD: 1, DOWNLOAD: 1}
+        watch.copies.clear()
+        logits_of(trainer.model, trainer.batches.test(), "float32")
+        assert watch.copies == {DOWNLOAD: 1}
+
+
+def test_figures_of_many_batches_wait_for_nothing(watch: Watch) -> None:
+    metrics = RunningMetrics(make_loss(TrainConfig()))
+    logits, labels = torch.zeros(8, 10, device=DEVICE), torch.zeros(8, dtype=int, device=DEVICE)
+    with watch:
+        for _ in range(130):
+            metrics.add(logits, labels)
+        metrics.add(logits[:3], labels[:3])
+        rows = metrics.rows()
+    assert rows.shape == (131, 4)
+    assert not watch.copies
+
+
+class TestTheWatch:
+    """What it is for, it sees."""
+
+    def test_a_value_that_the_host_needs(self, watch: Watch) -> None:
+        with watch, pytest.raises(RuntimeError, match="meta"):
+            float(torch.ones(3, device=DEVICE).sum())
+
+    def test_a_shape_that_hangs_on_contents(self, watch: Watch) -> None:
+        values = torch.ones(3, device=DEVICE)
+        with watch, pytest.raises(NotImplementedError):
+            values[values > 0]
+
+    def test_two_devices_in_one_operation(self, watch: Watch) -> None:
+        with watch, pytest.raises(MixedDevicesError, match="cpu and meta"):
+            torch.ones(3, device=DEVICE)[torch.tensor([0, 2])]
+
+    def test_copies_both_ways(self, watch: Watch) -> None:
+        with watch:
+            there = torch.ones(3).to(DEVICE)
+            there.copy_(torch.ones(3))
+            there.cpu()
+        assert watch.copies == {UPLOAD: 2, DOWNLOAD: 1}
