@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from trainers.batches import Batches
+from trainers.cards import compute_float32_as_such
 from trainers.compatibility import check_fits
 from trainers.config import OPTIMIZERS, TrainConfig
 from trainers.data import ImageData, stratified_split
@@ -77,6 +78,8 @@ class Trainer:
         self.train_indices, self.val_indices = fitting_split(config, data, execution)
         self.classes = data.num_classes
         torch.set_num_threads(execution.threads)
+        if execution.device == "cuda":
+            compute_float32_as_such()
         self.batches = Batches(config, data, self.device, execution.channels_last, self.ranks)
         self.loss = make_loss(config)
         self.model = self._build(data)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from search.common.errors import UserError
+from search.planning.cards import check_cards, lack_of_card_memory
 from search.planning.confirming import choose_confirmation, confirmation_trainings
 from search.planning.epoch_budget import is_sized_by_time, measured_budget, split
 from search.planning.lr_interval import DEFAULT_STEPS, lr_parameter, with_interval
@@ -130,14 +131,20 @@ def _decide_execution(
     curve, so a study goes on as it began."""
     if found is not None:
         refuse_other_computing(request, found.execution)
-        return found.execution, request.resources(found.execution), "as the study began"
+        resources = request.resources(found.execution)
+        check_cards(resources, None)
+        return found.execution, resources, "as the study began"
     resources = request.resources()
-    execution = default_execution(resources, request.precision)
+    cards = check_cards(resources, request.precision)
+    execution = default_execution(
+        resources, request.precision, cards is not None and cards.bfloat16
+    )
     is_open = execution.device == "cpu" and execution.processes == 1 and request.precision is None
     if request.own_loop:
         return replace(execution, precision="float32"), resources, "as the training function does"
     if not (is_open and is_worth_probing(data)):
-        return execution, resources, "as asked or by default"
+        lack = lack_of_card_memory(cards, resources, data)
+        return execution, resources, "; ".join(filter(None, ("as asked or by default", lack)))
     config = of_trainer(request.config)
     best = probe(config, request.threads, data, data_folder, request.data_dir, announce)
     at_once, execution = request.concurrency or best.at_once, best.execution

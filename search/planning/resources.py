@@ -73,9 +73,12 @@ def trials_on_gpus(per_trial: float, gpus: int) -> int:
     return gpus * int(1 / per_trial + 1e-9) if per_trial <= 1 else int(gpus // per_trial)
 
 
-def default_execution(resources: Resources, precision: str | None) -> Execution:
-    """How to compute without a probe; a GPU of the last years is fastest in bfloat16."""
-    device, fastest = ("cuda", "bfloat16") if resources.gpus_per_trial > 0 else ("cpu", "float32")
+def default_execution(
+    resources: Resources, precision: str | None, bfloat16: bool = False
+) -> Execution:
+    """How to compute without a probe; a GPU that computes ``bfloat16`` is fastest in it."""
+    device = "cuda" if resources.gpus_per_trial > 0 else "cpu"
+    fastest = "bfloat16" if device == "cuda" and bfloat16 else "float32"
     return Execution(
         device,
         precision or fastest,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -346,6 +347,8 @@ def test_a_study_on_gpus_goes_on_with_its_processes(
 ) -> None:
     """Each process has a GPU, also where --processes is not said again."""
     monkeypatch.setattr("search.planning.machine.gpu_count", lambda: 4)
+    card = {"name": "Card", "capability": "9.0", "free": 10**11, "bfloat16": True}
+    monkeypatch.setattr("search.planning.cards.run_module", lambda *_: [json.dumps([card] * 4)])
     search.open("--processes", "2")
     plan = resumed(search)
     assert (plan.execution.device, plan.execution.processes) == ("cuda", 2)

@@ -1,0 +1,61 @@
+"""Whether torch reaches the GPUs that are to be used, before any worker starts."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+
+from search.common.errors import UserError
+from search.planning.child_processes import run_module
+from search.planning.resources import Resources
+from trainers.data.prepared import Meta
+
+HIDE = "hide the GPU with CUDA_VISIBLE_DEVICES=-1"
+SHARE_OF_MEMORY = 0.5  # of what is free: images that take more stay with the host
+
+
+@dataclass(frozen=True)
+class Cards:
+    """What all GPUs of a run can do; ``free`` bytes on the one that has the least."""
+
+    name: str
+    capability: str
+    free: float
+    bfloat16: bool
+
+
+def check_cards(resources: Resources, precision: str | None) -> Cards | None:
+    """None where no GPU is used. Raises ``UserError`` where torch cannot use one, or where it
+    would only emulate ``precision``. Takes some seconds, in a process of its own."""
+    if not resources.gpus_per_trial:
+        return None
+    what, instead = "check of the GPU", f"or {HIDE}"
+    found = json.loads(run_module(["trainers.cards"], 1, what, instead)[0])
+    if not found:
+        raise UserError(f"NVML shows a GPU that torch does not see; {HIDE}")
+    least = min(found, key=lambda card: (card["bfloat16"], card["free"]))
+    free = min(card["free"] for card in found)
+    cards = Cards(least["name"], least["capability"], free, least["bfloat16"])
+    if precision == "bfloat16" and not cards.bfloat16:
+        raise UserError(
+            f"--precision bfloat16 needs a GPU of compute capability 8.0 or newer, {cards.name} "
+            f"has {cards.capability} and would emulate it; choose --precision float32"
+        )
+    return cards
+
+
+def lack_of_card_memory(cards: Cards | None, resources: Resources, data: Meta) -> str:
+    """A line where the images of all trials on one GPU are more than it takes, else empty."""
+    if cards is None or not data.shapes:
+        return ""
+    on_a_card = max(1, int(1 / resources.gpus_per_trial + 1e-9))
+    pixels = [shape for name, shape in data.shapes.items() if name.endswith("_images")]
+    images = sum(map(math.prod, pixels))
+    if images * on_a_card <= SHARE_OF_MEMORY * cards.free:
+        return ""
+    return (
+        f"the images of {on_a_card} trial(s) on a GPU, {images * on_a_card / 1e9:.1f} GB, are more "
+        f"than half of the {cards.free / 1e9:.1f} GB that are free there: some stay in the host's "
+        "memory and are copied batch by batch"
+    )

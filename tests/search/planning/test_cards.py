@@ -1,0 +1,80 @@
+"""What is said of the GPUs before any worker starts; the process that asks torch is a stand-in."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from search.common.errors import UserError
+from search.planning.cards import check_cards, lack_of_card_memory
+from search.planning.resources import Resources, default_execution
+from trainers.data.prepared import Meta
+
+NEW = {"name": "New", "capability": "9.0", "free": 10**9, "bfloat16": True}
+OLD = {"name": "Old", "capability": "7.5", "free": 4 * 10**9, "bfloat16": False}
+ONE = Resources(1, 1, gpus_per_trial=1.0)
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch):
+    def make(*cards: dict[str, Any]) -> None:
+        monkeypatch.setattr(
+            "search.planning.cards.run_module", lambda *arguments: [json.dumps(cards)]
+        )
+
+    return make
+
+
+def data(images: int) -> Meta:
+    shapes = {"train_images": (images, 100, 100, 1), "test_images": (0, 100, 100, 1)}
+    return Meta(1, "", (), shapes, (), (), "")
+
+
+@pytest.mark.parametrize(
+    ("cards", "fastest"), [((NEW,), "bfloat16"), ((OLD,), "float32"), ((NEW, OLD), "float32")]
+)
+def test_bfloat16_only_where_every_card_computes_it(found, cards, fastest: str) -> None:
+    found(*cards)
+    checked = check_cards(ONE, None)
+    assert checked is not None
+    assert default_execution(ONE, None, checked.bfloat16).precision == fastest
+
+
+def test_bfloat16_that_would_be_emulated_is_refused(found) -> None:
+    found(NEW, OLD)
+    with pytest.raises(UserError, match=r"of compute capability 8\.0 or newer, Old has 7\.5"):
+        check_cards(ONE, "bfloat16")
+    assert check_cards(ONE, "float32")
+
+
+def test_a_card_that_torch_does_not_see_is_refused(found) -> None:
+    found()
+    with pytest.raises(UserError, match="torch does not see; hide the GPU with CUDA_VIS"):
+        check_cards(ONE, None)
+
+
+def test_nothing_is_asked_where_no_gpu_is_used() -> None:
+    assert check_cards(Resources(1, 1), "bfloat16") is None
+
+
+def test_torchs_own_reason_comes_through_in_one_line() -> None:
+    """On a machine without a driver, the real process says that torch cannot use the GPU."""
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("has a GPU that torch can use")
+    with pytest.raises(UserError, match=r"or hide the GPU with CUDA_VISIBLE_DEVICES=-1") as caught:
+        check_cards(ONE, None)
+    assert "torch" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("share", "images", "lacks"), [(1, 40_000, False), (0.5, 40_000, True)])
+def test_trials_on_one_card_share_its_memory(found, share: float, images: int, lacks: bool) -> None:
+    """0.4 GB of images each, where 0.5 of 1 GB may be taken."""
+    found(NEW, OLD)
+    resources = Resources(2, 1, gpus_per_trial=share)
+    line = lack_of_card_memory(check_cards(resources, None), resources, data(images))
+    assert bool(line) is lacks

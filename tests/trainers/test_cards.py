@@ -1,0 +1,125 @@
+"""What torch says of the GPUs, from a stand-in for ``torch.cuda``."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+import torch
+
+from tests.trainers.device_without_contents import OnDevice, Watch
+from trainers.cards import CardError, find_cards, runs_on
+from trainers.data import ImageData
+from trainers.execution import Execution
+from trainers.trainer import Trainer
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch):
+    """One GPU as a torch built for sm_75 to sm_90 would see it, with changes by name."""
+
+    def make(**changes: Any) -> None:
+        functions = {
+            "init": lambda: None,
+            "device_count": lambda: 1,
+            "get_device_name": lambda index: "Some Card",
+            "get_device_capability": lambda index: (8, 6),
+            "get_arch_list": lambda: ["sm_75", "sm_80", "sm_90"],
+            "synchronize": lambda index: None,
+            "mem_get_info": lambda index: (3 * 10**9, 8 * 10**9),
+            "device": lambda index: nullcontext(),
+            "is_bf16_supported": lambda including_emulation: True,
+        }
+        for name, function in {**functions, **changes}.items():
+            monkeypatch.setattr(torch.cuda, name, function)
+        monkeypatch.setattr(torch.version, "cuda", "13.0")
+        ones = torch.ones
+        monkeypatch.setattr(torch, "ones", lambda n, device: ones(n))
+
+    return make
+
+
+def test_a_card_that_computes(card) -> None:
+    card()
+    (found,) = find_cards()
+    assert (found.name, found.capability, found.free, found.bfloat16) == (
+        "Some Card",
+        "8.6",
+        3 * 10**9,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("capability", "supported"), [((7, 5), True), ((8, 0), False), ((7, 5), False)]
+)
+def test_emulated_bfloat16_does_not_count(card, capability, supported: bool) -> None:
+    """Neither a card before 8.0, whatever torch says, nor one that torch says emulates."""
+    card(
+        get_device_capability=lambda index: capability,
+        is_bf16_supported=lambda including_emulation: including_emulation or supported,
+    )
+    assert not find_cards()[0].bfloat16
+
+
+def test_a_build_for_the_cpu_says_so(card, monkeypatch: pytest.MonkeyPatch) -> None:
+    card()
+    monkeypatch.setattr(torch.version, "cuda", None)
+    with pytest.raises(CardError, match="is built for the CPU only; install a build of torch for"):
+        find_cards()
+
+
+def test_a_driver_too_old_for_the_build_says_so(card) -> None:
+    def init() -> None:
+        raise RuntimeError("The NVIDIA driver on your system is too old\n(found version 11040).")
+
+    card(init=init)
+    with pytest.raises(CardError, match=r"built for CUDA 13\.0.*too old \(found version 11040\)"):
+        find_cards()
+
+
+def test_a_card_that_the_build_does_not_know_says_so(card) -> None:
+    card(get_device_capability=lambda index: (6, 1))
+    message = r"Some Card has compute capability 6\.1, but .* for sm_75, sm_80, sm_90; install"
+    with pytest.raises(CardError, match=message):
+        find_cards()
+
+
+def test_a_card_that_does_not_compute_says_so(card) -> None:
+    def synchronize(index: int) -> None:
+        raise RuntimeError("CUDA error: all devices are busy")
+
+    card(synchronize=synchronize)
+    with pytest.raises(CardError, match="all devices are busy"):
+        find_cards()
+
+
+@pytest.mark.parametrize(
+    ("capability", "built_for", "runs"),
+    [
+        ((8, 6), ["sm_80"], True),  # machine code runs on later minor versions
+        ((8, 0), ["sm_86"], False),
+        ((9, 0), ["sm_86"], False),
+        ((9, 0), ["sm_75", "compute_80"], True),  # compiled when it is loaded
+        ((9, 0), ["sm_90a"], True),
+        ((12, 0), ["sm_100", "sm_90a"], False),
+        ((12, 1), ["sm_120"], True),
+        ((10, 3), ["sm_100f"], True),
+        ((8, 0), ["gfx90a"], False),
+    ],
+)
+def test_which_builds_run_on_a_card(capability, built_for: list[str], runs: bool) -> None:
+    assert runs_on(capability, built_for) is runs
+
+
+def test_float32_is_float32_on_a_gpu(tiny_config, digits: ImageData) -> None:
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    try:
+        matmul.allow_tf32 = cudnn.allow_tf32 = True
+        with Watch():
+            Trainer(tiny_config(), digits, Execution("cuda"), OnDevice())
+        assert (matmul.allow_tf32, cudnn.allow_tf32) == (False, False)
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before

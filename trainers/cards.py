@@ -1,0 +1,107 @@
+"""What torch can do with the GPUs that it sees here.
+
+    python -m trainers.cards
+
+prints them as JSON, or on stderr in one line why it cannot use them. Run it in a process of its
+own: it takes memory of every GPU as long as it lives.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+import torch
+
+Capability = tuple[int, int]
+
+
+class CardError(RuntimeError):
+    """torch cannot use a GPU of this machine; one line with the remedy."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """``free`` in bytes; ``bfloat16`` where the card computes it, not where torch emulates it."""
+
+    name: str
+    capability: str
+    free: int
+    bfloat16: bool
+
+
+def find_cards() -> list[Card]:
+    """The visible GPUs, each of which has just computed something. Raises ``CardError``."""
+    if torch.version.cuda is None:
+        raise CardError(
+            f"a GPU is there, but torch {torch.__version__} is built for the CPU only; install "
+            "a build of torch for CUDA"
+        )
+    try:
+        torch.cuda.init()
+        return [_card(index) for index in range(torch.cuda.device_count())]
+    except CardError:
+        raise
+    except (RuntimeError, AssertionError) as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise CardError(
+            f"torch {torch.__version__}, built for CUDA {torch.version.cuda}, cannot use the GPU "
+            f"({said[:200]}); install a driver and a build of torch that fit"
+        ) from error
+
+
+def _card(index: int) -> Card:
+    name, capability = torch.cuda.get_device_name(index), torch.cuda.get_device_capability(index)
+    built_for = torch.cuda.get_arch_list()
+    if not runs_on(capability, built_for):
+        raise CardError(
+            f"{name} has compute capability {capability[0]}.{capability[1]}, but torch "
+            f"{torch.__version__} is built for {', '.join(built_for)}; install a build for it"
+        )
+    torch.ones(1, device=f"cuda:{index}").add_(1)
+    torch.cuda.synchronize(index)
+    free, _ = torch.cuda.mem_get_info(index)
+    with torch.cuda.device(index):
+        computes = torch.cuda.is_bf16_supported(including_emulation=False)
+    return Card(name, "{}.{}".format(*capability), free, capability >= (8, 0) and computes)
+
+
+def runs_on(capability: Capability, built_for: Iterable[str]) -> bool:
+    """Whether code for one of ``built_for``, such as sm_80 and compute_90, runs on a card: machine
+    code on its own major version from its minor one on, intermediate code (compute) on any newer.
+    What ends in a letter is for that very card, with an f for its family."""
+    for text in built_for:
+        found = re.fullmatch(r"(sm|compute)_(\d+)(\d)([af]?)", text)
+        if not found:
+            continue
+        major, minor = int(found[2]), int(found[3])
+        newer = capability >= (major, minor)
+        if found[4] == "a":
+            fits = capability == (major, minor)
+        elif found[1] == "compute" and not found[4]:
+            fits = newer
+        else:
+            fits = newer and capability[0] == major
+        if fits:
+            return True
+    return False
+
+
+def compute_float32_as_such() -> None:
+    """No TF32 in matrix products or convolutions, where cuDNN would use it unasked."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def main() -> None:
+    try:
+        print(json.dumps([asdict(card) for card in find_cards()]))
+    except CardError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
