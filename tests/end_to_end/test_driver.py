@@ -30,7 +30,7 @@ from search.planning.resources import Resources
 from search.workers.driver import run_search
 from tests.search.desk import Desk, Desks
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("workers_without_torch")]
 
 EPOCHS = 4
 PRUNED, DIVERGED, RAISED, DIES, DIES_ONCE, MEMORY, BREAKS, LOSES_GPU, VICTIM = range(1, 10)
@@ -89,14 +89,6 @@ def work_travels_by_value() -> Iterator[None]:
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     yield
     cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-
-
-@pytest.fixture(autouse=True, scope="module")
-def workers_without_torch() -> Iterator[None]:
-    """Nothing here trains, so a worker need not import what trains before it starts."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_preload_python_modules", "ray.tune,search.workers.worker")
-        yield
 
 
 @pytest.fixture(scope="module")

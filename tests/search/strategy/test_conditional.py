@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -10,7 +11,7 @@ import pytest
 
 from search.ledger.messages import Completed
 from search.record.record import SpaceFacts
-from search.report import trials_frame
+from search.reporting.study_data import read_study
 from search.strategy.distributions import draw
 from search.strategy.grid import grid_rows
 from search.strategy.samplers import SAMPLERS, make_sampler
@@ -176,10 +177,10 @@ def test_a_value_given_to_what_does_not_exist_is_refused(
     assert "momentum exists only with optimizer=sgd" in reason
 
 
-def test_tables_leave_the_cell_blank(open_desk: Desks, space: ScaledSpace) -> None:
+def test_tables_leave_the_cell_blank(open_desk: Desks, space: ScaledSpace, tmp_path: Path) -> None:
     desk = open_desk(space=space, n_trials=12)
     drawn = run(desk, 12)
-    frame = trials_frame(desk.study)
+    frame = read_study(desk.study, tmp_path).trials
     for params, (_, row) in zip(drawn, frame.iterrows(), strict=True):
         for name in ("momentum", "beta2"):
             value = row[f"params_{name}"]

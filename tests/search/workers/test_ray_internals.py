@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import os
-import signal
-import threading
-from collections.abc import Iterator
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from search.ledger.events import FINISHED
-from search.ledger.messages import Completed, EpochDone, Message, Task
-from search.planning.resources import Resources
-from search.workers import driver, ray_internals
 from search.workers.ray_internals import (
     WHILE_STARTING,
     WHILE_TRAINING,
@@ -24,7 +16,6 @@ from search.workers.ray_internals import (
     lost_process,
     replaced,
 )
-from tests.search.desk import Desks
 
 ALL = (*WHILE_STARTING, *WHILE_TRAINING)
 
@@ -127,61 +118,3 @@ def test_nothing_is_lost_where_nothing_is_told(node: Any, monkeypatch: pytest.Mo
 def test_nothing_is_lost_where_ray_has_no_such_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("ray._private.worker._global_node")
     assert lost_process() == ""
-
-
-# -- signals --------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_rays_processes_have_a_session_of_their_own_and_a_signal_waits_until_they_run(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    heard: list[tuple[int, bool]] = []
-    start = ray_internals._start
-
-    def start_and_strike(cpus: int) -> None:
-        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
-        start(cpus)
-        assert not heard
-
-    def take(number: int, frame: object) -> None:
-        heard.append((number, import_module("ray").is_initialized()))
-
-    monkeypatch.setattr(ray_internals, "_start", start_and_strike)
-    before = signal.signal(signal.SIGTERM, take)
-    try:
-        with ray_internals.local_ray(1, 1):
-            assert heard == [(signal.SIGTERM, True)]
-            assert signal.getsignal(signal.SIGTERM) is take
-            processes = import_module("ray._private.worker")._global_node.all_processes
-            pids = [info.process.pid for infos in processes.values() for info in infos]
-            assert len(pids) >= 2
-            assert all(os.getsid(pid) == pid for pid in pids)
-            assert all(os.waitpid(pid, os.WNOHANG) == (0, 0) for pid in pids)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def two_epochs(task: Task) -> Iterator[Message]:
-    for epoch in (1, 2):
-        yield EpochDone({"epoch": epoch, "val_top1": 50.0})
-    yield Completed({})
-
-
-@pytest.mark.slow
-def test_a_search_ends_with_nothing_of_rays_replaced(
-    open_desk: Desks, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from ray import cloudpickle
-
-    for names in ("WHILE_STARTING", "WHILE_TRAINING"):
-        monkeypatch.setattr(f"search.workers.ray_internals.{names}", ())
-    monkeypatch.setattr(driver, "lost_process", lambda: "")
-    desk = open_desk(n_trials=2)
-    module = import_module(two_epochs.__module__)
-    cloudpickle.register_pickle_by_value(module)
-    try:
-        assert driver.run_search(desk.ledger, Resources(1, 1), two_epochs) == FINISHED
-    finally:
-        cloudpickle.unregister_pickle_by_value(module)
-    assert [trial.state.name for trial in desk.study.get_trials()] == ["COMPLETE"] * 2

@@ -1,4 +1,4 @@
-"""What the tests of workers in Ray share."""
+"""What tests with workers in Ray share."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def workers_without_torch() -> Iterator[None]:
-    """Nothing here trains in Ray, so a worker need not import what trains before it starts."""
+    """Where nothing is trained, a worker need not import what trains before it starts."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_preload_python_modules", "ray.tune,search.workers.worker")
         yield
