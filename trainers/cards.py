@@ -90,6 +90,12 @@ def runs_on(capability: Capability, built_for: Iterable[str]) -> bool:
     return False
 
 
+def uuid_in_use() -> str:
+    """Of this process's first visible GPU, or part of one (MIG), as NVML writes it behind "GPU-" or
+    "MIG-"; empty where torch reaches none."""
+    return str(torch.cuda.get_device_properties(0).uuid) if torch.cuda.is_available() else ""
+
+
 def compute_float32_as_such() -> None:
     """No TF32 in matrix products or convolutions, where cuDNN would use it unasked."""
     torch.backends.cuda.matmul.allow_tf32 = False

@@ -149,7 +149,15 @@ def _of(name: str, values: Sequence[float]) -> float:
 
 
 def _nvml_handle(nvml: Any) -> Any:
-    """NVML counts all cards, CUDA only the visible ones: go by what is visible."""
+    """Of the card that torch computes on, by its UUID: NVML counts all cards, CUDA only the visible
+    ones and in another order, and a part of a card (MIG) has no number. Where torch does not tell,
+    by what is visible."""
+    from trainers.cards import uuid_in_use
+
+    uuid = uuid_in_use()
+    for kind in ("GPU-", "MIG-") if uuid else ():
+        with suppress(nvml.NVMLError):
+            return nvml.nvmlDeviceGetHandleByUUID(kind + uuid)
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
     if visible.startswith(("GPU-", "MIG-")):
         return nvml.nvmlDeviceGetHandleByUUID(visible)

@@ -163,6 +163,7 @@ class Driver(SimpleNamespace):
         return "card"
 
     def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:  # noqa: N802
+        self._give(uuid.split("-")[0], None)
         self.asked = uuid
         return "card"
 
@@ -245,6 +246,20 @@ def test_watches_the_first_visible_card(watch, visible, card) -> None:
     driver = Driver()
     watch(driver, visible=visible)
     assert driver.asked == card
+
+
+@pytest.mark.parametrize(
+    ("missing", "asked"),
+    [((), "GPU-5e7-a1"), (("GPU",), "MIG-5e7-a1"), (("GPU", "MIG"), 1)],
+)
+def test_watches_the_card_that_torch_computes_on(watch, monkeypatch, missing, asked) -> None:
+    """By UUID, a part of a card (MIG) by its own; what is visible counts only without one."""
+    properties = SimpleNamespace(uuid="5e7-a1")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda index: properties)
+    driver = Driver(missing)
+    watch(driver, visible="1,0")
+    assert driver.asked == asked
 
 
 def test_gpu_figures_of_a_killed_process_are_counted_in(watch) -> None:
