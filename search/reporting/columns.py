@@ -69,10 +69,16 @@ TRIAL_COLUMNS = (
     _metric("cpu_seconds"),
     _metric("cpu_utilization", "of one core"),
     _metric("peak_memory_mb", "resident, host"),
-    _metric("gpu_utilization", "mean of a sample each second"),
-    _metric("gpu_peak_memory_mb"),
-    _metric("gpu_power_w", "mean of a sample each second"),
-    _metric("gpu_energy_kj", "of the whole card while the trial was at work"),
+    _metric(
+        "gpu_utilization", "of the whole card, with all trials on it, mean of a sample each second"
+    ),
+    _metric("gpu_peak_memory_mb", "of the whole card, with all trials on it"),
+    _metric(
+        "gpu_power_w", "of the whole card, with all trials on it, mean of a sample each second"
+    ),
+    _metric(
+        "gpu_energy_kj", "of the whole card, with all trials on it, while the trial was at work"
+    ),
     _metric("parameters", "weights of the network"),
     _metric("macs", "multiply-accumulates an image"),
     Column("start", TIME, "when it was asked for, local time"),
