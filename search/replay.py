@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from search.common.errors import UserError, run_main
 from search.common.layout import StudyFolder, default_storage
 from search.planning.flags import OneLineParser, add_study_flags
+from trainers.metrics import same
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -151,8 +152,9 @@ def _compare(epoch: int | str, recorded: dict[str, Any], found: dict[str, Any]) 
     """Every figure on record must come out again, as the same number."""
     what = f"epoch {epoch}" if isinstance(epoch, int) else epoch
     for name, value in recorded.items():
-        if found[name] != value:
-            return f"{what}: {name} was {value!r}, now {found[name]!r}", True
+        now = found.get(name, math.nan)  # a training function may yield it in some epochs only
+        if not same(value, now):
+            return f"{what}: {name} was {value!r}, now {now!r}", True
     return f"{what}: {len(recorded)} figures are the same", False
 
 

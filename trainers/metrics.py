@@ -77,6 +77,11 @@ class Metric:
         return min(finite, key=lambda i: self.sign * values[i], default=None)
 
 
+def same(value: Any, other: Any) -> bool:
+    """Whether two figures are the same, one that is not a number being itself."""
+    return bool(value == other or (value != value and other != other))
+
+
 def _accuracy(name: str, label: str, split: str) -> Metric:
     return Metric(name, label, "%", split, MAXIMIZE, ".2f")
 

@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial
+from rich.console import Console
 
 from search.common.errors import SearchError
 from search.ledger.confirming import open_confirmation
@@ -37,7 +38,7 @@ from search.ledger.messages import (
     Task,
 )
 from search.ledger.retrying import RetryingLedger
-from search.planning.check_data import check_data
+from search.planning.check_data import check_data, prepare_data
 from search.planning.decide import decide
 from search.planning.open_study import SECONDS_TO_WAIT, find_record, open_study
 from search.planning.request import Request, make_request
@@ -52,7 +53,6 @@ from search.workers.driver import run_search
 from search.workers.stages import Stages
 from search.workers.train_task import train_task
 from trainers.atomic_files import remove_partials, write_atomically
-from trainers.data.prepare import prepare
 from trainers.failpoints import VARIABLE
 
 FIXED = (
@@ -160,7 +160,7 @@ def drive(folder: Path, data_dir: Path, work: str, flags: tuple[str, ...], kill_
 
 
 def _drive(asked: Request, work: str, log: Path) -> None:
-    data = prepare(asked.dataset, asked.data_dir) if asked.dataset else Path()
+    data = prepare_data(asked.dataset, asked.data_dir, Console(quiet=True))
     meta = check_data(asked, data)
     storage = open_storage(asked.storage, sqlite_wait=SECONDS_TO_WAIT)
     plan, _ = decide(asked, meta, data, find_record(asked, storage), print)

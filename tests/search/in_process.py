@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from optuna.study import Study
+from rich.console import Console
 
 from search.ledger.events import FINISHED
 from search.ledger.ledger import Ledger
 from search.ledger.messages import EpochDone, Remark
-from search.planning.check_data import check_data
+from search.planning.check_data import check_data, prepare_data
 from search.planning.decide import decide
 from search.planning.open_study import find_record, open_study
 from search.planning.request import make_request
@@ -17,7 +18,6 @@ from search.run import make_parser
 from search.storage.lease import Lease
 from search.storage.storage import open_storage
 from search.workers.train_task import train_task
-from trainers.data.prepare import prepare
 
 
 def run_here(ledger: Ledger, *_: Any) -> str:
@@ -39,7 +39,8 @@ def run_here(ledger: Ledger, *_: Any) -> str:
 def search_here(*flags: str) -> Study:
     """What ``python -m search.run`` with ``flags`` decides and trains."""
     request = make_request(make_parser().parse_args(flags), "the tests")
-    data = prepare(request.dataset, request.data_dir, image_size=request.image_size)
+    quiet = Console(quiet=True)
+    data = prepare_data(request.dataset, request.data_dir, quiet, request.image_size)
     meta = check_data(request, data)
     storage = open_storage(request.storage)
     plan, _ = decide(request, meta, data, find_record(request, storage), print)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sqlite3
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 
 from search import evaluate, replay
 from search.common.errors import UserError, run_main
-from search.record.record import read_record, write_record
+from search.record.record import EXACT, read_record, write_record
 
 SETTINGS = "depth=10 width=1 batch_size=512 optimizer=sgd dropout=0.1 rho=0.05 weight_decay=0.0005"
 
@@ -117,3 +118,28 @@ def test_more_epochs_on_record_than_are_trained_are_a_difference(
         )
     assert again(folder) == 1
     assert "epoch 3: on record, but training ends before it" in capsys.readouterr().out
+
+
+def test_a_loop_of_ones_own_comes_out_the_same(
+    tmp_path: Path, in_process: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Its trial diverges, and one of its metrics is yielded in some epochs only."""
+    (tmp_path / "task.py").write_text(
+        "def train(config, run):\n"
+        "    for epoch in run.epochs():\n"
+        "        rarely = {'val_loss': 0.5} if epoch == 2 else {}\n"
+        "        yield {'val_top1': float('nan') if epoch == 3 else 10.0 * epoch, **rarely}\n"
+    )
+    (tmp_path / "space.py").write_text(
+        "from spaces.params import Float\nfrom spaces.space import Space\n"
+        "SPACE = Space('mine', recipe={'x': 0.5, 'epochs': 4},\n"
+        "              parameters=(Float('x', 0.0, 1.0),), train='task:train')\n"
+    )
+    monkeypatch.setattr("search.planning.decide.check_resume", lambda *_: EXACT)
+    places = ["--results-dir", str(tmp_path / "results"), "--data-dir", str(tmp_path)]
+    flags = ["--space", str(tmp_path / "space.py"), "--n-trials", "1", "--study-name", "s"]
+    study = in_process(*flags, *places, "--pruner", "none", "--no-confirm", "--threads", "1")
+    curve = study.get_trials()[0].intermediate_values
+    assert (curve[1], curve[2], math.isnan(curve[3])) == (10.0, 20.0, True)
+    assert again(tmp_path / "results") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "trial 0: the same bit for bit"

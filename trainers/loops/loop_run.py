@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import GeneratorType
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -21,8 +21,7 @@ from trainers.loops.pulse import pulse
 from trainers.loops.run import Progress, Run
 from trainers.loops.state import state_of
 from trainers.resource_monitor import ResourceMonitor
-from trainers.rules import ConfigError
-from trainers.runs.checkpoint import read_newest, rotate_and_write
+from trainers.runs.checkpoint import rotate_and_write
 from trainers.runs.history import write_rows
 from trainers.runs.identity import Identity
 from trainers.seeds import seed_everything
@@ -74,25 +73,17 @@ class LoopRun:
         self._run = Run(config, execution, self.progress)
         self.history: list[LoopResult] = []
         self.on_batch: Callable[[], None] = lambda: None
-        self.left_out: list[str] = []
         self._config, self._execution = config, execution
         self._function = load(config.train, with_neighbours=True)
+        self._at_work: GeneratorType[Any, None, Any] | None = None
         self._evaluation = LoopEvaluation()
         earlier = self._resume()
         self._monitor = ResourceMonitor(execution.device, earlier)
 
     def _resume(self) -> dict[str, float]:
         """Goes on from the newest checkpoint that is whole and ours; what it had cost."""
-        state, self.problems = read_newest(self.folder)
+        state, self.problems = self.identity.newest_checkpoint(self.folder)
         if state is None:
-            return {}
-        try:
-            change = Identity.from_mapping(state["identity"]).difference(self.identity)
-        except (ConfigError, KeyError, TypeError) as error:
-            change = f"{type(error).__name__}: {error}"
-        if change:
-            text = f"{self.folder}: its checkpoint is of another configuration: {change}"
-            self.problems.append(text)
             return {}
         self.history = [LoopResult.from_mapping(row) for row in state["history"]]
         self.progress.kept, self.progress.done = state["objects"], len(self.history)
@@ -106,23 +97,23 @@ class LoopRun:
         yield from list(self.history)
         torch.set_num_threads(self._execution.threads)
         seed_everything(self._config.seed, "start")
+        self._at_work = self._called()
         self._monitor.start()
-        at_work = self._called()
         try:
             with pulse(lambda: self.on_batch()):
-                yield from self._epochs(at_work)
+                yield from self._epochs(self._at_work)
         finally:
-            at_work.close()
+            self._at_work.close()
             self._monitor.stop()
 
-    def _called(self) -> Any:
-        at_work = self._function(self._config.to_dict(), self._run)
+    def _called(self) -> GeneratorType[Any, None, Any]:
+        at_work: Any = self._function(self._config.to_dict(), self._run)
         if not inspect.isgenerator(at_work):
             raise TypeError(
                 f"{self._config.train} must yield the metrics of each epoch, it returned "
                 f"{at_work!r:.60}"
             )
-        return at_work
+        return cast("GeneratorType[Any, None, Any]", at_work)
 
     def _epochs(self, at_work: GeneratorType[Any, None, Any]) -> Iterator[LoopResult]:
         while True:
@@ -131,10 +122,10 @@ class LoopRun:
             except StopIteration as end:
                 self._evaluation = LoopEvaluation(_numbers(end.value or {}, "returned"))
                 return
-            self._keep(metrics, at_work)
+            self._keep(metrics)
             yield self.history[-1]
 
-    def _keep(self, metrics: Any, at_work: GeneratorType[Any, None, Any]) -> None:
+    def _keep(self, metrics: Any) -> None:
         at, found = self.progress, _numbers(metrics, "yielded")
         if at.objects is None or self._config.objective not in found:
             raise TypeError(
@@ -144,7 +135,6 @@ class LoopRun:
         if epoch <= len(self.history):
             raise RuntimeError(f"epoch {epoch} yielded its metrics twice")
         self.history.append(LoopResult(epoch, time.perf_counter() - at.began, found))
-        self.left_out = _left_out(at_work, at.objects)
         failpoint("epoch trained")
         objects = {name: state_of(value) for name, value in at.objects.items()}
         rotate_and_write(
@@ -172,6 +162,17 @@ class LoopRun:
         """What the last checkpoint has of the objects that were handed over."""
         return self.progress.kept
 
+    def left_out(self) -> list[str]:
+        """The function's local variables that have a state and were not handed over, for whoever
+        looks for what is wrong; to be asked between two epochs."""
+        frame = self._at_work.gi_frame if self._at_work else None
+        handed = {id(value) for value in (self.progress.objects or {}).values()}
+        return [
+            f"{name} ({type(value).__name__})"
+            for name, value in (frame.f_locals if frame else {}).items()
+            if hasattr(value, "load_state_dict") and id(value) not in handed
+        ]
+
     def test(self) -> LoopEvaluation:
         """What the function returned at its end."""
         return self._evaluation
@@ -195,14 +196,3 @@ def _numbers(metrics: Any, verb: str) -> dict[str, float]:
         except (TypeError, ValueError):
             raise TypeError(f"{name} must be a number, got {value!r:.60}") from None
     return found
-
-
-def _left_out(at_work: GeneratorType[Any, None, Any], objects: Mapping[str, Any]) -> list[str]:
-    """Local variables with a state that is not handed over, for whoever looks for what is wrong."""
-    frame = at_work.gi_frame
-    kept = {id(value) for value in objects.values()}
-    return [
-        f"{name} ({type(value).__name__})"
-        for name, value in (frame.f_locals if frame else {}).items()
-        if hasattr(value, "load_state_dict") and id(value) not in kept
-    ]

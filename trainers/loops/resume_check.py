@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainers.metrics import same
+
 EPOCHS = 2
 
 
@@ -47,17 +49,19 @@ def after_two_epochs(task: Mapping[str, Any]) -> State:
     run = LoopRun(config, Execution.from_mapping(task["execution"]), folder)
     if run.problems:
         return State({"checkpoint": run.problems[-1]}, [])
+    straight = not run.history
     results = run.results()
     metrics: Mapping[str, float] = {}
     for result in results:
         metrics = result.metrics
-        if result.epoch == 1 and not cut_off(folder).exists():
+        if result.epoch == 1 and straight:
             shutil.copytree(folder, cut_off(folder))
         if result.epoch == EPOCHS:
             break
+    left_out = run.left_out()
     values = dict(pair for name, v in run.kept.items() for pair in flattened(name, v))
     results.close()  # type: ignore[attr-defined]
-    return State({**values, **metrics}, run.left_out)
+    return State({**values, **metrics}, left_out)
 
 
 def cut_off(folder: Path) -> Path:
@@ -73,7 +77,7 @@ def difference(straight: State, resumed: State) -> str:
     tensors_last = sorted(straight.values, key=lambda name: isinstance(straight.values[name], str))
     for name in tensors_last:
         was, now = straight.values[name], resumed.values.get(name)
-        if was != now and not (was != was and now is not None and now != now):  # two NaN
+        if not same(was, now):
             hint = f"; not handed to run.epochs: {', '.join(straight.left_out)}"
             return f"{name} is {was} straight, {now} after a restart" + (
                 hint if straight.left_out else ""

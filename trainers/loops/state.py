@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-PICKLED = "pickled"
+PICKLED = "__pickled__"
 
 
 def check_restorable(objects: Mapping[str, Any]) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from trainers.configs import Config, config_from_mapping
 from trainers.execution import Execution
+from trainers.rules import ConfigError
+from trainers.runs.checkpoint import read_newest
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,23 @@ class Identity:
             "execution": self.execution.to_dict(),
             "data": self.data,
         }
+
+    def newest_checkpoint(self, folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
+        """The newest whole checkpoint of ``folder`` if a run of this identity wrote it, else None;
+        and why others were passed over."""
+        state, problems = read_newest(folder)
+        change = self.change_since(state) if state else ""
+        if change:
+            text = f"{folder}: its checkpoint is of another configuration: {change}"
+            return None, [*problems, text]
+        return state, problems
+
+    def change_since(self, checkpoint: Mapping[str, Any]) -> str:
+        """What is different from the run that wrote ``checkpoint``; empty where nothing is."""
+        try:
+            return Identity.from_mapping(checkpoint["identity"]).difference(self)
+        except (ConfigError, KeyError, TypeError) as error:
+            return f"{type(error).__name__}: {error}"
 
     def difference(self, other: Identity) -> str:
         """The first value that differs in ``other``, in words; empty where they are the same."""

@@ -28,11 +28,9 @@ from trainers.models.summary import ModelSummary, summarize
 from trainers.parallel.first_rank import FirstRank
 from trainers.parallel.ranks import Ranks
 from trainers.resource_monitor import ResourceMonitor
-from trainers.rules import ConfigError
 from trainers.runs.checkpoint import (
     CheckpointError,
     read_checkpoint,
-    read_newest,
     rotate_and_write,
     write_checkpoint,
 )
@@ -77,27 +75,14 @@ class TrainingRun:
 
     def _resume(self) -> dict[str, float]:
         """Goes on from the newest checkpoint that is whole and ours; what it had cost."""
-        state, self.problems = read_newest(self.folder)
+        state, self.problems = self.identity.newest_checkpoint(self.folder)
         if state is None:
-            return {}
-        change = self._change_since(state)
-        if change:
-            self.problems.append(
-                f"{self.folder}: its checkpoint is of another configuration: {change}"
-            )
             return {}
         best = self._best_weights(state["trainer"])
         if best is None:
             return {}
         self.trainer.load(state["trainer"], best)
         return state["usage"]
-
-    def _change_since(self, checkpoint: dict[str, Any]) -> str:
-        """What is different from the run that wrote ``checkpoint``; empty where nothing is."""
-        try:
-            return Identity.from_mapping(checkpoint["identity"]).difference(self.identity)
-        except (ConfigError, KeyError, TypeError) as error:
-            return f"{type(error).__name__}: {error}"
 
     def _best_weights(self, state: dict[str, Any]) -> dict[str, Tensor] | None:
         """Those of the best epoch of a trainer's ``state``, or None where they are lost.
@@ -115,7 +100,7 @@ class TrainingRun:
         except (CheckpointError, OSError) as error:
             self.problems.append(str(error))
             return None
-        if self._change_since(best) or best["epoch"] < epoch:
+        if self.identity.change_since(best) or best["epoch"] < epoch:
             self.problems.append(f"{path}: not the weights of this run's best epoch, {epoch}")
             return None
         return best["model"]
