@@ -11,7 +11,7 @@ from benchmarks.crew import Crew
 from benchmarks.harness import Aim, Case, Options, compare, main
 from benchmarks.jobs import plan_of, request_of
 from benchmarks.peers.recipe import Peer
-from trainers.configs import of_trainer
+from trainers.configs import trainer_config
 
 AIM = Aim("≥", 5)
 NETWORKS = {  # the space, and how many test images take a second or more
@@ -29,7 +29,7 @@ def cases(options: Options) -> list[Case]:
 
 def _case(options: Options, name: str, space: str, images: int) -> Case:
     plan = plan_of(request_of(options, "--space", space, "--preset", "full"))
-    config = of_trainer(plan.config)
+    config = trainer_config(plan.config)
     train = max(200, 2 * config.batch_size)
     peer = Peer(config, plan.data_folder, train, images)
     at_once = plan.resources.concurrency

@@ -22,7 +22,7 @@ from benchmarks.harness import Aim, Case, Options, main
 from benchmarks.jobs import plan_of, request_of
 from search.planning.machine import cpu_count
 from search.planning.request import Request
-from trainers.configs import of_trainer
+from trainers.configs import trainer_config
 from trainers.execution import Execution
 from trainers.probe import candidates
 
@@ -64,7 +64,7 @@ def _speeds(request: Request, options: Options, images: int) -> dict[Execution, 
         ways: list[tuple[Crew, int, Execution]] = []
         for threads in sorted({1, cores}):
             some = candidates(Execution(threads=threads))
-            crew = Crew(of_trainer(request.config), some, cores // threads, folder, images)
+            crew = Crew(trainer_config(request.config), some, cores // threads, folder, images)
             stack.enter_context(crew)
             ways += [(crew, index, way) for index, way in enumerate(some)]
         found: dict[Execution, list[float]] = {way: [] for _, _, way in ways}

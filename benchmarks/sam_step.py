@@ -13,7 +13,7 @@ from benchmarks.data import part_of
 from benchmarks.harness import Aim, Case, Options, Sample, compare, main
 from benchmarks.jobs import plan_of, request_of
 from trainers.config import TrainConfig
-from trainers.configs import of_trainer
+from trainers.configs import trainer_config
 from trainers.data import ImageData
 from trainers.execution import Execution
 from trainers.trainer import Trainer
@@ -27,7 +27,7 @@ def cases(options: Options) -> list[Case]:
     flags = ["--space", "wrn_sam", "--preset", "full", "--set", f"depth={depth}"]
     flags += ["--set", f"width={width}", "--set", f"batch_size={batch}"]
     plan = plan_of(request_of(options, *flags))
-    config = of_trainer(plan.config)
+    config = trainer_config(plan.config)
     data = part_of(plan.data_folder, max(200, 2 * config.batch_size), 100)
     sam = _steps(config, data, plan.execution)
     sgd = _steps(replace(config, optimizer="sgd"), data, plan.execution)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.common.errors import INTERRUPTED, run_main
@@ -27,11 +28,13 @@ from search.strategy.pruners import PRUNERS, Pruner
 from search.strategy.samplers import SAMPLERS, Sampler
 
 if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
     from optuna.study import Study
     from rich.console import Console
 
     from search.planning.plan import SearchPlan
     from search.planning.request import Request
+    from trainers.data.prepared import Meta
 
 TIMED_OUT_CODE = 3
 
@@ -154,6 +157,26 @@ class Outcome:
     ended: str
 
 
+def decided(
+    request: Request, data: Meta, data_folder: Path, storage: BaseStorage, console: Console
+) -> SearchPlan:
+    """The plan of ``request``, each decision said. Raises ``UserError``."""
+    from search.planning.confirming import refuse_other_study
+    from search.planning.decide import decide
+    from search.planning.enqueue_from import with_starting_points
+    from search.planning.open_study import find_record
+    from search.planning.room import lack_of_room
+    from search.terminal.plain_line import say
+
+    found = find_record(request, storage)
+    plan, notes = decide(request, data, data_folder, found, partial(say, console))
+    plan = with_starting_points(plan, request, storage)
+    refuse_other_study(plan, storage)
+    for note in filter(None, (*notes, lack_of_room(plan, data))):
+        say(console, note)
+    return plan
+
+
 def search(
     request: Request, console: Console, verbosity: str = "normal", started: float | None = None
 ) -> Outcome:
@@ -166,30 +189,20 @@ def search(
     from search.ledger.ledger import Ledger
     from search.ledger.retrying import RetryingLedger
     from search.planning.check_data import check_data, prepare_data
-    from search.planning.confirming import refuse_other_study
-    from search.planning.decide import decide
-    from search.planning.enqueue_from import with_starting_points
-    from search.planning.open_study import SECONDS_TO_WAIT, find_record, open_study
-    from search.planning.room import lack_of_room
+    from search.planning.open_study import SECONDS_TO_WAIT, open_study
     from search.storage.lease import Lease
     from search.storage.storage import leave, open_storage, watched, write_often
     from search.terminal.display import display_for, open_log
-    from search.terminal.plain_line import say
     from search.terminal.search_summary import leave_note
     from search.workers.driver import run_search
     from search.workers.train_task import train_task
 
     started = time.monotonic() if started is None else started
     data_folder = prepare_data(request.dataset, request.data_dir, console, request.image_size)
-    data = check_data(request, data_folder)
+    data = check_data(request, data_folder)  # before a database is made
     storage = open_storage(request.storage, sqlite_wait=SECONDS_TO_WAIT)
     with watched(request.storage):
-        found = find_record(request, storage)
-        plan, notes = decide(request, data, data_folder, found, partial(say, console))
-        plan = with_starting_points(plan, request, storage)
-        refuse_other_study(plan, storage)
-        for note in filter(None, (*notes, lack_of_room(plan, data))):
-            say(console, note)
+        plan = decided(request, data, data_folder, storage, console)
         with (
             Lease(plan.folder) as lease,
             open_log(plan.folder.log) as log,

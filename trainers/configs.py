@@ -11,7 +11,7 @@ from trainers.loops.loop_config import TRAIN, LoopConfig
 Config = TrainConfig | LoopConfig
 
 
-def of_trainer(config: Config) -> TrainConfig:
+def trainer_config(config: Config) -> TrainConfig:
     """``config``, which is of this package's trainer: no other comes here."""
     assert isinstance(config, TrainConfig), config
     return config

@@ -152,7 +152,7 @@ def _nvml_handle(nvml: Any) -> Any:
     """Of the card that torch computes on, by its UUID: NVML counts all cards, CUDA only the visible
     ones and in another order, and a part of a card (MIG) has no number. Where torch does not tell,
     by what is visible."""
-    from trainers.cards import uuid_in_use
+    from trainers.gpus import uuid_in_use
 
     uuid = uuid_in_use()
     for kind in ("GPU-", "MIG-") if uuid else ():

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from trainers.batches import Batches
-from trainers.cards import compute_float32_as_such
 from trainers.compatibility import check_fits
 from trainers.config import OPTIMIZERS, TrainConfig
 from trainers.data import ImageData, stratified_split
@@ -26,6 +25,7 @@ from trainers.evaluation.evaluation import (
 )
 from trainers.evaluation.running_metrics import RunningMetrics, Summary, summarize_rows
 from trainers.execution import Execution
+from trainers.gpus import compute_float32_as_such
 from trainers.losses import is_exploded, make_loss
 from trainers.models import build_model
 from trainers.models.outside import check_outside, is_outside

@@ -15,7 +15,7 @@ from search.planning.request import Request
 from spaces.params import Parameter
 from trainers.compatibility import check_fits
 from trainers.config import TrainConfig
-from trainers.configs import of_trainer
+from trainers.configs import trainer_config
 from trainers.data.prepare import prepare
 from trainers.data.prepared import FORMAT, Meta, load_prepared, verify_prepared
 from trainers.data.split import split_indices
@@ -52,7 +52,7 @@ def check_data(request: Request, folder: Path) -> Meta:
         return NO_DATA
     verify_prepared(folder)  # damaged since it was prepared? about 1 s for each GB
     meta, arrays = load_prepared(folder)
-    recipe = of_trainer(request.config)
+    recipe = trainer_config(request.config)
     train, _ = split_indices(arrays["train_labels"], recipe.val_fraction, recipe.split_seed)
     _, image_size, _, channels = meta.shapes["train_images"]
     shape = (len(train), image_size, channels, len(meta.classes), request.processes or 1)

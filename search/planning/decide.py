@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from search.common.errors import UserError
-from search.planning.cards import check_cards, lack_of_card_memory
 from search.planning.confirming import choose_confirmation, confirmation_trainings
 from search.planning.epoch_budget import is_sized_by_time, measured_budget, split
+from search.planning.gpus import check_gpus, lack_of_gpu_memory
 from search.planning.lr_interval import DEFAULT_STEPS, lr_parameter, with_interval
 from search.planning.lr_range_test import in_words, run_range_test
 from search.planning.new_record import continued_record, new_record
@@ -25,10 +25,10 @@ from search.planning.same_study import (
     strategy_changes,
     with_ranges,
 )
-from search.record.record import LRRangeFacts, StrategyFacts, StudyRecord
+from search.record.record import ConfirmationFacts, LRRangeFacts, StrategyFacts, StudyRecord
 from search.strategy.pruners import PROMOTION
 from spaces.space import ScaledSpace
-from trainers.configs import of_trainer
+from trainers.configs import trainer_config
 from trainers.data.prepared import Meta
 from trainers.execution import Execution
 
@@ -54,19 +54,12 @@ def decide(
     if found is None and is_sized_by_time(request, strategy):
         at_once = resources.concurrency
         whole = measured_budget(request, execution, at_once, data_folder, announce)
-        fixed = request.confirm is not None or request.confirm_seeds is not None
-        epochs, confirmation = split(whole, request.config.epochs, confirmation, fixed)
-        later = confirmation_trainings(confirmation) * request.config.epochs
-        strategy = replace(strategy, epoch_budget=epochs, n_trials=epochs)
-        minutes = f"about {request.space.preset.minutes:g} minutes"
-        confirmed = f" with up to {later} epochs more that confirm the best" if later else ""
-        notes.append(f"budget: {epochs} epochs, {minutes}{confirmed}")
+        strategy, confirmation, note = _sized(request, strategy, confirmation, whole)
+        notes.append(note)
     resume = _decide_resume(request, execution, found, announce)
     if resume:
         notes.append(resume_in_words(resume))
-    record = new_record(
-        request, data, space, execution, strategy, lr_range, confirmation, resume_check=resume
-    )
+    record = new_record(request, data, space, execution, strategy, lr_range, confirmation, resume)
     if lr_range:
         notes.append(f"{'as the study began: ' if found else ''}{in_words(lr_range)}")
     if found is not None:
@@ -115,6 +108,19 @@ def choose_strategy(request: Request, found: StrategyFacts | None) -> StrategyFa
     )
 
 
+def _sized(
+    request: Request, strategy: StrategyFacts, confirmation: ConfirmationFacts | None, whole: int
+) -> tuple[StrategyFacts, ConfirmationFacts | None, str]:
+    """Search and confirmation that take ``whole`` epochs together, and a line that says so."""
+    full, minutes = request.config.epochs, request.space.preset.minutes
+    fixed = request.confirm is not None or request.confirm_seeds is not None
+    epochs, confirmation = split(whole, full, confirmation, fixed)
+    later = confirmation_trainings(confirmation) * full
+    confirmed = f" with up to {later} epochs more that confirm the best" if later else ""
+    note = f"budget: {epochs} epochs, about {minutes:g} minutes{confirmed}"
+    return replace(strategy, epoch_budget=epochs, n_trials=epochs), confirmation, note
+
+
 def _cap(request: Request, default: StrategyFacts) -> int | None:
     """A budget of epochs that is new, or raised, says by itself how many trials there will be:
     no more than epochs, nor than a grid has points."""
@@ -132,20 +138,18 @@ def _decide_execution(
     if found is not None:
         refuse_other_computing(request, found.execution)
         resources = request.resources(found.execution)
-        check_cards(resources, None)
+        check_gpus(resources, None)
         return found.execution, resources, "as the study began"
     resources = request.resources()
-    cards = check_cards(resources, request.precision)
-    execution = default_execution(
-        resources, request.precision, cards is not None and cards.bfloat16
-    )
+    gpus = check_gpus(resources, request.precision)
+    execution = default_execution(resources, request.precision, gpus is not None and gpus.bfloat16)
     is_open = execution.device == "cpu" and execution.processes == 1 and request.precision is None
     if request.own_loop:
         return replace(execution, precision="float32"), resources, "as the training function does"
     if not (is_open and is_worth_probing(data)):
-        lack = lack_of_card_memory(cards, resources, data)
+        lack = lack_of_gpu_memory(gpus, resources, data)
         return execution, resources, "; ".join(filter(None, ("as asked or by default", lack)))
-    config = of_trainer(request.config)
+    config = trainer_config(request.config)
     best = probe(config, request.threads, data, data_folder, request.data_dir, announce)
     at_once, execution = request.concurrency or best.at_once, best.execution
     layout = "channels last" if execution.channels_last else "contiguous"
@@ -186,7 +190,9 @@ def _decide_lr_range(
         return space, None
     announce(f"learning-rate range test over {steps} mini-batches")
     folder = request.folder.path
-    return run_range_test(space, of_trainer(request.config), execution, data_folder, steps, folder)
+    return run_range_test(
+        space, trainer_config(request.config), execution, data_folder, steps, folder
+    )
 
 
 def range_test_steps(request: Request) -> int:

@@ -23,7 +23,7 @@ from search.strategy.pruners import PROMOTION
 from search.strategy.sobol import sobol_points
 from trainers.atomic_files import write_atomically
 from trainers.config import TrainConfig
-from trainers.configs import of_trainer
+from trainers.configs import trainer_config
 from trainers.execution import Execution
 
 CONFIRMATION_SHARE = 0.45  # of a preset's time, at most: a search of less finds little to confirm
@@ -93,7 +93,7 @@ def measured_budget(
 def _configs(request: Request) -> Sequence[TrainConfig]:
     """The recipe, and what is spread over the space."""
     space = request.space
-    found = [of_trainer(request.config)]
+    found = [trainer_config(request.config)]
     if space.parameters:
         for point in itertools.islice(sobol_points(space, 0), 2 * POINTS):
             values = space.active(point)

@@ -36,7 +36,7 @@ def new_record(
     strategy: StrategyFacts,
     lr_range: LRRangeFacts | None,
     confirmation: ConfirmationFacts | None,
-    resume_check: str = "",
+    resume_check: str,
 ) -> StudyRecord:
     """What a new study says of itself."""
     return StudyRecord(

@@ -40,7 +40,5 @@ def _state(config: LoopConfig, execution: Execution, folder: Path) -> State:
 
 
 def in_words(found: str) -> str:
-    """As it is announced and reported; empty for a study that was not checked."""
-    if found == EXACT:
-        return "resume is exact"
-    return f"warning: resume is not exact: {found}" if found else ""
+    """As it is announced."""
+    return "resume is exact" if found == EXACT else f"warning: resume is not exact: {found}"

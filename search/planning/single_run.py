@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.planning import machine
-from search.planning.cards import check_cards
+from search.planning.gpus import check_gpus
 from search.planning.request import asked_space, chosen_precision, refuse_own_loop, size_of_images
 from search.planning.resources import choose_resources, default_execution
 from spaces.space import ScaledSpace
@@ -38,12 +38,12 @@ def decide_run(args: argparse.Namespace, processes: int | None = None) -> Single
     refuse_own_loop(space)
     resources = choose_resources(1, args.threads, None, gpus, processes or 1)
     precision = chosen_precision(args.precision)
-    cards = check_cards(resources, precision)
+    found = check_gpus(resources, precision)
     return SingleRun(
         space=space,
         preset_reason=reason,
         config=TrainConfig.from_mapping(dict(space.recipe)),
-        execution=default_execution(resources, precision, cards is not None and cards.bfloat16),
+        execution=default_execution(resources, precision, found is not None and found.bfloat16),
         dataset=args.dataset or space.preset.dataset,
         data_dir=Path(args.data_dir).expanduser(),
         image_size=size_of_images(args),

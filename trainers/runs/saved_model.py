@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from trainers.config import TrainConfig
-from trainers.configs import of_trainer
+from trainers.configs import trainer_config
 from trainers.data import DataError, ImageData
 from trainers.execution import Execution
 from trainers.rules import ConfigError
@@ -56,7 +56,7 @@ def read_saved(path: Path) -> SavedModel:
 def _parse(state: dict[str, Any]) -> SavedModel:
     identity = Identity.from_mapping(state["identity"])
     return SavedModel(
-        config=of_trainer(identity.config),
+        config=trainer_config(identity.config),
         execution=identity.execution,
         fingerprint=identity.data,
         data_folder=Path(state["data_folder"]),

@@ -347,8 +347,8 @@ def test_a_study_on_gpus_goes_on_with_its_processes(
 ) -> None:
     """Each process has a GPU, also where --processes is not said again."""
     monkeypatch.setattr("search.planning.machine.gpu_count", lambda: 4)
-    card = {"name": "Card", "capability": "9.0", "free": 10**11, "bfloat16": True}
-    monkeypatch.setattr("search.planning.cards.run_module", lambda *_: [json.dumps([card] * 4)])
+    card = {"name": "Gpu", "capability": "9.0", "free": 10**11, "bfloat16": True}
+    monkeypatch.setattr("search.planning.gpus.run_module", lambda *_: [json.dumps([card] * 4)])
     search.open("--processes", "2")
     plan = resumed(search)
     assert (plan.execution.device, plan.execution.processes) == ("cuda", 2)

@@ -1,6 +1,6 @@
 """What torch can do with the GPUs that it sees here.
 
-    python -m trainers.cards
+    python -m trainers.gpus
 
 prints them as JSON, or on stderr in one line why it cannot use them. Run it in a process of its
 own: it takes memory of every GPU as long as it lives.
@@ -19,12 +19,12 @@ import torch
 Capability = tuple[int, int]
 
 
-class CardError(RuntimeError):
+class GpuError(RuntimeError):
     """torch cannot use a GPU of this machine; one line with the remedy."""
 
 
 @dataclass(frozen=True)
-class Card:
+class Gpu:
     """``free`` in bytes; ``bfloat16`` where the card computes it, not where torch emulates it."""
 
     name: str
@@ -33,31 +33,31 @@ class Card:
     bfloat16: bool
 
 
-def find_cards() -> list[Card]:
-    """The visible GPUs, each of which has just computed something. Raises ``CardError``."""
+def find_gpus() -> list[Gpu]:
+    """The visible GPUs, each of which has just computed something. Raises ``GpuError``."""
     if torch.version.cuda is None:
-        raise CardError(
+        raise GpuError(
             f"a GPU is there, but torch {torch.__version__} is built for the CPU only; install "
             "a build of torch for CUDA"
         )
     try:
         torch.cuda.init()
-        return [_card(index) for index in range(torch.cuda.device_count())]
-    except CardError:
+        return [_gpu(index) for index in range(torch.cuda.device_count())]
+    except GpuError:
         raise
     except (RuntimeError, AssertionError) as error:
         said = " ".join(str(error).split()) or type(error).__name__
-        raise CardError(
+        raise GpuError(
             f"torch {torch.__version__}, built for CUDA {torch.version.cuda}, cannot use the GPU "
             f"({said[:200]}); install a driver and a build of torch that fit"
         ) from error
 
 
-def _card(index: int) -> Card:
+def _gpu(index: int) -> Gpu:
     name, capability = torch.cuda.get_device_name(index), torch.cuda.get_device_capability(index)
     built_for = torch.cuda.get_arch_list()
     if not runs_on(capability, built_for):
-        raise CardError(
+        raise GpuError(
             f"{name} has compute capability {capability[0]}.{capability[1]}, but torch "
             f"{torch.__version__} is built for {', '.join(built_for)}; install a build for it"
         )
@@ -66,7 +66,7 @@ def _card(index: int) -> Card:
     free, _ = torch.cuda.mem_get_info(index)
     with torch.cuda.device(index):
         computes = torch.cuda.is_bf16_supported(including_emulation=False)
-    return Card(name, "{}.{}".format(*capability), free, capability >= (8, 0) and computes)
+    return Gpu(name, "{}.{}".format(*capability), free, capability >= (8, 0) and computes)
 
 
 def runs_on(capability: Capability, built_for: Iterable[str]) -> bool:
@@ -104,8 +104,8 @@ def compute_float32_as_such() -> None:
 
 def main() -> None:
     try:
-        print(json.dumps([asdict(card) for card in find_cards()]))
-    except CardError as error:
+        print(json.dumps([asdict(card) for card in find_gpus()]))
+    except GpuError as error:
         sys.exit(str(error))
 
 

@@ -16,7 +16,7 @@ SHARE_OF_MEMORY = 0.5  # of what is free: images that take more stay with the ho
 
 
 @dataclass(frozen=True)
-class Cards:
+class Gpus:
     """What all GPUs of a run can do; ``free`` bytes on the one that has the least."""
 
     name: str
@@ -25,37 +25,37 @@ class Cards:
     bfloat16: bool
 
 
-def check_cards(resources: Resources, precision: str | None) -> Cards | None:
+def check_gpus(resources: Resources, precision: str | None) -> Gpus | None:
     """None where no GPU is used. Raises ``UserError`` where torch cannot use one, or where it
     would only emulate ``precision``. Takes some seconds, in a process of its own."""
     if not resources.gpus_per_trial:
         return None
     what, instead = "check of the GPU", f"or {HIDE}"
-    found = json.loads(run_module(["trainers.cards"], 1, what, instead)[0])
+    found = json.loads(run_module(["trainers.gpus"], 1, what, instead)[0])
     if not found:
         raise UserError(f"NVML shows a GPU that torch does not see; {HIDE}")
-    least = min(found, key=lambda card: (card["bfloat16"], card["free"]))
-    free = min(card["free"] for card in found)
-    cards = Cards(least["name"], least["capability"], free, least["bfloat16"])
-    if precision == "bfloat16" and not cards.bfloat16:
+    least = min(found, key=lambda gpu: (gpu["bfloat16"], gpu["free"]))
+    free = min(gpu["free"] for gpu in found)
+    gpus = Gpus(least["name"], least["capability"], free, least["bfloat16"])
+    if precision == "bfloat16" and not gpus.bfloat16:
         raise UserError(
-            f"--precision bfloat16 needs a GPU of compute capability 8.0 or newer, {cards.name} "
-            f"has {cards.capability} and would emulate it; choose --precision float32"
+            f"--precision bfloat16 needs a GPU of compute capability 8.0 or newer, {gpus.name} "
+            f"has {gpus.capability} and would emulate it; choose --precision float32"
         )
-    return cards
+    return gpus
 
 
-def lack_of_card_memory(cards: Cards | None, resources: Resources, data: Meta) -> str:
+def lack_of_gpu_memory(gpus: Gpus | None, resources: Resources, data: Meta) -> str:
     """A line where the images of all trials on one GPU are more than it takes, else empty."""
-    if cards is None or not data.shapes:
+    if gpus is None or not data.shapes:
         return ""
-    on_a_card = max(1, int(1 / resources.gpus_per_trial + 1e-9))
+    on_a_gpu = max(1, int(1 / resources.gpus_per_trial + 1e-9))
     pixels = [shape for name, shape in data.shapes.items() if name.endswith("_images")]
     images = sum(map(math.prod, pixels))
-    if images * on_a_card <= SHARE_OF_MEMORY * cards.free:
+    if images * on_a_gpu <= SHARE_OF_MEMORY * gpus.free:
         return ""
     return (
-        f"the images of {on_a_card} trial(s) on a GPU, {images * on_a_card / 1e9:.1f} GB, are more "
-        f"than half of the {cards.free / 1e9:.1f} GB that are free there: some stay in the host's "
+        f"the images of {on_a_gpu} trial(s) on a GPU, {images * on_a_gpu / 1e9:.1f} GB, are more "
+        f"than half of the {gpus.free / 1e9:.1f} GB that are free there: some stay in the host's "
         "memory and are copied batch by batch"
     )

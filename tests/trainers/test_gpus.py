@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from tests.trainers.device_without_contents import OnDevice, Watch
-from trainers.cards import CardError, find_cards, runs_on
 from trainers.data import ImageData
 from trainers.execution import Execution
+from trainers.gpus import GpuError, find_gpus, runs_on
 from trainers.trainer import Trainer
 
 
@@ -23,7 +23,7 @@ def card(monkeypatch: pytest.MonkeyPatch):
         functions = {
             "init": lambda: None,
             "device_count": lambda: 1,
-            "get_device_name": lambda index: "Some Card",
+            "get_device_name": lambda index: "Some Gpu",
             "get_device_capability": lambda index: (8, 6),
             "get_arch_list": lambda: ["sm_75", "sm_80", "sm_90"],
             "synchronize": lambda index: None,
@@ -42,9 +42,9 @@ def card(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_card_that_computes(card) -> None:
     card()
-    (found,) = find_cards()
+    (found,) = find_gpus()
     assert (found.name, found.capability, found.free, found.bfloat16) == (
-        "Some Card",
+        "Some Gpu",
         "8.6",
         3 * 10**9,
         True,
@@ -60,14 +60,14 @@ def test_emulated_bfloat16_does_not_count(card, capability, supported: bool) -> 
         get_device_capability=lambda index: capability,
         is_bf16_supported=lambda including_emulation: including_emulation or supported,
     )
-    assert not find_cards()[0].bfloat16
+    assert not find_gpus()[0].bfloat16
 
 
 def test_a_build_for_the_cpu_says_so(card, monkeypatch: pytest.MonkeyPatch) -> None:
     card()
     monkeypatch.setattr(torch.version, "cuda", None)
-    with pytest.raises(CardError, match="is built for the CPU only; install a build of torch for"):
-        find_cards()
+    with pytest.raises(GpuError, match="is built for the CPU only; install a build of torch for"):
+        find_gpus()
 
 
 def test_a_driver_too_old_for_the_build_says_so(card) -> None:
@@ -75,15 +75,15 @@ def test_a_driver_too_old_for_the_build_says_so(card) -> None:
         raise RuntimeError("The NVIDIA driver on your system is too old\n(found version 11040).")
 
     card(init=init)
-    with pytest.raises(CardError, match=r"built for CUDA 13\.0.*too old \(found version 11040\)"):
-        find_cards()
+    with pytest.raises(GpuError, match=r"built for CUDA 13\.0.*too old \(found version 11040\)"):
+        find_gpus()
 
 
 def test_a_card_that_the_build_does_not_know_says_so(card) -> None:
     card(get_device_capability=lambda index: (6, 1))
-    message = r"Some Card has compute capability 6\.1, but .* for sm_75, sm_80, sm_90; install"
-    with pytest.raises(CardError, match=message):
-        find_cards()
+    message = r"Some Gpu has compute capability 6\.1, but .* for sm_75, sm_80, sm_90; install"
+    with pytest.raises(GpuError, match=message):
+        find_gpus()
 
 
 def test_a_card_that_does_not_compute_says_so(card) -> None:
@@ -91,8 +91,8 @@ def test_a_card_that_does_not_compute_says_so(card) -> None:
         raise RuntimeError("CUDA error: all devices are busy")
 
     card(synchronize=synchronize)
-    with pytest.raises(CardError, match="all devices are busy"):
-        find_cards()
+    with pytest.raises(GpuError, match="all devices are busy"):
+        find_gpus()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from search.common.errors import UserError
-from search.planning.cards import check_cards, lack_of_card_memory
+from search.planning.gpus import check_gpus, lack_of_gpu_memory
 from search.planning.resources import Resources, default_execution
 from trainers.data.prepared import Meta
 
@@ -21,7 +21,7 @@ ONE = Resources(1, 1, gpus_per_trial=1.0)
 def found(monkeypatch: pytest.MonkeyPatch):
     def make(*cards: dict[str, Any]) -> None:
         monkeypatch.setattr(
-            "search.planning.cards.run_module", lambda *arguments: [json.dumps(cards)]
+            "search.planning.gpus.run_module", lambda *arguments: [json.dumps(cards)]
         )
 
     return make
@@ -37,7 +37,7 @@ def data(images: int) -> Meta:
 )
 def test_bfloat16_only_where_every_card_computes_it(found, cards, fastest: str) -> None:
     found(*cards)
-    checked = check_cards(ONE, None)
+    checked = check_gpus(ONE, None)
     assert checked is not None
     assert default_execution(ONE, None, checked.bfloat16).precision == fastest
 
@@ -45,18 +45,18 @@ def test_bfloat16_only_where_every_card_computes_it(found, cards, fastest: str) 
 def test_bfloat16_that_would_be_emulated_is_refused(found) -> None:
     found(NEW, OLD)
     with pytest.raises(UserError, match=r"of compute capability 8\.0 or newer, Old has 7\.5"):
-        check_cards(ONE, "bfloat16")
-    assert check_cards(ONE, "float32")
+        check_gpus(ONE, "bfloat16")
+    assert check_gpus(ONE, "float32")
 
 
 def test_a_card_that_torch_does_not_see_is_refused(found) -> None:
     found()
     with pytest.raises(UserError, match="torch does not see; hide the GPU with CUDA_VIS"):
-        check_cards(ONE, None)
+        check_gpus(ONE, None)
 
 
 def test_nothing_is_asked_where_no_gpu_is_used() -> None:
-    assert check_cards(Resources(1, 1), "bfloat16") is None
+    assert check_gpus(Resources(1, 1), "bfloat16") is None
 
 
 def test_torchs_own_reason_comes_through_in_one_line() -> None:
@@ -66,7 +66,7 @@ def test_torchs_own_reason_comes_through_in_one_line() -> None:
     if torch.cuda.is_available():
         pytest.skip("has a GPU that torch can use")
     with pytest.raises(UserError, match=r"or hide the GPU with CUDA_VISIBLE_DEVICES=-1") as caught:
-        check_cards(ONE, None)
+        check_gpus(ONE, None)
     assert "torch" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -76,5 +76,5 @@ def test_trials_on_one_card_share_its_memory(found, share: float, images: int, l
     """0.4 GB of images each, where 0.5 of 1 GB may be taken."""
     found(NEW, OLD)
     resources = Resources(2, 1, gpus_per_trial=share)
-    line = lack_of_card_memory(check_cards(resources, None), resources, data(images))
+    line = lack_of_gpu_memory(check_gpus(resources, None), resources, data(images))
     assert bool(line) is lacks
