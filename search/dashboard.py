@@ -48,16 +48,19 @@ def main(argv: list[str] | None = None) -> int:
     results_dir = Path(args.results_dir)
     from search.storage.storage import open_storage
 
-    storage = open_storage(args.storage or default_storage(results_dir), create=False)
+    url = args.storage or default_storage(results_dir)
+    storage = open_storage(url, create=False)
     host = args.host.strip("[]")
-    server, sync = make_dashboard(storage, results_dir, host, args.port, args.allowed_host)
+    server = make_dashboard(storage, results_dir, host, args.port, args.allowed_host)
     print(f"dashboard: http://{_shown(host)}:{server.server_port}/  (Ctrl-C ends it)")
     if not _is_loopback(host):
         print("warning: whoever reaches this address can change and delete studies")
     sys.stdout.flush()
     if hasattr(os, "nice"):
         os.nice(NICENESS)
-    sync.start()
+    from search.dashboard_sync.process import SyncProcess
+
+    sync = SyncProcess(url, results_dir)
     try:
         server.serve_forever()
     except KeyboardInterrupt:
@@ -70,13 +73,13 @@ def main(argv: list[str] | None = None) -> int:
 
 def make_dashboard(
     storage: Any, results_dir: Path, host: str, port: int, allowed: Sequence[str] = ()
-) -> tuple[Any, Any]:
-    """The server, bound to its address, and what keeps the studies' notes up to date, neither
-    started. Browsers reach it by the host's own names and those ``allowed``."""
+) -> Any:
+    """The server, bound to its address, not started. Browsers reach it by the host's own names and
+    those ``allowed``."""
     import optuna_dashboard
     from optuna.artifacts import FileSystemArtifactStore
 
-    from search.dashboard_sync.sync import DashboardSync
+    from search.dashboard_sync.quicken import quicken_dashboard
 
     if not 0 <= port <= 65535:
         raise UserError(f"--port must be in [0, 65535], got {port}")
@@ -89,17 +92,17 @@ def make_dashboard(
         ) from None
     store = FileSystemArtifactStore(folder)
     names, any_address = allowed_hosts(host)
+    quicken_dashboard()
     dashboard: Any = optuna_dashboard.wsgi(storage, artifact_store=store)
     app = SameOrigin(dashboard, {*names, *allowed}, any_address)
     kind = _Server6 if ":" in host else _Server
     try:
-        server = make_server(host, port, app, server_class=kind, handler_class=_QuietHandler)
+        return make_server(host, port, app, server_class=kind, handler_class=_QuietHandler)
     except OSError as error:
         raise UserError(
             f"cannot listen on {_shown(host)}:{port}: {one_line(error.strerror or error)}; "
             "choose another with --port"
         ) from None
-    return server, DashboardSync(storage, results_dir, store)
 
 
 class _Server(ThreadingMixIn, WSGIServer):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -43,33 +42,32 @@ class Saved:
 
 
 class DashboardSync:
-    """Looks at every study of a storage again and again, in a thread of its own.
+    """Looks at every study of a storage again and again, until ``stopped`` is true, which it asks
+    with the seconds that it may wait.
 
     It writes notes, plots and files and never touches a trial, so a search is not disturbed.
     """
 
-    def __init__(self, storage: BaseStorage, results_dir: Path, store: FileSystemArtifactStore):
+    def __init__(
+        self,
+        storage: BaseStorage,
+        results_dir: Path,
+        store: FileSystemArtifactStore,
+        stopped: Callable[[float], bool] = lambda seconds: False,
+    ):
         self._storage = storage
         self._results_dir = results_dir
         self._store = store
         self._saved: dict[str, Saved] = {}
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._stopped = stopped
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
+    def run(self) -> None:
         """Ends after the write at hand."""
-        self._stopped.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopped.is_set():
+        pause = 0.0
+        while not self._stopped(pause):
             started = time.monotonic()
             self.look()
             pause = max(SECONDS_BETWEEN_LOOKS, 2 * (time.monotonic() - started))
-            self._stopped.wait(pause)
 
     def look(self) -> None:
         """Saves what is new in every study. A study that cannot be read is named, a storage that
@@ -83,7 +81,7 @@ class DashboardSync:
             saved = self._saved.setdefault(name, Saved())
             try:
                 study = optuna.load_study(study_name=name, storage=self._storage)
-                save_study(study, self._results_dir, self._store, saved, self._stopped.is_set)
+                save_study(study, self._results_dir, self._store, saved, self._stopped)
             except UserError:
                 continue  # no trials yet, or not one of ours
             except Exception as error:
@@ -95,7 +93,7 @@ def save_study(
     results_dir: Path,
     store: FileSystemArtifactStore,
     saved: Saved,
-    stopped: Callable[[], bool] = lambda: False,
+    stopped: Callable[[float], bool] = lambda seconds: False,
 ) -> None:
     """Notes, plots and files of the trials that ended since the last time."""
     if read_record(study) is None:
@@ -112,11 +110,11 @@ def save_study(
     noted = {t.number for t in trials if has_note(attributes, trial_id(t))}
     most = max(FEWEST, min(MOST, LOOKS // len(data.frozen)))
     for trial in _within(trials, noted, most):
-        if stopped():
+        if stopped(0):
             return
         write_note(study, trial_note(data, trial), attributes, trial_id(trial))
     for trial in _within(trials, saved.with_files, most):
-        if stopped():
+        if stopped(0):
             return
         save_files(study, data, trial, store, attributes)
         saved.with_files.add(trial.number)

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.artifacts import FileSystemArtifactStore
 
+from search.common.layout import artifacts_dir
 from search.dashboard import make_dashboard
+from search.dashboard_sync.sync import DashboardSync
 from search.reporting.search_result import read_result
 from search.storage.storage import open_storage
 from tests.search.reporting import studies
@@ -72,8 +75,8 @@ def page(results: Path) -> Path:
 def dashboard(results: Path) -> Iterator[str]:
     """The address of a dashboard at work."""
     storage = open_storage(f"sqlite:///{results}/studies.db", create=False)
-    server, sync = make_dashboard(storage, results, "127.0.0.1", 0)
-    sync.look()
+    server = make_dashboard(storage, results, "127.0.0.1", 0)
+    DashboardSync(storage, results, FileSystemArtifactStore(artifacts_dir(results))).look()
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"

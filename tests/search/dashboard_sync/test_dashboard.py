@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.artifacts import FileSystemArtifactStore
 from optuna.trial import TrialState
 
 from search.common.errors import UserError, run_main
-from search.common.layout import StudyFolder
+from search.common.layout import StudyFolder, artifacts_dir
 from search.dashboard import main, make_dashboard
+from search.dashboard_sync.sync import DashboardSync
 from search.storage.storage import load_study, open_storage
 from tests.search.reporting import studies
 
@@ -26,7 +28,9 @@ class Served:
     def __init__(self, results_dir: Path):
         self.results_dir = results_dir
         storage = open_storage(f"sqlite:///{results_dir}/studies.db", create=False)
-        self.server, self.sync = make_dashboard(storage, results_dir, "127.0.0.1", 0)
+        self.server = make_dashboard(storage, results_dir, "127.0.0.1", 0)
+        store = FileSystemArtifactStore(artifacts_dir(results_dir))
+        self.sync = DashboardSync(storage, results_dir, store)
         self.thread = threading.Thread(target=self.server.serve_forever)
         self.thread.start()
 

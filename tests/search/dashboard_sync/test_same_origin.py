@@ -30,7 +30,7 @@ def storage(tmp_path: Path) -> Any:
 
 @contextmanager
 def serving(storage: Any, folder: Path, host: str = "127.0.0.1") -> Iterator[Any]:
-    server, _ = make_dashboard(storage, folder, host, 0, ["proxy.example"])
+    server = make_dashboard(storage, folder, host, 0, ["proxy.example"])
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
