@@ -48,8 +48,8 @@ DEFAULT_SAMPLER = Preset(dataset="", n_trials=1).sampler
 Propose = Callable[[Table, int], BaseSampler]
 
 
-def _ours(name: str) -> Propose:
-    return lambda table, seed: make_sampler(name, space_of(table), seed)
+def _ours(table: Table, seed: int) -> BaseSampler:
+    return make_sampler(DEFAULT_SAMPLER, space_of(table), seed)
 
 
 def _optuna_tpe(table: Table, seed: int) -> BaseSampler:
@@ -68,8 +68,8 @@ class Policy:
 
 ONE_EPOCH = "one_epoch"  # all for one epoch, then the best to their end: needs no study
 POLICIES: Mapping[str, Policy | None] = {
-    "default": Policy(lambda n: make_pruner(PROMOTION, n), _ours(DEFAULT_SAMPLER), plans=True),
-    "stop_2_2": Policy(lambda n: make_pruner("halving", n), _ours("tpe")),
+    "default": Policy(lambda n: make_pruner(PROMOTION, n), _ours, plans=True),
+    "stop_2_2": Policy(lambda n: make_pruner("halving", n), _optuna_tpe),
     "optuna_median": Policy(lambda n: MedianPruner(), _optuna_tpe),
     "optuna_halving": Policy(lambda n: SuccessiveHalvingPruner(), _optuna_tpe),
     ONE_EPOCH: None,

@@ -14,7 +14,7 @@ from search.record.record import SpaceFacts
 from search.reporting.study_data import read_study
 from search.strategy.distributions import draw
 from search.strategy.grid import grid_rows
-from search.strategy.samplers import SAMPLERS, make_sampler
+from search.strategy.samplers import SAMPLERS, STARTUP, make_sampler
 from spaces.params import Categorical, Float, Int
 from spaces.space import Constraint, ScaledSpace
 from tests.search.desk import Desk, Desks
@@ -135,11 +135,11 @@ def test_tpe_learns_a_parameter_from_the_trials_that_have_it(make_space: Any) ->
     """SGD is best with a momentum near 0.9, and AdamW without any is of no use."""
     space = make_space(RECIPE, TREE[:3])
     study = optuna.create_study(direction="maximize", sampler=make_sampler("tpe", space, 0))
-    for _ in range(40):
+    for _ in range(STARTUP + 60):
         trial = study.ask()
         draw(trial, space)
         study.tell(trial, trial.params.get("momentum", -1.0))
-    late = [trial.params for trial in study.trials[25:]]
+    late = [trial.params for trial in study.trials[STARTUP + 30 :]]
     momenta = [params["momentum"] for params in late if "momentum" in params]
     assert len(momenta) > 10
     assert sum(momenta) / len(momenta) > 0.6  # 0.45 by chance

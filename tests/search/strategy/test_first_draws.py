@@ -62,3 +62,15 @@ def test_they_follow_from_seed_and_number(make_space: Callable[..., ScaledSpace]
 def test_a_space_of_names_alone_is_spread_too(make_space: Callable[..., ScaledSpace]) -> None:
     space = make_space(parameters=(Categorical("optimizer", ("sgd", "sam")),))
     assert {first_draw(space, 0, index)["optimizer"] for index in range(4)} == {"sgd", "sam"}
+
+
+def test_some_draws_are_random_ever_after(make_space: Callable[..., ScaledSpace]) -> None:
+    """TPE settles where the value is best; a third of the trials lies anywhere all the same."""
+    space = make_space(parameters=(Float("lr", 0.01, 1.0, log=True),))
+    kinds = distributions(space.parameters)
+    study = optuna.create_study(sampler=make_sampler("tpe", space, 0))
+    for _ in range(STARTUP + 90):
+        trial = study.ask(kinds)
+        study.tell(trial, abs(trial.params["lr"] - 0.02))
+    late = [trial.params["lr"] for trial in study.trials[STARTUP + 30 :]]
+    assert 4 <= sum(lr > 0.05 for lr in late) <= 24  # of 60: 0.65 of a third are 13

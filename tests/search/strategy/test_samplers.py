@@ -13,7 +13,7 @@ import pytest
 
 from search.ledger.messages import Completed, Diverged, Failed, OutOfMemory
 from search.strategy.distributions import distributions
-from search.strategy.samplers import SAMPLERS, make_sampler
+from search.strategy.samplers import SAMPLERS, STARTUP, make_sampler
 from spaces.params import Categorical, Float, Int
 from spaces.space import Constraint, ScaledSpace
 from tests.search.desk import Desk, Desks
@@ -139,18 +139,20 @@ def test_a_range_of_billions_is_not_listed(make_space: Any, sampler: str) -> Non
     assert max(drawn) > 2**28
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "gp"])
-def test_a_sampler_follows_the_studys_direction(make_space: Any, sampler: str) -> None:
+@pytest.mark.parametrize(("sampler", "learns_after"), [("tpe", STARTUP + 2), ("gp", 12)])
+def test_a_sampler_follows_the_studys_direction(
+    make_space: Any, sampler: str, learns_after: int
+) -> None:
     """A value that grows with the rate is driven up, or down, over two decades."""
     space = make_space(parameters=(Float("lr", 0.01, 1.0, log=True),))
     means = {}
     for direction in ("minimize", "maximize"):
         made = make_sampler(sampler, space, 0)
         study = optuna.create_study(direction=direction, sampler=made)
-        for _ in range(20):
+        for _ in range(learns_after + 8):
             trial = study.ask(distributions(space.parameters))
             study.tell(trial, math.log10(trial.params["lr"]))
-        means[direction] = sum(trial.value or 0.0 for trial in study.get_trials()[12:]) / 8
+        means[direction] = sum(t.value or 0.0 for t in study.get_trials()[learns_after:]) / 8
     assert means["minimize"] < -1.3
     assert means["maximize"] > -0.7
 
