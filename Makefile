@@ -15,7 +15,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 OTHER_PROCESSOR := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
-WHOLE_SEARCHES := $(addprefix tests/end_to_end/test_,lifecycle.py grid_run.py data_parallel.py)
+WHOLE_SEARCH := tests/end_to_end/test_lifecycle.py
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
@@ -31,7 +31,7 @@ test-end-to-end: $(READY)
 	$(PYTEST) $(PARALLEL) tests/end_to_end $(ARGS)
 
 test-other-processor: $(READY)
-	$(OTHER_PROCESSOR) $(PYTEST) $(PARALLEL) tests/trainers $(WHOLE_SEARCHES) $(ARGS)
+	$(OTHER_PROCESSOR) $(PYTEST) $(PARALLEL) tests/trainers $(WHOLE_SEARCH) $(ARGS)
 
 faults: $(READY)
 	$(PYTEST) tests/faults $(ARGS)

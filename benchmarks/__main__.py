@@ -14,12 +14,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import BENCHMARKS
+from benchmarks.harness import parse
 
 LIMIT_SECONDS = 3600 if "full" in sys.argv else 400  # of one benchmark
 
 
 def main(flags: list[str]) -> int:
     """Exit code 1 where one did not come to its end; whether aims are met is not asked here."""
+    parse("all benchmarks, one after the other", flags)  # what is wrong is said once
     table = Table(title="ratios of ours to the peer's")
     for column in ("benchmark", "ratio", "low", "high", "aim", "seconds"):
         table.add_column(column)

@@ -59,10 +59,7 @@ class SearchResult:
     def best(self) -> FrozenTrial | None:
         """The trial that the verdict chose, else the completed one with the best value; with its
         ``params`` and ``value``."""
-        found = self.data.verdict
-        if found is not None and found.winner is not None:
-            return self.data.frozen[found.winner]
-        return self.data.best
+        return self.data.choice
 
     def report(self, formats: str = ",".join(FORMATS), out: Path | str | None = None) -> list[Path]:
         """Writes the study's report as ``search.report`` does, into ``out`` or its own folder;

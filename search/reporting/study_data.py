@@ -69,6 +69,12 @@ class StudyData:
         return self.ranked[0] if self.ranked else None
 
     @property
+    def choice(self) -> FrozenTrial | None:
+        """What fresh seeds chose; the best where there is no verdict, or nothing came of them."""
+        found = self.verdict
+        return self.best if found is None or found.winner is None else self.frozen[found.winner]
+
+    @property
     def recipe(self) -> FrozenTrial | None:
         """Trial 0 where it is the report's recipe."""
         first = self.frozen[0]

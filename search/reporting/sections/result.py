@@ -1,4 +1,5 @@
-"""Reference, recipe and best side by side, and what changed from the recipe to the best."""
+"""Reference, recipe and choice side by side, and what changed from the one to the other. The choice
+is the verdict's; the search's best where there is none."""
 
 from __future__ import annotations
 
@@ -55,8 +56,16 @@ def lead(data: StudyData) -> str:
     else:
         best = f"Trial {data.best.number} is the best of {data.spent.completed} completed"
     if data.recipe is None or data.recipe.value is None or data.best is data.recipe:
-        return f"{best}, with {data.objective.described(data.best.value)}{_ties(data)}."
-    return f"{best}: {_gain(data, data.best.value, data.recipe.value)}{_ties(data)}."
+        words = f"{best}, with {data.objective.described(data.best.value)}"
+    else:
+        words = f"{best}: {_gain(data, data.best.value, data.recipe.value)}"
+    return f"{words}{_ties(data)}.{_choice(data)}"
+
+
+def _choice(data: StudyData) -> str:
+    if data.choice is data.best or data.choice is None:
+        return ""
+    return f" Fresh seeds chose trial {data.choice.number}, which stands beside the recipe below."
 
 
 def _gain(data: StudyData, best: float, recipe: float) -> str:
@@ -128,9 +137,10 @@ def _interval(data: StudyData, metric: str, value: float) -> str:
 
 
 def side_by_side(data: StudyData) -> Table | None:
-    """Reference, recipe and best, figure by figure."""
-    columns = [("recipe", data.recipe), ("best", data.best)]
-    if data.best is data.recipe:
+    """Reference, recipe and choice, figure by figure."""
+    word, choice = _choice_word(data), data.choice
+    columns = [("recipe", data.recipe), (word, choice)]
+    if choice is data.recipe:
         columns = columns[:1]
     shown = [(name, data.row(trial)) for name, trial in columns if trial is not None]
     if not shown:
@@ -144,13 +154,17 @@ def side_by_side(data: StudyData) -> Table | None:
             continue
         cells = [figure(metric, reference), *(data.figure(metric, value) for value in values)]
         rows.append(Row((words, *cells, _difference(metric, values))))
-    alone = " and the best" if data.best is data.recipe else ""
-    number = "" if data.best is None else data.best.number
-    names = {"recipe": f"trial 0, the recipe{alone}", "best": f"best, trial {number}"}
-    headings = ("", "reference", *(names[name] for name, _ in shown), "best − recipe")
+    alone = " and the best" if choice is data.recipe else ""
+    number = "" if choice is None else choice.number
+    names = {"recipe": f"trial 0, the recipe{alone}", word: f"{word}, trial {number}"}
+    headings = ("", "reference", *(names[name] for name, _ in shown), f"{word} − recipe")
     caption = " ".join(filter(None, (_scale(data), data.interval_note)))
-    table = Table("Reference, recipe and best", headings, tuple(rows), caption)
+    table = Table(f"Reference, recipe and {word}", headings, tuple(rows), caption)
     return drop_empty_columns(table)
+
+
+def _choice_word(data: StudyData) -> str:
+    return "best" if data.choice is data.best else "chosen"
 
 
 def _difference(metric: str, values: Sequence[Any]) -> str:
@@ -173,19 +187,20 @@ def _scale(data: StudyData) -> str:
 
 
 def changes(data: StudyData) -> Table | None:
-    """The parameters: what the recipe has, what the best has."""
-    if data.best is None or data.best is data.recipe or not data.best.params:
+    """The parameters: what the recipe has, what the choice has."""
+    word, choice = _choice_word(data), data.choice
+    if choice is None or choice is data.recipe or not choice.params:
         return None
     if data.recipe is None:
-        rows = [Row((name, setting(value))) for name, value in data.best.params.items()]
-        return Table("Parameters of the best", ("parameter", "best"), tuple(rows))
+        rows = [Row((name, setting(value))) for name, value in choice.params.items()]
+        return Table(f"Parameters of the {word}", ("parameter", word), tuple(rows))
     rows = []
-    for name, value in data.best.params.items():
+    for name, value in choice.params.items():
         old = data.recipe.params.get(name)
         mark = PLAIN if value == old else CHANGED
         rows.append(Row((name, setting(old), setting(value), _factor(old, value)), mark))
-    headings = ("parameter", "recipe", "best", "change")
-    return Table("From the recipe to the best", headings, tuple(rows))
+    headings = ("parameter", "recipe", word, "change")
+    return Table(f"From the recipe to the {word}", headings, tuple(rows))
 
 
 def _factor(old: Any, new: Any) -> str:

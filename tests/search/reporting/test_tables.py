@@ -13,11 +13,19 @@ from search.record.record import ReferenceFigure
 from search.reporting.blocks import PLAIN, REFERENCE, Table, fold_constant_columns, table_of
 from search.reporting.sections.classes import per_class
 from search.reporting.sections.course import reasons, rung_table
-from search.reporting.sections.result import changes, references_table, side_by_side, tiles
+from search.reporting.sections.result import (
+    changes,
+    lead,
+    references_table,
+    side_by_side,
+    tiles,
+)
 from search.reporting.sections.tables import by_value, models, switches
 from search.reporting.sections.trials import trials_table
 from search.reporting.study_data import StudyData, read_study
+from search.strategy.verdict import WINS, Verdict
 from tests.search.reporting import studies
+from trainers.metrics import METRICS
 
 
 @pytest.fixture
@@ -209,3 +217,18 @@ def test_whole_numbers_without_few_values_have_no_table(tmp_path: Path) -> None:
         study.add_trial(made)
     data = read_study(study, tmp_path)
     assert switches(data) is None
+
+
+def test_what_fresh_seeds_chose_stands_beside_the_recipe(
+    data: StudyData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdict = Verdict(WINS, METRICS["test_top1"], METRICS["val_top1"], seeds=5, winner=5)
+    monkeypatch.setattr(StudyData, "verdict", property(lambda data: verdict))
+    row = cells(side_by_side(data), "validation top-1 (%)")
+    assert row["chosen, trial 5"] == "76.00"
+    assert row["chosen − recipe"] == "+6.00"
+    assert lead(data).startswith("Trial 2 is the best of 3 completed: ")
+    assert lead(data).endswith("Fresh seeds chose trial 5, which stands beside the recipe below.")
+    table = changes(data)
+    assert table is not None
+    assert table.title == "From the recipe to the chosen"
