@@ -145,23 +145,25 @@ def measure(
 
 
 def draw(found: Mapping[str, Any], file: Path) -> None:
-    """Mean regret against budget, a panel for each mode and number of workers."""
+    """Mean regret against budget: a row for each mode, a column for each number of workers."""
     from matplotlib.figure import Figure
 
-    panels = [(m, w) for m, policies in found.items() for w in next(iter(policies.values()))]
-    figure = Figure(figsize=(3.4 * len(panels), 3.2), layout="constrained")
-    for i, (mode, workers) in enumerate(panels):
-        axes = figure.add_subplot(1, len(panels), i + 1)
-        for policy, results in found[mode].items():
-            values = [100 * value for value in results[workers]["mean"]]
-            axes.plot(BUDGETS, values, marker="o", lw=3 if policy == "default" else 1, label=policy)
-        title = f"{mode}, {workers} worker{'' if workers == '1' else 's'}"
-        axes.set(xscale="log", xlabel="full trainings", title=title)
-        axes.set_xticks(BUDGETS, map(str, BUDGETS))
-        axes.minorticks_off()
-        axes.set_ylim(0, 103)
-    figure.axes[0].set_ylabel("mean regret (%)")
-    figure.axes[-1].legend(fontsize="small")
+    workers = list(next(iter(next(iter(found.values())).values())))
+    figure = Figure(figsize=(3.2 * len(workers), 2.8 * len(found)), layout="constrained")
+    panels = figure.subplots(len(found), len(workers), squeeze=False, sharex=True, sharey=True)
+    for row, (mode, policies) in zip(panels, found.items(), strict=True):
+        for axes, at_once in zip(row, workers, strict=True):
+            for policy, results in policies.items():
+                values = [100 * value for value in results[at_once]["mean"]]
+                wide = 3 if policy == "default" else 1
+                axes.plot(BUDGETS, values, marker="o", lw=wide, label=policy)
+            axes.set(xscale="log", title=f"{mode}, {at_once} worker{'s' * (at_once != '1')}")
+            axes.set_xticks(BUDGETS, map(str, BUDGETS))
+            axes.minorticks_off()
+        row[0].set(ylabel="mean regret (%)", ylim=(0, 103))
+    for axes in panels[-1]:
+        axes.set_xlabel("full trainings")
+    panels[0, -1].legend(fontsize="small")
     figure.savefig(file, dpi=80)
 
 
