@@ -8,7 +8,7 @@ from typing import Any
 from trainers.rules import Choice, ConfigError, Flag, Integer
 
 DEVICES = ("cpu", "cuda")
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "tf32", "bfloat16")  # tf32: float32 whose products have ten bits
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Execution:
     use what it started with.
 
     ``processes`` > 1 trains data-parallel, each process on its share of every batch.
+    ``deterministic``: bit for bit on a GPU too, by slower kernels; the CPU always is.
     """
 
     device: str = "cpu"
@@ -25,11 +26,15 @@ class Execution:
     channels_last: bool = True
     threads: int = 1
     processes: int = 1
+    deterministic: bool = False
 
     def __post_init__(self) -> None:
         Choice(DEVICES).check("device", self.device)
         Choice(PRECISIONS).check("precision", self.precision)
-        Flag().check("channels_last", self.channels_last)
+        if self.precision == "tf32" and self.device == "cpu":
+            raise ConfigError("precision tf32 needs a GPU; on the CPU choose float32 or bfloat16")
+        for name in ("channels_last", "deterministic"):
+            Flag().check(name, getattr(self, name))
         for name in ("threads", "processes"):
             object.__setattr__(self, name, Integer(1).check(name, getattr(self, name)))
 

@@ -1,4 +1,4 @@
-"""What torch can do with the GPUs that it sees here.
+"""What torch can do with the GPUs that it sees here, and how it is to compute on them.
 
     python -m trainers.gpus
 
@@ -9,12 +9,15 @@ own: it takes memory of every GPU as long as it lives.
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import torch
+
+from trainers.execution import Execution
 
 Capability = tuple[int, int]
 
@@ -25,11 +28,13 @@ class GpuError(RuntimeError):
 
 @dataclass(frozen=True)
 class Gpu:
-    """``free`` in bytes; ``bfloat16`` where the card computes it, not where torch emulates it."""
+    """``free`` in bytes; ``tf32`` and ``bfloat16`` where the card computes them, not where torch
+    emulates the one or computes float32 for the other."""
 
     name: str
     capability: str
     free: int
+    tf32: bool
     bfloat16: bool
 
 
@@ -66,7 +71,8 @@ def _gpu(index: int) -> Gpu:
     free, _ = torch.cuda.mem_get_info(index)
     with torch.cuda.device(index):
         computes = torch.cuda.is_bf16_supported(including_emulation=False)
-    return Gpu(name, "{}.{}".format(*capability), free, capability >= (8, 0) and computes)
+    new = capability >= (8, 0)
+    return Gpu(name, "{}.{}".format(*capability), free, tf32=new, bfloat16=new and computes)
 
 
 def runs_on(capability: Capability, built_for: Iterable[str]) -> bool:
@@ -96,10 +102,25 @@ def uuid_in_use() -> str:
     return str(torch.cuda.get_device_properties(0).uuid) if torch.cuda.is_available() else ""
 
 
-def compute_float32_as_such() -> None:
-    """No TF32 in matrix products or convolutions, where cuDNN would use it unasked."""
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+def compute_as(execution: Execution) -> None:
+    """Sets torch to ``execution``'s precision and determinism in this process; on the CPU, where
+    neither depends on settings, nothing.
+
+    TF32 only where it is asked for: cuDNN would use it for float32. Deterministic kernels need
+    cuBLAS to have its workspace fixed before its first use. Memory is not filled for them: nothing
+    here reads what it has not written.
+    """
+    if execution.device == "cpu":
+        return
+    tf32, exact = execution.precision == "tf32", execution.deterministic
+    torch.backends.cuda.matmul.allow_tf32 = tf32
+    torch.backends.cudnn.allow_tf32 = tf32
+    if exact:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.use_deterministic_algorithms(exact)
+    torch.backends.cudnn.deterministic = exact
+    torch.backends.cudnn.benchmark = False
 
 
 def main() -> None:

@@ -26,10 +26,11 @@ FEW_IMAGES = 4  # a batch at the least, for networks whose whole batches would t
 
 
 def candidates(execution: Execution) -> list[Execution]:
-    """``execution`` in every precision and memory layout."""
+    """``execution`` in every precision that its device has, and every memory layout."""
     return [
         replace(execution, precision=precision, channels_last=channels_last)
         for precision in PRECISIONS
+        if precision != "tf32" or execution.device == "cuda"
         for channels_last in (True, False)
     ]
 

@@ -25,7 +25,7 @@ from trainers.evaluation.evaluation import (
 )
 from trainers.evaluation.running_metrics import RunningMetrics, Summary, summarize_rows
 from trainers.execution import Execution
-from trainers.gpus import compute_float32_as_such
+from trainers.gpus import compute_as
 from trainers.losses import is_exploded, make_loss
 from trainers.models import build_model
 from trainers.models.outside import check_outside, is_outside
@@ -78,8 +78,7 @@ class Trainer:
         self.train_indices, self.val_indices = fitting_split(config, data, execution)
         self.classes = data.num_classes
         torch.set_num_threads(execution.threads)
-        if execution.device == "cuda":
-            compute_float32_as_such()
+        compute_as(execution)
         self.batches = Batches(config, data, self.device, execution.channels_last, self.ranks)
         self.loss = make_loss(config)
         self.model = self._build(data)

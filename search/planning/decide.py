@@ -51,6 +51,8 @@ def decide(
     strategy = choose_strategy(request, None if found is None else found.strategy)
     confirmation = choose_confirmation(request, found)
     notes = [f"computing: {reason}"]
+    if request.deterministic:
+        notes.append(cost_of_determinism(execution))
     if found is None and is_sized_by_time(request, strategy):
         at_once = resources.concurrency
         whole = measured_budget(request, execution, at_once, data_folder, announce)
@@ -142,7 +144,10 @@ def _decide_execution(
         return found.execution, resources, "as the study began"
     resources = request.resources()
     gpus = check_gpus(resources, request.precision)
-    execution = default_execution(resources, request.precision, gpus is not None and gpus.bfloat16)
+    computes = gpus is not None and gpus.bfloat16
+    execution = default_execution(
+        resources, request.precision, computes, request.deterministic is True
+    )
     is_open = execution.device == "cpu" and execution.processes == 1 and request.precision is None
     if request.own_loop:
         return replace(execution, precision="float32"), resources, "as the training function does"
@@ -151,13 +156,24 @@ def _decide_execution(
         return execution, resources, "; ".join(filter(None, ("as asked or by default", lack)))
     config = trainer_config(request.config)
     best = probe(config, request.threads, data, data_folder, request.data_dir, announce)
-    at_once, execution = request.concurrency or best.at_once, best.execution
+    at_once = request.concurrency or best.at_once
+    execution = replace(best.execution, deterministic=execution.deterministic)
     layout = "channels last" if execution.channels_last else "contiguous"
     reason = (
         f"{execution.precision}, {layout}, {at_once} at once with {execution.threads} "
         f"thread(s): {best.speed:.0f} images/s, the fastest of {best.tried} ways tried"
     )
     return execution, replace(resources, concurrency=at_once, threads=execution.threads), reason
+
+
+def cost_of_determinism(execution: Execution) -> str:
+    """What --deterministic does and costs, in a line."""
+    if execution.device == "cpu":
+        return "deterministic: as always on the CPU, at no cost"
+    return (
+        "deterministic: the same bits on the same kind of card, by kernels that are slower and not "
+        "chosen by timing them; make gpu-check measures what that costs here"
+    )
 
 
 def _decide_resume(

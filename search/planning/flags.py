@@ -69,10 +69,18 @@ def add_data_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_compute_flags(parser: argparse.ArgumentParser, auto: str = "float32") -> None:
-    """--threads and --precision; ``auto`` says what the precision is if it is left open."""
+    """--threads, --precision and --deterministic; ``auto`` says what the precision is if it is left
+    open."""
     parser.add_argument("--threads", type=int, metavar="N", help="threads of a trial")
     parser.add_argument(
-        "--precision", default="auto", help=f"auto (default: {auto}), float32 or bfloat16"
+        "--precision",
+        default="auto",
+        help=f"auto (default: {auto}), float32, bfloat16 or, on a GPU, tf32",
+    )
+    parser.add_argument(
+        "--deterministic",
+        action=argparse.BooleanOptionalAction,
+        help="bit for bit on a GPU too, as always on the CPU, by slower kernels (default: no)",
     )
 
 

@@ -22,25 +22,28 @@ class Gpus:
     name: str
     capability: str
     free: float
+    tf32: bool
     bfloat16: bool
 
 
 def check_gpus(resources: Resources, precision: str | None) -> Gpus | None:
-    """None where no GPU is used. Raises ``UserError`` where torch cannot use one, or where it
-    would only emulate ``precision``. Takes some seconds, in a process of its own."""
+    """None where no GPU is used. Raises ``UserError`` where torch cannot use one, or where it does
+    not compute ``precision``. Takes some seconds, in a process of its own."""
     if not resources.gpus_per_trial:
+        if precision == "tf32":
+            raise UserError("--precision tf32 needs a GPU, none is used; choose float32")
         return None
     what, instead = "check of the GPU", f"or {HIDE}"
     found = json.loads(run_module(["trainers.gpus"], 1, what, instead)[0])
     if not found:
         raise UserError(f"NVML shows a GPU that torch does not see; {HIDE}")
-    least = min(found, key=lambda gpu: (gpu["bfloat16"], gpu["free"]))
+    least = min(found, key=lambda gpu: (gpu["tf32"], gpu["bfloat16"], gpu["free"]))
     free = min(gpu["free"] for gpu in found)
-    gpus = Gpus(least["name"], least["capability"], free, least["bfloat16"])
-    if precision == "bfloat16" and not gpus.bfloat16:
+    gpus = Gpus(least["name"], least["capability"], free, least["tf32"], least["bfloat16"])
+    if not {"tf32": gpus.tf32, "bfloat16": gpus.bfloat16}.get(precision or "", True):
         raise UserError(
-            f"--precision bfloat16 needs a GPU of compute capability 8.0 or newer, {gpus.name} "
-            f"has {gpus.capability} and would emulate it; choose --precision float32"
+            f"--precision {precision} needs a GPU of compute capability 8.0 or newer, {gpus.name} "
+            f"has {gpus.capability} and does not compute it; choose --precision float32"
         )
     return gpus
 

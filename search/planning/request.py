@@ -57,6 +57,7 @@ class Request:
     gpus_per_trial: float | None
     processes: int | None
     precision: str | None
+    deterministic: bool | None = field(default=None, kw_only=True)
     lr_range_test: bool | None
     confirm: int | None = None
     confirm_seeds: int | None = None
@@ -128,6 +129,7 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
         gpus_per_trial=args.gpus_per_trial,
         processes=args.processes,
         precision=chosen_precision(args.precision),
+        deterministic=args.deterministic,
         lr_range_test=args.lr_range_test,
         confirm=at_least("confirm", args.confirm, 0),
         confirm_seeds=at_least("confirm-seeds", args.confirm_seeds, FEWEST_SEEDS),
@@ -220,6 +222,7 @@ def refuse_for_loops(args: argparse.Namespace) -> None:
         "--dataset": args.dataset,
         "--image-size": args.image_size,
         "--precision": None if args.precision == "auto" else args.precision,
+        "--deterministic": args.deterministic or None,
         "--processes": None if args.processes in (None, 1) else args.processes,
         "--lr-range-test": args.lr_range_test or None,
     }

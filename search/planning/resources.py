@@ -74,7 +74,10 @@ def trials_on_gpus(per_trial: float, gpus: int) -> int:
 
 
 def default_execution(
-    resources: Resources, precision: str | None, bfloat16: bool = False
+    resources: Resources,
+    precision: str | None,
+    bfloat16: bool = False,
+    deterministic: bool = False,
 ) -> Execution:
     """How to compute without a probe; a GPU that computes ``bfloat16`` is fastest in it."""
     device = "cuda" if resources.gpus_per_trial > 0 else "cpu"
@@ -85,4 +88,5 @@ def default_execution(
         channels_last=True,
         threads=resources.threads,
         processes=resources.processes,
+        deterministic=deterministic,
     )

@@ -65,6 +65,13 @@ def refuse_other_computing(request: Request, began: Execution) -> None:
                 f"study {name!r} began with --{flag} {old}, and {asked} would change its curves; "
                 f"leave out --{flag}, or choose another --study-name"
             )
+    exact = request.deterministic
+    if exact is not None and exact != began.deterministic:
+        how, flag = ("with", "--no-") if began.deterministic else ("without", "--")
+        raise UserError(
+            f"study {name!r} began {how} --deterministic; leave out {flag}deterministic, or choose "
+            "another --study-name"
+        )
     on_gpu, asked_gpus = began.device == "cuda", request.gpus_per_trial
     if on_gpu and not request.resources(began).gpus_per_trial:
         raise UserError(

@@ -43,7 +43,9 @@ def decide_run(args: argparse.Namespace, processes: int | None = None) -> Single
         space=space,
         preset_reason=reason,
         config=TrainConfig.from_mapping(dict(space.recipe)),
-        execution=default_execution(resources, precision, found is not None and found.bfloat16),
+        execution=default_execution(
+            resources, precision, found is not None and found.bfloat16, args.deterministic is True
+        ),
         dataset=args.dataset or space.preset.dataset,
         data_dir=Path(args.data_dir).expanduser(),
         image_size=size_of_images(args),

@@ -15,7 +15,12 @@ from trainers.rules import ConfigError
     ("values", "message"),
     [
         ({"device": "gpu"}, "device must be one of cpu, cuda, got 'gpu'; did you mean 'cpu'?"),
-        ({"precision": "half"}, "precision must be one of float32, bfloat16, got 'half'"),
+        ({"precision": "half"}, "precision must be one of float32, tf32, bfloat16, got 'half'"),
+        (
+            {"precision": "tf32"},
+            "precision tf32 needs a GPU; on the CPU choose float32 or bfloat16",
+        ),
+        ({"deterministic": "no"}, "deterministic must be true or false, got 'no'"),
         ({"channels_last": 1}, "channels_last must be true or false, got 1"),
         ({"threads": 0}, "threads must be at least 1, got 0"),
         ({"processes": 1.5}, "processes must be a whole number at least 1, got 1.5"),
@@ -25,6 +30,11 @@ def test_refuses_with_one_line(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Execution.from_mapping(values)
     assert str(caught.value) == message
+
+
+def test_an_older_releases_execution_is_not_deterministic() -> None:
+    older = {"device": "cuda", "precision": "float32", "channels_last": True, "threads": 1}
+    assert not Execution.from_mapping(older).deterministic
 
 
 def test_an_unknown_name_is_refused() -> None:

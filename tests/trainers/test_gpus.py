@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -11,7 +13,7 @@ import torch
 from tests.trainers.device_without_contents import OnDevice, Watch
 from trainers.data import ImageData
 from trainers.execution import Execution
-from trainers.gpus import GpuError, find_gpus, runs_on
+from trainers.gpus import Gpu, GpuError, find_gpus, runs_on
 from trainers.trainer import Trainer
 
 
@@ -43,12 +45,7 @@ def card(monkeypatch: pytest.MonkeyPatch):
 def test_a_card_that_computes(card) -> None:
     card()
     (found,) = find_gpus()
-    assert (found.name, found.capability, found.free, found.bfloat16) == (
-        "Some Gpu",
-        "8.6",
-        3 * 10**9,
-        True,
-    )
+    assert found == Gpu("Some Gpu", "8.6", 3 * 10**9, tf32=True, bfloat16=True)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +58,7 @@ def test_emulated_bfloat16_does_not_count(card, capability, supported: bool) -> 
         is_bf16_supported=lambda including_emulation: including_emulation or supported,
     )
     assert not find_gpus()[0].bfloat16
+    assert find_gpus()[0].tf32 is (capability >= (8, 0))
 
 
 def test_a_build_for_the_cpu_says_so(card, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,13 +111,50 @@ def test_which_builds_run_on_a_card(capability, built_for: list[str], runs: bool
     assert runs_on(capability, built_for) is runs
 
 
-def test_float32_is_float32_on_a_gpu(tiny_config, digits: ImageData) -> None:
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], tuple[bool, ...]]]:
+    """What torch is set to: TF32 in products and convolutions, deterministic kernels in all and in
+    convolutions, those chosen by timing. As it was, after the test."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    try:
-        matmul.allow_tf32 = cudnn.allow_tf32 = True
-        with Watch():
-            Trainer(tiny_config(), digits, Execution("cuda"), OnDevice())
-        assert (matmul.allow_tf32, cudnn.allow_tf32) == (False, False)
-    finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before
+    names = ("allow_tf32", "deterministic", "benchmark")
+    before = matmul.allow_tf32, [getattr(cudnn, name) for name in names]
+    exact, filled = torch.are_deterministic_algorithms_enabled(), torch.utils.deterministic
+    monkeypatch.setattr(filled, "fill_uninitialized_memory", True)
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    yield lambda: (
+        matmul.allow_tf32,
+        cudnn.allow_tf32,
+        torch.are_deterministic_algorithms_enabled(),
+        cudnn.deterministic,
+        cudnn.benchmark,
+    )
+    matmul.allow_tf32 = before[0]
+    for name, value in zip(names, before[1], strict=True):
+        setattr(cudnn, name, value)
+    torch.use_deterministic_algorithms(exact)
+
+
+def test_float32_is_float32_on_a_gpu(tiny_config, digits: ImageData, settings) -> None:
+    """Also after a trial in TF32."""
+    with Watch():
+        for precision, is_tf32 in (("tf32", True), ("float32", False), ("bfloat16", False)):
+            Trainer(tiny_config(), digits, Execution("cuda", precision), OnDevice())
+            assert settings()[:2] == (is_tf32, is_tf32)
+
+
+def test_what_bit_for_bit_needs_on_a_gpu(tiny_config, digits: ImageData, settings) -> None:
+    """Nothing of it stays for a trial that does not ask for it."""
+    with Watch():
+        Trainer(tiny_config(), digits, Execution("cuda", deterministic=True), OnDevice())
+        assert settings()[2:] == (True, True, False)
+        assert os.environ.pop("CUBLAS_WORKSPACE_CONFIG") == ":4096:8"
+        Trainer(tiny_config(), digits, Execution("cuda"), OnDevice())
+        assert settings()[2:4] == (False, False)
+        assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
+
+
+def test_the_cpu_is_left_as_it_is(tiny_config, digits: ImageData, settings) -> None:
+    """It is bit for bit anyway, and some of its deterministic kernels are slower."""
+    before = settings()
+    Trainer(tiny_config(), digits, Execution(deterministic=True))
+    assert settings() == before

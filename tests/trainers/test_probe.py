@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from trainers.execution import Execution
+from trainers.execution import PRECISIONS, Execution
 from trainers.probe import candidates, probe
 from trainers.trainer import Trainer
 
@@ -17,6 +17,7 @@ def test_each_precision_and_layout_is_a_candidate_with_the_given_threads() -> No
     ways = {(way.precision, way.channels_last) for way in found}
     assert ways == {(p, c) for p in ("float32", "bfloat16") for c in (True, False)}
     assert {way.threads for way in found} == {3}
+    assert {way.precision for way in candidates(Execution("cuda"))} == set(PRECISIONS)
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def evaluate(
 
 def in_precision(precision: str, device: torch.device) -> AbstractContextManager[Any]:
     """Within: a forward pass computes in ``precision``, one of ``PRECISIONS``."""
-    if precision == "float32":
+    if precision != "bfloat16":
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
 

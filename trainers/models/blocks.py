@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
@@ -32,6 +33,14 @@ def stem(in_channels: int, out_channels: int = 64, batch_norm: bool = True) -> n
         *norm(out_channels, batch_norm),
         nn.ReLU(inplace=True),
     )
+
+
+class GlobalMaxPool2d(nn.Module):
+    """The maximum over all positions: (N, C, H, W) → (N, C, 1, 1). ``nn.AdaptiveMaxPool2d(1)``,
+    whose backward pass on a GPU is refused where it is to be deterministic."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return functional.max_pool2d(maps, maps.shape[2:])
 
 
 def classifier(features: int, num_classes: int, dropout: float = 0.0) -> nn.Sequential:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from trainers.models.blocks import BasicBlock, classifier, stem
+from trainers.models.blocks import BasicBlock, GlobalMaxPool2d, classifier, stem
 
 
 class ResNet9(nn.Sequential):
@@ -23,7 +23,7 @@ class ResNet9(nn.Sequential):
             block1=BasicBlock(64, 128, stride=2),
             block2=BasicBlock(128, 256, stride=2),
             block3=BasicBlock(256, 512, stride=2),
-            pool=nn.AdaptiveMaxPool2d(1),
+            pool=GlobalMaxPool2d(),
             classifier=classifier(512, num_classes),
         )
         super().__init__(layers)

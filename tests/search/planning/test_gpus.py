@@ -12,8 +12,8 @@ from search.planning.gpus import check_gpus, lack_of_gpu_memory
 from search.planning.resources import Resources, default_execution
 from trainers.data.prepared import Meta
 
-NEW = {"name": "New", "capability": "9.0", "free": 10**9, "bfloat16": True}
-OLD = {"name": "Old", "capability": "7.5", "free": 4 * 10**9, "bfloat16": False}
+NEW = {"name": "New", "capability": "9.0", "free": 10**9, "tf32": True, "bfloat16": True}
+OLD = {"name": "Old", "capability": "7.5", "free": 4 * 10**9, "tf32": False, "bfloat16": False}
 ONE = Resources(1, 1, gpus_per_trial=1.0)
 
 
@@ -42,11 +42,21 @@ def test_bfloat16_only_where_every_card_computes_it(found, cards, fastest: str) 
     assert default_execution(ONE, None, checked.bfloat16).precision == fastest
 
 
-def test_bfloat16_that_would_be_emulated_is_refused(found) -> None:
+@pytest.mark.parametrize("precision", ["bfloat16", "tf32"])
+def test_what_a_card_does_not_compute_is_refused(found, precision: str) -> None:
+    """It would emulate the one, and compute float32 for the other."""
     found(NEW, OLD)
-    with pytest.raises(UserError, match=r"of compute capability 8\.0 or newer, Old has 7\.5"):
-        check_gpus(ONE, "bfloat16")
+    message = rf"--precision {precision} needs .* 8\.0 or newer, Old has 7\.5 .*choose --precision"
+    with pytest.raises(UserError, match=message):
+        check_gpus(ONE, precision)
     assert check_gpus(ONE, "float32")
+    found(NEW)
+    assert check_gpus(ONE, precision)
+
+
+def test_tf32_without_a_gpu_is_refused() -> None:
+    with pytest.raises(UserError, match="tf32 needs a GPU, none is used; choose float32"):
+        check_gpus(Resources(1, 1), "tf32")
 
 
 def test_a_card_that_torch_does_not_see_is_refused(found) -> None:

@@ -311,6 +311,7 @@ def test_the_same_path_on_another_machine_is_refused_before_anything_is_made(
         (("--threads", "2"), "began with --threads 1, and 2 would change its curves; leave out"),
         (("--precision", "bfloat16"), "began with --precision float32, and bfloat16 would"),
         (("--processes", "2"), "began with --processes 1, and 2 would"),
+        (("--deterministic",), "began without --deterministic; leave out --deterministic, or"),
         (("--gpus-per-trial", "1"), "began on the CPU, got --gpus-per-trial 1"),
     ],
 )
@@ -347,7 +348,7 @@ def test_a_study_on_gpus_goes_on_with_its_processes(
 ) -> None:
     """Each process has a GPU, also where --processes is not said again."""
     monkeypatch.setattr("search.planning.machine.gpu_count", lambda: 4)
-    card = {"name": "Gpu", "capability": "9.0", "free": 10**11, "bfloat16": True}
+    card = {"name": "Gpu", "capability": "9.0", "free": 10**11, "tf32": True, "bfloat16": True}
     monkeypatch.setattr("search.planning.gpus.run_module", lambda *_: [json.dumps([card] * 4)])
     search.open("--processes", "2")
     plan = resumed(search)
