@@ -204,7 +204,7 @@ def search(
     with watched(request.storage):
         plan = decided(request, data, data_folder, storage, console)
         with (
-            Lease(plan.folder) as lease,
+            Lease(plan.folder, storage) as lease,
             open_log(plan.folder.log) as log,
             ExitStack() as leases,
         ):

@@ -4,7 +4,7 @@ results/studies.db                   the study database, unless --storage names 
 results/<study>/search.log           what happened, line by line
 results/<study>/trials/00007/        one trial: history.csv, test.json; best.pt, where it is kept;
                                      checkpoint.pt and the one before, while it may go on
-results/<study>/drivers/             one lock file per driver at work
+results/<study>/drivers/             a lock file per driver at work, unless the database has it
 results/<study>/folder.token         what the study's record says too: that this is its folder
 results/<study>/lr_range.csv         the learning-rate range test, where one was run
 results/<study>/report/              what search.report wrote

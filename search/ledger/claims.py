@@ -136,6 +136,14 @@ class Claims:
                 return f"{parameter.name} exists{parameter.only_with().removeprefix(',')}"
         return None
 
+    def keep(self) -> None:
+        """To be called often: that this driver lives is seen by the others."""
+        self._lease.keep()
+
+    def is_anothers(self, frozen: FrozenTrial) -> bool:
+        """Whether another driver took it over: it saw none here, as a cut network lets it."""
+        return frozen.user_attrs.get(OWNER) != self._lease.driver
+
     def _is_orphan(self, frozen: FrozenTrial) -> bool:
         owner = frozen.user_attrs.get(OWNER, "")
         return owner == self._lease.driver or not self._lease.is_alive(owner)

@@ -41,7 +41,7 @@ def open_confirmation(
     if plan.record.confirmation is None or not candidates(plan.record, trials, metric):
         return None
     confirming = confirmation_plan(plan)
-    lease = leases.enter_context(Lease(confirming.folder))
+    lease = leases.enter_context(Lease(confirming.folder, storage))
     study = open_study(confirming, storage, lease)
     claims = ConfirmationClaims(study, lease, confirming, plan.record, trials)
     ledger = RetryingLedger(study, confirming, lease, observe, claims)

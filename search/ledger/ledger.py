@@ -90,6 +90,7 @@ class Ledger:
         while not (self.closed or self.should_stop()):
             decide = self.promotion.decide if self.promotion else None
             claim = self.claims.claim(self.in_hand.numbers(), decide)
+            self._let_go(claim.trials)
             self.observe(events.Standing(claim.trials, self.metric))
             self.leftovers.sweep(claim.others())
             trial = claim.trial
@@ -106,6 +107,14 @@ class Ledger:
             if task is not None:
                 return task
         return None
+
+    def _let_go(self, trials: Sequence[FrozenTrial]) -> None:
+        """Of what others work on by now."""
+        for number in self.in_hand.numbers():
+            if self.claims.is_anothers(trials[number]):
+                self.in_hand.over(number)
+                text = f"trial {number} was taken over by another driver"
+                self.observe(events.Note(text, warning=True))
 
     def _promoted(self, trial: Trial, step: Step) -> None:
         continues = None if step.number == trial.number else step.number

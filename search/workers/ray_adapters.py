@@ -170,4 +170,5 @@ class LedgerStopper(NotSaved, tune.Stopper):
         if self.lost():
             raise StopNow
         self.watch.look()
+        self.stages.ledger.claims.keep()
         return False

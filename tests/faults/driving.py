@@ -164,7 +164,11 @@ def _drive(asked: Request, work: str, log: Path) -> None:
     meta = check_data(asked, data)
     storage = open_storage(asked.storage, sqlite_wait=SECONDS_TO_WAIT)
     plan, _ = decide(asked, meta, data, find_record(asked, storage), print)
-    with Lease(plan.folder) as lease, open(log, "a", buffering=1) as lines, ExitStack() as leases:
+    with (
+        Lease(plan.folder, storage) as lease,
+        open(log, "a", buffering=1) as lines,
+        ExitStack() as leases,
+    ):
         write_often(storage)
         study = open_study(plan, storage, lease)
         observe = partial(tell, lines)

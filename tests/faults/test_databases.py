@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
 import sqlite3
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -18,6 +13,8 @@ import driving
 import optuna
 import pytest
 from sqlalchemy.pool import NullPool
+
+from tests.postgresql import Server, own_server
 
 LOCKED_SECONDS = 30
 
@@ -49,58 +46,10 @@ def test_sqlite_locked_for_half_a_minute(
     assert "the study database is back" in log
 
 
-class Server:
-    """A PostgreSQL of the test's own, on the loopback, run by an ordinary user."""
-
-    def __init__(self, programs: Path, folder: Path, user: str | None):
-        self._programs, self._folder, self._user = programs, folder, user
-        with closing(socket.socket()) as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
-        self.url = f"postgresql+psycopg://tester@127.0.0.1:{self._port}/postgres"
-        self._run("initdb", "-U", "tester", "-A", "trust", "-D", str(folder / "data"))
-
-    def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run(
-            [str(self._programs / program), *arguments],
-            check=True,
-            capture_output=True,
-            user=self._user,
-            cwd=self._folder,
-        )
-
-    def start(self) -> None:
-        options = f"-p {self._port} -c listen_addresses=127.0.0.1 -k {self._folder}"
-        where = ["-D", str(self._folder / "data"), "-l", str(self._folder / "log")]
-        self._run("pg_ctl", *where, "-w", "-o", options, "start")
-
-    def stop(self, how: str = "fast") -> None:
-        self._run("pg_ctl", "-D", str(self._folder / "data"), "-w", "-m", how, "stop")
-
-
-def find_programs() -> Path | None:
-    """Debian keeps them out of the PATH."""
-    found = shutil.which("initdb")
-    places = [Path(found).parent] if found else []
-    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return next((place for place in places if (place / "initdb").exists()), None)
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
-    pytest.importorskip("psycopg", reason="psycopg is not installed")
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
-    user = "postgres" if os.getuid() == 0 else None  # it refuses to be run by root
-    if user:
-        shutil.chown(folder, user)
-    server = Server(programs, folder, user)
-    server.start()
-    yield server
-    server.stop("immediate")
-    shutil.rmtree(folder)
+    with own_server() as server:
+        yield server
 
 
 def read(server: Server) -> optuna.Study:

@@ -114,7 +114,7 @@ class Desks:
         """The study of ``storage`` (default: a new one in memory), the recipe enqueued first."""
         space = space or small_space()
         folder = StudyFolder(self.folder / "results", "study")
-        lease = self.leases.enter_context(Lease(folder))
+        lease = self.leases.enter_context(Lease(folder, storage))
         study = optuna.create_study(
             study_name="study",
             storage=storage,
