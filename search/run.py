@@ -227,8 +227,9 @@ def search(
                 return confirming
 
             left = None if plan.timeout is None else started + plan.timeout - time.monotonic()
+            work = partial(train_task, gpus=plan.resources.gpus_per_trial)
             with display.running():
-                ended = run_search(ledger, plan.resources, train_task, left, confirmation)
+                ended = run_search(ledger, plan.resources, work, left, confirmation)
             for each in ledgers:
                 each.leftovers.sweep(each.study.get_trials(deepcopy=False))
             leave_note(study, plan.folder.results_dir)

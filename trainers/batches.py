@@ -139,8 +139,9 @@ def fits(size: int, device: torch.device) -> bool:
     are mapped, and need not fit."""
     if device.type != "cuda":
         return True
-    free, _ = torch.cuda.mem_get_info(device)
-    return size <= SHARE_OF_MEMORY * free
+    free, total = torch.cuda.mem_get_info(device)
+    ours = total * torch.cuda.get_per_process_memory_fraction(device)  # beside other trials
+    return size <= SHARE_OF_MEMORY * min(free, ours)
 
 
 def _nothing() -> None:

@@ -20,6 +20,7 @@ import torch
 from trainers.execution import Execution
 
 Capability = tuple[int, int]
+CONTEXT = 600 * 2**20  # bytes, about: what CUDA takes of a GPU for each process, beside torch
 
 
 class GpuError(RuntimeError):
@@ -100,6 +101,13 @@ def uuid_in_use() -> str:
     """Of this process's first visible GPU, or part of one (MIG), as NVML writes it behind "GPU-" or
     "MIG-"; empty where torch reaches none."""
     return str(torch.cuda.get_device_properties(0).uuid) if torch.cuda.is_available() else ""
+
+
+def limit_memory(share: float) -> None:
+    """Has this process take no more than its ``share`` of the memory of its GPU, CUDA's own part
+    of it included: beyond that it is out of memory itself, and not whoever is beside it."""
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction(max(share / 2, share - CONTEXT / total))
 
 
 def compute_as(execution: Execution) -> None:

@@ -124,6 +124,7 @@ METRICS: Mapping[str, Metric] = _table(
         Metric("peak_memory_mb", "memory", "MiB", COST, MINIMIZE, ",.0f"),
         Metric("gpu_utilization", "GPU utilisation", "%", text=".0f"),
         Metric("gpu_peak_memory_mb", "GPU memory", "MiB", COST, MINIMIZE, ",.0f"),
+        Metric("gpu_own_peak_memory_mb", "GPU memory, own", "MiB", COST, MINIMIZE, ",.0f"),
         Metric("gpu_power_w", "GPU power", "W", COST, MINIMIZE, ".0f"),
         Metric("gpu_energy_kj", "GPU energy", "kJ", COST, MINIMIZE, ",.4g"),
         Metric("parameters", "parameters", "M", COST, MINIMIZE, ".3f", 1e6, integer=True),

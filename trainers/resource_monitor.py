@@ -39,6 +39,7 @@ class ResourceMonitor:
         self._cpu, self._wall = self._cpu_seconds(), time.perf_counter()
         self._watching = True
         if self._gpu:
+            _count_own_memory_anew()
             self._gpu.start()
 
     def stop(self) -> None:
@@ -49,8 +50,8 @@ class ResourceMonitor:
 
     def usage(self) -> dict[str, float]:
         """cpu_seconds, wall_seconds, cpu_utilization (% of one core), peak_memory_mb; on a GPU
-        gpu_utilization (%), gpu_power_w, gpu_peak_memory_mb and gpu_energy_kj, which is of the
-        whole card. Nothing before the first start.
+        gpu_utilization (%), gpu_power_w, gpu_peak_memory_mb and gpu_energy_kj, which are of the
+        whole card, and this process's gpu_own_peak_memory_mb. Nothing before the first start.
         """
         before = self._earlier
         if not self._watching:
@@ -64,7 +65,7 @@ class ResourceMonitor:
             "cpu_utilization": 100 * cpu / wall if wall > 0 else 0.0,
             "peak_memory_mb": max(self._peak_memory(), before.get("peak_memory_mb", 0.0)),
         }
-        gpu = self._gpu.usage() if self._gpu else {}
+        gpu = {**self._gpu.usage(), **_own_memory()} if self._gpu else {}
         return usage | _with_earlier(gpu, before, share=now / wall if wall > 0 else 1.0)
 
     def _cpu_seconds(self) -> float:
@@ -162,6 +163,23 @@ def _nvml_handle(nvml: Any) -> Any:
     if visible.startswith(("GPU-", "MIG-")):
         return nvml.nvmlDeviceGetHandleByUUID(visible)
     return nvml.nvmlDeviceGetHandleByIndex(int(visible or 0))
+
+
+def _count_own_memory_anew() -> None:
+    """What torch holds of the GPU now is where the trial's own peak begins."""
+    import torch
+
+    if torch.cuda.is_initialized():
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _own_memory() -> dict[str, float]:
+    """The most that torch has reserved for this process, MiB; nothing where it uses no GPU."""
+    import torch
+
+    if not torch.cuda.is_initialized():
+        return {}
+    return {"gpu_own_peak_memory_mb": torch.cuda.max_memory_reserved() / MEGABYTE}
 
 
 def _reset_peak_memory() -> None:

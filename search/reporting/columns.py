@@ -73,6 +73,7 @@ TRIAL_COLUMNS = (
         "gpu_utilization", "of the whole card, with all trials on it, mean of a sample each second"
     ),
     _metric("gpu_peak_memory_mb", "of the whole card, with all trials on it"),
+    _metric("gpu_own_peak_memory_mb", "of torch, reserved by the trial (its first process) alone"),
     _metric(
         "gpu_power_w", "of the whole card, with all trials on it, mean of a sample each second"
     ),

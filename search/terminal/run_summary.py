@@ -24,6 +24,7 @@ COST_AND_TRAINING = (
     "gpu_utilization",
     "peak_memory_mb",
     "gpu_peak_memory_mb",
+    "gpu_own_peak_memory_mb",
     "gpu_power_w",
 )
 

@@ -31,12 +31,12 @@ from search.workers.failures import (
 from search.workers.heartbeat import Heartbeat
 
 
-def train_task(task: Task) -> Iterator[Message]:
+def train_task(task: Task, gpus: float = 0.0) -> Iterator[Message]:
     """The messages of one trial. The last is an ending, also where the trial raised, or says that
-    this process cannot go on."""
+    this process cannot go on. ``gpus`` below 1 is its share of the memory of a GPU."""
     heartbeat = Heartbeat(Path(task.folder) / HEARTBEAT)
     try:
-        ending = yield from _attempt(task, heartbeat)
+        ending = yield from _attempt(task, gpus, heartbeat)
     finally:
         give_memory_back()
         heartbeat.stop()
@@ -46,13 +46,13 @@ def train_task(task: Task) -> Iterator[Message]:
         yield ending
 
 
-def _attempt(task: Task, heartbeat: Heartbeat) -> Generator[Message, None, Ending]:
+def _attempt(task: Task, gpus: float, heartbeat: Heartbeat) -> Generator[Message, None, Ending]:
     """Trains; returns how it ended. With its frame, all that an exception refers to is gone."""
     from trainers.data.errors import DataError
     from trainers.epoch_result import DivergedError
 
     try:
-        return (yield from _train(task, heartbeat))
+        return (yield from _train(task, gpus, heartbeat))
     except DivergedError as error:
         return Diverged(str(error), error.epoch)
     except DataError as error:
@@ -67,11 +67,15 @@ def _attempt(task: Task, heartbeat: Heartbeat) -> Generator[Message, None, Endin
         return Failed(reason, traceback.format_exc())
 
 
-def _train(task: Task, heartbeat: Heartbeat) -> Generator[Message, None, Ending]:
+def _train(task: Task, gpus: float, heartbeat: Heartbeat) -> Generator[Message, None, Ending]:
     from trainers.configs import config_from_mapping
     from trainers.execution import Execution
     from trainers.runs.open_run import open_run
 
+    if 0 < gpus < 1:
+        from trainers.gpus import limit_memory
+
+        limit_memory(gpus)
     run = open_run(
         config_from_mapping(task.config),
         Path(task.data_folder),

@@ -189,10 +189,14 @@ def test_large_images_are_evaluated_few_at_a_time(batch_size, side: int, expecte
 def test_what_takes_more_than_half_of_a_gpus_free_memory_stays_on_the_host(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    share = "torch.cuda.get_per_process_memory_fraction"
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 4000))
+    monkeypatch.setattr(share, lambda device: 1.0)
     gpu = torch.device("cuda", 0)
     assert [fits(size, gpu) for size in (0, 500, 501, 10**12)] == [True, True, False, False]
     assert fits(10**18, CPU)  # its files are mapped
+    monkeypatch.setattr(share, lambda device: 0.2)  # beside four other trials
+    assert [fits(size, gpu) for size in (400, 401)] == [True, False]
 
 
 class Elsewhere(torch.Tensor):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import torch
 from tests.trainers.device_without_contents import OnDevice, Watch
 from trainers.data import ImageData
 from trainers.execution import Execution
-from trainers.gpus import Gpu, GpuError, find_gpus, runs_on
+from trainers.gpus import Gpu, GpuError, find_gpus, limit_memory, runs_on
 from trainers.trainer import Trainer
 
 
@@ -91,6 +92,20 @@ def test_a_card_that_does_not_compute_says_so(card) -> None:
     card(synchronize=synchronize)
     with pytest.raises(GpuError, match="all devices are busy"):
         find_gpus()
+
+
+@pytest.mark.parametrize(
+    ("share", "gigabytes", "left"), [(0.5, 80, 0.5 - 0.6 / 80), (0.25, 8, 0.25 - 0.6 / 8)]
+)
+def test_a_trials_share_of_memory_has_room_for_cudas_own(
+    monkeypatch, share: float, gigabytes: int, left: float
+) -> None:
+    taken: list[float] = []
+    card = SimpleNamespace(total_memory=gigabytes * 1000 * 2**20)
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda index: card)
+    monkeypatch.setattr("torch.cuda.set_per_process_memory_fraction", taken.append)
+    limit_memory(share)
+    assert taken == [pytest.approx(left)]
 
 
 @pytest.mark.parametrize(

@@ -284,6 +284,15 @@ def test_gpu_figures_survive_where_no_sample_was_taken(watch) -> None:
     assert found == GPU_FIGURES
 
 
+def test_a_trials_own_memory_is_what_torch_reserved_since_it_began(watch, monkeypatch) -> None:
+    """Beside the card's; a warm worker's trial before it does not count."""
+    reserved = [900 * 2**20]
+    monkeypatch.setattr("torch.cuda.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.cuda.reset_peak_memory_stats", lambda: reserved.append(300 * 2**20))
+    monkeypatch.setattr("torch.cuda.max_memory_reserved", lambda: reserved[-1])
+    assert gpu_part(watch(Driver())) == {**GPU_FIGURES, "gpu_own_peak_memory_mb": 300.0}
+
+
 def test_resets_only_where_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*arguments: object, **options: object) -> str:
         raise PermissionError

@@ -197,3 +197,14 @@ def test_a_full_gpu_answers(play: Play, monkeypatch: pytest.MonkeyPatch) -> None
 def test_an_interrupt_is_no_ending(play: Play) -> None:
     with pytest.raises(KeyboardInterrupt):
         play(KeyboardInterrupt())
+
+
+@pytest.mark.parametrize(("gpus", "limits"), [(0.0, []), (0.25, [0.25]), (1.0, []), (2.0, [])])
+def test_only_a_trial_beside_others_on_a_gpu_is_given_a_share(
+    monkeypatch: pytest.MonkeyPatch, gpus: float, limits: list[float], tmp_path: Path
+) -> None:
+    given: list[float] = []
+    monkeypatch.setattr("trainers.gpus.limit_memory", given.append)
+    config = {"model": "wide_resnet"}
+    list(train_task(Task(3, config, {}, "no such data", str(tmp_path)), gpus))
+    assert given == limits
