@@ -172,7 +172,7 @@ def cost_of_determinism(execution: Execution) -> str:
         return "deterministic: as always on the CPU, at no cost"
     return (
         "deterministic: the same bits on the same kind of card, by kernels that are slower and not "
-        "chosen by timing them; make gpu-check measures what that costs here"
+        "chosen by timing them; how much slower was not measured"
     )
 
 

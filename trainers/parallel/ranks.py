@@ -66,8 +66,9 @@ class ParallelRanks(Ranks):
         self.rank = rank
         self.size = execution.processes
         self._cuda = execution.device == "cuda"
-        if dist.is_initialized():  # of a run that was given up before it began
-            dist.destroy_process_group()
+        ParallelRanks.close(self)  # of a run that was given up before it began
+        if self._cuda:
+            torch.cuda.set_device(rank)  # what names no card would otherwise be on the first
         dist.init_process_group(
             backend="nccl" if self._cuda else "gloo",
             init_method=f"file://{rendezvous}",
@@ -79,8 +80,12 @@ class ParallelRanks(Ranks):
         return torch.device(name, self.rank) if self._cuda else torch.device(name)
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        devices = [self.rank] if self._cuda else None
-        return nn.parallel.DistributedDataParallel(model, device_ids=devices)
+        """BatchNorm's statistics are not sent around at each pass: every process normalises by its
+        own share of a batch, and the first one's are those that are evaluated and kept."""
+        parallel, devices = nn.parallel.DistributedDataParallel, [self.rank] if self._cuda else None
+        buffers = [name for name, _ in model.named_buffers()]  # the same at first, by their seed
+        parallel._set_params_and_buffers_to_ignore_for_model(model, buffers)
+        return parallel(model, device_ids=devices)
 
     def total(self, values: Tensor) -> Tensor:
         dist.all_reduce(values)
@@ -91,5 +96,11 @@ class ParallelRanks(Ranks):
         return values
 
     def close(self) -> None:
-        if dist.is_initialized():
+        """All has been computed, or is given up: NCCL's part is aborted, since to finish it could
+        wait for a process that is gone."""
+        if not dist.is_initialized():
+            return
+        if self._cuda:
+            dist.distributed_c10d._abort_process_group()
+        else:
             dist.destroy_process_group()

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+
 from trainers.batches import batch_bounds
-from trainers.parallel.ranks import Ranks
+from trainers.execution import Execution
+from trainers.parallel.ranks import ParallelRanks, Ranks
 
 
 def test_shares_cover_a_batch_once() -> None:
@@ -19,3 +28,39 @@ def test_no_share_of_the_last_batch_is_too_small() -> None:
     # 35 = 16 + 16 + 3: three images cannot give two processes two each.
     assert batch_bounds(35, 16, smallest=4) == [(0, 16), (16, 35)]
     assert batch_bounds(36, 16, smallest=4) == [(0, 16), (16, 32), (32, 36)]
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What of torch's is called, in its order; no GPU is there."""
+    calls: list[Any] = []
+    monkeypatch.setattr(torch.cuda, "set_device", lambda rank: calls.append(("card", rank)))
+    monkeypatch.setattr(dist, "init_process_group", lambda **given: calls.append(given["backend"]))
+    monkeypatch.setattr(dist, "destroy_process_group", lambda: calls.append("finished"))
+    aborted = "torch.distributed.distributed_c10d._abort_process_group"
+    monkeypatch.setattr(aborted, lambda: calls.append("aborted"))
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("device", "order"),
+    [("cuda", [("card", 1), "nccl", "aborted"]), ("cpu", ["gloo", "finished"])],
+)
+def test_each_process_has_its_card_before_it_meets_the_others_and_waits_for_none_at_its_end(
+    called: list[Any], monkeypatch: pytest.MonkeyPatch, device: str, order: list[Any]
+) -> None:
+    ranks = ParallelRanks(Execution(device, processes=2), 1, Path("rendezvous"))
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    ranks.close()
+    assert called == order
+
+
+def test_statistics_stay_with_each_process(tmp_path: Path) -> None:
+    ranks = ParallelRanks(Execution(), 0, tmp_path / "rendezvous")
+    try:
+        network = ranks.wrap(nn.BatchNorm1d(3))
+        assert isinstance(network, nn.parallel.DistributedDataParallel)
+        assert not network.will_sync_module_buffers()
+    finally:
+        ranks.close()
+    assert not dist.is_initialized()
