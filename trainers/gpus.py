@@ -116,7 +116,7 @@ def compute_as(execution: Execution) -> None:
 
     TF32 only where it is asked for: cuDNN would use it for float32. Deterministic kernels need
     cuBLAS to have its workspace fixed before its first use. Memory is not filled for them: nothing
-    here reads what it has not written.
+    here reads what it has not written. Without them cuDNN takes the fastest, found by timing.
     """
     if execution.device == "cpu":
         return
@@ -128,7 +128,7 @@ def compute_as(execution: Execution) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.use_deterministic_algorithms(exact)
     torch.backends.cudnn.deterministic = exact
-    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.benchmark = not exact
 
 
 def main() -> None:

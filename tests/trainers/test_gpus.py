@@ -164,7 +164,7 @@ def test_what_bit_for_bit_needs_on_a_gpu(tiny_config, digits: ImageData, setting
         assert settings()[2:] == (True, True, False)
         assert os.environ.pop("CUBLAS_WORKSPACE_CONFIG") == ":4096:8"
         Trainer(tiny_config(), digits, Execution("cuda"), OnDevice())
-        assert settings()[2:4] == (False, False)
+        assert settings()[2:] == (False, False, True)
         assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
 
 
