@@ -61,7 +61,7 @@ def imported(path: Path) -> Iterator[str]:
             )
 
 
-# Modules that reach the insides of Optuna, Ray, the dashboard and torch.distributed, so that no other
+# Modules that reach the insides of Optuna, Ray, the dashboard, torch.distributed, so that no other
 # need.
 INSIDES = {
     "search/storage/optuna_internals.py",
