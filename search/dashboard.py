@@ -14,6 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from search.common.errors import UserError, one_line, run_main
 from search.common.layout import artifacts_dir, default_storage
+from search.dashboard_sync.process import SyncProcess
 from search.dashboard_sync.same_origin import SameOrigin, address, allowed_hosts
 from search.planning.flags import OneLineParser, add_study_flags
 
@@ -58,8 +59,6 @@ def main(argv: list[str] | None = None) -> int:
     sys.stdout.flush()
     if hasattr(os, "nice"):
         os.nice(NICENESS)
-    from search.dashboard_sync.process import SyncProcess
-
     sync = SyncProcess(url, results_dir)
     try:
         server.serve_forever()

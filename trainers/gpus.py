@@ -105,7 +105,8 @@ def uuid_in_use() -> str:
 
 def limit_memory(share: float) -> None:
     """Has this process take no more than its ``share`` of the memory of its GPU, CUDA's own part
-    of it included: beyond that it is out of memory itself, and not whoever is beside it."""
+    of it included: beyond that it is out of memory itself, and not whoever is beside it. Of a small
+    share half is left for torch."""
     total = torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction(max(share / 2, share - CONTEXT / total))
 

@@ -26,7 +26,8 @@ class _PlainChecks:
 
 class _TrialArtifacts:
     """The dashboard's list of a trial's files, which goes through all attributes of the study for
-    each trial: it is given those that speak of files, found once a study."""
+    each trial: it is given those that speak of files, found once for each dict of attributes. A
+    request has one of its own, which nobody changes."""
 
     def __init__(self, listed: Callable[..., Any]):
         self.listed = listed

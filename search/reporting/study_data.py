@@ -19,7 +19,7 @@ from search.record.trials import Spending, ranked, reference_values, spending
 from search.reporting.frames import make_epochs_frame, make_trials_frame
 from search.reporting.texts import figure
 from search.strategy.confirmed import Confirmation, confirming_trials, read_confirmation
-from search.strategy.verdict import Verdict, judge
+from search.strategy.verdict import Verdict, chosen_trial, judge
 from trainers.metrics import MAXIMIZE, METRICS, MINIMIZE, TEST, VALIDATION, Metric, find_metric
 
 ACCURACIES = (("val_top1", VALIDATION), ("test_top1", TEST))
@@ -71,8 +71,7 @@ class StudyData:
     @property
     def choice(self) -> FrozenTrial | None:
         """What fresh seeds chose; the best where there is no verdict, or nothing came of them."""
-        found = self.verdict
-        return self.best if found is None or found.winner is None else self.frozen[found.winner]
+        return chosen_trial(self.verdict, self.frozen, self.best)
 
     @property
     def recipe(self) -> FrozenTrial | None:

@@ -48,6 +48,14 @@ def outcome(gain: Interval) -> str:
     return NO_DIFFERENCE if gain.estimate > 0 else NOTHING_BEATS
 
 
+def chosen_trial(
+    verdict: Verdict | None, searched: Sequence[FrozenTrial], best: FrozenTrial | None
+) -> FrozenTrial | None:
+    """What fresh seeds chose of the trials of the search; ``best`` where nothing was judged, or no
+    setting stood."""
+    return best if verdict is None or verdict.winner is None else searched[verdict.winner]
+
+
 def judge(confirmation: Confirmation, searched: Sequence[FrozenTrial]) -> Verdict | None:
     """None while trainings are to come. The test set is looked at here, and nothing is chosen
     after that."""

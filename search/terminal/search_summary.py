@@ -26,7 +26,7 @@ from search.reporting.rank_agreement import agreement_line
 from search.reporting.verdict import beside, luck, sentence, state
 from search.strategy.confirmed import confirming_trials, read_confirmation
 from search.strategy.promotion_audit import audit_of
-from search.strategy.verdict import Verdict, judge
+from search.strategy.verdict import Verdict, chosen_trial, judge
 from search.terminal.plain_line import PlainTable, say
 
 MOST_FAILURES = 5
@@ -69,10 +69,9 @@ def print_result(console: Console, study: Study, record: StudyRecord) -> None:
     confirming = confirming_trials(study)
     confirmation = read_confirmation(record, trials, confirming)
     verdict = judge(confirmation, trials) if confirmation else None
-    best = best_completed(trials, study.direction)
+    best = chosen_trial(verdict, trials, best_completed(trials, study.direction))
     if verdict is not None:
         say_verdict(console, record, verdict)
-        best = best if verdict.winner is None else trials[verdict.winner]
     elif confirmation and confirming:
         say(console, state(confirmation))
     if best is None:
