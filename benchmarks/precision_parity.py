@@ -22,8 +22,9 @@ from search.planning.machine import cpu_count
 from spaces import named_space
 from trainers.config import TrainConfig
 from trainers.data import prepare
-from trainers.execution import PRECISIONS, Execution
+from trainers.execution import Execution
 
+PRECISIONS = ("float32", "bfloat16")  # those of a CPU
 SEEDS, FEW_SEEDS = 6, 2
 ALL = 10**9
 Task = tuple[dict[str, Any], str, str, int]  # configuration, precision, data folder, images
