@@ -45,6 +45,10 @@ class InHand:
     def is_alone(self, number: int) -> bool:
         return len(self.live) == 1 or number in self._alone
 
+    def runs_alone(self, number: int) -> bool:
+        """Whether it was put back to run alone."""
+        return number in self._alone
+
     def run_alone(self, number: int) -> None:
         """It goes on from its last epoch, once no other is at work here."""
         self._alone.add(number)

@@ -139,7 +139,7 @@ class Ledger:
             self._over(outcome)
             return None
         self.live[trial.number] = live  # last: until here, asking again resumes it
-        return task_of(live, self.plan)
+        return task_of(live, self.plan, self.in_hand.runs_alone(trial.number))
 
     def retry_failed(self) -> None:
         """Lets every failed trial be tried again, as a new trial of the same parameters."""
@@ -211,9 +211,12 @@ class Ledger:
             self._stop_if_all_fail()
 
     def _may_be_a_victim(self, live: LiveTrial, ending: OutOfMemory) -> bool:
-        """Whether other trials may have taken the memory."""
-        alone = self.in_hand.is_alone(live.trial.number)
-        return not alone and (self.shares_gpus or not ending.device)
+        """Whether other trials may have taken the memory, or a GPU's was shared out between them:
+        then a trial has its share and no more, also while no other is at work."""
+        number = live.trial.number
+        if ending.device:
+            return self.shares_gpus and not self.in_hand.runs_alone(number)
+        return not self.in_hand.is_alone(number)
 
     def _over(self, outcome: Outcome) -> None:
         """A worker's trial was told, or pauses."""

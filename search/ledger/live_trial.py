@@ -49,7 +49,7 @@ def recall(trial: Trial, config: Config, metric: Metric) -> LiveTrial:
     return live
 
 
-def task_of(live: LiveTrial, plan: TrialPlan) -> Task:
+def task_of(live: LiveTrial, plan: TrialPlan, alone: bool) -> Task:
     """What its worker gets."""
     number = live.trial.number
     return Task(
@@ -59,4 +59,5 @@ def task_of(live: LiveTrial, plan: TrialPlan) -> Task:
         data_folder=str(plan.data_folder),
         folder=str(plan.folder.trial(number)),
         reported=live.epoch,
+        alone=alone,
     )

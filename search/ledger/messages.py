@@ -11,7 +11,8 @@ from typing import Any
 class Task:
     """One trial to train: everything a worker needs to know.
 
-    ``reported`` epochs are in the study already; the worker starts telling after them.
+    ``reported`` epochs are in the study already; the worker starts telling after them. Where it
+    runs ``alone``, no other trial of this driver is at work, and a GPU's memory is all its own.
     """
 
     number: int
@@ -20,6 +21,7 @@ class Task:
     data_folder: str
     folder: str
     reported: int = 0
+    alone: bool = False
 
 
 @dataclass(frozen=True)

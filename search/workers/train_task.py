@@ -33,7 +33,8 @@ from search.workers.heartbeat import Heartbeat
 
 def train_task(task: Task, gpus: float = 0.0) -> Iterator[Message]:
     """The messages of one trial. The last is an ending, also where the trial raised, or says that
-    this process cannot go on. ``gpus`` below 1 is its share of the memory of a GPU."""
+    this process cannot go on. ``gpus`` below 1 is its share of the memory of a GPU; of a trial that
+    runs alone it is all of it."""
     heartbeat = Heartbeat(Path(task.folder) / HEARTBEAT)
     try:
         ending = yield from _attempt(task, gpus, heartbeat)
@@ -75,7 +76,7 @@ def _train(task: Task, gpus: float, heartbeat: Heartbeat) -> Generator[Message, 
     if 0 < gpus < 1:
         from trainers.gpus import limit_memory
 
-        limit_memory(gpus)
+        limit_memory(1.0 if task.alone else gpus)  # anew: the worker stays for other trials
     run = open_run(
         config_from_mapping(task.config),
         Path(task.data_folder),

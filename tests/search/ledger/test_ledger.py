@@ -265,6 +265,21 @@ def test_a_trial_with_a_gpu_of_its_own_is_nobodys_victim(open_desk: Desks) -> No
     assert desk.trial(0).state == TrialState.PRUNED
 
 
+def test_a_trial_that_had_its_share_of_a_gpu_is_tried_once_more_with_all_of_it(
+    open_desk: Desks,
+) -> None:
+    """Also where no other was at work: it had no more than its share."""
+    desk = open_desk(n_trials=3)
+    assert not desk.next_task().alone
+    desk.ledger.end(0, OutOfMemory("GPU memory: CUDA out of memory", device=True))
+    again = desk.next_task()
+    assert (again.number, again.alone) == (0, True)
+    assert desk.ledger.next_task() is None
+    desk.ledger.end(0, OutOfMemory("GPU memory: CUDA out of memory", device=True))
+    assert desk.trial(0).constraints == {"memory": 1.0}
+    assert not desk.next_task().alone
+
+
 def test_a_worker_that_dies_while_its_trial_is_alone_leaves_it_alone(open_desk: Desks) -> None:
     desk = open_desk(n_trials=4)
     desk.next_task(), desk.next_task()

@@ -199,12 +199,21 @@ def test_an_interrupt_is_no_ending(play: Play) -> None:
         play(KeyboardInterrupt())
 
 
-@pytest.mark.parametrize(("gpus", "limits"), [(0.0, []), (0.25, [0.25]), (1.0, []), (2.0, [])])
+@pytest.mark.parametrize(
+    ("gpus", "alone", "limits"),
+    [
+        (0.0, False, []),
+        (0.25, False, [0.25]),
+        (0.25, True, [1.0]),  # the worker may have been told otherwise before
+        (1.0, False, []),
+        (2.0, True, []),
+    ],
+)
 def test_only_a_trial_beside_others_on_a_gpu_is_given_a_share(
-    monkeypatch: pytest.MonkeyPatch, gpus: float, limits: list[float], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, gpus: float, alone: bool, limits: list[float], tmp_path: Path
 ) -> None:
     given: list[float] = []
     monkeypatch.setattr("trainers.gpus.limit_memory", given.append)
-    config = {"model": "wide_resnet"}
-    list(train_task(Task(3, config, {}, "no such data", str(tmp_path)), gpus))
+    task = Task(3, {"model": "wide_resnet"}, {}, "no such data", str(tmp_path), alone=alone)
+    list(train_task(task, gpus))
     assert given == limits
