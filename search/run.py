@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -97,6 +98,12 @@ def make_parser() -> argparse.ArgumentParser:
         help="fresh seeds by which the winner and the recipe are judged (default: the preset's)",
     )
     add("--no-confirm", dest="confirm", action="store_const", const=0, help="leave that out")
+    add(
+        "--ray-address",
+        default=os.environ.get("RAY_ADDRESS"),
+        metavar="HOST:PORT",
+        help="train on this Ray cluster, or auto (env RAY_ADDRESS; default: a private Ray)",
+    )
     add("--gpus-per-trial", type=float, metavar="F", help="may be a fraction")
     add(
         "--lr-range-test",

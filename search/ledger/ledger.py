@@ -33,7 +33,7 @@ from search.ledger.messages import (
 )
 from search.ledger.promoting import Promotion
 from search.planning.plan import TrialPlan
-from search.record.trials import DIVERGED_REASON, common_failure, is_paused
+from search.record.trials import DIVERGED_REASON, NODE, common_failure, is_paused
 from search.storage.lease import Lease
 from search.storage.optuna_internals import reported_values
 from search.strategy.promotion import Pause, PromotionPruner, Step
@@ -148,6 +148,12 @@ class Ledger:
         self.observe(events.Note(text if numbers else "no failed trial is left to try again"))
 
     # -- reporting ---------------------------------------------------------------------------
+
+    def began(self, number: int, node: str) -> None:
+        """A worker is at a live trial, on ``node`` of a cluster; "" where there is none."""
+        live = self.live.get(number)
+        if live is not None and node:
+            live.trial.set_user_attr(NODE, node)
 
     def report(self, number: int, news: EpochDone) -> bool:
         """One epoch of a live trial. True: go on; False: the trial was pruned and is told, or it

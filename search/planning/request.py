@@ -66,6 +66,7 @@ class Request:
     top: int = DEFAULT_TOP
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     command: str = ""
+    ray_address: str | None = None
 
     @property
     def folder(self) -> StudyFolder:
@@ -82,18 +83,23 @@ class Request:
         return (self.config.objective,)
 
     def resources(self, began: Execution | None = None) -> Resources:
-        """What this machine gives to the search; ``began`` is how its study began to compute.
-
-        Raises ``UserError``.
+        """What this machine gives to the search, or nodes like it; ``began`` is how its study
+        began to compute. Raises ``UserError``.
         """
+        at_least("concurrency", self.concurrency, 1)
         found = choose_resources(
-            self.concurrency,
+            None if self.ray_address else self.concurrency,
             began.threads if began else self.threads,
             0.0 if began and began.device == "cpu" else self.gpus_per_trial,
             machine.gpu_count(),
             began.processes if began else self.processes or 1,
         )
-        return replace(found, max_retries=self.max_retries)
+        return replace(
+            found,
+            concurrency=self.concurrency or found.concurrency,
+            max_retries=self.max_retries,
+            ray_address=self.ray_address,
+        )
 
 
 def make_request(args: argparse.Namespace, command: str = "") -> Request:
@@ -102,7 +108,9 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
     space, reason = asked_space(args)
     space = narrowed_space(space, ranges)
     preset = space.preset
-    results_dir = Path(args.results_dir)
+    results_dir, data_dir = Path(args.results_dir), Path(args.data_dir).expanduser()
+    if args.ray_address:  # workers of other nodes have another working directory
+        results_dir, data_dir = results_dir.absolute(), data_dir.absolute()
     writable(results_dir)
     if args.lr_range_test and lr_parameter(space) is None:
         raise UserError("--lr-range-test needs an lr that varies; leave out --set lr=…")
@@ -111,7 +119,7 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
         preset_reason=reason,
         config=config_from_mapping(dict(space.recipe)),
         dataset=args.dataset or preset.dataset,
-        data_dir=Path(args.data_dir).expanduser(),
+        data_dir=data_dir,
         image_size=size_of_images(args),
         study_name=args.study_name or f"{space.definition.name}{preset_suffix(space.preset_name)}",
         storage=args.storage or default_storage(results_dir),
@@ -138,6 +146,7 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
         enqueue_from=args.enqueue_from,
         top=int(at_least("top", args.top, 1) or DEFAULT_TOP),
         command=command,
+        ray_address=args.ray_address,
     )
     if args.top is not None and args.enqueue_from is None:
         raise UserError("--top says how many of --enqueue-from; name a study with it")

@@ -24,6 +24,7 @@ class Resources:
     processes: int = 1
     max_retries: int = 2
     silence: float = 600.0
+    ray_address: str | None = None  # of a cluster that runs already; else a private Ray
 
 
 def choose_resources(

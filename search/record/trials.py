@@ -17,6 +17,7 @@ from trainers.metrics import find_metric
 PRUNER_REASON, DIVERGED_REASON = "pruned at epoch", "diverged in epoch"
 COPY_REASON = "copy of trial"
 COPY_OF, RETRY_OF = "copy_of", "retry_of"  # attributes of a trial: another one's number
+NODE = "node"  # of a cluster, that trained a trial last
 # Attributes of a trial that may pause, all of them epochs: the one that its worker was sent to,
 # the last one at which it paused, and the one that it left by lot, as an audit of the rule.
 TARGET, PAUSED, AUDIT = "target", "paused_at", "audit"

@@ -21,6 +21,7 @@ from search.workers.ray_internals import (
     in_main_thread,
     local_ray,
     lost_process,
+    set_up_tune,
 )
 from search.workers.stages import Stages
 from search.workers.watch import Watch
@@ -74,15 +75,32 @@ def _with_ray(stages: Stages, resources: Resources, work: Work, deadline: _Deadl
     """Trains until Ray dies or is no longer needed; returns what died, "" if nothing did."""
     if deadline.reached():
         return ""
-    cpus = resources.concurrency * resources.threads * resources.processes
     try:
-        with local_ray(cpus, resources.concurrency) as scratch:
+        with _ray(stages, resources) as scratch:
             if not deadline.reached():
                 _tune(stages, resources, work, deadline, scratch)
             lost = "" if deadline.reached() else lost_process()
     except RayNotStartedError as error:
         return "" if deadline.reached() else str(error)
     return f"Ray's {lost} died" if lost else ""
+
+
+@contextmanager
+def _ray(stages: Stages, resources: Resources) -> Iterator[str]:
+    """A private Ray, or the cluster that ``resources`` name; a scratch folder for Tune."""
+    if resources.ray_address is None:
+        cpus = resources.concurrency * resources.threads * resources.processes
+        with local_ray(cpus, resources.concurrency) as scratch:
+            yield scratch
+        return
+    set_up_tune(resources.concurrency)
+    from search.workers.cluster import cluster_ray
+
+    ledger = stages.ledger
+    with cluster_ray(resources.ray_address, ledger.plan.folder.path) as (scratch, lines):
+        for line in lines:
+            ledger.observe(Note(line, warning=True))
+        yield scratch
 
 
 class _Stop:
@@ -159,7 +177,7 @@ def _tune(
     per_trial = {"cpu": resources.threads * resources.processes, "gpu": resources.gpus_per_trial}
     try:
         tune.run(
-            tune.with_resources(make_worker(work), per_trial),
+            tune.with_resources(make_worker(work, bool(resources.ray_address)), per_trial),
             search_alg=LedgerSearcher(stages, resources.concurrency),
             scheduler=LedgerScheduler(stages, watch, resources.max_retries, lost_process),
             stop=LedgerStopper(stages, deadline.reached, watch, lost_process),

@@ -111,7 +111,8 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
         """Takes a message in; False when the worker is free for another task."""
         number, ledger = task.number, self.stages.ledger
         if isinstance(message, Began):
-            self.watch.began(number, message.pid, Path(task.folder) / HEARTBEAT)
+            self.watch.began(number, message.pid, Path(task.folder) / HEARTBEAT, message.node)
+            ledger.began(number, message.node)
         elif isinstance(message, DeviceLost):
             self.reasons[number] = f"the GPU does not answer any more ({message.reason})"
         elif isinstance(message, Remark):

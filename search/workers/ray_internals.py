@@ -31,6 +31,8 @@ _RAY_ENVIRONMENT = {
     "RAY_DEDUP_LOGS": "0",
     # By workers, while the driver gets ready.
     "RAY_preload_python_modules": "ray.tune,torch,search.workers.worker,trainers.runs.training_run",
+}
+_TUNE_ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the display is ours
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they mean to the driver
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study database holds the results
@@ -61,10 +63,9 @@ def local_ray(cpus: int, at_once: int) -> Iterator[str]:
     """A private Ray on this machine's loopback, and a scratch folder for what Tune writes."""
     for name, value in _RAY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(at_once)
+    set_up_tune(at_once)
     import ray
 
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a worker's death is told by us
     scratch = tempfile.mkdtemp(prefix="sharpsearch-")
     try:
         with _signals_held_back(), replaced(WHILE_STARTING):
@@ -74,6 +75,14 @@ def local_ray(cpus: int, at_once: int) -> Iterator[str]:
     finally:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def set_up_tune(at_once: int) -> None:
+    """To be called before Ray is imported; a user's own settings win."""
+    for name, value in _TUNE_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(at_once)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a worker's death is told by us
 
 
 def _start(cpus: int) -> None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.workers.cluster import kill_there
 from search.workers.heartbeat import last_beat
 
 LONGEST_TICK = 5.0  # s; a driver that was held up itself has heard nobody meanwhile
@@ -21,6 +22,7 @@ PATIENCE = 10
 class _Worker:
     pid: int
     heartbeat: Path
+    node: str  # of a cluster
     heard: float
     beat: int | None = None
     killed_after: float | None = None  # s
@@ -47,9 +49,9 @@ class Watch:
         self._now = self._next_look = self._longest_pause = 0.0
         self._workers: dict[int, _Worker] = {}
 
-    def began(self, number: int, pid: int, heartbeat: Path) -> None:
+    def began(self, number: int, pid: int, heartbeat: Path, node: str = "") -> None:
         """A worker is at the trial; ``heartbeat`` is the file that it touches."""
-        self._workers[number] = _Worker(pid, heartbeat, self._now, last_beat(heartbeat))
+        self._workers[number] = _Worker(pid, heartbeat, node, self._now, last_beat(heartbeat))
 
     def heard(self, number: int) -> None:
         """A message has come."""
@@ -87,5 +89,8 @@ class Watch:
         allowed = max(self._silence, PATIENCE * self._longest_pause)
         if worker.killed_after is None and self._now - worker.heard > allowed:
             worker.killed_after = allowed
+            if worker.node:
+                kill_there(worker.node, worker.pid)
+                return
             with suppress(ProcessLookupError):
                 self._kill(worker.pid, signal.SIGKILL)

@@ -11,6 +11,7 @@ from typing import Any
 from ray import tune
 
 from search.ledger.messages import DeviceLost, Message, Task
+from search.workers.cluster import node_name
 from trainers.parallel.parent_process import die_with_parent
 
 TASK, MESSAGE = "task", "message"
@@ -20,12 +21,13 @@ Work = Callable[[Task], Iterator[Message]]
 
 @dataclass(frozen=True)
 class Began:
-    """A worker is at a trial now; its process number."""
+    """A worker is at a trial now: its process number and, on a cluster, its node's name."""
 
     pid: int
+    node: str = ""
 
 
-def make_worker(work: Work) -> type[tune.Trainable]:
+def make_worker(work: Work, on_cluster: bool = False) -> type[tune.Trainable]:
     """A Ray worker that stays warm from trial to trial and steps through ``work``'s messages."""
 
     class Worker(tune.Trainable):
@@ -33,7 +35,7 @@ def make_worker(work: Work) -> type[tune.Trainable]:
 
         def setup(self, config: dict[str, Any]) -> None:
             die_with_parent()
-            self._messages = _announced(work, config[TASK])
+            self._messages = _announced(work, config[TASK], on_cluster)
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
             self._messages.close()  # type: ignore[attr-defined]  # ends a pruned trial's monitor
@@ -46,8 +48,8 @@ def make_worker(work: Work) -> type[tune.Trainable]:
     return Worker
 
 
-def _announced(work: Work, task: Task) -> Iterator[Message | Began]:
-    yield Began(os.getpid())
+def _announced(work: Work, task: Task, on_cluster: bool) -> Iterator[Message | Began]:
+    yield Began(os.getpid(), node_name() if on_cluster else "")
     for message in work(task):
         yield message
         if isinstance(message, DeviceLost):

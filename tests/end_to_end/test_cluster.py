@@ -1,0 +1,72 @@
+"""A search on a Ray cluster of two nodes, of this machine, that somebody else has started."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from search.ledger.events import FINISHED, Note
+from search.ledger.messages import Completed, EpochDone, Message, Remark, Task
+from search.planning.resources import Resources
+from search.workers.driver import run_search
+from tests.search.desk import Desks
+
+pytestmark = pytest.mark.slow
+
+
+def say_whose_code(task: Task) -> Iterator[Message]:
+    """Waits in its first trials until both nodes are at work."""
+    import sys
+    import time
+    from pathlib import Path
+
+    travelled = [path for path in sys.path if "py_modules_files" in path]
+    found = {entry.name for path in travelled for entry in Path(path).iterdir()}
+    yield Remark(f"with {' '.join(sorted(found))}")
+    (Path(task.folder) / "began").parent.mkdir(parents=True, exist_ok=True)
+    (Path(task.folder) / "began").touch()
+    while len(list(Path(task.folder).parent.glob("*/began"))) < 2:
+        time.sleep(0.05)
+    yield EpochDone({"epoch": 1, "val_top1": 50.0})
+    yield Completed({})
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    from ray.cluster_utils import Cluster
+
+    store = 80 * 1024 * 1024
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 1, "object_store_memory": store, "include_dashboard": False},
+    )
+    cluster.add_node(num_cpus=1, object_store_memory=store)
+    yield cluster.address
+    cluster.shutdown()
+
+
+def test_a_cluster_trains_with_the_drivers_code_and_says_where(
+    address: str, tmp_path: Path
+) -> None:
+    from ray import cloudpickle
+
+    module = sys.modules[__name__]
+    cloudpickle.register_pickle_by_value(module)
+    desks = Desks(tmp_path)
+    try:
+        with desks.leases:
+            desk = desks(n_trials=4)
+            resources = Resources(2, 1, ray_address=address)
+            assert run_search(desk.ledger, resources, say_whose_code) == FINISHED
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
+    trials = desk.study.get_trials()
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 4
+    assert len({trial.user_attrs["node"] for trial in trials}) == 2
+    said = [event.text for event in desk.events if isinstance(event, Note)]
+    packages = "with search spaces trainers"
+    assert said == [packages] * 4
+    assert not list(desk.folder.path.glob(".ray-*"))
