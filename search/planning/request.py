@@ -109,7 +109,8 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
     space = narrowed_space(space, ranges)
     preset = space.preset
     results_dir, data_dir = Path(args.results_dir), Path(args.data_dir).expanduser()
-    if args.ray_address:  # workers of other nodes have another working directory
+    address = cluster_address(args.ray_address)
+    if address:  # workers of other nodes have another working directory
         results_dir, data_dir = results_dir.absolute(), data_dir.absolute()
     writable(results_dir)
     if args.lr_range_test and lr_parameter(space) is None:
@@ -146,7 +147,7 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
         enqueue_from=args.enqueue_from,
         top=int(at_least("top", args.top, 1) or DEFAULT_TOP),
         command=command,
-        ray_address=args.ray_address,
+        ray_address=address,
     )
     if args.top is not None and args.enqueue_from is None:
         raise UserError("--top says how many of --enqueue-from; name a study with it")
@@ -157,6 +158,16 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
         check_epoch_budget(args.epoch_budget, request.config.epochs)
     request.resources()
     return request
+
+
+def cluster_address(asked: str | None) -> str | None:
+    """None for a private Ray, which Ray itself calls ``local``."""
+    if asked and asked.startswith("ray://"):
+        raise UserError(
+            f"--ray-address must be host:port or auto, got {asked}, a Ray client's; run the search "
+            "on a node of the cluster, or submit it with `ray job submit`"
+        )
+    return None if asked in (None, "", "local") else asked
 
 
 def asked_space(args: argparse.Namespace) -> tuple[ScaledSpace, str]:

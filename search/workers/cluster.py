@@ -20,6 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from search.common.errors import UserError, one_line
+from search.workers.ray_internals import signals_held_back
 
 PACKAGES = ("search", "spaces", "trainers")
 SECONDS_TO_ANSWER = 300.0
@@ -46,12 +47,13 @@ def cluster_ray(address: str, folder: Path) -> Iterator[tuple[str, list[str]]]:
 
     here = Path(__file__).resolve().parents[2]
     try:
-        ray.init(
-            address=address,
-            runtime_env={"py_modules": [str(here / name) for name in PACKAGES]},
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        with signals_held_back():
+            ray.init(
+                address=address,
+                runtime_env={"py_modules": [str(here / name) for name in PACKAGES]},
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise UserError(
             f"--ray-address {address}: {one_line(error)}; start one with `ray start --head`, or "

@@ -68,7 +68,7 @@ def local_ray(cpus: int, at_once: int) -> Iterator[str]:
 
     scratch = tempfile.mkdtemp(prefix="sharpsearch-")
     try:
-        with _signals_held_back(), replaced(WHILE_STARTING):
+        with signals_held_back(), replaced(WHILE_STARTING):
             _start(cpus)
         with replaced(WHILE_TRAINING):
             yield scratch
@@ -169,7 +169,7 @@ def replaced(replacements: Sequence[Replacement]) -> Iterator[list[str]]:
 
 
 @contextmanager
-def _signals_held_back() -> Iterator[None]:
+def signals_held_back() -> Iterator[None]:
     """Within: signals wait; then the handlers from before answer them, whatever Ray installed.
 
     Ray's answer to SIGTERM, while it starts, is to abort with a stack of C++.

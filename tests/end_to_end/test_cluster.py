@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from search.ledger.events import FINISHED, Note
+from search.ledger.events import FINISHED, INTERRUPTED, Epoch, Event, Note
 from search.ledger.messages import Completed, EpochDone, Message, Remark, Task
 from search.planning.resources import Resources
 from search.workers.driver import run_search
-from tests.search.desk import Desks
+from tests.search.desk import Desk, Desks
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +36,24 @@ def say_whose_code(task: Task) -> Iterator[Message]:
     yield Completed({})
 
 
-@pytest.fixture
+def endless(task: Task) -> Iterator[Message]:
+    import threading
+
+    yield EpochDone({"epoch": 1, "val_top1": 50.0})
+    threading.Event().wait()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def work_travels_by_value() -> Iterator[None]:
+    """Workers cannot import this file."""
+    from ray import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    yield
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+@pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     from ray.cluster_utils import Cluster
 
@@ -48,21 +67,16 @@ def address() -> Iterator[str]:
     cluster.shutdown()
 
 
-def test_a_cluster_trains_with_the_drivers_code_and_says_where(
-    address: str, tmp_path: Path
-) -> None:
-    from ray import cloudpickle
-
-    module = sys.modules[__name__]
-    cloudpickle.register_pickle_by_value(module)
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
     desks = Desks(tmp_path)
-    try:
-        with desks.leases:
-            desk = desks(n_trials=4)
-            resources = Resources(2, 1, ray_address=address)
-            assert run_search(desk.ledger, resources, say_whose_code) == FINISHED
-    finally:
-        cloudpickle.unregister_pickle_by_value(module)
+    with desks.leases:
+        yield desks(n_trials=4)
+
+
+def test_a_cluster_trains_with_the_drivers_code_and_says_where(address: str, desk: Desk) -> None:
+    resources = Resources(2, 1, ray_address=address)
+    assert run_search(desk.ledger, resources, say_whose_code) == FINISHED
     trials = desk.study.get_trials()
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 4
     assert len({trial.user_attrs["node"] for trial in trials}) == 2
@@ -70,3 +84,16 @@ def test_a_cluster_trains_with_the_drivers_code_and_says_where(
     packages = "with search spaces trainers"
     assert said == [packages] * 4
     assert not list(desk.folder.path.glob(".ray-*"))
+
+
+def test_a_signal_leaves_live_trials_to_the_next_run(address: str, desk: Desk) -> None:
+    """Ray would take SIGTERM for itself."""
+
+    def observe(event: Event) -> None:
+        if isinstance(event, Epoch):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    desk.ledger.observe = observe
+    resources = Resources(1, 1, ray_address=address)
+    assert run_search(desk.ledger, resources, endless) == INTERRUPTED
+    assert desk.states == ["RUNNING"]

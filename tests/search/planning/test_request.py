@@ -17,7 +17,8 @@ from trainers.execution import Execution
 @pytest.fixture
 def request_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Request]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
+    for name in ("OPTUNA_STORAGE", "RAY_ADDRESS"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("search.planning.machine.gpu_count", lambda: 0)
     monkeypatch.setattr("search.planning.machine.cpu_count", lambda: 4)
     return lambda *flags: make_request(make_parser().parse_args(["--space", "wrn_sam", *flags]))
@@ -54,6 +55,26 @@ def test_flags_win(request_of: Callable[..., Request], monkeypatch: pytest.Monke
     monkeypatch.setenv("OPTUNA_STORAGE", "sqlite:///env.db")
     assert request_of().storage == "sqlite:///env.db"
     assert request_of("--storage", "sqlite:///flag.db").storage == "sqlite:///flag.db"
+
+
+def test_on_a_cluster_folders_are_whole_and_what_the_nodes_have_is_not_asked_here(
+    request_of: Callable[..., Request],
+) -> None:
+    request = request_of("--ray-address", "auto", "--results-dir", "out", "--concurrency", "64")
+    assert request.results_dir == Path.cwd() / "out"
+    resources = request.resources()
+    assert (resources.ray_address, resources.concurrency, resources.threads) == ("auto", 64, 1)
+
+
+def test_an_address_is_rays_own_or_none(
+    request_of: Callable[..., Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert request_of().ray_address == "10.0.0.1:6379"
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    assert request_of().ray_address is None
+    with pytest.raises(UserError, match=r"host:port or auto, got ray://head:10001.*on a node"):
+        request_of("--ray-address", "ray://head:10001")
 
 
 def test_what_is_set_no_longer_varies(request_of: Callable[..., Request]) -> None:
