@@ -6,6 +6,7 @@ import base64
 import gzip
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ def make_page(
     )
 
 
+@cache
 def _packed(script: str) -> str:
     """A script as the page unpacks it: plotly's is 4.8 MB, so 2.0."""
     return base64.b64encode(gzip.compress(script.encode(), mtime=0)).decode()

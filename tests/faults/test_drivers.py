@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
+import psutil
 import pytest
 
 PAUSING = ("--n-trials", "10", "--epochs", "9", "--pruner", "promotion")
@@ -88,44 +91,32 @@ def test_a_study_that_fails_from_the_start_stops_and_says_why(
 # -- with Ray ------------------------------------------------------------------------------------
 
 
-def descendants(pid: int) -> dict[int, str]:
-    """Command lines of all processes that come from ``pid``, by number."""
-    parents, commands = {}, {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                status = (folder / "stat").read_text().rsplit(")", 1)[1].split()
-                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except (OSError, IndexError):
-                continue
-            if status[0] != "Z":
-                parents[int(folder.name)], commands[int(folder.name)] = int(status[1]), command
-    found: dict[int, str] = {}
-    level = {pid}
-    while level:
-        level = {child for child, parent in parents.items() if parent in level} - set(found)
-        found |= {child: commands[child] for child in level}
+def descendants(pid: int) -> dict[psutil.Process, str]:
+    """Command lines of all processes that come from ``pid``."""
+    found = {}
+    for process in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.Error):
+            found[process] = " ".join(process.cmdline())
     return found
 
 
 def worker_of(pid: int) -> int | None:
-    workers = [p for p, name in descendants(pid).items() if name.startswith("ray::")]
-    return next((p for p in workers if "Trainable" in descendants(pid).get(p, "")), None)
+    commands = descendants(pid).items()
+    return next((p.pid for p, name in commands if re.match("ray::.*Trainable", name)), None)
 
 
 def raylet_of(pid: int) -> int | None:
-    return next((p for p, name in descendants(pid).items() if "raylet/raylet" in name), None)
+    return next((p.pid for p, name in descendants(pid).items() if "raylet/raylet" in name), None)
 
 
-def gone(pids: Any) -> bool:
-    return not any(Path(f"/proc/{pid}/cmdline").exists() and _runs(pid) for pid in pids)
+def gone(processes: Iterable[psutil.Process]) -> bool:
+    return not any(_runs(process) for process in processes)
 
 
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+def _runs(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 STRIKES = [
@@ -187,16 +178,16 @@ def test_the_driver_is_killed_at_random_moments_with_ray(
     """A tenth of ``kills``: Ray takes seconds to start. No process of a dead driver is left: its
     workers die at once, but Ray's own agents look for it only now and then."""
     folder, draw, struck, study = tmp_path / "0", random.Random(2), 0, 0
+    seen: set[psutil.Process] = set()
     while struck < max(1, kills // 10):
         driver = start(folder, "ray slow", *UNORDERED)
         before = len(log_of(folder))
         wait_for(lambda: len(log_of(folder)) > before)  # noqa: B023
         time.sleep(draw.uniform(0.0, 12.0))
-        seen = descendants(driver.pid)
+        seen |= descendants(driver.pid).keys()
         driver.kill()
         driver.join()
         struck += driver.exitcode != 0
-        wait_for(lambda: gone(seen), 150)  # noqa: B023
         if driver.exitcode == 0:
             assert snapshot(folder) == undisturbed("invented", *UNORDERED[1:])
             study += 1
@@ -204,25 +195,27 @@ def test_the_driver_is_killed_at_random_moments_with_ray(
     driver = start(folder, "ray slow", *UNORDERED)
     driver.join()
     assert snapshot(folder) == undisturbed("invented", *UNORDERED[1:])
+    wait_for(lambda: gone(seen), 150)
 
 
 @pytest.mark.slow
 def test_the_driver_is_killed_with_ray_while_trials_are_paused(
     start: Any, snapshot: Any, undisturbed: Any, tmp_path: Path, kills: int
 ) -> None:
-    """Two fifths of ``kills``, 20 by default, each after another pause; one study after another."""
+    """Two fifths of ``kills``, 20 by default, each after another pause; one study after another,
+    each driver beside what the last one's Ray leaves for a while."""
     flags = ("--concurrency", "1", *PAUSING)
     expected = undisturbed("invented", *PAUSING)
     folder, draw, struck, study = tmp_path / "0", random.Random(3), 0, 0
+    seen: set[psutil.Process] = set()
     while struck < max(1, 2 * kills // 5):
         driver = start(folder, "ray slow", "", *flags)
         before, more = _paused(folder), draw.randint(1, 4)
         wait_for(lambda: _paused(folder) >= before + more or not driver.is_alive())  # noqa: B023
-        seen = descendants(driver.pid)
+        seen |= descendants(driver.pid).keys()
         driver.kill()
         driver.join()
         struck += driver.exitcode != 0
-        wait_for(lambda: gone(seen), 150)  # noqa: B023
         if driver.exitcode == 0:
             assert snapshot(folder) == expected
             study += 1
@@ -230,6 +223,7 @@ def test_the_driver_is_killed_with_ray_while_trials_are_paused(
     driver = start(folder, "ray slow", "", *flags)
     driver.join()
     assert snapshot(folder) == expected
+    wait_for(lambda: gone(seen), 150)
 
 
 def _paused(folder: Path) -> int:

@@ -15,7 +15,7 @@ from trainers.data import ImageData, open_prepared, prepare
 from trainers.execution import Execution
 from trainers.trainer import Trainer
 
-TRAIN, TEST = 30, 10  # images of each digit
+TRAIN, TEST = 15, 5  # images of each digit
 TINY = {"model": "wide_resnet", "depth": 10, "width": 1, "batch_size": 48, "epochs": 3}
 
 
@@ -27,7 +27,7 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def digits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """300 training and 100 test images of scikit-learn's digits: 8 x 8, grey, balanced."""
+    """150 training and 50 test images of scikit-learn's digits: 8 x 8, grey, balanced."""
     digits = load_digits()
     members = [np.flatnonzero(digits.target == label) for label in range(10)]
     parts = {

@@ -88,16 +88,16 @@ def test_an_epoch_is_what_a_plain_loop_does(
         torch.testing.assert_close(trainer.model.state_dict()[name], value, rtol=1e-4, atol=1e-5)
     assert result.train_loss == pytest.approx(float(torch.cat(losses).mean()), rel=1e-4)
     trained_top1 = 100 * float(torch.cat(right).mean())
-    assert result.train_top1 == pytest.approx(trained_top1, abs=0.42)  # one image of 240
+    assert result.train_top1 == pytest.approx(trained_top1, abs=0.84)  # one image of 120
     means = torch.stack([part.mean() for part in losses])
     assert result.train_loss_std == pytest.approx(float(means.std(correction=0)), rel=1e-3)
     model.eval()
     images, labels = next(batches.validation(val_indices))
     logits = model(images).detach()
-    assert len(labels) == len(val_indices) == 60
+    assert len(labels) == len(val_indices) == 30
     assert result.val_loss == pytest.approx(float(F.cross_entropy(logits, labels)), rel=1e-3)
     accuracy = float((logits.argmax(dim=1) == labels).float().mean())
-    assert result.val_top1 == pytest.approx(100 * accuracy, abs=1.7)  # one image of 60
+    assert result.val_top1 == pytest.approx(100 * accuracy, abs=3.4)  # one image of 30
 
 
 def test_weights_are_drawn_from_the_seed_alone(tiny_trainer: Make) -> None:
@@ -126,15 +126,15 @@ def test_sam_counts_every_batch_once(tiny_trainer: Make) -> None:
     trainer = tiny_trainer(optimizer="sam", rho=0.1, batch_size=48)
     trainer.train_epoch()
     counters = [v for k, v in trainer.model.state_dict().items() if "num_batches" in k]
-    assert {int(counter) for counter in counters} == {5}  # 240 images
+    assert {int(counter) for counter in counters} == {3}  # 120 images
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (
-            {"batch_size": 241},
-            "batch_size must be at most 240, the images of the training split, got 241",
+            {"batch_size": 121},
+            "batch_size must be at most 120, the images of the training split, got 121",
         ),
         (
             {"augment": "crop_flip_cutout", "cutout_size": 9},
@@ -188,14 +188,14 @@ def test_one_class_is_not_a_classification(tiny_trainer: Make, digits: ImageData
 
 
 def test_the_whole_split_may_be_one_batch(tiny_trainer: Make) -> None:
-    assert tiny_trainer(batch_size=240).train_epoch().train_loss_std == 0
+    assert tiny_trainer(batch_size=120).train_epoch().train_loss_std == 0
 
 
 def test_a_left_over_image_does_not_stop_batch_norm_on_1x1_maps(
     tiny_trainer: Make, digits: ImageData
 ) -> None:
-    """ResNet-9 of report B ends at 1 x 1 for 8 x 8 images; 240 = 239 + 1."""
-    trainer = tiny_trainer(model="resnet9", batch_size=239)
+    """ResNet-9 of report B ends at 1 x 1 for 8 x 8 images; 120 = 119 + 1."""
+    trainer = tiny_trainer(model="resnet9", batch_size=119)
     assert math.isfinite(trainer.train_epoch().train_loss)
 
 
@@ -215,7 +215,7 @@ def test_divergence_crosses_processes_with_its_epoch() -> None:
 
 
 def test_weights_that_are_no_numbers_are_found_by_the_validation(tiny_trainer: Make) -> None:
-    trainer = tiny_trainer(batch_size=240)
+    trainer = tiny_trainer(batch_size=120)
     last = trainer.model.state_dict()["norm.running_mean"]
     last.fill_(math.nan)  # as if the last step of the epoch had done it
     with pytest.raises(DivergedError, match="epoch 1: validation loss is nan"):
@@ -306,7 +306,7 @@ def test_test_figures_are_those_of_the_best_epoch(
     assert found.top1 == pytest.approx(100 * float(right))
     assert found.loss == pytest.approx(float(F.cross_entropy(logits, digits.test_labels)))
     assert equal_weights(trainer.model.state_dict(), kept[best - 1].state_dict())
-    assert found.images == 100
+    assert found.images == 50
 
 
 def test_test_data_never_influences_selection(tiny_trainer: Make, digits: ImageData) -> None:
@@ -375,6 +375,7 @@ def test_a_step_is_torchs_with_the_gradient_cut_to_its_longest(
     trainer = tiny_trainer(optimizer=optimizer, lr=lr, rho=rho, clip_norm=longest)
     model = copy.deepcopy(trainer.model).train()
     weights = list(model.parameters())
+    start = [weight.detach().clone() for weight in weights]
     torchs = (
         torch.optim.AdamW(weights, lr, weight_decay=5e-4)
         if "adamw" in optimizer
@@ -399,5 +400,8 @@ def test_a_step_is_torchs_with_the_gradient_cut_to_its_longest(
         for weight, gradient in zip(weights, gradients, strict=True):
             weight.grad = gradient * longest / norm
         torchs.step()
-    for found, expected in zip(trainer.model.parameters(), weights, strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    ways = []
+    for end in (trainer.model.parameters(), weights):
+        ways.append(torch.cat([(b - a).flatten() for a, b in zip(start, end, strict=True)]))
+    found, expected = ways  # all weights at once: Adam makes rounding of one tiny gradient large
+    assert (found - expected).norm() < 1e-3 * expected.norm()

@@ -21,11 +21,16 @@ from tests.search.reporting import studies
 Ask = Callable[..., int]
 
 
-@pytest.fixture
-def storage(tmp_path: Path) -> Any:
-    url = f"sqlite:///{tmp_path}/studies.db"
+def one_study(folder: Path) -> Any:
+    """A storage that has it."""
+    url = f"sqlite:///{folder}/studies.db"
     studies.our_study(storage=url).add_trial(studies.trial(0, [1.0]))
     return open_storage(url)
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return one_study(tmp_path_factory.mktemp("studies"))
 
 
 @contextmanager
@@ -51,16 +56,22 @@ def status(server: Any, host: str, method: str, path: str, headers: dict[str, st
     return response.status
 
 
-@pytest.fixture
-def ask(storage: Any, tmp_path: Path) -> Iterator[Ask]:
+@contextmanager
+def asking(storage: Any, folder: Path) -> Iterator[Ask]:
     """The status of a request; PORT in a header is the server's."""
-    with serving(storage, tmp_path) as server:
+    with serving(storage, folder) as server:
 
         def asked(method: str, path: str, **headers: str) -> int:
             port = str(server.server_port)
             filled = {name: value.replace("PORT", port) for name, value in headers.items()}
             return status(server, "127.0.0.1", method, path, filled)
 
+        yield asked
+
+
+@pytest.fixture(scope="module")
+def ask(storage: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    with asking(storage, tmp_path_factory.mktemp("results")) as asked:
         yield asked
 
 
@@ -95,9 +106,11 @@ def test_what_does_not_say_where_it_comes_from_changes_nothing(ask: Ask, storage
     assert optuna.get_all_study_names(storage) == ["study"]
 
 
-def test_the_dashboards_own_pages_may_delete(ask: Ask, storage: Any) -> None:
+def test_the_dashboards_own_pages_may_delete(tmp_path: Path) -> None:
     own = {"Host": "127.0.0.1:PORT", "Origin": "http://127.0.0.1:PORT"}
-    assert ask("DELETE", "/api/studies/1", **own) == 204
+    storage = one_study(tmp_path)
+    with asking(storage, tmp_path) as ask:
+        assert ask("DELETE", "/api/studies/1", **own) == 204
     assert optuna.get_all_study_names(storage) == []
 
 

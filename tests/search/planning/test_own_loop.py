@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from search.common.errors import UserError
-from search.planning import resume_check
 from search.planning.check_data import NO_DATA
 from search.planning.decide import decide
 from search.planning.request import Request, make_request
@@ -109,20 +108,3 @@ def test_a_changed_function_is_another_study(
     (tmp_path / "task.py").write_text(TASK + "# another\n")
     with pytest.raises(UserError, match=r"was made for another recipe: train was .*@.*, now .*@"):
         decide(asked(), NO_DATA, tmp_path, record, print)
-
-
-def test_the_check_itself(asked: Any) -> None:
-    lines: list[str] = []
-    from trainers.execution import Execution
-
-    assert resume_check.check_resume(asked().config, Execution(), lines.append) == EXACT
-    assert lines == ["training 2 epochs straight, and the second once more after a restart"]
-
-
-def test_a_function_that_fails_is_said_before_a_search(asked: Any, tmp_path: Path) -> None:
-    from trainers.execution import Execution
-
-    (tmp_path / "task.py").write_text("def train(config, run):\n    yield config['width']\n")
-    message = r"the check of the training function ended with exit code 1: KeyError: 'width'; mend"
-    with pytest.raises(UserError, match=message):
-        resume_check.check_resume(asked().config, Execution(), print)

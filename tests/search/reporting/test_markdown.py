@@ -55,4 +55,4 @@ def test_every_table_is_a_table_and_every_picture_is_there(tmp_path: Path) -> No
     for picture in pictures:
         with Image.open(path.parent / picture) as image:
             assert image.size[0] > 400
-            assert len(image.convert("RGB").getcolors(1 << 24) or []) > 20  # something is drawn
+            assert len(image.getcolors() or []) > 20  # something is drawn

@@ -47,6 +47,12 @@ def page_of(study: Any, results_dir: Path) -> str:
     return make_page(data.name, "", sections_of(data), trial_details(data, "sqlite:///s.db"))
 
 
+@pytest.fixture(scope="module")
+def usual_page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("usual")
+    return page_of(studies.usual_study(folder), folder)
+
+
 def figures_of(page: str) -> dict[str, Any]:
     return read_json(page, "figures")
 
@@ -64,24 +70,22 @@ def parsed(page: str) -> Elements:
     return elements
 
 
-def test_the_page_opens_offline(tmp_path: Path) -> None:
-    elements = parsed(page_of(studies.usual_study(tmp_path), tmp_path))
+def test_the_page_opens_offline(usual_page: str) -> None:
+    elements = parsed(usual_page)
     assert all(link.startswith(("#", "data:")) for link in elements.links)
     assert "link" not in elements.tags or all("http" not in link for link in elements.links)
     assert elements.tags.count("script") == 4
 
 
-def test_all_sections_stand_in_order(tmp_path: Path) -> None:
-    page = page_of(studies.usual_study(tmp_path), tmp_path)
-    keys = re.findall(r'<section id="([\w-]+)">', page)
+def test_all_sections_stand_in_order(usual_page: str) -> None:
+    keys = re.findall(r'<section id="([\w-]+)">', usual_page)
     expected = ["result", "trials", "tables", "curves", "search", "evaluation", "cost", "origin"]
     assert keys == expected
 
 
-def test_every_figure_has_a_place_and_every_place_a_figure(tmp_path: Path) -> None:
-    page = page_of(studies.usual_study(tmp_path), tmp_path)
-    places = re.findall(r'class="plot[^"]*" id="([\w-]+)"', page)
-    assert sorted(places) == sorted(figures_of(page))
+def test_every_figure_has_a_place_and_every_place_a_figure(usual_page: str) -> None:
+    places = re.findall(r'class="plot[^"]*" id="([\w-]+)"', usual_page)
+    assert sorted(places) == sorted(figures_of(usual_page))
     assert len(places) == len(set(places))
 
 
@@ -109,8 +113,8 @@ def test_passwords_of_a_command_are_not_shown(tmp_path: Path) -> None:
     assert "postgresql://me:***@host/db" in page
 
 
-def test_figures_hold_the_trials(tmp_path: Path) -> None:
-    figures = figures_of(page_of(studies.usual_study(tmp_path), tmp_path))
+def test_figures_hold_the_trials(usual_page: str) -> None:
+    figures = figures_of(usual_page)
     accuracy = {trace["name"]: trace for trace in figures["curves-0"]["data"] if trace["name"]}
     assert accuracy["best, trial 2"]["y"] == [50, 70, 80, 82]
     assert accuracy["trial 0, the recipe"]["x"] == [1, 2, 3, 4]
@@ -121,8 +125,8 @@ def test_figures_hold_the_trials(tmp_path: Path) -> None:
     assert figures["curves-0"]["layout"]["yaxis"]["title"]["text"] == "validation top-1 (%)"
 
 
-def test_rates_and_the_best_so_far_are_steps(tmp_path: Path) -> None:
-    figures = figures_of(page_of(studies.usual_study(tmp_path), tmp_path))
+def test_rates_and_the_best_so_far_are_steps(usual_page: str) -> None:
+    figures = figures_of(usual_page)
     (rates,) = (f for f in figures.values() if titled(f) == "learning rate")
     assert {trace["line"]["shape"] for trace in rates["data"]} == {"hv"}
     assert figures["history-0"]["data"][1]["line"]["shape"] == "hv"
@@ -132,23 +136,23 @@ def titled(figure: dict[str, Any]) -> str:
     return figure["layout"]["yaxis"].get("title", {}).get("text", "")
 
 
-def test_no_figure_has_what_json_has_not(tmp_path: Path) -> None:
-    page = page_of(studies.usual_study(tmp_path), tmp_path)
-    values = [v for trace in figures_of(page)["curves-0"]["data"] for v in trace["y"]]
+def test_no_figure_has_what_json_has_not(usual_page: str) -> None:
+    values = [v for trace in figures_of(usual_page)["curves-0"]["data"] for v in trace["y"]]
     assert all(value is None or isinstance(value, (int, float)) for value in values)
     assert "NaN" not in json.dumps(values)
 
 
-def test_the_page_has_plotly_whole_and_packed(tmp_path: Path) -> None:
-    page = page_of(studies.usual_study(tmp_path), tmp_path)
-    found = re.search(r'<script type="application/gzip" id="plotly">(.*?)</script>', page, re.S)
+def test_the_page_has_plotly_whole_and_packed(usual_page: str) -> None:
+    found = re.search(
+        r'<script type="application/gzip" id="plotly">(.*?)</script>', usual_page, re.S
+    )
     assert found is not None
     assert gzip.decompress(base64.b64decode(found[1])).decode() == get_plotlyjs()
-    assert len(page) < 2_200_000
+    assert len(usual_page) < 2_200_000
 
 
-def test_every_point_of_a_trial_says_whose_it_is(tmp_path: Path) -> None:
-    figures = figures_of(page_of(studies.usual_study(tmp_path), tmp_path))
+def test_every_point_of_a_trial_says_whose_it_is(usual_page: str) -> None:
+    figures = figures_of(usual_page)
     curves = {trace["name"]: trace for trace in figures["curves-0"]["data"] if trace["name"]}
     assert curves["best, trial 2"]["meta"] == 2
     assert curves["pruned"]["customdata"] == [1, 1, None, 3, None]

@@ -193,8 +193,8 @@ def test_test_file_holds_the_evaluation_of_the_best_epoch(open_run: Open) -> Non
     assert content["classes"] == [str(digit) for digit in range(10)]
     assert content["top1"] == evaluation.top1
     assert Confusion.from_mapping(content) == evaluation.confusion
-    assert evaluation.confusion.matrix().sum() == 100
-    assert content["images"] == 100
+    assert evaluation.confusion.matrix().sum() == 50
+    assert content["images"] == 50
     best = read_checkpoint(run.folder / BEST)["model"]
     for name, value in run.trainer.model.state_dict().items():
         assert torch.equal(value, best[name]), name

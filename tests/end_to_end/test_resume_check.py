@@ -1,0 +1,47 @@
+"""The check of a training function's resume, in processes of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.common.errors import UserError
+from search.planning import resume_check
+from search.planning.request import make_request
+from search.record.record import EXACT
+from search.run import make_parser
+from trainers.execution import Execution
+
+SPACE = """
+from spaces.space import Space
+SPACE = Space(name="mine", recipe={"lr": 0.1, "epochs": 5}, parameters=(), train="task:train")
+"""
+TASK = """
+def train(config, run):
+    for epoch in run.epochs():
+        yield {"val_top1": epoch}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Of a space file whose task lies beside it; made when it is called."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(SPACE)
+    (tmp_path / "task.py").write_text(TASK)
+    return lambda: make_request(make_parser().parse_args(["--space", "mine.py"])).config
+
+
+def test_the_check_itself(config: Any) -> None:
+    lines: list[str] = []
+    assert resume_check.check_resume(config(), Execution(), lines.append) == EXACT
+    assert lines == ["training 2 epochs straight, and the second once more after a restart"]
+
+
+def test_a_function_that_fails_is_said_before_a_search(config: Any, tmp_path: Path) -> None:
+    (tmp_path / "task.py").write_text("def train(config, run):\n    yield config['width']\n")
+    message = r"the check of the training function ended with exit code 1: KeyError: 'width'; mend"
+    with pytest.raises(UserError, match=message):
+        resume_check.check_resume(config(), Execution(), print)
