@@ -53,10 +53,10 @@ def watch() -> Watch:
 
 @pytest.fixture
 def on_device(tiny_config, digits: ImageData):
-    """Makes a trainer on the device; a fifth of the 300 images is validation, 4 steps an epoch."""
+    """Makes a trainer on the device; a fifth of the 150 images is validation, 4 steps an epoch."""
 
     def make(**changes: Any) -> Trainer:
-        config = tiny_config(batch_size=60, **changes)
+        config = tiny_config(batch_size=30, **changes)
         return Trainer(config, digits, Execution(), OnDevice())
 
     return make
