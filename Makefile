@@ -4,6 +4,7 @@
 # make test-other-processor   trainer's tests, and a search, in the arithmetic of an older processor
 # make faults    the driver killed at every step and at random moments: half an hour
 # make bench-smoke   every benchmark at its smallest size, two at a time
+# make gpu-check   on a machine with a GPU: whether training there is right, and how fast; 8 minutes
 # make lint      ruff and mypy
 # make bench     all benchmarks against their peers: under 20 minutes on a quiet machine
 
@@ -19,7 +20,7 @@ WHOLE_SEARCH := tests/end_to_end/test_lifecycle.py
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: search test test-end-to-end test-other-processor faults bench-smoke lint bench clean
+.PHONY: search test test-end-to-end test-other-processor faults bench-smoke gpu-check lint bench clean
 
 search: $(READY)
 	$(BIN)/python -m search.run --space $(SPACE) $(ARGS)
@@ -38,6 +39,9 @@ faults: $(READY)
 
 bench-smoke: $(READY)
 	$(PYTEST) --numprocesses 2 tests/benchmarks $(ARGS)
+
+gpu-check: $(READY)
+	$(BIN)/python -m benchmarks.gpu_check $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

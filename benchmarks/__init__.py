@@ -1,6 +1,7 @@
 """How fast it is against named peers. ``BENCHMARKS`` is the table, each with what it measures.
 
-python -m benchmarks.NAME runs one, python -m benchmarks all of them.
+python -m benchmarks.NAME runs one, python -m benchmarks all of them. ``gpu_check`` stands apart: it
+has no peer, and needs a GPU.
 """
 
 from __future__ import annotations

@@ -1,0 +1,107 @@
+"""Whether the card computes what the CPU computes, in the precision asked for, without waits."""
+
+from __future__ import annotations
+
+import torch
+
+from benchmarks.gpu_check.check import Figures, Setting, config, expect, needs_gpu
+from trainers.config import TrainConfig
+from trainers.data import ImageData, open_prepared
+from trainers.execution import Execution
+from trainers.gpus import compute_as
+from trainers.models import MODELS
+from trainers.trainer import Trainer
+
+# The most by which losses may differ, as a share: that of the first step, whose weights are the
+# same, by rounding alone; later ones by what training makes of it.
+FIRST, LATER = 1e-4, 1e-2
+LR = 0.0003  # a higher one makes more of it
+FEW = ("lenet", "resnet9")  # models
+SIDE = 1024
+ERRORS = {"float32": 1e-5, "tf32": 1e-2, "bfloat16": 5e-2}  # of a product, relative
+
+
+def curves(setting: Setting) -> Figures:
+    """Losses of every named model, step by step, in float32: the device's against the CPU's. On the
+    CPU itself, images in the other memory layout, for which there are other kernels."""
+    data = open_prepared(setting.data)
+    steps, batch = (2, 8) if setting.smallest else (6, 32)
+    here = Execution(setting.device, channels_last=setting.cuda)
+    found = {}
+    for model in FEW if setting.smallest else MODELS:
+        options = {"optimizer": "sam"} if model == "wide_resnet" else {}
+        chosen = config(model, batch_size=batch, lr=LR, augment="crop_flip_cutout", **options)
+        expected = _losses(chosen, data, Execution(), steps)
+        got = _losses(chosen, data, here, steps)
+        shares = [abs(a - b) / abs(b) for a, b in zip(got, expected, strict=True)]
+        expect(shares[0] <= FIRST, f"{model}: first losses {got[0]:.7g} and {expected[0]:.7g}")
+        expect(max(shares) <= LATER, f"{model}: losses {got} and {expected}")
+        found[model] = float(f"{max(shares):.2g}")
+    return {"largest_differences": found, "allowed": [FIRST, LATER]}
+
+
+def _losses(chosen: TrainConfig, data: ImageData, execution: Execution, steps: int) -> list[float]:
+    trainer = Trainer(chosen, data, execution)
+    trainer.model.train()
+    batches = trainer.batches.endless(trainer.train_indices)
+    return [float(trainer.step(*next(batches))[0]) for _ in range(steps)]
+
+
+def precision(setting: Setting) -> Figures:
+    """Errors of a product and of a convolution, against float64: what is called float32 is not
+    TF32, and TF32 is."""
+    found = {}
+    for name in ("float32", "tf32") if setting.cuda else ("float32",):
+        compute_as(Execution(setting.device, name))
+        for what, error in _errors(setting).items():
+            expect(error <= ERRORS[name], f"{what} in {name}: an error of {error:.2g}")
+            rough = error > ERRORS["float32"]
+            expect(rough is (name == "tf32"), f"{what} in {name}: an error of {error:.2g}")
+            found[f"{what}, {name}"] = float(f"{error:.2g}")
+    return {"errors": found}
+
+
+def _errors(setting: Setting) -> dict[str, float]:
+    torch.manual_seed(0)
+    side = SIDE // 8 if setting.smallest else SIDE
+    a, b = torch.randn(side, side), torch.randn(side, side)
+    images, weights = torch.randn(16, 64, 16, 16), torch.randn(64, 64, 3, 3)
+    convolve = torch.nn.functional.conv2d
+    on = setting.device
+    pairs = {
+        "product": (a.double() @ b.double(), a.to(on) @ b.to(on)),
+        "convolution": (
+            convolve(images.double(), weights.double()),
+            convolve(images.to(on), weights.to(on)),
+        ),
+    }
+    return {
+        what: float((got.cpu().double() - right).norm() / right.norm())
+        for what, (right, got) in pairs.items()
+    }
+
+
+def waits(setting: Setting) -> Figures:
+    """No step waits for the card: torch itself raises where one would."""
+    needs_gpu(setting, "nothing is waited for")
+    data = open_prepared(setting.data)
+    settings = {
+        "sgd, bfloat16": (config("resnet9"), "bfloat16"),
+        "adamw, averaged weights": (config("lenet", optimizer="adamw", ema_decay=0.9), "float32"),
+        "sam, all augmentation": (
+            config("wide_resnet", optimizer="sam", augment="crop_flip_cutout", clip_norm=1.0),
+            "float32",
+        ),
+    }
+    found = {}
+    for name, (chosen, precision) in settings.items():
+        trainer = Trainer(chosen, data, Execution("cuda", precision))
+        trainer.train_epoch()  # kernels are chosen
+        steps = trainer.batches.steps(len(trainer.train_indices))
+        try:
+            for step, _ in enumerate(trainer.epoch_in_steps(), 1):
+                torch.cuda.set_sync_debug_mode("error" if step < steps else "default")
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        found[name] = steps - 1
+    return {"steps_without_a_wait": found}

@@ -1,0 +1,60 @@
+"""A real search, from the command to the study."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from benchmarks.gpu_check import space
+from benchmarks.gpu_check.check import Figures, Setting, expect
+from benchmarks.gpu_check.child import REPOSITORY
+from search.common.layout import default_storage
+
+LONGEST = 300  # s
+ON_THE_CPU = ("--threads", "1", "--concurrency", "1", "--precision", "float32")
+
+
+def search(setting: Setting) -> Figures:
+    """12 trials, two at a time on a card. One runs out of memory and one breaks the card for its
+    worker, three times; the others complete. The smallest: 3 trials of an epoch."""
+    results = setting.folder / "results"
+    start = time.perf_counter()
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "search.run", "--quiet"),
+            *("--space", f"{Path(space.__file__)}"),
+            *("--preset", "quick" if setting.smallest else "full"),
+            *("--results-dir", str(results), "--data-dir", str(setting.folder / "data")),
+            *(("--gpus-per-trial", "0.5") if setting.cuda else ON_THE_CPU),
+        ],
+        cwd=REPOSITORY,
+        env=dict(os.environ) | ({} if setting.cuda else {"CUDA_VISIBLE_DEVICES": "-1"}),
+        capture_output=True,
+        text=True,
+        timeout=LONGEST,
+    )
+    seconds = time.perf_counter() - start
+    said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
+    expect(done.returncode == 0, f"exit code {done.returncode}: {said}")
+    reasons = _reasons(default_storage(results))
+    fatal = {size: reasons.pop(size) for size in space.FATAL}
+    out, broken = fatal.values()
+    expect("out_of_memory" in out, f"where memory ran out: {out}")
+    lost = "the GPU does not answer" if setting.cuda else "IndexError"
+    expect(lost in broken, f"where an assert failed: {broken}")
+    others = Counter(reasons.values())
+    expect(set(others) == {"completed"}, f"the others ended so: {dict(others)}")
+    return {"trials": len(reasons) + len(fatal), "completed": len(reasons), "seconds": seconds}
+
+
+def _reasons(storage: str) -> dict[int, str]:
+    """Why each trial ended, by its batch size."""
+    import optuna
+
+    (name,) = optuna.get_all_study_names(storage)
+    trials = optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
+    return {trial.params["batch_size"]: trial.user_attrs["reason"] for trial in trials}
