@@ -26,8 +26,9 @@ EVAL_BATCH, EVAL_PIXELS = 256, 256 * 64 * 64  # images at a time, and their pixe
 class Batches:
     """Gathers, augments and normalises whole batches of (N, H, W, C) uint8 images on ``device``.
 
-    Pixels come out as float32 (N, C, H, W), in channels-last memory if asked. ``on_batch`` is
-    called before each batch of training, validation and test.
+    Pixels come out as float32 (N, C, H, W), those of training in ``dtype`` unless they are mixed,
+    in channels-last memory if asked. ``on_batch`` is called before each batch of training,
+    validation and test.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Batches:
         device: torch.device,
         channels_last: bool,
         ranks: Ranks | None = None,
+        dtype: torch.dtype = torch.float32,
     ):
         self.config = config
         self.ranks = ranks or Ranks()
@@ -55,6 +57,7 @@ class Batches:
         self._policy = Policy(config) if config.policy != "none" else None
         mixes = config.mixup or config.cutmix
         self._mixing = Mixing(config, data.num_classes) if mixes else None
+        self._dtype = torch.float32 if mixes else dtype  # shares are added up in full precision
 
     def training(self, indices: Tensor, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of one epoch in its own order; see ``batch_bounds`` for the last. Labels are
@@ -124,13 +127,14 @@ class Batches:
         moved = crop_and_flip(images, draws, self.config.crop_padding)
         if self._policy:
             moved = self._policy(moved, seeds)
-        return cut_out(self._normalised(moved), draws, self.config.cutout_size)
+        pixels = self._normalised(moved, self._dtype)
+        return cut_out(pixels, draws, self.config.cutout_size)
 
-    def _normalised(self, images: Tensor) -> Tensor:
+    def _normalised(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """By lines of pixels as they lie in memory; channel by channel takes 7 times as long."""
         lines = images.flatten(2).float()
         pixels = torch.addcmul(self._shift, lines, self._scale).view(images.shape)
-        pixels = pixels.permute(0, 3, 1, 2)
+        pixels = pixels.to(dtype).permute(0, 3, 1, 2)
         return pixels if self.channels_last else pixels.contiguous()
 
 

@@ -27,10 +27,10 @@ from trainers.evaluation.running_metrics import RunningMetrics, Summary, summari
 from trainers.execution import Execution
 from trainers.gpus import compute_as
 from trainers.losses import is_exploded, make_loss
-from trainers.models import build_model
+from trainers.models import MODELS, build_model
+from trainers.models.batch_norm import counted_together, frozen_statistics
 from trainers.models.outside import check_outside, is_outside
 from trainers.optim.ema import EMA
-from trainers.optim.sam import frozen_statistics
 from trainers.optim.schedules import learning_rates, stops_early
 from trainers.parallel.ranks import Ranks
 from trainers.seeds import derive_seed
@@ -79,7 +79,8 @@ class Trainer:
         self.classes = data.num_classes
         torch.set_num_threads(execution.threads)
         compute_as(execution)
-        self.batches = Batches(config, data, self.device, execution.channels_last, self.ranks)
+        layout, pixels = execution.channels_last, self._pixels()
+        self.batches = Batches(config, data, self.device, layout, self.ranks, pixels)
         self.loss = make_loss(config)
         self.model = self._build(data)
         self.network = self.ranks.wrap(self.model)
@@ -88,6 +89,11 @@ class Trainer:
         self.history: list[EpochResult] = []
         self.best_weights: dict[str, Tensor] = {}
         self.on_step: Callable[[int], None] | None = None
+
+    def _pixels(self) -> torch.dtype:
+        """What the first layer would make of them: each named model begins with a convolution."""
+        rounds = self.execution.precision == "bfloat16" and self.config.model in MODELS
+        return torch.bfloat16 if rounds else torch.float32
 
     def _build(self, data: ImageData) -> nn.Module:
         torch.manual_seed(derive_seed(self.config.seed, "weights"))
@@ -138,7 +144,8 @@ class Trainer:
         epoch = len(self.history) + 1
         watched = [getattr(result, self.config.plateau_metric) for result in self.history]
         rates = learning_rates(self.config, watched, self.batches.steps(len(self.train_indices)))
-        train, seconds = yield from self._train(epoch, rates)
+        with counted_together(self.model, len(rates)):
+            train, seconds = yield from self._train(epoch, rates)
         middle = time.perf_counter()
         val = self._validate()
         end = time.perf_counter()

@@ -42,6 +42,27 @@ def batches(data: ImageData, channels_last: bool = True, **options) -> Batches:
     return Batches(TrainConfig(**{"batch_size": 8, **options}), data, CPU, channels_last)
 
 
+@pytest.mark.parametrize("channels_last", [True, False])
+@pytest.mark.parametrize("mixup", [0.0, 0.2])
+def test_images_of_training_come_in_bfloat16_where_asked_unless_mixed(
+    mixup: float, channels_last: bool
+) -> None:
+    options = {"batch_size": 8, "augment": "crop_flip_cutout", "mixup": mixup}
+    config = TrainConfig(**options, crop_padding=1, cutout_size=2)
+    data, chosen = numbered(20), torch.arange(20)
+    whole = Batches(config, data, CPU, channels_last)
+    rounded = Batches(config, data, CPU, channels_last, dtype=torch.bfloat16)
+    expected = torch.float32 if mixup else torch.bfloat16
+    for (images, _), (found, _) in zip(
+        whole.training(chosen, 1), rounded.training(chosen, 1), strict=True
+    ):
+        assert found.dtype == expected
+        assert torch.equal(found, images.to(expected))
+        assert found.stride() == images.stride()
+    for split in (rounded.validation(chosen), rounded.test()):
+        assert next(split)[0].dtype == torch.float32
+
+
 def labels_of(made, indices: Tensor, epoch: int) -> list[list[int]]:
     return [labels.tolist() for _, labels in made.training(indices, epoch)]
 

@@ -20,6 +20,7 @@ from trainers.config import OPTIMIZERS
 from trainers.data import ImageData, stratified_split
 from trainers.epoch_result import DivergedError, EpochResult, best_epoch
 from trainers.evaluation.running_metrics import Summary
+from trainers.execution import Execution
 from trainers.models import build_model
 from trainers.rules import ConfigError
 from trainers.trainer import Trainer
@@ -285,6 +286,30 @@ def test_of_equal_epochs_the_first_is_kept(tiny_trainer: Make, decree: Callable[
     assert len(train(trainer)) == 3
     assert equal_weights(trainer.best_weights, first)
     assert not equal_weights(trainer.model.state_dict(), first)
+
+
+def test_batches_are_counted_once_an_epoch(tiny_trainer: Make) -> None:
+    """By BatchNorm, and in the averaged weights; a checkpoint has the count as ever."""
+    trainer = tiny_trainer(optimizer="sam", ema_decay=0.9)
+    norms = [m for m in trainer.model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    for epoch in (1, 2):
+        steps = [[norm.num_batches_tracked for norm in norms] for _ in trainer.epoch_in_steps()]
+        assert steps == [[None] * len(norms)] * 5
+        for weights in (trainer.state()["model"], trainer.state()["ema"]):
+            counts = [int(v) for k, v in weights.items() if k.endswith("num_batches_tracked")]
+            assert counts == [5 * epoch] * len(norms)
+
+
+def test_images_rounded_in_advance_change_no_bit(digits: ImageData, tiny_config) -> None:
+    options = {"optimizer": "sam", "augment": "crop_flip_cutout"}
+    options |= {"crop_padding": 1, "cutout_size": 4}
+    trainers = [
+        Trainer(tiny_config(**options), digits, Execution(precision="bfloat16")) for _ in range(2)
+    ]
+    trainers[1].batches._dtype = torch.float32
+    images = [next(t.batches.training(t.train_indices, 1))[0].dtype for t in trainers]
+    assert images == [torch.bfloat16, torch.float32]
+    assert same_curve(train(trainers[0]), train(trainers[1]))
 
 
 def test_test_figures_are_those_of_the_best_epoch(

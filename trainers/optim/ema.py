@@ -13,16 +13,17 @@ class EMA:
     """w̄ ← d · w̄ + (1 − d) · w after each step; the first step sets it (Polyak and Juditsky 1992;
     torch's ``swa_utils.AveragedModel`` with ``use_buffers``).
 
-    BatchNorm's statistics are averaged alike, counters are copied. ``model`` has the averages.
+    BatchNorm's statistics are averaged alike; counters are the network's own. ``model`` has the
+    averages.
     """
 
     def __init__(self, model: nn.Module, decay: float):
-        self.model = copy.deepcopy(model).requires_grad_(False)
+        counters = [buffer for buffer in model.buffers() if not buffer.is_floating_point()]
+        self.model = copy.deepcopy(model, {id(c): c for c in counters}).requires_grad_(False)
         self._share = 1 - decay  # of the newest weights
         self._begun = False
-        pairs = list(zip(_tensors(self.model), _tensors(model), strict=True))
+        pairs = zip(_tensors(self.model), _tensors(model), strict=True)
         self._averaged = [pair for pair in pairs if pair[0].is_floating_point()]
-        self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     @torch.no_grad()
     def update(self) -> None:
@@ -32,8 +33,6 @@ class EMA:
             torch._foreach_lerp_(means, newest, self._share)
         else:
             torch._foreach_copy_(means, newest)
-        for mine, its in self._copied:
-            mine.copy_(its)
         self._begun = True
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from trainers.optim.sam import SAM, frozen_statistics
+from trainers.models.batch_norm import frozen_statistics
+from trainers.optim.sam import SAM
 
 LR, MOMENTUM, DECAY = 0.1, 0.9, 5e-4
 
