@@ -1,6 +1,7 @@
 # make search    search a space, in a .venv that this makes   (SPACE=wrn_sam ARGS="--n-trials 20")
 # make test      the test suite, two tests at a time   (ARGS="-m 'not slow'")
-# make test-end-to-end   whole searches, killed and gone on with; data parallel; notebook, browser
+# make test-end-to-end   whole searches, killed and gone on with; data parallel; notebook, browser;
+#                   a large study's report; Optuna's contract for storages
 # make test-other-processor   trainer's tests, and a search, in the arithmetic of an older processor
 # make faults    the driver killed at every step and at random moments: half an hour
 # make bench-smoke   every benchmark at its smallest size, two at a time

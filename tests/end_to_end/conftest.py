@@ -1,10 +1,12 @@
-"""What tests with workers in Ray share."""
+"""What tests with workers in Ray, and with many databases, share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+
+from tests.search.conftest import optunas_migrations, quiet_optuna  # noqa: F401
 
 
 @pytest.fixture(scope="module")
