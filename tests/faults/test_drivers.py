@@ -92,9 +92,12 @@ def test_a_study_that_fails_from_the_start_stops_and_says_why(
 
 
 def descendants(pid: int) -> dict[psutil.Process, str]:
-    """Command lines of all processes that come from ``pid``."""
+    """Command lines of all processes that come from ``pid``; none where it has ended."""
+    children: list[psutil.Process] = []
+    with suppress(psutil.NoSuchProcess):
+        children = psutil.Process(pid).children(recursive=True)
     found = {}
-    for process in psutil.Process(pid).children(recursive=True):
+    for process in children:
         with suppress(psutil.Error):
             found[process] = " ".join(process.cmdline())
     return found
