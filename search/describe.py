@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
     from rich.console import Console
 
-    from search.planning.request import asked_space, refuse_own_loop
+    from search.planning.asked_space import asked_space, refuse_own_loop
     from search.terminal.plain_line import say
     from trainers.config import TrainConfig
     from trainers.models.outside import check_outside, is_outside

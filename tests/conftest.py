@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -67,18 +65,6 @@ def small_cifar_npz(shared_data: Path, tmp_path_factory: pytest.TempPathFactory)
         arrays[f"{split}_labels"] = np.repeat(np.arange(len(sheets), dtype=np.uint8), count)
     np.savez(path, **arrays)
     return path
-
-
-@pytest.fixture(scope="session")
-def cifar10_npz(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All of CIFAR-10, real; takes some seconds, so for slow tests only."""
-    folder = tmp_path_factory.mktemp("cifar10")
-    subprocess.run(
-        [sys.executable, str(shared_data / "unpack.py"), str(folder), "cifar10"],
-        check=True,
-        capture_output=True,
-    )
-    return folder / "cifar10.npz"
 
 
 @pytest.fixture

@@ -79,8 +79,9 @@ class Trainer:
         self.classes = data.num_classes
         torch.set_num_threads(execution.threads)
         compute_as(execution)
-        layout, pixels = execution.channels_last, self._pixels()
-        self.batches = Batches(config, data, self.device, layout, self.ranks, pixels)
+        self.batches = Batches(
+            config, data, self.device, execution.channels_last, self.ranks, self._pixels()
+        )
         self.loss = make_loss(config)
         self.model = self._build(data)
         self.network = self.ranks.wrap(self.model)

@@ -94,8 +94,8 @@ def waits(setting: Setting) -> Figures:
         ),
     }
     found = {}
-    for name, (chosen, precision) in settings.items():
-        trainer = Trainer(chosen, data, Execution("cuda", precision))
+    for name, (chosen, numbers) in settings.items():
+        trainer = Trainer(chosen, data, Execution("cuda", numbers))
         trainer.train_epoch()  # kernels are chosen
         steps = trainer.batches.steps(len(trainer.train_indices))
         try:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.gpu_check.faulty import DEVICE_ASSERT, OUT_OF_MEMORY
 from spaces.params import Categorical
 from spaces.space import Preset, Space
 
 NETWORK = f"{Path(__file__).with_name('faulty.py')}:Net"
-FATAL = (40, 48)  # of ``faulty``: out of memory, device assert
+FATAL = (OUT_OF_MEMORY, DEVICE_ASSERT)
 GRID = Categorical("batch_size", (32, *FATAL, 56, 64, 72, 80, 88, 96, 104, 112, 120))
 FEW = Categorical("batch_size", (64, *FATAL))
 

@@ -31,7 +31,7 @@ SECONDS_AROUND = 45.0  # starting up, timing, the confirmation's start, and the 
 SECONDS_BETWEEN = 0.1  # two epochs of a trial: what is written, reported and decided
 POINTS = 8  # of the space, beside the recipe
 FEWEST_TRAININGS = 4
-FEWEST_SEEDS = 3  # that judge: the interval over 2 is three times as wide
+PRESET_SEEDS = 3  # that judge at least: the interval over 2 is more than three times as wide
 SECONDS_KEPT = 3600.0  # a machine may be busy, or not, for so long
 
 
@@ -57,7 +57,7 @@ def split(
     if facts is None:
         return epochs, None
     if not fixed:
-        seeds = range(len(facts.judging), FEWEST_SEEDS - 1, -1)
+        seeds = range(len(facts.judging), PRESET_SEEDS - 1, -1)
         smaller = [facts, *(facts.part(1, count) for count in seeds)]
         room = CONFIRMATION_SHARE * epochs / full
         facts = next((f for f in smaller if confirmation_trainings(f) <= room), smaller[-1])

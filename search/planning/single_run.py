@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.planning import machine
+from search.planning.asked_space import asked_space, refuse_own_loop
 from search.planning.gpus import check_gpus
-from search.planning.request import asked_space, chosen_precision, refuse_own_loop, size_of_images
+from search.planning.request import chosen_precision, size_of_images
 from search.planning.resources import choose_resources, default_execution
 from spaces.space import ScaledSpace
 from trainers.config import TrainConfig

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,11 @@ from trainers.data import open_prepared, prepare, stratified_split, verify_prepa
 
 
 @pytest.fixture(scope="module")
-def cifar10(cifar10_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare(cifar10_npz, tmp_path_factory.mktemp("data"))
+def cifar10(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cifar10")
+    command = [sys.executable, str(shared_data / "unpack.py"), str(folder), "cifar10"]
+    subprocess.run(command, check=True, capture_output=True)
+    return prepare(folder / "cifar10.npz", tmp_path_factory.mktemp("data"))
 
 
 @pytest.mark.slow

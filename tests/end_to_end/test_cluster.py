@@ -16,12 +16,11 @@ from search.planning.resources import Resources
 from search.workers.driver import run_search
 from tests.search.desk import Desk, Desks
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("work_travels_by_value")]
 
 
 def say_whose_code(task: Task) -> Iterator[Message]:
     """Waits in its first trials until both nodes are at work."""
-    import sys
     import time
     from pathlib import Path
 
@@ -41,16 +40,6 @@ def endless(task: Task) -> Iterator[Message]:
 
     yield EpochDone({"epoch": 1, "val_top1": 50.0})
     threading.Event().wait()
-
-
-@pytest.fixture(autouse=True, scope="module")
-def work_travels_by_value() -> Iterator[None]:
-    """Workers cannot import this file."""
-    from ray import cloudpickle
-
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -30,7 +29,10 @@ from search.planning.resources import Resources
 from search.workers.driver import run_search
 from tests.search.desk import Desk, Desks
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("workers_without_torch")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("workers_without_torch", "work_travels_by_value"),
+]
 
 EPOCHS = 4
 PRUNED, DIVERGED, RAISED, DIES, DIES_ONCE, MEMORY, BREAKS, LOSES_GPU, VICTIM = range(1, 10)
@@ -79,16 +81,6 @@ def _fate(number: int, folder: Path) -> Iterator[Message]:
         (folder / "went on").touch()
     elif number == BREAKS:
         raise RuntimeError("not even a message")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def work_travels_by_value() -> Iterator[None]:
-    """Workers cannot import this file."""
-    from ray import cloudpickle
-
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from search.common.errors import UserError
-from search.planning.request import Request, choose_preset, make_request
+from search.planning.asked_space import choose_preset
+from search.planning.request import Request, make_request
 from search.planning.resources import choose_resources, default_execution
 from search.run import make_parser
 from trainers.execution import Execution
