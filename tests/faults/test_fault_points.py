@@ -50,7 +50,6 @@ PROMOTION_POINTS = {
     "trial told": 10,
     "paused told": 1,
 }
-# The sampler's rounding decides how many trials pause, so these are fewer than any processor's.
 BUDGET_POINTS = {"target recorded": 28, "paused": 18, "promoted": 8, "paused told": 10}
 RAISED_POINTS = {"trial continued": 4, "checkpoint taken over": 3, "paused": 8, "paused told": 8}
 CONFIRMATION_POINTS = {
