@@ -1,7 +1,8 @@
 """How fast it is against named peers. ``BENCHMARKS`` is the table, each with what it measures.
 
-python -m benchmarks.NAME runs one, python -m benchmarks all of them. ``gpu_check`` stands apart: it
-has no peer, and needs a GPU.
+python -m benchmarks.NAME runs one, python -m benchmarks all of them. Three stand apart, with
+command lines of their own: ``gpu_check`` needs a GPU, ``search_efficiency`` tables of curves,
+``scale`` has no peer.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def open_ledger(request: Request) -> Iterator[Ledger]:
     """What ``search.run`` opens before it starts Ray."""
     storage = open_storage(request.storage)
     plan = plan_of(request, find_record(request, storage))
-    with Lease(plan.folder) as lease:
+    with Lease(plan.folder, storage) as lease:
         write_often(storage)
         yield Ledger(open_study(plan, storage, lease), plan, lease, lambda event: None)
 

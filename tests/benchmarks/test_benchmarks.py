@@ -15,12 +15,12 @@ from benchmarks.harness import Aim, Case, Options, alternate, main
 FOLDER = Path(benchmarks.__file__).parent
 SHARED = {"__init__", "__main__", "crew", "data", "harness", "jobs", "machine", "studies"}
 SHARED |= {"search_replay", "training"}
-ON_TABLES = {"search_efficiency"}  # replays tables of learning curves: another command line
+APART = {"search_efficiency", "scale"}  # command lines of their own
 
 
 def test_the_table_names_every_benchmark() -> None:
     files = {path.stem for path in FOLDER.glob("*.py")}
-    assert set(BENCHMARKS) == files - SHARED - ON_TABLES
+    assert set(BENCHMARKS) == files - SHARED - APART
 
 
 def test_samples_are_taken_in_turn() -> None:
