@@ -15,15 +15,26 @@ import pytest
 
 
 class Server:
-    """A PostgreSQL of the test's own, on the loopback, run by an ordinary user."""
+    """A PostgreSQL of the test's own, run by an ordinary user, on the loopback or at another
+    ``address`` of this machine, where it trusts whoever comes from ``clients``."""
 
-    def __init__(self, programs: Path, folder: Path, user: str | None):
+    def __init__(
+        self,
+        programs: Path,
+        folder: Path,
+        user: str | None,
+        address: str = "127.0.0.1",
+        clients: str = "127.0.0.1/32",
+    ):
         self._programs, self._folder, self._user = programs, folder, user
+        self._address = address
         with closing(socket.socket()) as free:
-            free.bind(("127.0.0.1", 0))
+            free.bind((address, 0))
             self._port = free.getsockname()[1]
-        self.url = f"postgresql+psycopg://tester@127.0.0.1:{self._port}/postgres"
+        self.url = f"postgresql+psycopg://tester@{address}:{self._port}/postgres"
         self._run("initdb", "-U", "tester", "-A", "trust", "-D", str(folder / "data"))
+        with open(folder / "data" / "pg_hba.conf", "a") as rules:
+            rules.write(f"host all all {clients} trust\n")
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(
@@ -35,7 +46,7 @@ class Server:
         )
 
     def start(self) -> None:
-        options = f"-p {self._port} -c listen_addresses=127.0.0.1 -k {self._folder}"
+        options = f"-p {self._port} -c listen_addresses={self._address} -k {self._folder}"
         where = ["-D", str(self._folder / "data"), "-l", str(self._folder / "log")]
         self._run("pg_ctl", *where, "-w", "-o", options, "start")
 
@@ -52,8 +63,9 @@ def find_programs() -> Path | None:
 
 
 @contextmanager
-def own_server() -> Iterator[Server]:
-    """Skips the test where PostgreSQL or its driver is not installed."""
+def own_server(*where: str) -> Iterator[Server]:
+    """With its address and its clients, if not the loopback. Skips the test where PostgreSQL or
+    its driver is not installed."""
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     programs = find_programs()
     if programs is None:
@@ -62,7 +74,7 @@ def own_server() -> Iterator[Server]:
     user = "postgres" if os.getuid() == 0 else None  # it refuses to be run by root
     if user:
         shutil.chown(folder, user)
-    server = Server(programs, folder, user)
+    server = Server(programs, folder, user, *where)
     server.start()
     try:
         yield server

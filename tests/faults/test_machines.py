@@ -1,0 +1,101 @@
+"""Several machines: a study on a Ray cluster whose nodes and drivers die."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import driving
+import optuna
+import psutil
+import pytest
+from driving import SPACE
+
+from tests.machines import SHARED, Machine, Network, network
+from tests.postgresql import own_server
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+# What a trial draws depends on no other; three at once, so that none waits for a place.
+FLAGS = ("--space", str(SPACE), "--n-trials", "12", "--epochs", "30", "--sampler", "random")
+FLAGS += ("--pruner", "none", "--precision", "float32", "--threads", "1")
+HEAD = "6379"
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Iterator[Network]:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    with network(shared) as made:
+        yield made
+
+
+@pytest.fixture
+def database(net: Network) -> Iterator[str]:
+    with own_server(net.host, net.mask) as server:
+        yield server.url
+
+
+def search(machine: Machine, log: Path, *flags: str) -> subprocess.Popen[bytes]:
+    """The command, begun on ``machine``; what it prints goes to ``log`` of this machine."""
+    command = [sys.executable, "-m", "search.run", *FLAGS, *flags]
+    line = " ".join(f"'{word}'" for word in command)
+    return machine.run("sh", "-c", f"exec {line} > {SHARED}/{log.name} 2>&1", folder=ROOT)
+
+
+def on_one_machine(folder: Path, data: Path) -> list[dict[str, Any]]:
+    where = ["--results-dir", str(folder), "--data-dir", str(data), "--concurrency", "1"]
+    subprocess.run([sys.executable, "-m", "search.run", *FLAGS, *where], cwd=ROOT, check=True)
+    return driving.snapshot(study_in(f"sqlite:///{folder}/studies.db"))
+
+
+def study_in(url: str) -> optuna.Study:
+    return optuna.load_study(study_name="tiny-quick", storage=url)
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 300.0) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.2)
+    return found
+
+
+def kill(driver: subprocess.Popen[bytes]) -> None:
+    for process in psutil.Process(driver.pid).children():
+        process.kill()
+    driver.wait()
+
+
+def test_nodes_and_the_driver_die_and_the_study_is_as_on_one_machine(
+    net: Network, database: str, tmp_path: Path
+) -> None:
+    """One node is killed and another added, then the driver is killed and started elsewhere."""
+    first, second, third = (net.machine() for _ in range(3))
+    head = f"{first.address}:{HEAD}"
+    first.ray("--head", "--port", HEAD, "--include-dashboard=false")
+    for node in (second, third):
+        node.ray("--address", head)
+    where = ["--ray-address", head, "--storage", database]
+    where += ["--results-dir", f"{SHARED}/results", "--data-dir", f"{SHARED}/data"]
+    log = tmp_path / "shared" / "log"
+
+    driver = search(second, log, *where)
+    wait_for(lambda: log.exists() and log.read_text().count(" epoch ") > 20)
+    third.kill()
+    net.machine().ray("--address", head)
+    seen = log.read_text().count(" epoch ")
+    wait_for(lambda: log.read_text().count(" epoch ") > seen + 40)
+    kill(driver)
+    driver = search(first, tmp_path / "shared" / "log2", *where)
+    assert driver.wait() == 0
+
+    study = study_in(database)
+    assert driving.snapshot(study) == on_one_machine(tmp_path / "alone", tmp_path / "data")
+    nodes = {trial.user_attrs["node"].partition("-")[0] for trial in study.trials}
+    assert {"machine1", "machine2", "machine4"} <= nodes
