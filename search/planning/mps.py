@@ -1,5 +1,5 @@
-"""NVIDIA's Multi-Process Service (MPS), started for one command alone: trials that share a card then
-compute there side by side, and not in turns."""
+"""NVIDIA's Multi-Process Service (MPS), started for one command alone: trials that share a card
+then compute there side by side, and not in turns."""
 
 from __future__ import annotations
 
