@@ -44,6 +44,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "adamw": {"optimizer": "adamw"},
     "mixed": {"mixup": 0.2, "cutmix": 1.0},
+    "policy": {"policy": "randaugment"},
+    "trivial": {"policy": "trivialaugment"},
 }
 
 
