@@ -27,6 +27,7 @@ from search.workers.stages import Stages
 from search.workers.watch import Watch
 
 if TYPE_CHECKING:
+    from search.workers.node_data import NodeData
     from search.workers.worker import Work
 
 MOST_RESTARTS = 3  # of Ray, in one search
@@ -103,6 +104,17 @@ def _ray(stages: Stages, resources: Resources) -> Iterator[str]:
         yield scratch
 
 
+def _data_of(resources: Resources) -> NodeData | None:
+    """For the workers of a cluster that this process has joined."""
+    if resources.ray_address is None:
+        return None
+    import ray
+
+    from search.workers.node_data import NodeData
+
+    return NodeData(ray.get_runtime_context().get_node_id())
+
+
 class _Stop:
     """Whether a signal asked to stop. The second one ends the process at once; in a notebook or
     another session in which somebody types, the call alone."""
@@ -177,7 +189,7 @@ def _tune(
     per_trial = {"cpu": resources.threads * resources.processes, "gpu": resources.gpus_per_trial}
     try:
         tune.run(
-            tune.with_resources(make_worker(work, bool(resources.ray_address)), per_trial),
+            tune.with_resources(make_worker(work, _data_of(resources)), per_trial),
             search_alg=LedgerSearcher(stages, resources.concurrency),
             scheduler=LedgerScheduler(stages, watch, resources.max_retries, lost_process),
             stop=LedgerStopper(stages, deadline.reached, watch, lost_process),
