@@ -26,6 +26,11 @@ class Resources:
     silence: float = 600.0
     ray_address: str | None = None  # of a cluster that runs already; else a private Ray
 
+    @property
+    def shares_gpus(self) -> bool:
+        """Whether several trials are on a card at once."""
+        return 0 < self.gpus_per_trial < 1
+
 
 def choose_resources(
     concurrency: int | None,

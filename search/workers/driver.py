@@ -7,14 +7,16 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from search.common.errors import SearchError
 from search.ledger.events import FINISHED, INTERRUPTED, TIMED_OUT, Note
 from search.ledger.ledger import Ledger
+from search.planning.mps import Mps, in_turns, private_mps
 from search.planning.resources import Resources
+from search.workers.losses import Losses
 from search.workers.ray_internals import (
     STOP_SIGNALS,
     RayNotStartedError,
@@ -27,10 +29,10 @@ from search.workers.stages import Stages
 from search.workers.watch import Watch
 
 if TYPE_CHECKING:
-    from search.workers.node_data import NodeData
     from search.workers.worker import Work
 
 MOST_RESTARTS = 3  # of Ray, in one search
+NO_MORE = Mps(False, in_turns("a trial broke the card for all that share it"))
 
 
 def run_search(
@@ -57,8 +59,10 @@ def run_search(
             ledger.shares_gpus = resources.gpus_per_trial < 1
 
         stages = Stages(ledger, then, prepare)
-        restarts = 0
-        while not stages.are_met() and (lost := _with_ray(stages, resources, work, deadline)):
+        losses, restarts = Losses(lost_process), 0
+        while not stages.are_met() and (
+            lost := _with_ray(stages, resources, work, deadline, losses)
+        ):
             restarts += 1
             if restarts > MOST_RESTARTS:
                 raise SearchError(
@@ -72,26 +76,29 @@ def run_search(
     return ended
 
 
-def _with_ray(stages: Stages, resources: Resources, work: Work, deadline: _Deadline) -> str:
-    """Trains until Ray dies or is no longer needed; returns what died, "" if nothing did."""
+def _with_ray(
+    stages: Stages, resources: Resources, work: Work, deadline: _Deadline, losses: Losses
+) -> str:
+    """Trains until what all workers need is lost or they are no longer needed; returns a sentence
+    about the loss, "" if there was none."""
     if deadline.reached():
         return ""
     try:
-        with _ray(stages, resources) as scratch:
+        with _ray(stages, resources, losses) as scratch:
             if not deadline.reached():
-                _tune(stages, resources, work, deadline, scratch)
-            lost = "" if deadline.reached() else lost_process()
+                _tune(stages, resources, work, deadline, scratch, losses)
+            return "" if deadline.reached() else losses()
     except RayNotStartedError as error:
         return "" if deadline.reached() else str(error)
-    return f"Ray's {lost} died" if lost else ""
 
 
 @contextmanager
-def _ray(stages: Stages, resources: Resources) -> Iterator[str]:
-    """A private Ray, or the cluster that ``resources`` name; a scratch folder for Tune."""
+def _ray(stages: Stages, resources: Resources, losses: Losses) -> Iterator[str]:
+    """A private Ray, with MPS where its trials share a card, or the cluster that ``resources``
+    name; a scratch folder for Tune."""
     if resources.ray_address is None:
         cpus = resources.concurrency * resources.threads * resources.processes
-        with local_ray(cpus, resources.concurrency) as scratch:
+        with _mps(stages, resources, losses), local_ray(cpus, resources.concurrency) as scratch:
             yield scratch
         return
     set_up_tune(resources.concurrency)
@@ -104,15 +111,17 @@ def _ray(stages: Stages, resources: Resources) -> Iterator[str]:
         yield scratch
 
 
-def _data_of(resources: Resources) -> NodeData | None:
-    """For the workers of a cluster that this process has joined."""
-    if resources.ray_address is None:
-        return None
-    import ray
-
-    from search.workers.node_data import NodeData
-
-    return NodeData(ray.get_runtime_context().get_node_id())
+@contextmanager
+def _mps(stages: Stages, resources: Resources, losses: Losses) -> Iterator[None]:
+    """Within: trials that share a card do so through MPS, if it can be had; if not, it is said."""
+    if not resources.shares_gpus:
+        yield
+        return
+    with nullcontext(NO_MORE) if losses.card else private_mps() as mps:
+        losses.through_mps = mps.runs
+        if mps.said:
+            stages.ledger.observe(Note(mps.said))
+        yield
 
 
 class _Stop:
@@ -171,11 +180,17 @@ class _Deadline:
 
 
 def _tune(
-    stages: Stages, resources: Resources, work: Work, deadline: _Deadline, scratch: str
+    stages: Stages,
+    resources: Resources,
+    work: Work,
+    deadline: _Deadline,
+    scratch: str,
+    losses: Losses,
 ) -> None:
     from ray import tune
     from ray.tune import TuneError
 
+    from search.workers.node_data import drivers_data
     from search.workers.ray_adapters import (
         LedgerScheduler,
         LedgerSearcher,
@@ -187,12 +202,13 @@ def _tune(
 
     watch = Watch(resources.silence)
     per_trial = {"cpu": resources.threads * resources.processes, "gpu": resources.gpus_per_trial}
+    data = drivers_data() if resources.ray_address else None
     try:
         tune.run(
-            tune.with_resources(make_worker(work, _data_of(resources)), per_trial),
+            tune.with_resources(make_worker(work, data), per_trial),
             search_alg=LedgerSearcher(stages, resources.concurrency),
-            scheduler=LedgerScheduler(stages, watch, resources.max_retries, lost_process),
-            stop=LedgerStopper(stages, deadline.reached, watch, lost_process),
+            scheduler=LedgerScheduler(stages, watch, resources.max_retries, losses),
+            stop=LedgerStopper(stages, deadline.reached, watch, losses),
             num_samples=-1,
             reuse_actors=True,
             raise_on_failed_trial=False,

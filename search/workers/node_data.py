@@ -41,6 +41,13 @@ class NodeData:
         return self._found[key]
 
 
+def drivers_data() -> NodeData:
+    """Data that lie on the node that this process, the driver, is on."""
+    import ray
+
+    return NodeData(ray.get_runtime_context().get_node_id())
+
+
 def find_data(
     given: Path, fingerprint: str, cache: Path, read: Read, beat: Callable[[], None]
 ) -> Path:

@@ -21,6 +21,7 @@ from ray.tune.search import Searcher
 from search.common.layout import HEARTBEAT
 from search.ledger.events import Note
 from search.ledger.messages import DeviceLost, EpochDone, Failed, Message, OutOfMemory, Remark, Task
+from search.workers.losses import Losses
 from search.workers.stages import Stages
 from search.workers.watch import Watch
 from search.workers.worker import MESSAGE, TASK, Began
@@ -86,16 +87,16 @@ class LedgerSearcher(NotSaved, Searcher):
 class LedgerScheduler(NotSaved, FIFOScheduler):
     """Hands each message to the ledger and passes its decision on.
 
-    A trial whose worker died is asked for again, up to ``max_retries`` times. ``lost`` names the
-    process of Ray that died, if one did: no trial is to blame for that.
+    A trial whose worker died is asked for again, up to ``max_retries`` times. ``losses`` tells of
+    what all workers need, if it is lost: no trial is to blame for that.
     """
 
-    def __init__(self, stages: Stages, watch: Watch, max_retries: int, lost: Callable[[], str]):
+    def __init__(self, stages: Stages, watch: Watch, max_retries: int, losses: Losses):
         super().__init__()
         self.stages = stages
         self.watch = watch
         self.max_retries = max_retries
-        self.lost = lost
+        self.losses = losses
         self.deaths: Counter[str] = Counter()  # by a trial's folder
         self.reasons: dict[int, str] = {}  # why a worker said that it must end
 
@@ -114,6 +115,7 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
             self.watch.began(number, message.pid, Path(task.folder) / HEARTBEAT, message.node)
             ledger.began(number, message.node)
         elif isinstance(message, DeviceLost):
+            self.losses.of_card()
             self.reasons[number] = f"the GPU does not answer any more ({message.reason})"
         elif isinstance(message, Remark):
             ledger.observe(Note(message.text, warning=True))
@@ -130,7 +132,7 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
         number = task.number
         silent, said = self.watch.ended(number), str(trial.get_error() or "")
         reason = self.reasons.pop(number, silent) or "its worker died"
-        if self.lost() or not self.stages.has_issued(task):
+        if self.losses() or not self.stages.has_issued(task):
             return
         if LOW_ON_MEMORY in said.lower():
             ledger.end(number, OutOfMemory("host memory: Ray ended the worker"))
@@ -150,16 +152,14 @@ class StopNow(BaseException):
 
 
 class LedgerStopper(NotSaved, tune.Stopper):
-    """Leaves Tune when ``stop`` says so, after the ledger has been closed, or when Ray died;
-    looks after the workers meanwhile."""
+    """Leaves Tune when ``stop`` says so, after the ledger has been closed, or when all workers are
+    lost; looks after them meanwhile."""
 
-    def __init__(
-        self, stages: Stages, stop: Callable[[], bool], watch: Watch, lost: Callable[[], str]
-    ):
+    def __init__(self, stages: Stages, stop: Callable[[], bool], watch: Watch, losses: Losses):
         self.stages = stages
         self.stop = stop
         self.watch = watch
-        self.lost = lost
+        self.losses = losses
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
@@ -168,7 +168,7 @@ class LedgerStopper(NotSaved, tune.Stopper):
         if self.stop():
             self.stages.ledger.close()
             raise StopNow
-        if self.lost():
+        if self.losses():
             raise StopNow
         self.watch.look()
         self.stages.ledger.claims.keep()
