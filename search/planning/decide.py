@@ -82,6 +82,7 @@ def decide(
         timeout=request.timeout,
         record=record,
         epoch_budget=strategy.epoch_budget,
+        fingerprint=data.fingerprint,
     )
     return plan, notes
 
