@@ -50,8 +50,16 @@ class CudaGraph:
 
     def capture(self, work: Callable[[], None]) -> None:
         mode = "thread_local"  # what other threads do is no part of it
-        with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode=mode):
-            work()
+        try:
+            with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode=mode):
+                work()
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise RuntimeError(
+                f"a step cannot be captured as a CUDA graph here ({error}); --no-graph trains "
+                "without, to the same figures"
+            ) from error
 
     def replay(self) -> None:
         self._graph.replay()

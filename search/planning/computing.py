@@ -31,15 +31,16 @@ def decide_execution(
         refuse_other_computing(request, found.execution)
         resources = request.resources(found.execution)
         check_gpus(resources, None)
-        return found.execution, resources, "as the study began"
+        return _with_graph(found.execution, request.graph), resources, "as the study began"
     resources = request.resources()
     gpus = check_gpus(resources, request.precision)
     computes = gpus is not None and gpus.bfloat16
     execution = default_execution(
-        resources, request.precision, computes, request.deterministic is True
+        resources, request.precision, computes, request.deterministic is True, request.graph
     )
     if request.own_loop:
-        return replace(execution, precision="float32"), resources, "as the training function does"
+        its_own = replace(execution, precision="float32", graph=False)
+        return its_own, resources, "as the training function does"
     reason = "as asked or by default"
     if execution.processes == 1 and is_worth_probing(data):
         if gpus is None and request.precision is None:
@@ -53,6 +54,11 @@ def decide_execution(
                 reason = str(error)
     lack = lack_of_gpu_memory(gpus, resources, data)
     return execution, resources, "; ".join(filter(None, (reason, lack)))
+
+
+def _with_graph(began: Execution, asked: bool | None) -> Execution:
+    """A graph changes no curve, so a study may go on with one or without."""
+    return began if asked is None or began.device == "cpu" else replace(began, graph=asked)
 
 
 def _probed(
@@ -86,7 +92,7 @@ def _probed_on_gpu(
     flags = (request.gpus_per_trial, request.concurrency, request.ray_address)
     most = total(request.n_trials, request.sampler or request.space.preset.sampler, request.space)
     counts = counts_of(resources, flags == (None, None, None), most, gpus, data)
-    ways = ways_of(execution, gpus, request.precision)
+    ways = ways_of(execution, gpus, request.precision, request.graph)
     asked = GpuProbe(trainer_config(request.config), ways, tuple(counts))
     best = probe_gpu(asked, gpus, data, data_folder, request.data_dir, announce)
     if best.at_once > 1:

@@ -71,6 +71,7 @@ def decide(
         n_trials=total(strategy.n_trials, strategy.sampler, space),
         execution=execution,
         data_folder=data_folder,
+        fingerprint=data.fingerprint,
         folder=request.folder,
         objectives=request.objectives,
         keep_weights=strategy.keep_weights,

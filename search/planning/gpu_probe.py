@@ -60,14 +60,19 @@ class GpuProbe:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def ways_of(execution: Execution, gpus: Gpus, precision: str | None) -> tuple[Execution, ...]:
-    """``execution`` in ``precision``, or in all that the cards compute, in each layout, with and
-    without a graph."""
+def ways_of(
+    execution: Execution, gpus: Gpus, precision: str | None, graph: bool | None
+) -> tuple[Execution, ...]:
+    """``execution`` in ``precision``, or in all that the cards compute, in either layout, and with
+    a ``graph`` as asked; else with and without one, unless every bit counts."""
     computed = {"float32": True, "tf32": gpus.tf32, "bfloat16": gpus.bfloat16}
     precisions = [precision] if precision else [name for name in PRECISIONS if computed[name]]
+    graphs = [False, True] if graph is None else [graph]
+    if graph is None and execution.deterministic:
+        graphs = [False]
     return tuple(
-        replace(execution, precision=name, channels_last=channels_last, graph=graph)
-        for name, channels_last, graph in product(precisions, (True, False), (False, True))
+        replace(execution, precision=name, channels_last=channels_last, graph=is_graph)
+        for name, channels_last, is_graph in product(precisions, (True, False), graphs)
     )
 
 

@@ -190,6 +190,7 @@ def _tune(
     from ray import tune
     from ray.tune import TuneError
 
+    from search.workers.node_data import drivers_data
     from search.workers.ray_adapters import (
         LedgerScheduler,
         LedgerSearcher,
@@ -201,9 +202,10 @@ def _tune(
 
     watch = Watch(resources.silence)
     per_trial = {"cpu": resources.threads * resources.processes, "gpu": resources.gpus_per_trial}
+    data = drivers_data() if resources.ray_address else None
     try:
         tune.run(
-            tune.with_resources(make_worker(work, bool(resources.ray_address)), per_trial),
+            tune.with_resources(make_worker(work, data), per_trial),
             search_alg=LedgerSearcher(stages, resources.concurrency),
             scheduler=LedgerScheduler(stages, watch, resources.max_retries, losses),
             stop=LedgerStopper(stages, deadline.reached, watch, losses),

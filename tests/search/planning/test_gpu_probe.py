@@ -74,13 +74,19 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def test_ways_are_what_the_cards_compute_in_each_layout_with_and_without_a_graph() -> None:
-    begun = Execution("cuda", threads=3, deterministic=True)
-    found = ways_of(begun, CARD, None)
+    found = ways_of(Execution("cuda", threads=3), CARD, None, None)
     assert len(set(found)) == 3 * 2 * 2
-    assert {(way.threads, way.deterministic) for way in found} == {(3, True)}
+    assert {way.threads for way in found} == {3}
     old = replace(CARD, tf32=False, bfloat16=False)
-    assert {way.precision for way in ways_of(begun, old, None)} == {"float32"}
-    assert {way.precision for way in ways_of(begun, CARD, "tf32")} == {"tf32"}, "as asked"
+    assert {way.precision for way in ways_of(EAGER, old, None, None)} == {"float32"}
+
+
+def test_ways_are_as_asked() -> None:
+    assert {way.precision for way in ways_of(EAGER, CARD, "tf32", None)} == {"tf32"}
+    assert {way.graph for way in ways_of(EAGER, CARD, None, True)} == {True}
+    assert {way.graph for way in ways_of(EAGER, CARD, None, False)} == {False}
+    exact = ways_of(Execution("cuda", deterministic=True), CARD, None, None)
+    assert {(way.deterministic, way.graph) for way in exact} == {(True, False)}
 
 
 @pytest.mark.parametrize(

@@ -470,7 +470,7 @@ def test_what_flags_say_is_kept_by_the_probe_of_a_gpu(on_a_gpu) -> None:
 
 def test_a_probe_of_a_gpu_that_fails_is_said_and_done_without(on_a_gpu) -> None:
     plan, notes, _ = on_a_gpu(error=UserError("the probe could not train; by default"))
-    assert plan.execution == Execution("cuda", "bfloat16", threads=1)
+    assert plan.execution == Execution("cuda", "bfloat16", threads=1, graph=True)
     assert plan.resources.gpus_per_trial == 1
     assert "the probe could not train; by default" in notes[0]
 
