@@ -47,7 +47,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "policy": {"policy": "randaugment"},
     "trivial": {"policy": "trivialaugment"},
 }
-EAGER = ("mixed", "policy")  # they draw on the host
+EAGER = ("mixed", "policy", "trivial")  # they draw on the host
 
 
 @pytest.fixture
