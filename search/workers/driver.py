@@ -8,13 +8,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from search.common.errors import SearchError
 from search.ledger.events import FINISHED, INTERRUPTED, TIMED_OUT, Note
 from search.ledger.ledger import Ledger
-from search.planning.resources import Resources
+from search.planning.resources import ANY, Resources
+from search.workers.fitness import Needs
+from search.workers.node_facts import facts_here
+from search.workers.nodes import Nodes
 from search.workers.ray_internals import (
     STOP_SIGNALS,
     RayNotStartedError,
@@ -23,6 +28,7 @@ from search.workers.ray_internals import (
     lost_process,
     set_up_tune,
 )
+from search.workers.room import OwnMachine, Room
 from search.workers.stages import Stages
 from search.workers.watch import Watch
 
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
     from search.workers.worker import Work
 
 MOST_RESTARTS = 3  # of Ray, in one search
+MOST_PENDING = 1000  # trials that wait for a cluster to start their workers
 
 
 def run_search(
@@ -51,7 +58,6 @@ def run_search(
         def prepare(ledger: Ledger) -> None:
             ledger.should_stop = deadline.reached
             if ledger.promotion:
-                ledger.promotion.workers = resources.concurrency
                 ledger.promotion.seconds_left = deadline.seconds_left
             ledger.shares_gpus = resources.gpus_per_trial < 1
 
@@ -76,9 +82,9 @@ def _with_ray(stages: Stages, resources: Resources, work: Work, deadline: _Deadl
     if deadline.reached():
         return ""
     try:
-        with _ray(stages, resources) as scratch:
+        with _ray(stages, resources, deadline) as (scratch, room):
             if not deadline.reached():
-                _tune(stages, resources, work, deadline, scratch)
+                _tune(stages, resources, work, deadline, scratch, room)
             lost = "" if deadline.reached() else lost_process()
     except RayNotStartedError as error:
         return "" if deadline.reached() else str(error)
@@ -86,21 +92,36 @@ def _with_ray(stages: Stages, resources: Resources, work: Work, deadline: _Deadl
 
 
 @contextmanager
-def _ray(stages: Stages, resources: Resources) -> Iterator[str]:
+def _ray(stages: Stages, resources: Resources, deadline: _Deadline) -> Iterator[tuple[str, Room]]:
     """A private Ray, or the cluster that ``resources`` name; a scratch folder for Tune."""
     if resources.ray_address is None:
         cpus = resources.concurrency * resources.threads * resources.processes
         with local_ray(cpus, resources.concurrency) as scratch:
-            yield scratch
+            yield scratch, OwnMachine(resources.concurrency)
         return
-    set_up_tune(resources.concurrency)
-    from search.workers.cluster import cluster_ray
+    set_up_tune(resources.most or MOST_PENDING)
+    from search.workers.cluster import RayView, cluster_ray
 
-    ledger = stages.ledger
-    with cluster_ray(resources.ray_address, ledger.plan.folder.path) as (scratch, lines):
-        for line in lines:
-            ledger.observe(Note(line, warning=True))
-        yield scratch
+    plan = stages.ledger.plan
+    with cluster_ray(resources.ray_address, plan.folder.path, plan.space) as scratch:
+        view = RayView(Path(scratch, "token"))
+        nodes = Nodes(view, _needs(stages.ledger, resources), resources.most, stages.say)
+        nodes.wait(deadline.reached)
+        yield scratch, nodes
+
+
+def _needs(ledger: Ledger, resources: Resources) -> Needs:
+    """What a node of a cluster must have."""
+    execution = ledger.plan.execution
+    driver = facts_here("")
+    kind = ledger.device_kind() or driver.kind(execution.device)
+    return Needs(
+        execution,
+        resources.threads * resources.processes,
+        resources.gpus_per_trial,
+        driver,
+        None if resources.device_kinds == ANY else kind,
+    )
 
 
 class _Stop:
@@ -159,7 +180,12 @@ class _Deadline:
 
 
 def _tune(
-    stages: Stages, resources: Resources, work: Work, deadline: _Deadline, scratch: str
+    stages: Stages,
+    resources: Resources,
+    work: Work,
+    deadline: _Deadline,
+    scratch: str,
+    room: Room,
 ) -> None:
     from ray import tune
     from ray.tune import TuneError
@@ -171,16 +197,17 @@ def _tune(
         NoReporter,
         StopNow,
     )
-    from search.workers.worker import make_worker
+    from search.workers.worker import make_worker, placement
 
     watch = Watch(resources.silence)
-    per_trial = {"cpu": resources.threads * resources.processes, "gpu": resources.gpus_per_trial}
+    worker = make_worker(work, bool(resources.ray_address))
+    cpus = resources.threads * resources.processes
     try:
         tune.run(
-            tune.with_resources(make_worker(work, bool(resources.ray_address)), per_trial),
-            search_alg=LedgerSearcher(stages, resources.concurrency),
-            scheduler=LedgerScheduler(stages, watch, resources.max_retries, lost_process),
-            stop=LedgerStopper(stages, deadline.reached, watch, lost_process),
+            tune.with_resources(worker, partial(placement, cpus, resources.gpus_per_trial)),
+            search_alg=LedgerSearcher(stages, room),
+            scheduler=LedgerScheduler(stages, watch, room, resources.max_retries, lost_process),
+            stop=LedgerStopper(stages, deadline.reached, watch, room, lost_process),
             num_samples=-1,
             reuse_actors=True,
             raise_on_failed_trial=False,
