@@ -63,21 +63,17 @@ class Batches:
         """The batches of one epoch in its own order; see ``batch_bounds`` for the last. Labels are
         (N,) or, where images are mixed, each one's shares of the classes, (N, K).
 
-        All random numbers of the epoch are drawn first, on the CPU, from a seed of their own,
-        so a CPU and a GPU see the same images, and no batch waits for the host.
+        All random numbers of the epoch are drawn first, so no batch waits for the host.
         """
-        config, n = self.config, len(indices)
-        seed = derive_seed(config.seed, "epoch", epoch, "data")
-        generator = torch.Generator().manual_seed(seed)
-        at_home = indices[torch.randperm(n, generator=generator)].to(self.home)
+        n = len(indices)
+        drawn, draws = self.drawn(indices, epoch)
+        at_home, draws = drawn.to(self.home), draws.to(self.device)
         order = at_home.to(self.device)
-        draws = draw(config, n, self.train_images.shape[1], generator).to(self.device)
         seeds = self._policy.seeds(n, epoch) if self._policy else []
-        self._bounds = self._batch_bounds(n)
+        self._bounds = self.bounds(n)
         for step, (start, stop) in enumerate(starmap(self.ranks.share, self._bounds)):
             self.on_batch()
-            images = self._gathered(at_home[start:stop])
-            images = self._augmented(images, draws.take(start, stop), seeds[start:stop])
+            images = self.images(at_home[start:stop], draws.take(start, stop), seeds[start:stop])
             labels = self.train_labels[order[start:stop]]
             if self._mixing:
                 images, labels = self._mixing(images, labels, epoch, step)
@@ -85,11 +81,21 @@ class Batches:
                     images = images.contiguous(memory_format=torch.channels_last)
             yield images, labels
 
+    def drawn(self, indices: Tensor, epoch: int) -> tuple[Tensor, Draws]:
+        """An epoch's order of the images, and its draws for each; from a seed of its own and on the
+        CPU, so that a GPU sees the same images."""
+        seed = derive_seed(self.config.seed, "epoch", epoch, "data")
+        generator = torch.Generator().manual_seed(seed)
+        n, side = len(indices), self.train_images.shape[1]
+        order = indices[torch.randperm(n, generator=generator)]
+        return order, draw(self.config, n, side, generator)
+
     def steps(self, n: int) -> int:
         """Batches of an epoch of ``n`` images."""
-        return len(self._batch_bounds(n))
+        return len(self.bounds(n))
 
-    def _batch_bounds(self, n: int) -> list[tuple[int, int]]:
+    def bounds(self, n: int) -> list[tuple[int, int]]:
+        """Start and stop of every batch of an epoch of ``n`` images."""
         return batch_bounds(n, self.config.batch_size, smallest=2 * self.ranks.size)
 
     def weight(self, step: int, images: int) -> float:
@@ -123,8 +129,9 @@ class Batches:
         for."""
         return self.train_images.index_select(0, chosen).to(self.device)
 
-    def _augmented(self, images: Tensor, draws: Draws, seeds: Sequence[int]) -> Tensor:
-        moved = crop_and_flip(images, draws, self.config.crop_padding)
+    def images(self, chosen: Tensor, draws: Draws, seeds: Sequence[int] = ()) -> Tensor:
+        """Training images on the device, augmented; ``chosen`` indices are at home."""
+        moved = crop_and_flip(self._gathered(chosen), draws, self.config.crop_padding)
         if self._policy:
             moved = self._policy(moved, seeds)
         pixels = self._normalised(moved, self._dtype)

@@ -82,6 +82,7 @@ def decide(
         timeout=request.timeout,
         record=record,
         epoch_budget=strategy.epoch_budget,
+        fingerprint=data.fingerprint,
     )
     return plan, notes
 
@@ -141,16 +142,17 @@ def _decide_execution(
         refuse_other_computing(request, found.execution)
         resources = request.resources(found.execution)
         check_gpus(resources, None)
-        return found.execution, resources, "as the study began"
+        return _with_graph(found.execution, request.graph), resources, "as the study began"
     resources = request.resources()
     gpus = check_gpus(resources, request.precision)
     computes = gpus is not None and gpus.bfloat16
     execution = default_execution(
-        resources, request.precision, computes, request.deterministic is True
+        resources, request.precision, computes, request.deterministic is True, request.graph
     )
     is_open = execution.device == "cpu" and execution.processes == 1 and request.precision is None
     if request.own_loop:
-        return replace(execution, precision="float32"), resources, "as the training function does"
+        its_own = replace(execution, precision="float32", graph=False)
+        return its_own, resources, "as the training function does"
     if not (is_open and is_worth_probing(data)):
         lack = lack_of_gpu_memory(gpus, resources, data)
         return execution, resources, "; ".join(filter(None, ("as asked or by default", lack)))
@@ -164,6 +166,11 @@ def _decide_execution(
         f"thread(s): {best.speed:.0f} images/s, the fastest of {best.tried} ways tried"
     )
     return execution, replace(resources, concurrency=at_once, threads=execution.threads), reason
+
+
+def _with_graph(began: Execution, asked: bool | None) -> Execution:
+    """A graph changes no curve, so a study may go on with one or without."""
+    return began if asked is None or began.device == "cpu" else replace(began, graph=asked)
 
 
 def cost_of_determinism(execution: Execution) -> str:

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 
 from search.common.errors import UserError
+from search.planning import machine
 from search.planning.child_processes import run_module
 from search.planning.resources import Resources
 from trainers.data.prepared import Meta
@@ -37,6 +38,11 @@ def check_gpus(resources: Resources, precision: str | None) -> Gpus | None:
     found = json.loads(run_module(["trainers.gpus"], 1, what, instead)[0])
     if not found:
         raise UserError(f"NVML shows a GPU that torch does not see; {HIDE}")
+    if len(found) < (shown := machine.gpu_count()) and resources.ray_address is None:
+        raise UserError(
+            f"NVML shows {shown} GPUs and torch sees {len(found)}, as of cards that are split "
+            "(MIG); name one to use in CUDA_VISIBLE_DEVICES, by its UUID from `nvidia-smi -L`"
+        )
     least = min(found, key=lambda gpu: (gpu["tf32"], gpu["bfloat16"], gpu["free"]))
     free = min(gpu["free"] for gpu in found)
     gpus = Gpus(least["name"], least["capability"], free, least["tf32"], least["bfloat16"])

@@ -52,6 +52,7 @@ class Request:
     processes: int | None
     precision: str | None
     deterministic: bool | None = field(default=None, kw_only=True)
+    graph: bool | None = field(default=None, kw_only=True)
     lr_range_test: bool | None
     confirm: int | None = None
     confirm_seeds: int | None = None
@@ -136,6 +137,7 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
         processes=args.processes,
         precision=chosen_precision(args.precision),
         deterministic=args.deterministic,
+        graph=args.graph,
         lr_range_test=args.lr_range_test,
         confirm=at_least("confirm", args.confirm, 0),
         confirm_seeds=at_least("confirm-seeds", args.confirm_seeds, FEWEST_SEEDS),
@@ -189,6 +191,7 @@ def refuse_for_loops(args: argparse.Namespace) -> None:
         "--image-size": args.image_size,
         "--precision": None if args.precision == "auto" else args.precision,
         "--deterministic": args.deterministic or None,
+        "--graph": args.graph or None,
         "--processes": None if args.processes in (None, 1) else args.processes,
         "--lr-range-test": args.lr_range_test or None,
     }

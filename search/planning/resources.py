@@ -31,6 +31,11 @@ class Resources:
     most: int | None = None  # trials at once on a cluster; None: as many as it has room for
     device_kinds: str = SAME  # of a cluster's devices: the study's alone, or any
 
+    @property
+    def shares_gpus(self) -> bool:
+        """Whether several trials are on a card at once."""
+        return 0 < self.gpus_per_trial < 1
+
 
 def choose_resources(
     concurrency: int | None,
@@ -89,8 +94,10 @@ def default_execution(
     precision: str | None,
     bfloat16: bool = False,
     deterministic: bool = False,
+    graph: bool | None = None,
 ) -> Execution:
-    """How to compute without a probe; a GPU that computes ``bfloat16`` is fastest in it."""
+    """How to compute without a probe; a GPU that computes ``bfloat16`` is fastest in it, and with
+    graphs, which are left out where every bit counts."""
     device = "cuda" if resources.gpus_per_trial > 0 else "cpu"
     fastest = "bfloat16" if device == "cuda" and bfloat16 else "float32"
     return Execution(
@@ -100,4 +107,5 @@ def default_execution(
         threads=resources.threads,
         processes=resources.processes,
         deterministic=deterministic,
+        graph=device == "cuda" and (not deterministic if graph is None else graph),
     )

@@ -9,26 +9,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from search.common.errors import SearchError
 from search.ledger.events import FINISHED, INTERRUPTED, TIMED_OUT, Note
 from search.ledger.ledger import Ledger
-from search.planning.resources import ANY, Resources
-from search.workers.fitness import Needs
-from search.workers.node_facts import facts_here
-from search.workers.nodes import Nodes
+from search.planning.resources import Resources
+from search.workers.losses import Losses
+from search.workers.open_ray import open_ray
 from search.workers.ray_internals import (
     STOP_SIGNALS,
     RayNotStartedError,
     in_main_thread,
-    local_ray,
     lost_process,
-    set_up_tune,
 )
-from search.workers.room import OwnMachine, Room
+from search.workers.room import Room
 from search.workers.stages import Stages
 from search.workers.watch import Watch
 
@@ -36,7 +32,6 @@ if TYPE_CHECKING:
     from search.workers.worker import Work
 
 MOST_RESTARTS = 3  # of Ray, in one search
-MOST_PENDING = 1000  # trials that wait for a cluster to start their workers
 
 
 def run_search(
@@ -62,8 +57,10 @@ def run_search(
             ledger.shares_gpus = resources.gpus_per_trial < 1
 
         stages = Stages(ledger, then, prepare)
-        restarts = 0
-        while not stages.are_met() and (lost := _with_ray(stages, resources, work, deadline)):
+        losses, restarts = Losses(lost_process), 0
+        while not stages.are_met() and (
+            lost := _with_ray(stages, resources, work, deadline, losses)
+        ):
             restarts += 1
             if restarts > MOST_RESTARTS:
                 raise SearchError(
@@ -77,51 +74,20 @@ def run_search(
     return ended
 
 
-def _with_ray(stages: Stages, resources: Resources, work: Work, deadline: _Deadline) -> str:
-    """Trains until Ray dies or is no longer needed; returns what died, "" if nothing did."""
+def _with_ray(
+    stages: Stages, resources: Resources, work: Work, deadline: _Deadline, losses: Losses
+) -> str:
+    """Trains until what all workers need is lost or they are no longer needed; returns a sentence
+    about the loss, "" if there was none."""
     if deadline.reached():
         return ""
     try:
-        with _ray(stages, resources, deadline) as (scratch, room):
+        with open_ray(stages, resources, losses, deadline.reached) as (scratch, room):
             if not deadline.reached():
-                _tune(stages, resources, work, deadline, scratch, room)
-            lost = "" if deadline.reached() else lost_process()
+                _tune(stages, resources, work, deadline, scratch, room, losses)
+            return "" if deadline.reached() else losses()
     except RayNotStartedError as error:
         return "" if deadline.reached() else str(error)
-    return f"Ray's {lost} died" if lost else ""
-
-
-@contextmanager
-def _ray(stages: Stages, resources: Resources, deadline: _Deadline) -> Iterator[tuple[str, Room]]:
-    """A private Ray, or the cluster that ``resources`` name; a scratch folder for Tune."""
-    if resources.ray_address is None:
-        cpus = resources.concurrency * resources.threads * resources.processes
-        with local_ray(cpus, resources.concurrency) as scratch:
-            yield scratch, OwnMachine(resources.concurrency)
-        return
-    set_up_tune(resources.most or MOST_PENDING)
-    from search.workers.cluster import RayView, cluster_ray
-
-    plan = stages.ledger.plan
-    with cluster_ray(resources.ray_address, plan.folder.path, plan.space) as scratch:
-        view = RayView(Path(scratch, "token"))
-        nodes = Nodes(view, _needs(stages.ledger, resources), resources.most, stages.say)
-        nodes.wait(deadline.reached)
-        yield scratch, nodes
-
-
-def _needs(ledger: Ledger, resources: Resources) -> Needs:
-    """What a node of a cluster must have."""
-    execution = ledger.plan.execution
-    driver = facts_here("")
-    kind = ledger.device_kind() or driver.kind(execution.device)
-    return Needs(
-        execution,
-        resources.threads * resources.processes,
-        resources.gpus_per_trial,
-        driver,
-        None if resources.device_kinds == ANY else kind,
-    )
 
 
 class _Stop:
@@ -186,10 +152,12 @@ def _tune(
     deadline: _Deadline,
     scratch: str,
     room: Room,
+    losses: Losses,
 ) -> None:
     from ray import tune
     from ray.tune import TuneError
 
+    from search.workers.node_data import drivers_data
     from search.workers.ray_adapters import (
         LedgerScheduler,
         LedgerSearcher,
@@ -200,14 +168,15 @@ def _tune(
     from search.workers.worker import make_worker, placement
 
     watch = Watch(resources.silence)
-    worker = make_worker(work, bool(resources.ray_address))
+    data = drivers_data() if resources.ray_address else None
     cpus = resources.threads * resources.processes
+    takes = partial(placement, cpus, resources.gpus_per_trial)
     try:
         tune.run(
-            tune.with_resources(worker, partial(placement, cpus, resources.gpus_per_trial)),
+            tune.with_resources(make_worker(work, data), takes),
             search_alg=LedgerSearcher(stages, room),
-            scheduler=LedgerScheduler(stages, watch, room, resources.max_retries, lost_process),
-            stop=LedgerStopper(stages, deadline.reached, watch, room, lost_process),
+            scheduler=LedgerScheduler(stages, watch, room, resources.max_retries, losses),
+            stop=LedgerStopper(stages, deadline.reached, watch, room, losses),
             num_samples=-1,
             reuse_actors=True,
             raise_on_failed_trial=False,

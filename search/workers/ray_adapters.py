@@ -21,6 +21,7 @@ from ray.tune.search import Searcher
 from search.common.layout import HEARTBEAT
 from search.ledger.events import Note
 from search.ledger.messages import DeviceLost, EpochDone, Failed, Message, OutOfMemory, Remark, Task
+from search.workers.losses import Losses
 from search.workers.ray_internals import error_of, is_of_node, unstage
 from search.workers.room import Room
 from search.workers.stages import Stages
@@ -91,19 +92,17 @@ class LedgerSearcher(NotSaved, Searcher):
 class LedgerScheduler(NotSaved, FIFOScheduler):
     """Hands each message to the ledger and passes its decision on.
 
-    A trial whose worker died is asked for again, up to ``max_retries`` times. ``lost`` names the
-    process of Ray that died, if one did: no trial is to blame for that, nor for a node's death.
+    A trial whose worker died is asked for again, up to ``max_retries`` times. ``losses`` tells of
+    what all workers need, if it is lost: no trial is to blame for that, nor for a node's death.
     """
 
-    def __init__(
-        self, stages: Stages, watch: Watch, room: Room, max_retries: int, lost: Callable[[], str]
-    ):
+    def __init__(self, stages: Stages, watch: Watch, room: Room, max_retries: int, losses: Losses):
         super().__init__()
         self.stages = stages
         self.watch = watch
         self.room = room
         self.max_retries = max_retries
-        self.lost = lost
+        self.losses = losses
         self.deaths: Counter[str] = Counter()  # by a trial's folder
         self.reasons: dict[int, str] = {}  # why a worker said that it must end
         self._places: tuple[str, ...] = ()  # that pending trials may go to
@@ -143,6 +142,7 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
             self.watch.began(number, message.pid, Path(task.folder) / HEARTBEAT, message.node)
             ledger.began(number, message.node, self.room.kind(message.node))
         elif isinstance(message, DeviceLost):
+            self.losses.of_card()
             self.reasons[number] = f"the GPU does not answer any more ({message.reason})"
         elif isinstance(message, Remark):
             ledger.observe(Note(message.text, warning=True))
@@ -159,7 +159,7 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
         number, node = task.number, self.watch.node(task.number)
         silent, said = self.watch.ended(number), error_of(trial)
         reason = self.reasons.pop(number, silent) or "its worker died"
-        if self.lost() or not self.stages.has_issued(task):
+        if self.losses() or not self.stages.has_issued(task):
             return
         if LOW_ON_MEMORY in said.lower():
             ledger.end(number, OutOfMemory("host memory: Ray ended the worker"))
@@ -182,22 +182,17 @@ class StopNow(BaseException):
 
 
 class LedgerStopper(NotSaved, tune.Stopper):
-    """Leaves Tune when ``stop`` says so, after the ledger has been closed, or when Ray died;
-    looks after workers and nodes meanwhile."""
+    """Leaves Tune when ``stop`` says so, after the ledger has been closed, or when all workers are
+    lost; looks after them and the nodes meanwhile."""
 
     def __init__(
-        self,
-        stages: Stages,
-        stop: Callable[[], bool],
-        watch: Watch,
-        room: Room,
-        lost: Callable[[], str],
+        self, stages: Stages, stop: Callable[[], bool], watch: Watch, room: Room, losses: Losses
     ):
         self.stages = stages
         self.stop = stop
         self.watch = watch
         self.room = room
-        self.lost = lost
+        self.losses = losses
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
@@ -206,7 +201,7 @@ class LedgerStopper(NotSaved, tune.Stopper):
         if self.stop():
             self.stages.ledger.close()
             raise StopNow
-        if self.lost():
+        if self.losses():
             raise StopNow
         self.watch.look()
         self.room.look()
