@@ -36,6 +36,11 @@ class Resources:
         """Whether several trials are on a card at once."""
         return 0 < self.gpus_per_trial < 1
 
+    @property
+    def on_a_gpu(self) -> int:
+        """Trials on each card that is used."""
+        return max(1, int(1 / self.gpus_per_trial + 1e-9)) if self.shares_gpus else 1
+
 
 def choose_resources(
     concurrency: int | None,
