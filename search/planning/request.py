@@ -14,7 +14,7 @@ from search.planning.asked_space import asked_space, narrowed_space
 from search.planning.flag_values import at_least, known, parse_ranges, writable
 from search.planning.flags import DEFAULT_TOP, KEEP_WEIGHTS
 from search.planning.lr_interval import lr_parameter
-from search.planning.resources import Resources, choose_resources
+from search.planning.resources import DEVICE_KINDS, SAME, Resources, choose_resources
 from search.strategy.confirmation import FEWEST_SEEDS
 from search.strategy.grid import grid_rows
 from search.strategy.pruners import PRUNERS
@@ -62,6 +62,7 @@ class Request:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     command: str = ""
     ray_address: str | None = None
+    device_kinds: str = SAME
 
     @property
     def folder(self) -> StudyFolder:
@@ -94,6 +95,8 @@ class Request:
             concurrency=self.concurrency or found.concurrency,
             max_retries=self.max_retries,
             ray_address=self.ray_address,
+            most=self.concurrency,
+            device_kinds=self.device_kinds,
         )
 
 
@@ -144,6 +147,7 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
         top=int(at_least("top", args.top, 1) or DEFAULT_TOP),
         command=command,
         ray_address=address,
+        device_kinds=chosen_kinds(args.device_kinds, address),
     )
     if args.top is not None and args.enqueue_from is None:
         raise UserError("--top says how many of --enqueue-from; name a study with it")
@@ -164,6 +168,15 @@ def cluster_address(asked: str | None) -> str | None:
             "on a node of the cluster, or submit it with `ray job submit`"
         )
     return None if asked in (None, "", "local") else asked
+
+
+def chosen_kinds(asked: str | None, address: str | None) -> str:
+    """Whose devices may train."""
+    if asked and not address:
+        raise UserError(
+            f"--device-kinds {asked} is about the nodes of a cluster; name one with --ray-address"
+        )
+    return known("device-kinds", asked or SAME, DEVICE_KINDS)
 
 
 def chosen_precision(text: str) -> str | None:
