@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -22,12 +23,23 @@ class Draws:
 
     def take(self, start: int, stop: int) -> Draws:
         """The draws of images ``start`` to ``stop``."""
-        parts = (self.crop_top, self.crop_left, self.flip, self.cut_top, self.cut_left)
-        return Draws(*(None if part is None else part[start:stop] for part in parts))
+        return self.each(lambda part: part[start:stop])
 
     def to(self, device: torch.device) -> Draws:
-        parts = (self.crop_top, self.crop_left, self.flip, self.cut_top, self.cut_left)
-        return Draws(*(None if part is None else part.to(device) for part in parts))
+        return self.each(lambda part: part.to(device))
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Draws:
+        """What ``change`` makes of every tensor that is used."""
+        return Draws(*(None if part is None else change(part) for part in self.parts()))
+
+    def copy_(self, others: Draws) -> None:
+        """Takes over the values of ``others``, of the same kinds, in place."""
+        for mine, other in zip(self.parts(), others.parts(), strict=True):
+            if mine is not None and other is not None:
+                mine.copy_(other)
+
+    def parts(self) -> tuple[Tensor | None, ...]:
+        return self.crop_top, self.crop_left, self.flip, self.cut_top, self.cut_left
 
 
 def draw(config: TrainConfig, n: int, side: int, generator: torch.Generator) -> Draws:

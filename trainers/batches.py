@@ -20,7 +20,8 @@ from trainers.seeds import derive_seed
 from trainers.transforms import Mixing, Policy
 
 SHARE_OF_MEMORY = 0.5  # of what a GPU has free, for all images
-EVAL_BATCH, EVAL_PIXELS = 256, 256 * 64 * 64  # images at a time, and their pixels
+EVAL_PIXELS = 256 * 64 * 64  # at a time
+EVAL_BATCH, EVAL_BATCH_ON_GPU = 256, 1024  # images; fewer batches are fewer launches
 
 
 class Batches:
@@ -51,7 +52,7 @@ class Batches:
         self.test_images = data.test_images.to(self.home)
         self.test_labels = data.test_labels.to(device)
         self.on_batch: Callable[[], None] = _nothing
-        self.eval_batch = eval_batch(config.batch_size, data.image_size)
+        self.eval_batch = eval_batch(config.batch_size, data.image_size, device)
         self._bounds: list[tuple[int, int]] = []
         self._scale, self._shift = _affine(config, data, device)
         self._policy = Policy(config) if config.policy != "none" else None
@@ -63,21 +64,17 @@ class Batches:
         """The batches of one epoch in its own order; see ``batch_bounds`` for the last. Labels are
         (N,) or, where images are mixed, each one's shares of the classes, (N, K).
 
-        All random numbers of the epoch are drawn first, on the CPU, from a seed of their own,
-        so a CPU and a GPU see the same images, and no batch waits for the host.
+        All random numbers of the epoch are drawn first, so no batch waits for the host.
         """
-        config, n = self.config, len(indices)
-        seed = derive_seed(config.seed, "epoch", epoch, "data")
-        generator = torch.Generator().manual_seed(seed)
-        at_home = indices[torch.randperm(n, generator=generator)].to(self.home)
+        n = len(indices)
+        drawn, draws = self.drawn(indices, epoch)
+        at_home, draws = drawn.to(self.home), draws.to(self.device)
         order = at_home.to(self.device)
-        draws = draw(config, n, self.train_images.shape[1], generator).to(self.device)
         seeds = self._policy.seeds(n, epoch) if self._policy else []
-        self._bounds = self._batch_bounds(n)
+        self._bounds = self.bounds(n)
         for step, (start, stop) in enumerate(starmap(self.ranks.share, self._bounds)):
             self.on_batch()
-            images = self._gathered(at_home[start:stop])
-            images = self._augmented(images, draws.take(start, stop), seeds[start:stop])
+            images = self.images(at_home[start:stop], draws.take(start, stop), seeds[start:stop])
             labels = self.train_labels[order[start:stop]]
             if self._mixing:
                 images, labels = self._mixing(images, labels, epoch, step)
@@ -85,11 +82,21 @@ class Batches:
                     images = images.contiguous(memory_format=torch.channels_last)
             yield images, labels
 
+    def drawn(self, indices: Tensor, epoch: int) -> tuple[Tensor, Draws]:
+        """An epoch's order of the images, and its draws for each; from a seed of its own and on the
+        CPU, so that a GPU sees the same images."""
+        seed = derive_seed(self.config.seed, "epoch", epoch, "data")
+        generator = torch.Generator().manual_seed(seed)
+        n, side = len(indices), self.train_images.shape[1]
+        order = indices[torch.randperm(n, generator=generator)]
+        return order, draw(self.config, n, side, generator)
+
     def steps(self, n: int) -> int:
         """Batches of an epoch of ``n`` images."""
-        return len(self._batch_bounds(n))
+        return len(self.bounds(n))
 
-    def _batch_bounds(self, n: int) -> list[tuple[int, int]]:
+    def bounds(self, n: int) -> list[tuple[int, int]]:
+        """Start and stop of every batch of an epoch of ``n`` images."""
         return batch_bounds(n, self.config.batch_size, smallest=2 * self.ranks.size)
 
     def weight(self, step: int, images: int) -> float:
@@ -123,8 +130,9 @@ class Batches:
         for."""
         return self.train_images.index_select(0, chosen).to(self.device)
 
-    def _augmented(self, images: Tensor, draws: Draws, seeds: Sequence[int]) -> Tensor:
-        moved = crop_and_flip(images, draws, self.config.crop_padding)
+    def images(self, chosen: Tensor, draws: Draws, seeds: Sequence[int] = ()) -> Tensor:
+        """Training images on the device, augmented; ``chosen`` indices are at home."""
+        moved = crop_and_flip(self._gathered(chosen), draws, self.config.crop_padding)
         if self._policy:
             moved = self._policy(moved, seeds)
         pixels = self._normalised(moved, self._dtype)
@@ -164,10 +172,12 @@ def batch_bounds(n: int, batch_size: int, smallest: int = 2) -> list[tuple[int, 
     return list(zip(starts, [*starts[1:], n], strict=True))
 
 
-def eval_batch(batch_size: int, side: int) -> int:
-    """Images at a time where nothing is learned: 256 of up to 64 x 64 pixels, of larger ones as
-    many pixels; never fewer than are trained at once, which takes more memory than to evaluate."""
-    return min(EVAL_BATCH, max(batch_size, EVAL_PIXELS // side**2))
+def eval_batch(batch_size: int, side: int, device: torch.device) -> int:
+    """Images at a time where nothing is learned: on the CPU 256 of up to 64 x 64 pixels, on a GPU
+    1024 of up to 32 x 32, of larger ones as many pixels; unless that is more, as many as are
+    trained at once, which takes more memory than to evaluate."""
+    most = EVAL_BATCH if device.type == "cpu" else EVAL_BATCH_ON_GPU
+    return min(most, max(batch_size, EVAL_PIXELS // side**2))
 
 
 def pixel_statistics(

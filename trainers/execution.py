@@ -19,6 +19,8 @@ class Execution:
 
     ``processes`` > 1 trains data-parallel, each process on its share of every batch.
     ``deterministic``: bit for bit on a GPU too, by slower kernels; the CPU always is.
+    ``graph``: a GPU is given each step that can be captured as one graph, not kernel by kernel.
+    The kernels are the same, so unlike the others it changes no number; the CPU has no graphs.
     """
 
     device: str = "cpu"
@@ -27,13 +29,14 @@ class Execution:
     threads: int = 1
     processes: int = 1
     deterministic: bool = False
+    graph: bool = False
 
     def __post_init__(self) -> None:
         Choice(DEVICES).check("device", self.device)
         Choice(PRECISIONS).check("precision", self.precision)
         if self.precision == "tf32" and self.device == "cpu":
             raise ConfigError("precision tf32 needs a GPU; on the CPU choose float32 or bfloat16")
-        for name in ("channels_last", "deterministic"):
+        for name in ("channels_last", "deterministic", "graph"):
             Flag().check(name, getattr(self, name))
         for name in ("threads", "processes"):
             object.__setattr__(self, name, Integer(1).check(name, getattr(self, name)))

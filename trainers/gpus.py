@@ -20,6 +20,7 @@ import torch
 from trainers.execution import Execution
 
 Capability = tuple[int, int]
+ALLOCATOR = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")  # a user's own settings win
 CONTEXT = 600 * 2**20  # bytes, about: what CUDA takes of a GPU for each process, beside torch
 
 
@@ -97,16 +98,19 @@ def runs_on(capability: Capability, built_for: Iterable[str]) -> bool:
     return False
 
 
-def uuid_in_use() -> str:
-    """Of this process's first visible GPU, or part of one (MIG), as NVML writes it behind "GPU-" or
-    "MIG-"; empty where torch reaches none."""
-    return str(torch.cuda.get_device_properties(0).uuid) if torch.cuda.is_available() else ""
+def uuid_in_use(index: int = 0) -> str:
+    """Of this process's visible GPU ``index``, or part of one (MIG), as NVML writes it behind
+    "GPU-" or "MIG-"; empty where torch reaches none."""
+    return str(torch.cuda.get_device_properties(index).uuid) if torch.cuda.is_available() else ""
 
 
 def limit_memory(share: float) -> None:
     """Has this process take no more than its ``share`` of the memory of its GPU, CUDA's own part
     of it included: beyond that it is out of memory itself, and not whoever is beside it. Of a small
-    share half is left for torch."""
+    share half is left for torch, in segments that grow: pieces of others that are too small for
+    anything would count too. Those are chosen before torch first uses the GPU, or not at all."""
+    if not any(name in os.environ for name in ALLOCATOR):
+        os.environ[ALLOCATOR[0]] = "expandable_segments:True"
     total = torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction(max(share / 2, share - CONTEXT / total))
 

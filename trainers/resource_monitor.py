@@ -13,6 +13,9 @@ from typing import Any
 
 MEGABYTE = 1024 * 1024
 SECONDS_BETWEEN_SAMPLES = 1.0
+COUNTERS = ("gpu_energy_kj",)  # of which only the growth counts
+
+Readings = Mapping[str, Callable[[], float]]
 
 
 class ResourceMonitor:
@@ -28,7 +31,7 @@ class ResourceMonitor:
         earlier: Mapping[str, float] | None = None,
         others: Sequence[int] = (),
     ):
-        self._gpu = _NvmlSampler() if device == "cuda" else None
+        self._gpu = _NvmlSampler(1 + len(others)) if device == "cuda" else None
         self._earlier = dict(earlier or {})
         self._others = dict.fromkeys(others, 0.0)  # processor time, by process
         self._cpu = self._wall = 0.0
@@ -51,7 +54,8 @@ class ResourceMonitor:
     def usage(self) -> dict[str, float]:
         """cpu_seconds, wall_seconds, cpu_utilization (% of one core), peak_memory_mb; on a GPU
         gpu_utilization (%), gpu_power_w, gpu_peak_memory_mb and gpu_energy_kj, which are of the
-        whole card, and this process's gpu_own_peak_memory_mb. Nothing before the first start.
+        whole card, or of all cards of a data-parallel trial, and this process's
+        gpu_own_peak_memory_mb. Nothing before the first start.
         """
         before = self._earlier
         if not self._watching:
@@ -93,9 +97,10 @@ def _with_earlier(
 
 
 class _NvmlSampler:
-    """A thread that asks NVML once a second about this process's first visible GPU."""
+    """A thread that asks NVML once a second about this process's first visible GPUs."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int) -> None:
+        self._count = count
         self._samples: dict[str, list[float]] = {}
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -116,31 +121,40 @@ class _NvmlSampler:
 
         try:
             pynvml.nvmlInit()
-            handle = _nvml_handle(pynvml)
+            handles = [_nvml_handle(pynvml, index) for index in range(self._count)]
         except pynvml.NVMLError:
             return  # a driver without NVML: the trial goes on, the figures are missing
-        while not self._ended.is_set():
-            self._sample(pynvml, handle)
-            self._ended.wait(SECONDS_BETWEEN_SAMPLES)
-        self._sample(pynvml, handle)  # energy is what has come together by then
+        readings = [_readings(pynvml, handle) for handle in handles]
+        self._sample(pynvml, readings, COUNTERS)  # nothing has been computed yet
+        while not self._ended.wait(SECONDS_BETWEEN_SAMPLES):
+            self._sample(pynvml, readings)
+        self._sample(pynvml, readings)
         pynvml.nvmlShutdown()
 
-    def _sample(self, nvml: Any, handle: Any) -> None:
-        """Utilisation in %, memory of the device in MiB, power in W, and the energy since the
-        driver was loaded in kJ."""
-        readings: Mapping[str, Callable[[], float]] = {
-            "gpu_utilization": lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu,
-            "gpu_peak_memory_mb": lambda: nvml.nvmlDeviceGetMemoryInfo(handle).used / MEGABYTE,
-            "gpu_power_w": lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000,
-            "gpu_energy_kj": lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e6,
-        }
-        for name, read in readings.items():
-            with suppress(nvml.NVMLError):  # a figure that this card does not give
-                self._samples.setdefault(name, []).append(read())
+    def _sample(
+        self, nvml: Any, readings: Sequence[Readings], names: Sequence[str] | None = None
+    ) -> None:
+        """Of all cards together; utilisation is their mean."""
+        for name in names or readings[0]:
+            with suppress(nvml.NVMLError):  # a figure that these cards do not give
+                values = [of_card[name]() for of_card in readings]
+                together = sum(values) / (len(values) if name == "gpu_utilization" else 1)
+                self._samples.setdefault(name, []).append(together)
 
     def usage(self) -> dict[str, float]:
-        """The peak, the growth or the mean of each figure, of those that the card gives."""
+        """The peak, the growth or the mean of each figure, of those that the cards give."""
         return {name: _of(name, values) for name, values in dict(self._samples).items() if values}
+
+
+def _readings(nvml: Any, handle: Any) -> Readings:
+    """Utilisation in %, memory of the device in MiB, power in W, and the energy since the driver
+    was loaded in kJ."""
+    return {
+        "gpu_utilization": lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu,
+        "gpu_peak_memory_mb": lambda: nvml.nvmlDeviceGetMemoryInfo(handle).used / MEGABYTE,
+        "gpu_power_w": lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000,
+        "gpu_energy_kj": lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e6,
+    }
 
 
 def _of(name: str, values: Sequence[float]) -> float:
@@ -149,20 +163,21 @@ def _of(name: str, values: Sequence[float]) -> float:
     return values[-1] - values[0] if "energy" in name else sum(values) / len(values)
 
 
-def _nvml_handle(nvml: Any) -> Any:
-    """Of the card that torch computes on, by its UUID: NVML counts all cards, CUDA only the visible
-    ones and in another order, and a part of a card (MIG) has no number. Where torch does not tell,
-    by what is visible."""
+def _nvml_handle(nvml: Any, index: int) -> Any:
+    """Of the card that torch calls ``index``, by its UUID: NVML counts all cards, CUDA only the
+    visible ones and in another order, and a part of a card (MIG) has no number. Where torch does
+    not tell, by what is visible."""
     from trainers.gpus import uuid_in_use
 
-    uuid = uuid_in_use()
+    uuid = uuid_in_use(index)
     for kind in ("GPU-", "MIG-") if uuid else ():
         with suppress(nvml.NVMLError):
             return nvml.nvmlDeviceGetHandleByUUID(kind + uuid)
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    names = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    visible = names[index].strip() if index < len(names) else ""
     if visible.startswith(("GPU-", "MIG-")):
         return nvml.nvmlDeviceGetHandleByUUID(visible)
-    return nvml.nvmlDeviceGetHandleByIndex(int(visible or 0))
+    return nvml.nvmlDeviceGetHandleByIndex(int(visible or index))
 
 
 def _count_own_memory_anew() -> None:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import astuple, fields
+from itertools import count
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ from trainers.evaluation.evaluation import (
 from trainers.evaluation.running_metrics import RunningMetrics, Summary, summarize_rows
 from trainers.execution import Execution
 from trainers.gpus import compute_as
+from trainers.graphed_steps import GraphedSteps, why_eager
 from trainers.losses import is_exploded, make_loss
 from trainers.models import MODELS, build_model
 from trainers.models.batch_norm import counted_together, frozen_statistics
@@ -34,6 +36,7 @@ from trainers.optim.ema import EMA
 from trainers.optim.schedules import learning_rates, stops_early
 from trainers.parallel.ranks import Ranks
 from trainers.seeds import derive_seed
+from trainers.step_program import as_taken
 
 STEPS_BETWEEN_CHECKS = 25  # CPU only: reading the loss costs nothing there
 
@@ -87,6 +90,8 @@ class Trainer:
         self.network = self.ranks.wrap(self.model)
         self.optimizer, self.sam = self._optimizer()
         self.ema = EMA(self.model, config.ema_decay) if config.ema_decay else None
+        self.why_eager = why_eager(config, self.batches) if execution.graph else "not asked for"
+        self.graphed = self._graphed()
         self.history: list[EpochResult] = []
         self.best_weights: dict[str, Tensor] = {}
         self.on_step: Callable[[int], None] | None = None
@@ -116,6 +121,12 @@ class Trainer:
             return rule, None
         wrap = chosen.wrapper.load()
         return rule, wrap(self.model.parameters(), **chosen.wrapper.keywords(vars(config)))
+
+    def _graphed(self) -> GraphedSteps | None:
+        """What trains by a graph, where one is wanted and can be."""
+        if self.why_eager:
+            return None
+        return GraphedSteps(self.batches, self.config.batch_size, self.classes)
 
     @property
     def finished(self) -> bool:
@@ -185,22 +196,47 @@ class Trainer:
         self._seed_dropout(epoch)
         self.model.train()
         metrics = RunningMetrics(self.loss)
-        checks = self.device.type == "cpu" and self.ranks.size == 1
-        batches = self.batches.training(self.train_indices, epoch)
-        for step, (images, labels) in enumerate(batches):
-            self.optimizer.lr = rates[step]
-            loss, logits = self.step(images, labels, self.batches.weight(step, len(labels)))
+        for logits, labels in self._steps(epoch, rates):
             metrics.add(logits, labels)
             if self.on_step is not None:
                 self.on_step(len(labels))
-            if checks and step % STEPS_BETWEEN_CHECKS == 0:
-                self._check(epoch, float(loss))
             left = time.perf_counter()
             yield
             start += time.perf_counter() - left
         summary = summarize_rows(self.ranks.total(metrics.rows()).cpu())
         self._check(epoch, summary.loss)
         return summary, time.perf_counter() - start
+
+    def _steps(self, epoch: int, rates: Sequence[float]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Trains the steps of an epoch; logits and labels of each."""
+        if self.graphed is not None:
+            yield from self.graphed.epoch(self.train_indices, epoch, rates, self._update)
+            return
+        taken = as_taken(rates, self.device).tolist()
+        checks = self.device.type == "cpu" and self.ranks.size == 1
+        batches = self.batches.training(self.train_indices, epoch)
+        for step, (images, labels) in enumerate(batches):
+            weight = self.batches.weight(step, len(labels))
+            loss, logits = self._update(images, labels, taken[step], weight)
+            if checks and step % STEPS_BETWEEN_CHECKS == 0:
+                self._check(epoch, float(loss))
+            yield logits, labels
+
+    def _update(
+        self, images: Tensor, labels: Tensor, rate: float | Tensor, weight: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        self.optimizer.lr = rate
+        return self.step(images, labels, weight)
+
+    def endless_steps(self) -> Iterator[int]:
+        """Trains step after step and epoch after epoch at the initial rate, for one who times it;
+        the number of images of each."""
+        rates = [self.config.initial_lr] * self.batches.steps(len(self.train_indices))
+        self.model.train()
+        for epoch in count(1):
+            with counted_together(self.model, len(rates)):
+                for _, labels in self._steps(epoch, rates):
+                    yield len(labels)
 
     def _seed_dropout(self, epoch: int) -> None:
         rank = (self.ranks.rank,) if self.ranks.rank else ()
@@ -276,6 +312,7 @@ class Trainer:
         if self.ema:
             self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.graphed = self._graphed()  # the momenta are other tensors now
         self.history = [EpochResult.from_mapping(item) for item in state["history"]]
         self.best_weights = best_weights
 

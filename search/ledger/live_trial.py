@@ -60,4 +60,5 @@ def task_of(live: LiveTrial, plan: TrialPlan, alone: bool) -> Task:
         folder=str(plan.folder.trial(number)),
         reported=live.epoch,
         alone=alone,
+        fingerprint=plan.fingerprint,
     )

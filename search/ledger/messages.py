@@ -13,6 +13,7 @@ class Task:
 
     ``reported`` epochs are in the study already; the worker starts telling after them. Where it
     runs ``alone``, no other trial of this driver is at work, and a GPU's memory is all its own.
+    ``data_folder`` is where the driver has the prepared data, whose contents ``fingerprint`` says.
     """
 
     number: int
@@ -22,6 +23,7 @@ class Task:
     folder: str
     reported: int = 0
     alone: bool = False
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from itertools import takewhile
 
 
 def gpu_count() -> int:
-    """GPUs that NVML shows and CUDA_VISIBLE_DEVICES leaves visible."""
+    """GPUs that NVML shows and CUDA_VISIBLE_DEVICES leaves visible: those before the first that
+    cannot be one."""
     import pynvml
 
     try:
@@ -18,7 +20,21 @@ def gpu_count() -> int:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return count
-    return min(count, len([name for name in visible.split(",") if name.strip() not in ("", "-1")]))
+    names = (name.strip() for name in visible.split(","))
+    return min(count, len(list(takewhile(lambda name: name not in ("", "-1"), names))))
+
+
+def gpu_driver() -> str:
+    """The version of the GPUs' driver, empty where NVML does not tell."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        driver = str(pynvml.nvmlSystemGetDriverVersion())
+        pynvml.nvmlShutdown()
+    except pynvml.NVMLError:
+        return ""
+    return driver
 
 
 def cpu_count() -> int:

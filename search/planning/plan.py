@@ -17,7 +17,8 @@ from trainers.execution import Execution
 class TrialPlan:
     """What every trial of a study shares. ``objectives`` are names of metrics; ``keep_weights``
     says of which trials (best, all or none) the weights stay when they have ended;
-    ``epoch_budget`` is what all trials together may train, None where there is no such limit."""
+    ``epoch_budget`` is what all trials together may train, None where there is no such limit;
+    ``fingerprint`` that of the data, "" where a training function reads its own."""
 
     space: ScaledSpace
     n_trials: int
@@ -27,6 +28,7 @@ class TrialPlan:
     objectives: tuple[str, ...]
     keep_weights: str = field(default="best", kw_only=True)
     epoch_budget: int | None = field(default=None, kw_only=True)
+    fingerprint: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True)

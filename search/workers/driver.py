@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -15,14 +16,15 @@ from search.common.errors import SearchError
 from search.ledger.events import FINISHED, INTERRUPTED, TIMED_OUT, Note
 from search.ledger.ledger import Ledger
 from search.planning.resources import Resources
+from search.workers.losses import Losses
+from search.workers.open_ray import open_ray
 from search.workers.ray_internals import (
     STOP_SIGNALS,
     RayNotStartedError,
     in_main_thread,
-    local_ray,
     lost_process,
-    set_up_tune,
 )
+from search.workers.room import Room
 from search.workers.stages import Stages
 from search.workers.watch import Watch
 
@@ -51,13 +53,14 @@ def run_search(
         def prepare(ledger: Ledger) -> None:
             ledger.should_stop = deadline.reached
             if ledger.promotion:
-                ledger.promotion.workers = resources.concurrency
                 ledger.promotion.seconds_left = deadline.seconds_left
             ledger.shares_gpus = resources.gpus_per_trial < 1
 
         stages = Stages(ledger, then, prepare)
-        restarts = 0
-        while not stages.are_met() and (lost := _with_ray(stages, resources, work, deadline)):
+        losses, restarts = Losses(lost_process), 0
+        while not stages.are_met() and (
+            lost := _with_ray(stages, resources, work, deadline, losses)
+        ):
             restarts += 1
             if restarts > MOST_RESTARTS:
                 raise SearchError(
@@ -71,36 +74,20 @@ def run_search(
     return ended
 
 
-def _with_ray(stages: Stages, resources: Resources, work: Work, deadline: _Deadline) -> str:
-    """Trains until Ray dies or is no longer needed; returns what died, "" if nothing did."""
+def _with_ray(
+    stages: Stages, resources: Resources, work: Work, deadline: _Deadline, losses: Losses
+) -> str:
+    """Trains until what all workers need is lost or they are no longer needed; returns a sentence
+    about the loss, "" if there was none."""
     if deadline.reached():
         return ""
     try:
-        with _ray(stages, resources) as scratch:
+        with open_ray(stages, resources, losses, deadline.reached) as (scratch, room):
             if not deadline.reached():
-                _tune(stages, resources, work, deadline, scratch)
-            lost = "" if deadline.reached() else lost_process()
+                _tune(stages, resources, work, deadline, scratch, room, losses)
+            return "" if deadline.reached() else losses()
     except RayNotStartedError as error:
         return "" if deadline.reached() else str(error)
-    return f"Ray's {lost} died" if lost else ""
-
-
-@contextmanager
-def _ray(stages: Stages, resources: Resources) -> Iterator[str]:
-    """A private Ray, or the cluster that ``resources`` name; a scratch folder for Tune."""
-    if resources.ray_address is None:
-        cpus = resources.concurrency * resources.threads * resources.processes
-        with local_ray(cpus, resources.concurrency) as scratch:
-            yield scratch
-        return
-    set_up_tune(resources.concurrency)
-    from search.workers.cluster import cluster_ray
-
-    ledger = stages.ledger
-    with cluster_ray(resources.ray_address, ledger.plan.folder.path) as (scratch, lines):
-        for line in lines:
-            ledger.observe(Note(line, warning=True))
-        yield scratch
 
 
 class _Stop:
@@ -159,11 +146,18 @@ class _Deadline:
 
 
 def _tune(
-    stages: Stages, resources: Resources, work: Work, deadline: _Deadline, scratch: str
+    stages: Stages,
+    resources: Resources,
+    work: Work,
+    deadline: _Deadline,
+    scratch: str,
+    room: Room,
+    losses: Losses,
 ) -> None:
     from ray import tune
     from ray.tune import TuneError
 
+    from search.workers.node_data import drivers_data
     from search.workers.ray_adapters import (
         LedgerScheduler,
         LedgerSearcher,
@@ -171,16 +165,18 @@ def _tune(
         NoReporter,
         StopNow,
     )
-    from search.workers.worker import make_worker
+    from search.workers.worker import make_worker, placement
 
     watch = Watch(resources.silence)
-    per_trial = {"cpu": resources.threads * resources.processes, "gpu": resources.gpus_per_trial}
+    data = drivers_data() if resources.ray_address else None
+    cpus = resources.threads * resources.processes
+    takes = partial(placement, cpus, resources.gpus_per_trial)
     try:
         tune.run(
-            tune.with_resources(make_worker(work, bool(resources.ray_address)), per_trial),
-            search_alg=LedgerSearcher(stages, resources.concurrency),
-            scheduler=LedgerScheduler(stages, watch, resources.max_retries, lost_process),
-            stop=LedgerStopper(stages, deadline.reached, watch, lost_process),
+            tune.with_resources(make_worker(work, data), takes),
+            search_alg=LedgerSearcher(stages, room),
+            scheduler=LedgerScheduler(stages, watch, room, resources.max_retries, losses),
+            stop=LedgerStopper(stages, deadline.reached, watch, room, losses),
             num_samples=-1,
             reuse_actors=True,
             raise_on_failed_trial=False,

@@ -5,16 +5,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ray import tune
 
-from search.ledger.messages import DeviceLost, Message, Task
-from search.workers.cluster import node_name
+from search.common.errors import one_line
+from search.common.layout import HEARTBEAT
+from search.ledger.messages import Blocked, DeviceLost, Message, Task
+from search.workers.heartbeat import Heartbeat
+from search.workers.node_data import NodeData
+from search.workers.node_facts import node_name
+from trainers.data.errors import DataError
 from trainers.parallel.parent_process import die_with_parent
 
-TASK, MESSAGE = "task", "message"
+TASK, PLACES, MESSAGE = "task", "places", "message"  # Ray's ids of the nodes that may train it
 
 Work = Callable[[Task], Iterator[Message]]
 
@@ -27,15 +33,26 @@ class Began:
     node: str = ""
 
 
-def make_worker(work: Work, on_cluster: bool = False) -> type[tune.Trainable]:
-    """A Ray worker that stays warm from trial to trial and steps through ``work``'s messages."""
+def placement(cpus: int, gpus: float, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+    """What a trial takes, and on which nodes it may be: any where its ``config`` names none."""
+    takes = [{"CPU": float(cpus), "GPU": gpus}]
+    places = config[PLACES]
+    if not places:
+        return tune.PlacementGroupFactory(takes)
+    there = {"ray.io/node-id": f"in({','.join(places)})"}
+    return tune.PlacementGroupFactory(takes, bundle_label_selector=[there])
+
+
+def make_worker(work: Work, data: NodeData | None = None) -> type[tune.Trainable]:
+    """A Ray worker that stays warm from trial to trial and steps through ``work``'s messages;
+    ``data`` are those of a cluster's node, None on the driver's own machine."""
 
     class Worker(tune.Trainable):
         _messages: Iterator[Message | Began]
 
         def setup(self, config: dict[str, Any]) -> None:
             die_with_parent()
-            self._messages = _announced(work, config[TASK], on_cluster)
+            self._messages = _announced(work, config[TASK], data)
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
             self._messages.close()  # type: ignore[attr-defined]  # ends a pruned trial's monitor
@@ -48,9 +65,21 @@ def make_worker(work: Work, on_cluster: bool = False) -> type[tune.Trainable]:
     return Worker
 
 
-def _announced(work: Work, task: Task, on_cluster: bool) -> Iterator[Message | Began]:
-    yield Began(os.getpid(), node_name() if on_cluster else "")
-    for message in work(task):
+def _announced(work: Work, task: Task, data: NodeData | None) -> Iterator[Message | Began]:
+    yield Began(os.getpid(), node_name() if data else "")
+    for message in _with_data(work, task, data) if data else work(task):
         yield message
         if isinstance(message, DeviceLost):
             os._exit(1)  # asked for the next message, the driver has heard why
+
+
+def _with_data(work: Work, task: Task, data: NodeData) -> Iterator[Message]:
+    """``work`` at a task whose data are on this node."""
+    folder = Path(task.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        found = data.folder(task.data_folder, task.fingerprint, Heartbeat(folder / HEARTBEAT))
+    except (DataError, OSError) as error:
+        yield Blocked(f"on node {node_name()}: {one_line(error)}")
+    else:
+        yield from work(replace(task, data_folder=str(found)))

@@ -10,9 +10,12 @@ import pytest
 import torch
 
 from spaces import SPACES, named_space
+from tests.trainers.curves import same_curve
+from tests.trainers.recorded_graph import RecordedGraph
 from trainers.config import TrainConfig
 from trainers.data import ImageData, open_prepared, prepare
 from trainers.execution import Execution
+from trainers.graphed_steps import GraphedSteps
 from trainers.trainer import Trainer
 
 IMAGES = 160
@@ -43,6 +46,24 @@ def test_an_epoch_of_the_quick_preset(name: str, data_dir: Path) -> None:
     assert result.epoch == 1
     assert result.lr == pytest.approx(space.recipe["lr"])
     assert 0 < result.train_loss < 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SPACES)
+def test_its_steps_may_be_one_graph(name: str, data_dir: Path) -> None:
+    """Replayed, they learn bit for bit what they do one by one."""
+    space = named_space(name).at("quick")
+    data = part_of(open_prepared(prepare(space.preset.dataset, data_dir)))
+    config = TrainConfig.from_mapping({**space.recipe, "batch_size": 20})
+    eager, replayed = (Trainer(config, data, Execution()) for _ in range(2))
+    graph = RecordedGraph()
+    replayed.graphed = GraphedSteps(replayed.batches, 20, data.num_classes, graph)
+    for trainer in (eager, replayed):
+        trainer.train_epoch()
+    assert graph.events.count("replay") >= 3
+    assert same_curve(replayed.history, eager.history)
+    weights, others = (trainer.model.state_dict() for trainer in (eager, replayed))
+    torch.testing.assert_close(weights, others, rtol=0, atol=0)
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from trainers.rules import ConfigError
             "precision tf32 needs a GPU; on the CPU choose float32 or bfloat16",
         ),
         ({"deterministic": "no"}, "deterministic must be true or false, got 'no'"),
+        ({"graph": "yes"}, "graph must be true or false, got 'yes'"),
         ({"channels_last": 1}, "channels_last must be true or false, got 1"),
         ({"threads": 0}, "threads must be at least 1, got 0"),
         ({"processes": 1.5}, "processes must be a whole number at least 1, got 1.5"),
@@ -32,9 +33,10 @@ def test_refuses_with_one_line(values: dict[str, Any], message: str) -> None:
     assert str(caught.value) == message
 
 
-def test_an_older_releases_execution_is_not_deterministic() -> None:
+def test_an_older_releases_execution_is_not_deterministic_and_has_no_graph() -> None:
     older = {"device": "cuda", "precision": "float32", "channels_last": True, "threads": 1}
-    assert not Execution.from_mapping(older).deterministic
+    execution = Execution.from_mapping(older)
+    assert (execution.deterministic, execution.graph) == (False, False)
 
 
 def test_an_unknown_name_is_refused() -> None:

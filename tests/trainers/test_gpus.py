@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -100,12 +102,28 @@ def test_a_card_that_does_not_compute_says_so(card) -> None:
 def test_a_trials_share_of_memory_has_room_for_cudas_own(
     monkeypatch, share: float, gigabytes: int, left: float
 ) -> None:
+    monkeypatch.setenv("PYTORCH_ALLOC_CONF", "")  # a user's own
     taken: list[float] = []
     card = SimpleNamespace(total_memory=gigabytes * 1000 * 2**20)
     monkeypatch.setattr("torch.cuda.get_device_properties", lambda index: card)
     monkeypatch.setattr("torch.cuda.set_per_process_memory_fraction", taken.append)
     limit_memory(share)
     assert taken == [pytest.approx(left)]
+    assert os.environ["PYTORCH_ALLOC_CONF"] == ""
+
+
+def test_a_share_is_not_lost_to_pieces_that_are_too_small() -> None:
+    """Torch itself says how it will give out memory, in a process that has not used a GPU yet."""
+    script = (
+        "import torch; from types import SimpleNamespace\n"
+        "torch.cuda.get_device_properties = lambda index: SimpleNamespace(total_memory=2**33)\n"
+        "torch.cuda.set_per_process_memory_fraction = lambda share: None\n"
+        "from trainers.gpus import limit_memory; limit_memory(0.5)\n"
+        "print(torch._C._accelerator_getAllocatorSettings())"
+    )
+    clean = {name: value for name, value in os.environ.items() if "ALLOC_CONF" not in name}
+    done = subprocess.run([sys.executable, "-c", script], env=clean, capture_output=True, text=True)
+    assert done.stdout.strip() == "expandable_segments:True", done.stderr
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,7 @@ class Driver(SimpleNamespace):
         return "card"
 
     def nvmlDeviceGetUtilizationRates(self, handle: str):  # noqa: N802
+        assert self.sampled.is_set(), "nothing has been computed yet"
         return self._give("utilization", SimpleNamespace(gpu=90))
 
     def nvmlDeviceGetMemoryInfo(self, handle: str):  # noqa: N802
@@ -186,12 +187,14 @@ class Driver(SimpleNamespace):
 def watch(monkeypatch: pytest.MonkeyPatch):
     """Runs a monitor over ``driver`` until it has sampled once; gives the usage."""
 
-    def run(driver: Driver, earlier=None, visible: str | None = None) -> dict[str, float]:
+    def run(
+        driver: Driver, earlier=None, visible: str | None = None, others: tuple[int, ...] = ()
+    ) -> dict[str, float]:
         monkeypatch.setitem(sys.modules, "pynvml", driver)
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         if visible is not None:
             monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-        monitor = ResourceMonitor("cuda", earlier)
+        monitor = ResourceMonitor("cuda", earlier, others)
         monitor.start()
         if "init" not in driver.missing:
             assert driver.sampled.wait(60)
@@ -260,6 +263,16 @@ def test_watches_the_card_that_torch_computes_on(watch, monkeypatch, missing, as
     driver = Driver(missing)
     watch(driver, visible="1,0")
     assert driver.asked == asked
+
+
+def test_all_cards_of_a_data_parallel_trial_are_watched(watch) -> None:
+    """Two cards: memory, power and energy are their sums, utilisation their mean."""
+    driver = Driver()
+    usage = watch(driver, visible="5,3", others=(os.getpid(),))
+    assert driver.asked == 3
+    assert usage["gpu_utilization"] == 90
+    assert usage["gpu_peak_memory_mb"] == 2 * 2048
+    assert usage["gpu_power_w"] == 2 * 70
 
 
 def test_gpu_figures_of_a_killed_process_are_counted_in(watch) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -43,7 +44,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "adamw": {"optimizer": "adamw"},
     "mixed": {"mixup": 0.2, "cutmix": 1.0},
+    "policy": {"policy": "randaugment"},
+    "trivial": {"policy": "trivialaugment"},
 }
+EAGER = ("mixed", "policy", "trivial")  # they draw on the host
 
 
 @pytest.fixture
@@ -55,9 +59,9 @@ def watch() -> Watch:
 def on_device(tiny_config, digits: ImageData):
     """Makes a trainer on the device; a fifth of the 150 images is validation, 4 steps an epoch."""
 
-    def make(**changes: Any) -> Trainer:
+    def make(execution: Execution | None = None, **changes: Any) -> Trainer:
         config = tiny_config(batch_size=30, **changes)
-        return Trainer(config, digits, Execution(), OnDevice())
+        return Trainer(config, digits, execution or Execution(), OnDevice())
 
     return make
 
@@ -86,6 +90,36 @@ def test_no_step_waits(name: str, on_device, watch: Watch, monkeypatch) -> None:
     assert steps == [{}] * (STEPS - 1)
     assert set(start) == {UPLOAD}
     assert start[UPLOAD] <= 6  # the epoch's order, and up to five draws of its augmentation
+
+
+class Passing:
+    """A graph whose capture is looked at, as its warm-up is; what it replays was seen then."""
+
+    def warm_up(self, work: Callable[[], None]) -> None:
+        work()
+
+    def has_room(self) -> bool:
+        return True
+
+    def capture(self, work: Callable[[], None]) -> None:
+        work()
+
+    def replay(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("name", [name for name in SETTINGS if name not in EAGER])
+def test_no_step_that_is_captured_waits(name: str, on_device, watch: Watch, monkeypatch) -> None:
+    """The epoch begins with one copy more: that of its rates."""
+    monkeypatch.setattr("trainers.graphed_steps.CudaGraph", Passing)
+    with watch:
+        trainer = on_device(Execution(graph=True), **SETTINGS[name])
+        assert trainer.graphed is not None
+        watch.copies.clear()
+        start, *steps = copies_a_step(trainer, watch)
+    assert steps == [{}] * (STEPS - 1)
+    assert set(start) == {UPLOAD}
+    assert start[UPLOAD] <= 7
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 from uuid import uuid4
 
 import numpy as np
@@ -23,6 +24,7 @@ from trainers.data.sources import find_source
 Progress = Callable[[int, int], None]
 PARTIAL = ".partial-"
 ABANDONED = 24 * 3600.0  # seconds
+SECONDS_BETWEEN_TRIES = 0.1  # of a lock
 
 
 def prepare(
@@ -68,11 +70,18 @@ def _key(source: Source, memo: Path) -> str:
 
 def build(folder: Path, name: str, raw: RawSet, progress: Progress | None) -> None:
     """Write ``raw`` to ``folder``, which appears at once and whole or not at all."""
+    with making(folder) as partial:
+        _write(partial, name, raw, progress or _silent)
+
+
+@contextmanager
+def making(folder: Path) -> Iterator[Path]:
+    """Within: a folder to be filled, which is the prepared ``folder`` afterwards."""
     _sweep(folder.parent)
     partial = folder.parent / f"{PARTIAL}{uuid4().hex}"
     partial.mkdir()
     try:
-        _write(partial, name, raw, progress or _silent)
+        yield partial
         _install(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -128,14 +137,29 @@ def _silent(done: int, total: int) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """One process at a time, where the file system can do that; the lock dies with its holder."""
+def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+    """One process at a time, where the file system can do that; the lock dies with its holder.
+    ``on_wait`` is called now and then by who waits."""
     with open(path, "w") as file:
         with suppress(ImportError, OSError):
             import fcntl
 
+            while on_wait and not _is_free(file):
+                on_wait()
+                time.sleep(SECONDS_BETWEEN_TRIES)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _is_free(file: TextIO) -> bool:
+    """Then it is locked now."""
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def channel_statistics(images: np.memmap) -> tuple[tuple[float, ...], tuple[float, ...]]:

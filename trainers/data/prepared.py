@@ -23,6 +23,7 @@ DTYPES = {
     "test_images": "|u1",
     "test_labels": "<i8",
 }
+FILES = (FILE, *(f"{name}.npy" for name in DTYPES))
 PIECE = 3 * 2**18  # bytes read at a time; whole pixels of one or three channels
 
 
@@ -83,7 +84,7 @@ def verify_prepared(folder: Path) -> None:
     """Read everything again, unless the files have not changed since that was last done. Raises
     ``DataError`` when it is not what was once prepared."""
     meta, arrays = load_prepared(Path(folder))
-    now, verified = stamp(folder, [FILE, *(f"{name}.npy" for name in DTYPES)]), folder / VERIFIED
+    now, verified = stamp(folder, FILES), folder / VERIFIED
     with suppress(OSError, ValueError):
         if verified.read_text(encoding="ascii") == now.text:
             return
@@ -120,6 +121,17 @@ def _map(path: Path, shape: tuple[int, ...], dtype: str) -> np.memmap:
     if mapped and (array.shape, array.dtype.str, array.offset + array.nbytes) == wanted:
         return array
     raise DataError(f"{path} is damaged: it must hold {dtype} {shape} and nothing else")
+
+
+def holds(folder: Path, wanted: str) -> bool:
+    """Whether the data set of the fingerprint ``wanted`` is in ``folder``, undamaged."""
+    try:
+        if read_meta(folder).fingerprint != wanted:
+            return False
+        verify_prepared(folder)
+    except DataError:
+        return False
+    return True
 
 
 def is_whole(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -36,6 +37,11 @@ def label_ranks(logits: Tensor, labels: Tensor) -> Tensor:
     return before.sum(dim=1) + torch.isnan(score[:, 0]) * max(5, logits.shape[1])
 
 
+def batches_kept(size: int, classes: int) -> int:
+    """Batches of logits (``size``, ``classes``) whose figures are worked out at once."""
+    return min(BATCHES_A_FLUSH, math.ceil(SCORES_A_FLUSH / (size * classes)))
+
+
 class RunningMetrics:
     """Collects logits batch by batch; the host waits only in ``summary``.
 
@@ -47,16 +53,14 @@ class RunningMetrics:
         self._logits: list[Tensor] = []
         self._labels: list[Tensor] = []
         self._rows: list[Tensor] = []
-        self._scores = 0
 
     def add(self, logits: Tensor, labels: Tensor) -> None:
         """One batch: ``logits`` (N, K), ``labels`` (N,) or, mixed, (N, K): the larger share then
-        counts as right. Keeps a reference, copies nothing."""
+        counts as right. Keeps references, to no more than ``batches_kept`` of them."""
         self._logits.append(logits.detach())
         self._labels.append(labels)
-        self._scores += logits.numel()
         uneven = len(labels) != len(self._labels[0])  # such as the last of an epoch
-        if uneven or len(self._logits) == BATCHES_A_FLUSH or self._scores >= SCORES_A_FLUSH:
+        if uneven or len(self._logits) == batches_kept(*self._logits[0].shape):
             self._flush()
 
     @torch.no_grad()
@@ -69,7 +73,7 @@ class RunningMetrics:
         batch = torch.arange(len(values), device=values.device).div_(size, rounding_mode="floor")
         batch.clamp_(max=batches - 1)
         self._rows.append(values.new_zeros(batches, 4).index_add_(0, batch, values))
-        self._logits, self._labels, self._scores = [], [], 0
+        self._logits, self._labels = [], []
 
     def rows(self) -> Tensor:
         """(batches, 4) float64: images, sum of losses, right at 1, right at 5."""

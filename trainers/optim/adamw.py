@@ -15,7 +15,8 @@ EPS = 1e-8  # torch's own default
 class AdamW:
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019); see ``torch.optim.AdamW``.
 
-    ``lr`` may be changed between steps. Parameters without a gradient are left alone.
+    ``lr`` may be changed between steps, also to a tensor. Parameters without a gradient are left
+    alone.
     """
 
     def __init__(
@@ -26,7 +27,7 @@ class AdamW:
         beta2: float = 0.999,
         weight_decay: float = 0.0,
     ):
-        self.lr = lr
+        self.lr: float | Tensor = lr
         self._parameters: list[Tensor] = list(parameters)
         self._means = [torch.zeros_like(p) for p in self._parameters]
         self._squares = [torch.zeros_like(p) for p in self._parameters]

@@ -17,8 +17,8 @@ from torch.optim.sgd import sgd
 class SGD:
     """Momentum, Nesterov's if asked, and an L2 penalty in the gradient; see ``torch.optim.SGD``.
 
-    ``lr`` may be changed between steps. Parameters without a gradient are left alone; which ones
-    those are must not change.
+    ``lr`` may be changed between steps, also to a tensor. Parameters without a gradient are left
+    alone; which ones those are must not change.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class SGD:
         nesterov: bool = False,
         weight_decay: float = 0.0,
     ):
-        self.lr = lr
+        self.lr: float | Tensor = lr
         self._parameters: list[Tensor] = list(parameters)
         self._momenta: list[Tensor | None] = [None for _ in self._parameters]
         self._momentum = momentum

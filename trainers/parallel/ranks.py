@@ -85,7 +85,7 @@ class ParallelRanks(Ranks):
         parallel, devices = nn.parallel.DistributedDataParallel, [self.rank] if self._cuda else None
         buffers = [name for name, _ in model.named_buffers()]  # the same at first, by their seed
         parallel._set_params_and_buffers_to_ignore_for_model(model, buffers)
-        return parallel(model, device_ids=devices)
+        return parallel(model, device_ids=devices, gradient_as_bucket_view=True)  # no copy of them
 
     def total(self, values: Tensor) -> Tensor:
         dist.all_reduce(values)

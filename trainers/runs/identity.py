@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,12 @@ class Identity:
             return f"{type(error).__name__}: {error}"
 
     def difference(self, other: Identity) -> str:
-        """The first value that differs in ``other``, in words; empty where they are the same."""
-        return _difference(self.to_dict(), other.to_dict(), "it")
+        """The first value that differs in ``other``, in words; empty where they are the same, or
+        differ in what changes no number."""
+        return _difference(self.as_computed(), other.as_computed(), "it")
+
+    def as_computed(self) -> dict[str, Any]:
+        return replace(self, execution=replace(self.execution, graph=False)).to_dict()
 
 
 def _difference(found: Any, wanted: Any, name: str) -> str:

@@ -115,7 +115,12 @@ def spent(data: StudyData) -> Table | None:
     rows = [(_cost(name, trials), "") for name, trials in stages if trials]
     if len(rows) > 1:
         rows.append((_cost("together", (*data.frozen, *data.confirming)), ""))
-    return table_of("What it cost", rows, drop_empty=True)
+    shared = (
+        "Energy is the whole card's while a trial was at work: where trials share a card, each "
+        "counts it."
+    )
+    has_energy = any(row[heading(ENERGY)] != NOTHING for row, _ in rows)
+    return table_of("What it cost", rows, shared if has_energy else "", drop_empty=True)
 
 
 def _cost(name: str, trials: Sequence[FrozenTrial]) -> dict[str, str]:

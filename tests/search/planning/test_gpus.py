@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from search.common.errors import UserError
+from search.planning import machine
 from search.planning.gpus import check_gpus, lack_of_gpu_memory
 from search.planning.resources import Resources, default_execution
 from trainers.data.prepared import Meta
@@ -42,6 +46,24 @@ def test_bfloat16_only_where_every_card_computes_it(found, cards, fastest: str) 
     assert default_execution(ONE, None, checked.bfloat16).precision == fastest
 
 
+@pytest.mark.parametrize(
+    ("resources", "deterministic", "asked", "graph"),
+    [
+        (ONE, False, None, True),
+        (ONE, True, None, False),
+        (ONE, True, True, True),
+        (ONE, False, False, False),
+        (Resources(1, 1), False, None, False),
+        (Resources(1, 1), False, True, False),
+    ],
+)
+def test_steps_are_graphs_on_a_gpu_unless_every_bit_counts(
+    resources: Resources, deterministic: bool, asked: bool | None, graph: bool
+) -> None:
+    execution = default_execution(resources, None, False, deterministic, asked)
+    assert execution.graph is graph
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "tf32"])
 def test_what_a_card_does_not_compute_is_refused(found, precision: str) -> None:
     """It would emulate the one, and compute float32 for the other."""
@@ -63,6 +85,35 @@ def test_a_card_that_torch_does_not_see_is_refused(found) -> None:
     found()
     with pytest.raises(UserError, match="torch does not see; hide the GPU with CUDA_VIS"):
         check_gpus(ONE, None)
+
+
+def test_parts_of_cards_that_torch_does_not_see_are_refused(found, monkeypatch) -> None:
+    """Of cards that are split it sees one part only, and trials on the others would fail."""
+    monkeypatch.setattr("search.planning.machine.gpu_count", lambda: 2)
+    found(NEW)
+    with pytest.raises(UserError, match=r"shows 2 GPUs and torch sees 1, .* CUDA_VISIBLE_DEVICES"):
+        check_gpus(ONE, None)
+    assert check_gpus(replace(ONE, ray_address="head:6379"), None), "other nodes have their own"
+    found(NEW, OLD)
+    assert check_gpus(ONE, None)
+
+
+@pytest.mark.parametrize(
+    ("visible", "count"), [(None, 3), ("", 0), ("-1", 0), ("1", 1), ("2,0,-1,1", 2), ("MIG-a", 1)]
+)
+def test_cards_are_counted_as_cuda_does(monkeypatch, visible: str | None, count: int) -> None:
+    """None from the first on that cannot be one."""
+    nvml = SimpleNamespace(
+        nvmlInit=lambda: None,
+        nvmlShutdown=lambda: None,
+        nvmlDeviceGetCount=lambda: 3,
+        NVMLError=RuntimeError,
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert machine.gpu_count() == count
 
 
 def test_nothing_is_asked_where_no_gpu_is_used() -> None:

@@ -268,6 +268,12 @@ def test_the_checkpoint_of_another_setting_is_passed_over(
     assert open_run(**changes).problems == []
 
 
+def test_with_a_graph_or_without_it_is_the_same_run(open_run: Open) -> None:
+    stopped_after(open_run(), 2)
+    other = open_run(execution=Execution(graph=True))
+    assert (len(other.trainer.history), other.problems) == (2, [])
+
+
 def test_the_checkpoint_of_other_data_is_passed_over(
     open_run: Open, tiny_config, small_digits: Path
 ) -> None:

@@ -1,0 +1,101 @@
+"""The prepared data on a node of a cluster: mapped from where the driver has them, if the node sees
+that folder and finds the same contents in it; else brought, once, into the node's own cache.
+
+What is brought comes in pieces through Ray's object store, read by a task on the driver's node.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from search.common.layout import default_data_dir
+from trainers.data.errors import DataError
+from trainers.data.prepare import locked, making
+from trainers.data.prepared import FILES, holds
+
+PIECE = 16 * 2**20  # bytes; several workers' must find room in an object store
+Read = Callable[[str, int], bytes]  # a piece of a file, from an offset on; empty at its end
+
+
+class NodeData:
+    """What a worker process knows of the data on its node. ``source`` is Ray's id of the node that
+    the driver is on."""
+
+    def __init__(self, source: str):
+        self._source = source
+        self._found: dict[tuple[str, str], Path] = {}
+
+    def folder(self, given: str, fingerprint: str, beat: Callable[[], None]) -> Path:
+        """Where to map the data from that the driver has in ``given``; ``beat`` is called while
+        they are waited for. Raises ``DataError`` and ``OSError``."""
+        if not fingerprint:  # of a training function of the user's own
+            return Path(given)
+        key = (given, fingerprint)
+        if key not in self._found:
+            cache = Path(default_data_dir()).expanduser() / "cache"
+            read = _read_on(self._source, given)
+            self._found[key] = find_data(Path(given), fingerprint, cache, read, beat)
+        return self._found[key]
+
+
+def drivers_data() -> NodeData:
+    """Data that lie on the node that this process, the driver, is on."""
+    import ray
+
+    return NodeData(ray.get_runtime_context().get_node_id())
+
+
+def find_data(
+    given: Path, fingerprint: str, cache: Path, read: Read, beat: Callable[[], None]
+) -> Path:
+    """``given``, if the data are there, else a folder of ``cache`` that is named by their contents
+    and is filled, if need be, by what ``read`` returns. Of several processes that come at once
+    one fills it; whoever is killed in the midst leaves nothing that is taken for it."""
+    if holds(given, fingerprint):
+        return given
+    own = cache / f"content-{fingerprint}"
+    cache.mkdir(parents=True, exist_ok=True)
+    with locked(cache / f"{own.name}.lock", beat):
+        if not holds(own, fingerprint):
+            shutil.rmtree(own, ignore_errors=True)
+            with making(own) as partial:
+                _fill(partial, read, beat)
+                if not holds(partial, fingerprint):
+                    raise DataError(f"{given} was changed on the driver's machine; start again")
+    return own
+
+
+def _fill(folder: Path, read: Read, beat: Callable[[], None]) -> None:
+    for name in FILES:
+        with open(folder / name, "wb") as file:
+            while piece := read(name, file.tell()):
+                file.write(piece)
+                beat()
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _read_on(node: str, folder: str) -> Read:
+    """Reads files of ``folder`` on the node of Ray's id ``node``."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    there = NodeAffinitySchedulingStrategy(node, soft=False)
+    piece = ray.remote(num_cpus=0)(_piece).options(scheduling_strategy=there)
+
+    def read(name: str, offset: int) -> bytes:
+        try:
+            return ray.get(piece.remote(os.path.join(folder, name), offset))
+        except ray.exceptions.RayError as error:
+            raise OSError(f"the data cannot be had from the driver's machine: {error}") from None
+
+    return read
+
+
+def _piece(path: str, offset: int) -> bytes:
+    with open(path, "rb") as file:
+        file.seek(offset)
+        return file.read(PIECE)
