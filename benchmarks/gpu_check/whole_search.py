@@ -59,7 +59,7 @@ def search(setting: Setting) -> Figures:
         "trials": len(reasons) + len(fatal),
         "completed": len(reasons),
         "seconds": round(seconds, 1),
-        "seconds_between_trials": _seconds_between(trials),
+        "seconds_between_trials": seconds_between(trials),
         "aim": AIM_BETWEEN,
     }
 
@@ -71,7 +71,7 @@ def _trials(storage: str) -> list[FrozenTrial]:
     return optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
 
 
-def _seconds_between(trials: Sequence[FrozenTrial]) -> float | None:
+def seconds_between(trials: Sequence[FrozenTrial]) -> float | None:
     """What a trial takes beside its training and test, from when it is asked for to when it is
     told: the median, without those first ones for which workers had to import torch."""
     beside = []
