@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from trainers.config import TrainConfig
+from trainers.data import open_prepared
 from trainers.execution import Execution
+from trainers.trainer import Trainer
 
 SECONDS_EACH = 0.5
 SECONDS_A_WAIT = 0.05  # so many steps are waited for together: a wait for each would slow them down
@@ -49,8 +51,6 @@ def speeds(
 
 def _warmed_up(config: TrainConfig, data: Any, way: Execution) -> tuple[Iterator[int] | None, str]:
     """The steps of a training that has begun, or why there is none."""
-    from trainers.trainer import Trainer
-
     try:
         trainer = Trainer(config, data, way)
         if way.graph and trainer.why_eager:
@@ -117,8 +117,7 @@ def meeting(folder: Path, count: int) -> Callable[[], None]:
 
 
 def main() -> None:
-    from trainers.data import open_prepared
-
+    gc.freeze()  # what was imported is not looked through each time
     task = json.loads(sys.argv[1])
     ways = [Execution.from_mapping(way) for way in task["ways"]]
     if task["count"] > 1 and ways[0].device == "cuda":

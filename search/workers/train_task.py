@@ -27,6 +27,7 @@ from search.workers.failures import (
     give_memory_back,
     is_of_device,
     is_out_of_memory,
+    set_aside,
 )
 from search.workers.heartbeat import Heartbeat
 
@@ -36,6 +37,8 @@ def train_task(task: Task, gpus: float = 0.0) -> Iterator[Message]:
     this process cannot go on. ``gpus`` below 1 is its share of the memory of a GPU; of a trial that
     runs alone it is all of it."""
     heartbeat = Heartbeat(Path(task.folder) / HEARTBEAT)
+    if task.execution.get("device") == "cuda":
+        set_aside()
     try:
         ending = yield from _attempt(task, gpus, heartbeat)
     finally:
