@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu_check.check import Figures, Setting
+from benchmarks.gpu_check.check import Figures, Setting, expect
 from search.planning.gpu_probe import ON_A_CARD, round_of
 from search.planning.mps import Mps, private_mps
 from trainers import gpu_probe
@@ -66,6 +66,7 @@ def throughput(setting: Setting) -> Figures:
         most = products["bfloat16"] / _operations(chosen, data)
         found = _rows(name, chosen, data, _ways(setting, precisions, name), most)
         best = max(found, key=lambda row: row.images_per_second or 0.0)
+        expect(best.images_per_second is not None, f"{name} cannot be trained: {best.why_not}")
         exact = Execution(
             setting.device, best.precision, best.channels_last, deterministic=True, graph=best.graph
         )
