@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -41,7 +41,8 @@ class Machine:
         self._link = f"{SWITCH}{number}"
         spaces = ["--net", "--mount", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child"]
         command = ["unshare", *spaces, "sh", "-c", SET_UP, self.name, str(shared)]
-        self._outer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self._outer = subprocess.Popen(command, text=True, **pipes)
         assert self._outer.stdout is not None
         assert self._outer.stdout.readline() == "ready\n"
         (init,) = psutil.Process(self._outer.pid).children()
@@ -76,9 +77,9 @@ class Machine:
 
     def kill(self) -> None:
         """As where power fails: no process of it says good-bye."""
-        with suppress(psutil.NoSuchProcess):  # killed before
+        if self._outer.returncode is None:
             psutil.Process(self._init).kill()
-        self._outer.communicate()
+            self._outer.communicate()
 
     def cut_off(self) -> None:
         """Nothing comes in or out, and nobody is told."""

@@ -47,6 +47,11 @@ def cluster_ray(address: str, folder: Path, space: ScaledSpace) -> Iterator[str]
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
+    except ray.exceptions.AuthenticationError:
+        raise UserError(
+            f"--ray-address {address}: the cluster lets nobody in without its token; set "
+            "RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to what its head has in ~/.ray/auth_token"
+        ) from None
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise UserError(
             f"--ray-address {address}: {one_line(error)}; start one with `ray start --head`, or "
