@@ -18,8 +18,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from search.common.errors import UserError, one_line
+from search.common.layout import StudyFolder
+from search.common.study_files import Files, files_of
 from search.workers.ray_internals import signals_held_back
 
 PACKAGES = ("search", "spaces", "trainers")
@@ -36,7 +39,7 @@ class NodeFacts:
 
 
 @contextmanager
-def cluster_ray(address: str, folder: Path) -> Iterator[tuple[str, list[str]]]:
+def cluster_ray(address: str, folder: StudyFolder) -> Iterator[tuple[str, list[str]]]:
     """Joined to the cluster at ``address``: a scratch folder for what Tune writes, in the study's
     ``folder``, and a line for each difference between driver and nodes.
 
@@ -59,10 +62,11 @@ def cluster_ray(address: str, folder: Path) -> Iterator[tuple[str, list[str]]]:
             f"--ray-address {address}: {one_line(error)}; start one with `ray start --head`, or "
             "leave it out"
         ) from None
-    folder.mkdir(parents=True, exist_ok=True)
-    scratch = tempfile.mkdtemp(prefix=".ray-", dir=folder)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    scratch = tempfile.mkdtemp(prefix=".ray-", dir=folder.path)
+    files = files_of(folder, patience=0)
     try:
-        yield scratch, differences(node_facts(Path(scratch, "token")), facts_here())
+        yield scratch, differences(node_facts(Path(scratch, "token"), files), facts_here())
     finally:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
@@ -78,35 +82,40 @@ def differences(nodes: Sequence[NodeFacts], driver: dict[str, str]) -> list[str]
                 f"node {node.name} does not see the results folder; share it with every node, "
                 "under the same path, and name it with --results-dir"
             )
-        for name, there in node.versions.items():
-            if there == driver[name]:
+        for name, found in node.versions.items():
+            if found == driver[name]:
                 continue
-            said = f"node {node.name} has {name} {there}, the driver {driver[name]}"
+            said = f"node {node.name} has {name} {found}, the driver {driver[name]}"
             if name == "torch":
                 raise UserError(f"{said}: curves would differ; install the same on both")
             lines.append(said)
     return lines
 
 
-def node_facts(token: Path) -> list[NodeFacts]:
-    """Each living node's, which read ``token`` and answer beside it."""
+def node_facts(token: Path, files: Files) -> list[NodeFacts]:
+    """Each living node's, which read ``token``, one of the study's ``files``, and answer beside
+    it."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    token.write_text("sharpsearch")
+    token = token.absolute()
+    files.write(token, b"sharpsearch")
     look = ray.remote(num_cpus=0)(_look_around)
     asked = []
     for node in ray.nodes():
         if node["Alive"]:
-            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            asked.append(look.options(scheduling_strategy=there).remote(str(token.absolute())))
+            place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            asked.append(look.options(scheduling_strategy=place).remote(token, files))
     try:
         found = ray.get(asked, timeout=SECONDS_TO_ANSWER)
     except Exception as error:  # a node without what the packages import, or none that answers
         raise UserError(f"a node of the cluster cannot work: {one_line(error)}") from None
+    seen = files.sizes([token.parent])
+    for file in seen:
+        files.remove(file)
     return [
-        NodeFacts(name, versions, bool(answer) and token.with_name(answer).exists())
-        for name, versions, answer in found
+        NodeFacts(name, versions, token.with_name(f"answer-{name}") in seen)
+        for name, versions in found
     ]
 
 
@@ -131,24 +140,29 @@ def node_name() -> str:
     return f"{socket.gethostname()}-{ray.get_runtime_context().get_node_id()[:8]}"
 
 
-def _look_around(token: str) -> tuple[str, dict[str, str], str]:
-    name, answer = node_name(), ""
+def _look_around(token: Path, files: Files) -> tuple[str, dict[str, str]]:
+    name = node_name()
     with suppress(OSError):
-        Path(token).read_text()
-        answer = f"answer-{name}"
-        Path(token).with_name(answer).write_text("")
-    return name, facts_here(), answer
+        files.read(token)
+        files.write(token.with_name(f"answer-{name}"), b"")
+    return name, facts_here()
+
+
+def there(node: str) -> Any:
+    """Where Ray shall run what concerns the node called ``node``; None where it knows none."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    found = [known["NodeID"] for known in ray.nodes() if node.endswith(known["NodeID"][:8])]
+    return NodeAffinitySchedulingStrategy(found[0], soft=True) if found else None
 
 
 def kill_there(node: str, pid: int) -> None:
     """Ends process ``pid`` of the node called ``node``."""
     import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    found = [known["NodeID"] for known in ray.nodes() if node.endswith(known["NodeID"][:8])]
-    if found:
-        there = NodeAffinitySchedulingStrategy(found[0], soft=True)
-        kill = ray.remote(num_cpus=0)(_kill).options(scheduling_strategy=there)
+    if place := there(node):
+        kill = ray.remote(num_cpus=0)(_kill).options(scheduling_strategy=place)
         kill.remote(node, pid)
 
 

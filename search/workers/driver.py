@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from search.common.errors import SearchError
+from search.common.layout import origin_of
 from search.ledger.events import FINISHED, INTERRUPTED, TIMED_OUT, Note
 from search.ledger.ledger import Ledger
 from search.planning.mps import Mps, in_turns, private_mps
@@ -105,7 +106,7 @@ def _ray(stages: Stages, resources: Resources, losses: Losses) -> Iterator[str]:
     from search.workers.cluster import cluster_ray
 
     ledger = stages.ledger
-    with cluster_ray(resources.ray_address, ledger.plan.folder.path) as (scratch, lines):
+    with cluster_ray(resources.ray_address, ledger.plan.folder) as (scratch, lines):
         for line in lines:
             ledger.observe(Note(line, warning=True))
         yield scratch
@@ -190,6 +191,7 @@ def _tune(
     from ray import tune
     from ray.tune import TuneError
 
+    from search.workers.far_beats import FarBeats
     from search.workers.node_data import drivers_data
     from search.workers.ray_adapters import (
         LedgerScheduler,
@@ -200,7 +202,9 @@ def _tune(
     )
     from search.workers.worker import make_worker
 
-    watch = Watch(resources.silence)
+    folder = stages.ledger.plan.folder
+    far = FarBeats() if resources.ray_address and origin_of(folder.results_dir) else None
+    watch = Watch(resources.silence, far=far)
     per_trial = {"cpu": resources.threads * resources.processes, "gpu": resources.gpus_per_trial}
     data = drivers_data() if resources.ray_address else None
     try:
