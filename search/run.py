@@ -71,7 +71,12 @@ def make_parser() -> argparse.ArgumentParser:
     add("--enqueue-from", metavar="STUDY", help="start with another study's best, after the recipe")
     add("--top", type=int, metavar="K", help=f"how many of them (default: {DEFAULT_TOP})")
     add("--seed", type=int, help="of the sampler (default: 0); the trainer's: --set seed=N")
-    add("--concurrency", type=int, metavar="N", help="trials at once")
+    add(
+        "--concurrency",
+        type=int,
+        metavar="N",
+        help="trials at once (default: as many as this machine, or the cluster, has room for)",
+    )
     add(
         "--max-retries",
         type=int,
@@ -103,6 +108,12 @@ def make_parser() -> argparse.ArgumentParser:
         default=os.environ.get("RAY_ADDRESS"),
         metavar="HOST:PORT",
         help="train on this Ray cluster, or auto (env RAY_ADDRESS; default: a private Ray)",
+    )
+    add(
+        "--device-kinds",
+        metavar="WHICH",
+        help="of a cluster's devices: same (default), those like the study's first; any, recorded "
+        "with each trial, whose curves then differ in their last digits",
     )
     add("--gpus-per-trial", type=float, metavar="F", help="may be a fraction")
     add(

@@ -30,15 +30,15 @@ class Draws:
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Draws:
         """What ``change`` makes of every tensor that is used."""
-        return Draws(*(None if part is None else change(part) for part in self._parts()))
+        return Draws(*(None if part is None else change(part) for part in self.parts()))
 
     def copy_(self, others: Draws) -> None:
         """Takes over the values of ``others``, of the same kinds, in place."""
-        for mine, other in zip(self._parts(), others._parts(), strict=True):
+        for mine, other in zip(self.parts(), others.parts(), strict=True):
             if mine is not None and other is not None:
                 mine.copy_(other)
 
-    def _parts(self) -> tuple[Tensor | None, ...]:
+    def parts(self) -> tuple[Tensor | None, ...]:
         return self.crop_top, self.crop_left, self.flip, self.cut_top, self.cut_left
 
 

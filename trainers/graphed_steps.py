@@ -27,6 +27,9 @@ class Graph(Protocol):
     def warm_up(self, work: Callable[[], None]) -> None:
         """Runs ``work``, which is to be captured, where it will be captured."""
 
+    def has_room(self) -> bool:
+        """Whether there is memory for a graph of what was run, beside what else runs."""
+
     def capture(self, work: Callable[[], None]) -> None:
         """Records ``work``, which does not run."""
 
@@ -48,10 +51,28 @@ class CudaGraph:
             work()
         before.wait_stream(self._stream)
 
+    def has_room(self) -> bool:
+        """What a graph computes in is its own: the last batch of an epoch and the validation need
+        as much again at most."""
+        free, total = torch.cuda.mem_get_info()
+        ours = min(
+            total * torch.cuda.get_per_process_memory_fraction(),
+            free + torch.cuda.memory_reserved(),
+        )
+        return 2 * torch.cuda.max_memory_allocated() <= ours
+
     def capture(self, work: Callable[[], None]) -> None:
         mode = "thread_local"  # what other threads do is no part of it
-        with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode=mode):
-            work()
+        try:
+            with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode=mode):
+                work()
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise RuntimeError(
+                f"a step cannot be captured as a CUDA graph here ({error}); --no-graph trains "
+                "without, to the same figures"
+            ) from error
 
     def replay(self) -> None:
         self._graph.replay()
@@ -72,7 +93,8 @@ def why_eager(config: TrainConfig, batches: Batches) -> str:
 
 class GraphedSteps:
     """Trains epochs of ``batches`` step by step. The first steps of a training are its warm-up, so
-    there is nothing to put back; what is captured is captured once."""
+    there is nothing to put back; what is captured is captured once. Where there is no room for a
+    graph, all are run."""
 
     def __init__(self, batches: Batches, size: int, classes: int, graph: Graph | None = None):
         self._batches = batches
@@ -80,6 +102,7 @@ class GraphedSteps:
         self._program = StepProgram(batches, size, classes)
         self._graph = graph or CudaGraph()
         self._done = 0
+        self.captured = False
 
     def epoch(
         self, indices: Tensor, epoch: int, rates: Sequence[float], update: Update
@@ -100,10 +123,11 @@ class GraphedSteps:
         def work() -> None:
             self._program.run(update)
 
-        if self._done < WARM_UP:
-            self._graph.warm_up(work)
-        else:
-            if self._done == WARM_UP:
-                self._graph.capture(work)
+        if self._done == WARM_UP and self._graph.has_room():
+            self._graph.capture(work)
+            self.captured = True
+        if self.captured:
             self._graph.replay()
+        else:
+            self._graph.warm_up(work)
         self._done += 1

@@ -24,6 +24,7 @@ from rich.table import Table
 from benchmarks.gpu_check.arithmetic import curves, precision, waits
 from benchmarks.gpu_check.cards import card, nvml, reached
 from benchmarks.gpu_check.check import FAILED, PASSED, Check, Setting, Verdict, judge
+from benchmarks.gpu_check.graphs import graphs
 from benchmarks.gpu_check.processes import (
     bit_for_bit,
     data_parallel,
@@ -40,6 +41,7 @@ CHECKS: Mapping[str, Check] = {
     "curves as on the CPU": curves,
     "no step waits": waits,
     "bit for bit": bit_for_bit,
+    "graphs": graphs,
     "failing trials": failing_trials,
     "NVML": nvml,
     "data parallel": data_parallel,

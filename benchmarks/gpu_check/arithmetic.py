@@ -85,18 +85,20 @@ def waits(setting: Setting) -> Figures:
     """No step waits for the card: torch itself raises where one would."""
     needs_gpu(setting, "nothing is waited for")
     data = open_prepared(setting.data)
+    sam = config("wide_resnet", optimizer="sam", augment="crop_flip_cutout", clip_norm=1.0)
     settings = {
-        "sgd, bfloat16": (config("resnet9"), "bfloat16"),
-        "adamw, averaged weights": (config("lenet", optimizer="adamw", ema_decay=0.9), "float32"),
-        "sam, all augmentation": (
-            config("wide_resnet", optimizer="sam", augment="crop_flip_cutout", clip_norm=1.0),
-            "float32",
+        "sgd, bfloat16": (config("resnet9"), Execution("cuda", "bfloat16")),
+        "adamw, averaged weights": (
+            config("lenet", optimizer="adamw", ema_decay=0.9),
+            Execution("cuda"),
         ),
+        "sam, all augmentation": (sam, Execution("cuda")),
+        "the same by a graph": (sam, Execution("cuda", graph=True)),
     }
     found = {}
-    for name, (chosen, numbers) in settings.items():
-        trainer = Trainer(chosen, data, Execution("cuda", numbers))
-        trainer.train_epoch()  # kernels are chosen
+    for name, (chosen, way) in settings.items():
+        trainer = Trainer(chosen, data, way)
+        trainer.train_epoch()  # kernels are chosen, and a graph is captured
         steps = trainer.batches.steps(len(trainer.train_indices))
         try:
             for step, _ in enumerate(trainer.epoch_in_steps(), 1):

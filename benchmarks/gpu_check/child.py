@@ -23,6 +23,7 @@ from trainers.config import TrainConfig
 from trainers.data import open_prepared
 from trainers.epoch_result import EpochResult
 from trainers.execution import Execution
+from trainers.graphed_steps import GraphedSteps
 from trainers.parallel.ranks import ParallelRanks
 from trainers.runs.training_run import TrainingRun
 from trainers.trainer import Trainer
@@ -80,6 +81,36 @@ def train(config: Job, execution: Job, data: str) -> Any:
     return curve(trainer.history)
 
 
+class Uncaptured:
+    """Where there are no graphs, what would be captured is run."""
+
+    def has_room(self) -> bool:
+        return False
+
+    def warm_up(self, work: Callable[[], None]) -> None:
+        work()
+
+    def capture(self, work: Callable[[], None]) -> None:
+        raise NotImplementedError
+
+    def replay(self) -> None:
+        raise NotImplementedError
+
+
+def replay(config: Job, execution: Job, data: str) -> Any:
+    """As ``train``, by a graph, and whether one was captured or why not."""
+    chosen, images = _config(config), open_prepared(Path(data))
+    trainer = Trainer(chosen, images, _execution(execution))
+    if execution["device"] == "cpu":
+        shape = chosen.batch_size, images.num_classes
+        trainer.graphed = GraphedSteps(trainer.batches, *shape, Uncaptured())
+    while not trainer.finished:
+        trainer.train_epoch()
+    captured = trainer.graphed is not None and trainer.graphed.captured
+    why = trainer.why_eager or "no room for it"
+    return {"captured": captured, "why": why, "curve": curve(trainer.history)}
+
+
 def resume(config: Job, execution: Job, data: str, folder: str, die: bool = False) -> Any:
     """The curve of a run in ``folder``, and how many of its epochs were there before; or death in
     the midst of an epoch once the first is on disk."""
@@ -128,6 +159,7 @@ def _execution(values: Job) -> Execution:
 
 JOBS: Mapping[str, Callable[..., Any]] = {
     "train": train,
+    "replay": replay,
     "resume": resume,
     "work": work,
     "join": join,

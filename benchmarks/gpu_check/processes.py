@@ -36,10 +36,10 @@ def bit_for_bit(setting: Setting) -> Figures:
     names = ["lenet"] if setting.smallest else list(MODELS)
     cut_short = names[0]
     known: dict[str, Any] = {"execution": how.to_dict(), "data": str(setting.data)}
-    jobs = [{"do": "train", "config": _random(n, epochs).to_dict(), **known} for n in names]
+    jobs = [{"do": "train", "config": random_config(n, epochs).to_dict(), **known} for n in names]
     cut = {
         "do": "resume",
-        "config": _random(cut_short, epochs).to_dict(),
+        "config": random_config(cut_short, epochs).to_dict(),
         "folder": str(setting.folder / "cut"),
         **known,
     }
@@ -49,18 +49,20 @@ def bit_for_bit(setting: Setting) -> Figures:
     expect(second.exit_code == 0, second.last_words)
     once, again = first.lines[: len(names)], first.lines[len(names) :]
     resumed, *fresh = second.lines
-    _all_same(names, once, again, "twice in one process")
-    _all_same(names, once, fresh, "in another process")
+    all_same(names, once, again, "twice in one process")
+    all_same(names, once, fresh, "in another process")
     expect(resumed["before"] >= 1, "nothing was on disk when the run was killed")
-    _all_same([cut_short], once[:1], [resumed["curve"]], "killed and resumed")
+    all_same([cut_short], once[:1], [resumed["curve"]], "killed and resumed")
     return {"models": len(names), "epochs": epochs, "epochs_before_the_kill": resumed["before"]}
 
 
-def _random(model: str, epochs: int) -> TrainConfig:
+def random_config(model: str, epochs: int) -> TrainConfig:
+    """A setting that draws all random numbers there are."""
     return config(model, epochs=epochs, batch_size=300, **ALL_RANDOM)
 
 
-def _all_same(names: list[str], some: list[Any], others: list[Any], where: str) -> None:
+def all_same(names: list[str], some: list[Any], others: list[Any], where: str) -> None:
+    """Raises ``FailedError`` with the first of ``names`` whose curves differ."""
     for name, one, other in zip(names, some, others, strict=True):
         expect(one == other, f"{name}, {where}: {one} and {other}")
 

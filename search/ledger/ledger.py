@@ -33,7 +33,13 @@ from search.ledger.messages import (
 )
 from search.ledger.promoting import Promotion
 from search.planning.plan import TrialPlan
-from search.record.trials import DIVERGED_REASON, NODE, common_failure, is_paused
+from search.record.trials import (
+    DIVERGED_REASON,
+    NODE,
+    TRAINED_ON,
+    common_failure,
+    is_paused,
+)
 from search.storage.lease import Lease
 from search.storage.optuna_internals import reported_values
 from search.strategy.promotion import Pause, PromotionPruner, Step
@@ -149,11 +155,21 @@ class Ledger:
 
     # -- reporting ---------------------------------------------------------------------------
 
-    def began(self, number: int, node: str) -> None:
+    def began(self, number: int, node: str, device_kind: str = "") -> None:
         """A worker is at a live trial, on ``node`` of a cluster; "" where there is none."""
         live = self.live.get(number)
         if live is not None and node:
+            here = [live.epoch, node, device_kind]
+            before = live.trial.user_attrs.get(TRAINED_ON, [])
+            if here not in before:  # told again after a lost connection
+                live.trial.set_user_attr(TRAINED_ON, [*before, here])
             live.trial.set_user_attr(NODE, node)
+
+    def device_kind(self) -> str:
+        """On which the study's first trial was trained; "" where none says so."""
+        trials = self.study.get_trials(deepcopy=False)
+        began = (t.user_attrs[TRAINED_ON][0] for t in trials if TRAINED_ON in t.user_attrs)
+        return str(next(began, (0, "", ""))[2])
 
     def report(self, number: int, news: EpochDone) -> bool:
         """One epoch of a live trial. True: go on; False: the trial was pruned and is told, or it

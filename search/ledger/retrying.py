@@ -37,8 +37,8 @@ class RetryingLedger(Ledger):
     def retry_failed(self) -> None:
         self._retry(super().retry_failed)
 
-    def began(self, number: int, node: str) -> None:
-        self._retry(super().began, number, node)
+    def began(self, number: int, node: str, device_kind: str = "") -> None:
+        self._retry(super().began, number, node, device_kind)
 
     def report(self, number: int, news: EpochDone) -> bool:
         return self._retry(super().report, number, news)

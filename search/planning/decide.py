@@ -7,23 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from search.common.errors import UserError
+from search.planning.computing import cost_of_determinism, decide_execution
 from search.planning.confirming import choose_confirmation, confirmation_trainings
 from search.planning.epoch_budget import is_sized_by_time, measured_budget, split
-from search.planning.gpus import check_gpus, lack_of_gpu_memory
 from search.planning.lr_interval import DEFAULT_STEPS, lr_parameter, with_interval
 from search.planning.lr_range_test import in_words, run_range_test
 from search.planning.new_record import continued_record, new_record
 from search.planning.plan import SearchPlan
-from search.planning.probe import is_worth_probing, probe
 from search.planning.request import Request, total
-from search.planning.resources import Resources, default_execution
 from search.planning.resume_check import check_resume
 from search.planning.resume_check import in_words as resume_in_words
 from search.planning.same_study import (
+    as_begun,
     refuse_another,
-    refuse_other_computing,
     strategy_changes,
-    with_ranges,
 )
 from search.record.record import ConfirmationFacts, LRRangeFacts, StrategyFacts, StudyRecord
 from search.strategy.pruners import PROMOTION
@@ -45,8 +42,8 @@ def decide(
     it begins. Raises ``UserError`` where ``request`` does not fit ``found``.
     """
     if found is not None:
-        request = with_ranges(request, found)
-    execution, resources, reason = _decide_execution(request, data, data_folder, found, announce)
+        request = as_begun(request, found)
+    execution, resources, reason = decide_execution(request, data, data_folder, found, announce)
     space, lr_range = _decide_lr_range(request, execution, data_folder, found, announce)
     strategy = choose_strategy(request, None if found is None else found.strategy)
     confirmation = choose_confirmation(request, found)
@@ -62,6 +59,7 @@ def decide(
     if resume:
         notes.append(resume_in_words(resume))
     record = new_record(request, data, space, execution, strategy, lr_range, confirmation, resume)
+    record = replace(record, gpus_per_trial=resources.gpus_per_trial)
     if lr_range:
         notes.append(f"{'as the study began: ' if found else ''}{in_words(lr_range)}")
     if found is not None:
@@ -73,6 +71,7 @@ def decide(
         n_trials=total(strategy.n_trials, strategy.sampler, space),
         execution=execution,
         data_folder=data_folder,
+        fingerprint=data.fingerprint,
         folder=request.folder,
         objectives=request.objectives,
         keep_weights=strategy.keep_weights,
@@ -82,7 +81,6 @@ def decide(
         timeout=request.timeout,
         record=record,
         epoch_budget=strategy.epoch_budget,
-        fingerprint=data.fingerprint,
     )
     return plan, notes
 
@@ -131,50 +129,6 @@ def _cap(request: Request, default: StrategyFacts) -> int | None:
         return None
     grid = (request.sampler or default.sampler) == "grid"
     return None if grid else request.epoch_budget
-
-
-def _decide_execution(
-    request: Request, data: Meta, data_folder: Path, found: StudyRecord | None, announce: Announce
-) -> tuple[Execution, Resources, str]:
-    """How to compute, how much at once, and why. Threads and precision change the bits of a
-    curve, so a study goes on as it began."""
-    if found is not None:
-        refuse_other_computing(request, found.execution)
-        resources = request.resources(found.execution)
-        check_gpus(resources, None)
-        return found.execution, resources, "as the study began"
-    resources = request.resources()
-    gpus = check_gpus(resources, request.precision)
-    computes = gpus is not None and gpus.bfloat16
-    execution = default_execution(
-        resources, request.precision, computes, request.deterministic is True
-    )
-    is_open = execution.device == "cpu" and execution.processes == 1 and request.precision is None
-    if request.own_loop:
-        return replace(execution, precision="float32"), resources, "as the training function does"
-    if not (is_open and is_worth_probing(data)):
-        lack = lack_of_gpu_memory(gpus, resources, data)
-        return execution, resources, "; ".join(filter(None, ("as asked or by default", lack)))
-    config = trainer_config(request.config)
-    best = probe(config, request.threads, data, data_folder, request.data_dir, announce)
-    at_once = request.concurrency or best.at_once
-    execution = replace(best.execution, deterministic=execution.deterministic)
-    layout = "channels last" if execution.channels_last else "contiguous"
-    reason = (
-        f"{execution.precision}, {layout}, {at_once} at once with {execution.threads} "
-        f"thread(s): {best.speed:.0f} images/s, the fastest of {best.tried} ways tried"
-    )
-    return execution, replace(resources, concurrency=at_once, threads=execution.threads), reason
-
-
-def cost_of_determinism(execution: Execution) -> str:
-    """What --deterministic does and costs, in a line."""
-    if execution.device == "cpu":
-        return "deterministic: as always on the CPU, at no cost"
-    return (
-        "deterministic: the same bits on the same kind of card, by kernels that are slower and not "
-        "chosen by timing them; how much slower was not measured"
-    )
 
 
 def _decide_resume(

@@ -75,8 +75,8 @@ def add_data_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_compute_flags(parser: argparse.ArgumentParser, auto: str = "float32") -> None:
-    """--threads, --precision and --deterministic; ``auto`` says what the precision is if it is left
-    open."""
+    """--threads, --precision, --deterministic and --graph; ``auto`` says what the precision is if
+    it is left open."""
     parser.add_argument("--threads", type=int, metavar="N", help="threads of a trial")
     parser.add_argument(
         "--precision",
@@ -87,6 +87,12 @@ def add_compute_flags(parser: argparse.ArgumentParser, auto: str = "float32") ->
         "--deterministic",
         action=argparse.BooleanOptionalAction,
         help="bit for bit on a GPU too, as always on the CPU, by slower kernels (default: no)",
+    )
+    parser.add_argument(
+        "--graph",
+        action=argparse.BooleanOptionalAction,
+        help="on a GPU, launch each training step as one CUDA graph where it can be captured; the "
+        "figures are the same (default: yes, but not with --deterministic)",
     )
 
 

@@ -25,6 +25,7 @@ class Gpus:
     free: float
     tf32: bool
     bfloat16: bool
+    driver: str = ""
 
 
 def check_gpus(resources: Resources, precision: str | None) -> Gpus | None:
@@ -45,7 +46,14 @@ def check_gpus(resources: Resources, precision: str | None) -> Gpus | None:
         )
     least = min(found, key=lambda gpu: (gpu["tf32"], gpu["bfloat16"], gpu["free"]))
     free = min(gpu["free"] for gpu in found)
-    gpus = Gpus(least["name"], least["capability"], free, least["tf32"], least["bfloat16"])
+    gpus = Gpus(
+        least["name"],
+        least["capability"],
+        free,
+        least["tf32"],
+        least["bfloat16"],
+        machine.gpu_driver(),
+    )
     if not {"tf32": gpus.tf32, "bfloat16": gpus.bfloat16}.get(precision or "", True):
         raise UserError(
             f"--precision {precision} needs a GPU of compute capability 8.0 or newer, {gpus.name} "
@@ -54,17 +62,24 @@ def check_gpus(resources: Resources, precision: str | None) -> Gpus | None:
     return gpus
 
 
+def images_fit(gpus: Gpus, trials: int, data: Meta) -> bool:
+    """Whether so many ``trials`` on a GPU may all have their images there."""
+    return trials * images_of(data) <= SHARE_OF_MEMORY * gpus.free
+
+
+def images_of(data: Meta) -> int:
+    """Bytes."""
+    shapes = data.shapes.items()
+    return sum(math.prod(shape) for name, shape in shapes if name.endswith("_images"))
+
+
 def lack_of_gpu_memory(gpus: Gpus | None, resources: Resources, data: Meta) -> str:
     """A line where the images of all trials on one GPU are more than it takes, else empty."""
-    if gpus is None or not data.shapes:
+    if gpus is None or not data.shapes or images_fit(gpus, resources.on_a_gpu, data):
         return ""
-    on_a_gpu = max(1, int(1 / resources.gpus_per_trial + 1e-9))
-    pixels = [shape for name, shape in data.shapes.items() if name.endswith("_images")]
-    images = sum(map(math.prod, pixels))
-    if images * on_a_gpu <= SHARE_OF_MEMORY * gpus.free:
-        return ""
+    images = resources.on_a_gpu * images_of(data)
     return (
-        f"the images of {on_a_gpu} trial(s) on a GPU, {images * on_a_gpu / 1e9:.1f} GB, are more "
+        f"the images of {resources.on_a_gpu} trial(s) on a GPU, {images / 1e9:.1f} GB, are more "
         f"than half of the {gpus.free / 1e9:.1f} GB that are free there: some stay in the host's "
         "memory and are copied batch by batch"
     )

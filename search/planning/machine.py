@@ -24,6 +24,19 @@ def gpu_count() -> int:
     return min(count, len(list(takewhile(lambda name: name not in ("", "-1"), names))))
 
 
+def gpu_driver() -> str:
+    """The version of the GPUs' driver, empty where NVML does not tell."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        driver = str(pynvml.nvmlSystemGetDriverVersion())
+        pynvml.nvmlShutdown()
+    except pynvml.NVMLError:
+        return ""
+    return driver
+
+
 def cpu_count() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -95,6 +95,7 @@ def continued_record(found: StudyRecord, now: StudyRecord) -> StudyRecord:
         references=now.references,
         strategy=now.strategy,
         confirmation=now.confirmation,
+        gpus_per_trial=now.gpus_per_trial,
         provenance=replace(found.provenance, command=command, storage=now.provenance.storage),
         folder=now.folder,
     )

@@ -15,7 +15,7 @@ from search.planning.asked_space import asked_space, narrowed_space
 from search.planning.flag_values import at_least, known, parse_ranges, writable
 from search.planning.flags import DEFAULT_TOP, KEEP_WEIGHTS
 from search.planning.lr_interval import lr_parameter
-from search.planning.resources import Resources, choose_resources
+from search.planning.resources import DEVICE_KINDS, SAME, Resources, choose_resources
 from search.strategy.confirmation import FEWEST_SEEDS
 from search.strategy.grid import grid_rows
 from search.strategy.pruners import PRUNERS
@@ -53,6 +53,7 @@ class Request:
     processes: int | None
     precision: str | None
     deterministic: bool | None = field(default=None, kw_only=True)
+    graph: bool | None = field(default=None, kw_only=True)
     lr_range_test: bool | None
     confirm: int | None = None
     confirm_seeds: int | None = None
@@ -62,6 +63,7 @@ class Request:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     command: str = ""
     ray_address: str | None = None
+    device_kinds: str = SAME
 
     @property
     def folder(self) -> StudyFolder:
@@ -94,6 +96,8 @@ class Request:
             concurrency=self.concurrency or found.concurrency,
             max_retries=self.max_retries,
             ray_address=self.ray_address,
+            most=self.concurrency,
+            device_kinds=self.device_kinds,
         )
 
 
@@ -140,6 +144,7 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
         processes=args.processes,
         precision=chosen_precision(args.precision),
         deterministic=args.deterministic,
+        graph=args.graph,
         lr_range_test=args.lr_range_test,
         confirm=at_least("confirm", args.confirm, 0),
         confirm_seeds=at_least("confirm-seeds", args.confirm_seeds, FEWEST_SEEDS),
@@ -149,6 +154,7 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
         top=int(at_least("top", args.top, 1) or DEFAULT_TOP),
         command=command,
         ray_address=address,
+        device_kinds=chosen_kinds(args.device_kinds, address),
     )
     if args.top is not None and args.enqueue_from is None:
         raise UserError("--top says how many of --enqueue-from; name a study with it")
@@ -171,6 +177,15 @@ def cluster_address(asked: str | None) -> str | None:
     return None if asked in (None, "", "local") else asked
 
 
+def chosen_kinds(asked: str | None, address: str | None) -> str:
+    """Whose devices may train."""
+    if asked and not address:
+        raise UserError(
+            f"--device-kinds {asked} is about the nodes of a cluster; name one with --ray-address"
+        )
+    return known("device-kinds", asked or SAME, DEVICE_KINDS)
+
+
 def chosen_precision(text: str) -> str | None:
     """None for "auto"."""
     return None if known("precision", text, ("auto", *PRECISIONS)) == "auto" else text
@@ -183,6 +198,7 @@ def refuse_for_loops(args: argparse.Namespace) -> None:
         "--image-size": args.image_size,
         "--precision": None if args.precision == "auto" else args.precision,
         "--deterministic": args.deterministic or None,
+        "--graph": args.graph or None,
         "--processes": None if args.processes in (None, 1) else args.processes,
         "--lr-range-test": args.lr_range_test or None,
     }

@@ -10,12 +10,15 @@ from search.planning.flag_values import at_least
 from trainers.execution import Execution
 
 SMALLEST_SHARE = 0.01  # of a GPU
+SAME, ANY = "same", "any"
+DEVICE_KINDS = (SAME, ANY)
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What the search may use: trials at once, and of each the processes that share its batches,
-    the threads of every process, and GPUs. A worker that gives no sign of life for ``silence``
+    """What the search may use: trials at once (on a cluster as many as on the driver's machine, for
+    what is planned before that is joined), and of each the processes that share its batches, the
+    threads of every process, and GPUs. A worker that gives no sign of life for ``silence``
     seconds, or much longer than any did before, hangs: it gives one at every batch."""
 
     concurrency: int
@@ -25,11 +28,18 @@ class Resources:
     max_retries: int = 2
     silence: float = 600.0
     ray_address: str | None = None  # of a cluster that runs already; else a private Ray
+    most: int | None = None  # trials at once on a cluster; None: as many as it has room for
+    device_kinds: str = SAME  # of a cluster's devices: the study's alone, or any
 
     @property
     def shares_gpus(self) -> bool:
         """Whether several trials are on a card at once."""
         return 0 < self.gpus_per_trial < 1
+
+    @property
+    def on_a_gpu(self) -> int:
+        """Trials on each card that is used."""
+        return max(1, int(1 / self.gpus_per_trial + 1e-9)) if self.shares_gpus else 1
 
 
 def choose_resources(
@@ -76,6 +86,11 @@ def trials_on_gpus(per_trial: float, gpus: int) -> int:
         raise UserError(f"--gpus-per-trial must be 0 or at least {SMALLEST_SHARE}, got {per_trial}")
     if per_trial > 1 and per_trial % 1:
         raise UserError(f"--gpus-per-trial must be a whole number above 1, got {per_trial}")
+    return trials_that_fit(per_trial, gpus)
+
+
+def trials_that_fit(per_trial: float, gpus: int) -> int:
+    """On so many GPUs, 0 where one trial takes more; ``per_trial`` is whole above 1."""
     return gpus * int(1 / per_trial + 1e-9) if per_trial <= 1 else int(gpus // per_trial)
 
 
@@ -84,8 +99,10 @@ def default_execution(
     precision: str | None,
     bfloat16: bool = False,
     deterministic: bool = False,
+    graph: bool | None = None,
 ) -> Execution:
-    """How to compute without a probe; a GPU that computes ``bfloat16`` is fastest in it."""
+    """How to compute without a probe; a GPU that computes ``bfloat16`` is fastest in it, and with
+    graphs, which are left out where every bit counts."""
     device = "cuda" if resources.gpus_per_trial > 0 else "cpu"
     fastest = "bfloat16" if device == "cuda" and bfloat16 else "float32"
     return Execution(
@@ -95,4 +112,5 @@ def default_execution(
         threads=resources.threads,
         processes=resources.processes,
         deterministic=deterministic,
+        graph=device == "cuda" and (not deterministic if graph is None else graph),
     )

@@ -39,7 +39,17 @@ def refuse_another(study_name: str, found: StudyRecord, wanted: StudyRecord) -> 
             )
 
 
-def with_ranges(request: Request, found: StudyRecord) -> Request:
+def as_begun(request: Request, found: StudyRecord) -> Request:
+    """``request``; what it leaves open of intervals and of how many trials share a card is as its
+    study has it. Raises ``UserError`` where it asks for other intervals."""
+    request = _with_ranges(request, found)
+    share = found.gpus_per_trial
+    if request.gpus_per_trial is None and 0 < share < 1:
+        return replace(request, gpus_per_trial=share)
+    return request
+
+
+def _with_ranges(request: Request, found: StudyRecord) -> Request:
     """``request`` with the intervals that its study was begun with. Raises ``UserError`` where it
     asks for others."""
     began = {name: (low, high) for name, (low, high) in found.space.ranges.items()}

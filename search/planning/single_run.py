@@ -45,7 +45,11 @@ def decide_run(args: argparse.Namespace, processes: int | None = None) -> Single
         preset_reason=reason,
         config=TrainConfig.from_mapping(dict(space.recipe)),
         execution=default_execution(
-            resources, precision, found is not None and found.bfloat16, args.deterministic is True
+            resources,
+            precision,
+            found is not None and found.bfloat16,
+            args.deterministic is True,
+            args.graph,
         ),
         dataset=args.dataset or space.preset.dataset,
         data_dir=Path(args.data_dir).expanduser(),

@@ -141,7 +141,8 @@ class StudyRecord:
     ``confirmation`` is None where nothing is confirmed, as in studies that do not say; ``confirms``
     names the study whose best settings this one's trials are, "" in any other. ``resume_check``:
     of a training function of the user's own, ``EXACT`` or the first value that differs after a
-    restart; "" in any other study.
+    restart; "" in any other study. ``gpus_per_trial`` is what a trial had of a card's time and
+    memory, 0 without a GPU and in studies that do not say.
     """
 
     space: SpaceFacts
@@ -155,6 +156,7 @@ class StudyRecord:
     confirmation: ConfirmationFacts | None = None
     confirms: str = ""
     resume_check: str = ""
+    gpus_per_trial: float = 0.0
     provenance: Provenance = field(default_factory=Provenance)
     folder: str = ""
     folder_token: str = ""
@@ -189,6 +191,7 @@ class StudyRecord:
             confirmation=confirmation and _part(ConfirmationFacts, confirmation),
             confirms=values.get("confirms", ""),
             resume_check=values.get("resume_check", ""),
+            gpus_per_trial=values.get("gpus_per_trial", 0.0),
             provenance=_part(Provenance, values.get("provenance", {})),
             folder=values.get("folder", ""),
             folder_token=values.get("folder_token", ""),

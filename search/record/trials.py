@@ -17,7 +17,9 @@ from trainers.metrics import find_metric
 PRUNER_REASON, DIVERGED_REASON = "pruned at epoch", "diverged in epoch"
 COPY_REASON = "copy of trial"
 COPY_OF, RETRY_OF = "copy_of", "retry_of"  # attributes of a trial: another one's number
-NODE = "node"  # of a cluster, that trained a trial last
+# Of a cluster: the node that trained a trial last, and all that did: the epoch after which each
+# went on, its name and the kind of its device.
+NODE, TRAINED_ON = "node", "trained_on"
 # Attributes of a trial that may pause, all of them epochs: the one that its worker was sent to,
 # the last one at which it paused, and the one that it left by lot, as an audit of the rule.
 TARGET, PAUSED, AUDIT = "target", "paused_at", "audit"

@@ -10,7 +10,7 @@ from search.planning.decide import choose_strategy, range_test_steps
 from search.planning.epoch_budget import is_sized_by_time
 from search.planning.open_study import find_record
 from search.planning.request import Request
-from search.planning.same_study import with_ranges
+from search.planning.same_study import as_begun
 from search.record.record import StrategyFacts
 from search.storage.storage import exists, open_storage
 from search.strategy.distributions import draw
@@ -27,7 +27,7 @@ def show(request: Request) -> None:
     storage = open_storage(request.storage) if exists(request.storage) else None
     record = find_record(request, storage) if storage else None
     if record:
-        request = with_ranges(request, record)
+        request = as_begun(request, record)
     console.print(recipe_table(request.config, request.space))
     console.print(space_table(request.space))
     strategy = choose_strategy(request, record.strategy if record else None)

@@ -1,59 +1,52 @@
-"""A Ray cluster that runs already: joined, its nodes looked at before the first trial.
+"""A Ray cluster that runs already: joined, and its nodes seen from the driver.
 
-Nothing of Ray's is replaced here. The three packages travel with the job; a node needs what they
-import.
+Nothing of Ray's is replaced here. The three packages travel with the job, and a user's own files
+of models and training functions; a node needs what they import.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import platform
 import shutil
 import signal
-import socket
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from search.common.errors import UserError, one_line
 from search.common.layout import StudyFolder
 from search.common.study_files import Files, files_of
-from search.workers.ray_internals import signals_held_back
+from search.workers.carried_code import carried
+from search.workers.node_facts import NodeFacts, facts_here, name_of, node_name
+from search.workers.nodes import Answer
+from search.workers.ray_internals import draining_nodes, modules_of_job, signals_held_back
+from spaces.space import ScaledSpace
 
 PACKAGES = ("search", "spaces", "trainers")
 SECONDS_TO_ANSWER = 300.0
 
 
-@dataclass(frozen=True)
-class NodeFacts:
-    """What a node computes with, and whether it found the driver's file in the results folder."""
-
-    name: str
-    versions: dict[str, str]
-    sees_results: bool
-
-
 @contextmanager
-def cluster_ray(address: str, folder: StudyFolder) -> Iterator[tuple[str, list[str]]]:
+def cluster_ray(address: str, folder: StudyFolder, space: ScaledSpace) -> Iterator[str]:
     """Joined to the cluster at ``address``: a scratch folder for what Tune writes, in the study's
-    ``folder``, and a line for each difference between driver and nodes.
+    ``folder``. The code that ``space`` names travels along.
 
-    Raises ``UserError`` where there is no such cluster, a node does not see ``folder`` or has
-    another torch.
+    Raises ``UserError`` where there is no such cluster.
     """
     import ray
 
     here = Path(__file__).resolve().parents[2]
+    packages = [str(here / name) for name in PACKAGES]
     try:
-        with signals_held_back():
+        with signals_held_back(), carried(space) as code:
             ray.init(
                 address=address,
-                runtime_env={"py_modules": [str(here / name) for name in PACKAGES]},
+                runtime_env={"py_modules": [*modules_of_job(), *packages, *map(str, code)]},
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
@@ -64,88 +57,71 @@ def cluster_ray(address: str, folder: StudyFolder) -> Iterator[tuple[str, list[s
         ) from None
     folder.path.mkdir(parents=True, exist_ok=True)
     scratch = tempfile.mkdtemp(prefix=".ray-", dir=folder.path)
-    files = files_of(folder, patience=0)
+    files = files_of(folder)
     try:
-        yield scratch, differences(node_facts(Path(scratch, "token"), files), facts_here())
+        yield scratch
     finally:
         ray.shutdown()
+        with suppress(OSError):
+            for file in files.sizes([Path(scratch)]):
+                files.remove(file)
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def differences(nodes: Sequence[NodeFacts], driver: dict[str, str]) -> list[str]:
-    """A line for each version of a node that is not the driver's. Raises ``UserError`` where the
-    curves would change with it, or a node does not see the results folder."""
-    lines = []
-    for node in nodes:
-        if not node.sees_results:
-            raise UserError(
-                f"node {node.name} does not see the results folder; share it with every node, "
-                "under the same path, and name it with --results-dir"
-            )
-        for name, found in node.versions.items():
-            if found == driver[name]:
-                continue
-            said = f"node {node.name} has {name} {found}, the driver {driver[name]}"
-            if name == "torch":
-                raise UserError(f"{said}: curves would differ; install the same on both")
-            lines.append(said)
-    return lines
+class RayView:
+    """The cluster that this process has joined. Nodes read ``token``, one of a study's ``files``,
+    and answer beside it."""
+
+    def __init__(self, token: Path, files: Files):
+        self._token, self._files = token.absolute(), files
+        self._hosts: dict[str, str] = {}
+        files.write(self._token, b"sharpsearch")
+
+    def living(self) -> Mapping[str, Mapping[str, float]]:
+        import ray
+
+        nodes = ray.nodes()
+        self._hosts |= {node["NodeID"]: node["NodeManagerHostname"] for node in nodes}
+        return {node["NodeID"]: node["Resources"] for node in nodes if node["Alive"]}
+
+    def leaving(self) -> Collection[str]:
+        return draining_nodes()
+
+    def name(self, node: str) -> str:
+        return name_of(self._hosts[node], node)
+
+    def ask(self, node: str) -> Answer:
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        there = NodeAffinitySchedulingStrategy(node, soft=False)
+        look = ray.remote(num_cpus=0)(_look_around).options(scheduling_strategy=there)
+        asked = look.remote(self._token, self._files, self.name(node))
+        late = time.monotonic() + SECONDS_TO_ANSWER
+
+        def answer() -> NodeFacts | str | None:
+            if not ray.wait([asked], timeout=0)[0]:
+                waited = f"it did not answer within {SECONDS_TO_ANSWER:.0f} s"
+                return waited if time.monotonic() > late else None
+            try:
+                facts = ray.get(asked)
+                seen = _answer(self._token, facts.name) in self._files.sizes([self._token.parent])
+            except Exception as error:  # without what the packages import, or gone
+                return f"it cannot work: {one_line(getattr(error, 'cause', None) or error)}"
+            return replace(facts, sees_results=seen)
+
+        return answer
 
 
-def node_facts(token: Path, files: Files) -> list[NodeFacts]:
-    """Each living node's, which read ``token``, one of the study's ``files``, and answer beside
-    it."""
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    token = token.absolute()
-    files.write(token, b"sharpsearch")
-    look = ray.remote(num_cpus=0)(_look_around)
-    asked = []
-    for node in ray.nodes():
-        if node["Alive"]:
-            place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            asked.append(look.options(scheduling_strategy=place).remote(token, files))
-    try:
-        found = ray.get(asked, timeout=SECONDS_TO_ANSWER)
-    except Exception as error:  # a node without what the packages import, or none that answers
-        raise UserError(f"a node of the cluster cannot work: {one_line(error)}") from None
-    seen = files.sizes([token.parent])
-    for file in seen:
-        files.remove(file)
-    return [
-        NodeFacts(name, versions, token.with_name(f"answer-{name}") in seen)
-        for name, versions in found
-    ]
-
-
-def facts_here() -> dict[str, str]:
-    """The versions that matter, of this process's machine."""
-    import torch
-
-    release, _, build = torch.__version__.partition("+")
-    return {
-        "torch": release,
-        "torch's build": build or "none",
-        "Python": platform.python_version(),
-        "Ray": version("ray"),
-        "CUDA": str(torch.version.cuda),
-    }
-
-
-def node_name() -> str:
-    """Of the node that this worker is on: its host's name, and what tells it from another there."""
-    import ray
-
-    return f"{socket.gethostname()}-{ray.get_runtime_context().get_node_id()[:8]}"
-
-
-def _look_around(token: Path, files: Files) -> tuple[str, dict[str, str]]:
-    name = node_name()
+def _look_around(token: Path, files: Files, name: str) -> NodeFacts:
     with suppress(OSError):
         files.read(token)
-        files.write(token.with_name(f"answer-{name}"), b"")
-    return name, facts_here()
+        files.write(_answer(token, name), b"")
+    return facts_here(name)
+
+
+def _answer(token: Path, name: str) -> Path:
+    return token.with_name(f"answer-{name}")
 
 
 def there(node: str) -> Any:

@@ -7,7 +7,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -15,17 +16,16 @@ from search.common.errors import SearchError
 from search.common.layout import origin_of
 from search.ledger.events import FINISHED, INTERRUPTED, TIMED_OUT, Note
 from search.ledger.ledger import Ledger
-from search.planning.mps import Mps, in_turns, private_mps
 from search.planning.resources import Resources
 from search.workers.losses import Losses
+from search.workers.open_ray import open_ray
 from search.workers.ray_internals import (
     STOP_SIGNALS,
     RayNotStartedError,
     in_main_thread,
-    local_ray,
     lost_process,
-    set_up_tune,
 )
+from search.workers.room import Room
 from search.workers.stages import Stages
 from search.workers.watch import Watch
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from search.workers.worker import Work
 
 MOST_RESTARTS = 3  # of Ray, in one search
-NO_MORE = Mps(False, in_turns("a trial broke the card for all that share it"))
 
 
 def run_search(
@@ -55,7 +54,6 @@ def run_search(
         def prepare(ledger: Ledger) -> None:
             ledger.should_stop = deadline.reached
             if ledger.promotion:
-                ledger.promotion.workers = resources.concurrency
                 ledger.promotion.seconds_left = deadline.seconds_left
             ledger.shares_gpus = resources.gpus_per_trial < 1
 
@@ -85,44 +83,12 @@ def _with_ray(
     if deadline.reached():
         return ""
     try:
-        with _ray(stages, resources, losses) as scratch:
+        with open_ray(stages, resources, losses, deadline.reached) as (scratch, room):
             if not deadline.reached():
-                _tune(stages, resources, work, deadline, scratch, losses)
+                _tune(stages, resources, work, deadline, scratch, room, losses)
             return "" if deadline.reached() else losses()
     except RayNotStartedError as error:
         return "" if deadline.reached() else str(error)
-
-
-@contextmanager
-def _ray(stages: Stages, resources: Resources, losses: Losses) -> Iterator[str]:
-    """A private Ray, with MPS where its trials share a card, or the cluster that ``resources``
-    name; a scratch folder for Tune."""
-    if resources.ray_address is None:
-        cpus = resources.concurrency * resources.threads * resources.processes
-        with _mps(stages, resources, losses), local_ray(cpus, resources.concurrency) as scratch:
-            yield scratch
-        return
-    set_up_tune(resources.concurrency)
-    from search.workers.cluster import cluster_ray
-
-    ledger = stages.ledger
-    with cluster_ray(resources.ray_address, ledger.plan.folder) as (scratch, lines):
-        for line in lines:
-            ledger.observe(Note(line, warning=True))
-        yield scratch
-
-
-@contextmanager
-def _mps(stages: Stages, resources: Resources, losses: Losses) -> Iterator[None]:
-    """Within: trials that share a card do so through MPS, if it can be had; if not, it is said."""
-    if not resources.shares_gpus:
-        yield
-        return
-    with nullcontext(NO_MORE) if losses.card else private_mps() as mps:
-        losses.through_mps = mps.runs
-        if mps.said:
-            stages.ledger.observe(Note(mps.said))
-        yield
 
 
 class _Stop:
@@ -186,6 +152,7 @@ def _tune(
     work: Work,
     deadline: _Deadline,
     scratch: str,
+    room: Room,
     losses: Losses,
 ) -> None:
     from ray import tune
@@ -200,19 +167,20 @@ def _tune(
         NoReporter,
         StopNow,
     )
-    from search.workers.worker import make_worker
+    from search.workers.worker import make_worker, placement
 
     folder = stages.ledger.plan.folder
     far = FarBeats() if resources.ray_address and origin_of(folder.results_dir) else None
     watch = Watch(resources.silence, far=far)
-    per_trial = {"cpu": resources.threads * resources.processes, "gpu": resources.gpus_per_trial}
     data = drivers_data() if resources.ray_address else None
+    cpus = resources.threads * resources.processes
+    takes = partial(placement, cpus, resources.gpus_per_trial)
     try:
         tune.run(
-            tune.with_resources(make_worker(work, data), per_trial),
-            search_alg=LedgerSearcher(stages, resources.concurrency),
-            scheduler=LedgerScheduler(stages, watch, resources.max_retries, losses),
-            stop=LedgerStopper(stages, deadline.reached, watch, losses),
+            tune.with_resources(make_worker(work, data), takes),
+            search_alg=LedgerSearcher(stages, room),
+            scheduler=LedgerScheduler(stages, watch, room, resources.max_retries, losses),
+            stop=LedgerStopper(stages, deadline.reached, watch, room, losses),
             num_samples=-1,
             reuse_actors=True,
             raise_on_failed_trial=False,

@@ -22,9 +22,11 @@ from search.common.layout import HEARTBEAT
 from search.ledger.events import Note
 from search.ledger.messages import DeviceLost, EpochDone, Failed, Message, OutOfMemory, Remark, Task
 from search.workers.losses import Losses
+from search.workers.ray_internals import error_of, is_of_node, unstage
+from search.workers.room import Room
 from search.workers.stages import Stages
 from search.workers.watch import Watch
-from search.workers.worker import MESSAGE, TASK, Began
+from search.workers.worker import MESSAGE, PLACES, TASK, Began
 
 LOW_ON_MEMORY = "low on memory"  # how Ray says that its memory monitor ended a worker
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -45,12 +47,12 @@ class NoReporter(tune.ProgressReporter):
 
 
 class LedgerSearcher(NotSaved, Searcher):
-    """Gives Ray one task at a time, never more than ``concurrency`` at once."""
+    """Gives Ray one task at a time, never more at once than there is ``room`` for."""
 
-    def __init__(self, stages: Stages, concurrency: int):
+    def __init__(self, stages: Stages, room: Room):
         super().__init__()
         self.stages = stages
-        self.concurrency = concurrency
+        self.room = room
         self._next_look = 0.0
 
     def suggest(self, trial_id: str) -> Any:
@@ -59,11 +61,14 @@ class LedgerSearcher(NotSaved, Searcher):
         ledger = self.stages.ledger
         if ledger.closed:
             return Searcher.FINISHED
-        if len(ledger.live) >= self.concurrency or time.monotonic() < self._next_look:
+        at_once = self.room.at_once()
+        if ledger.promotion:
+            ledger.promotion.workers = max(1, at_once)
+        if len(ledger.live) >= at_once or time.monotonic() < self._next_look:
             return None
         task = ledger.next_task()
         if task is not None:
-            return {TASK: task}
+            return {TASK: task, PLACES: self.room.places()}
         if self.stages.are_met() or (ledger.out_of_time and not ledger.live):
             return Searcher.FINISHED
         if self.stages.ledger is not ledger:
@@ -88,17 +93,39 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
     """Hands each message to the ledger and passes its decision on.
 
     A trial whose worker died is asked for again, up to ``max_retries`` times. ``losses`` tells of
-    what all workers need, if it is lost: no trial is to blame for that.
+    what all workers need, if it is lost: no trial is to blame for that, nor for a node's death.
     """
 
-    def __init__(self, stages: Stages, watch: Watch, max_retries: int, losses: Losses):
+    def __init__(self, stages: Stages, watch: Watch, room: Room, max_retries: int, losses: Losses):
         super().__init__()
         self.stages = stages
         self.watch = watch
+        self.room = room
         self.max_retries = max_retries
         self.losses = losses
         self.deaths: Counter[str] = Counter()  # by a trial's folder
         self.reasons: dict[int, str] = {}  # why a worker said that it must end
+        self._places: tuple[str, ...] = ()  # that pending trials may go to
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        places = self.room.places()
+        if places != self._places:
+            self._take_back(tune_controller, places)
+            self._places = places
+        return super().choose_trial_to_run(tune_controller)
+
+    def _take_back(self, tune_controller: Any, places: tuple[str, ...]) -> None:
+        """Trials that wait for a node that is there no more, or may not train them now."""
+        for trial in list(tune_controller.get_live_trials()):
+            if trial.status == Trial.PENDING and not {*trial.config[PLACES]} <= {*places}:
+                tune_controller.stop_trial(trial)
+                unstage(tune_controller, trial)
+
+    def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
+        """It was taken back before it had a worker."""
+        task = trial.config[TASK]
+        if self.stages.has_issued(task):
+            self.stages.ledger.release(task.number)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         task: Task = trial.config[TASK]
@@ -114,7 +141,7 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
         if isinstance(message, Began):
             heartbeat = Path(message.folder or task.folder) / HEARTBEAT
             self.watch.began(number, message.pid, heartbeat, message.node)
-            ledger.began(number, message.node)
+            ledger.began(number, message.node, self.room.kind(message.node))
         elif isinstance(message, DeviceLost):
             self.losses.of_card()
             self.reasons[number] = f"the GPU does not answer any more ({message.reason})"
@@ -130,15 +157,18 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """Its worker died."""
         task, ledger = trial.config[TASK], self.stages.ledger
-        number = task.number
-        silent, said = self.watch.ended(number), str(trial.get_error() or "")
+        number, node = task.number, self.watch.node(task.number)
+        silent, said = self.watch.ended(number), error_of(trial)
         reason = self.reasons.pop(number, silent) or "its worker died"
         if self.losses() or not self.stages.has_issued(task):
             return
         if LOW_ON_MEMORY in said.lower():
             ledger.end(number, OutOfMemory("host memory: Ray ended the worker"))
             return
-        self.deaths[task.folder] += 1
+        if trial.config[PLACES] and is_of_node(said):
+            reason = f"its node {node} is gone or cannot be reached"
+        else:
+            self.deaths[task.folder] += 1
         if self.deaths[task.folder] <= self.max_retries:
             text = f"trial {number}: {reason}; another worker goes on with it"
             ledger.observe(Note(text, warning=True))
@@ -154,12 +184,15 @@ class StopNow(BaseException):
 
 class LedgerStopper(NotSaved, tune.Stopper):
     """Leaves Tune when ``stop`` says so, after the ledger has been closed, or when all workers are
-    lost; looks after them meanwhile."""
+    lost; looks after them and the nodes meanwhile."""
 
-    def __init__(self, stages: Stages, stop: Callable[[], bool], watch: Watch, losses: Losses):
+    def __init__(
+        self, stages: Stages, stop: Callable[[], bool], watch: Watch, room: Room, losses: Losses
+    ):
         self.stages = stages
         self.stop = stop
         self.watch = watch
+        self.room = room
         self.losses = losses
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
@@ -172,5 +205,6 @@ class LedgerStopper(NotSaved, tune.Stopper):
         if self.losses():
             raise StopNow
         self.watch.look()
+        self.room.look()
         self.stages.ledger.claims.keep()
         return False

@@ -7,6 +7,7 @@ itself: slower, and killed by a signal to the whole process group.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -19,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from search.common.errors import UserError, one_line
@@ -41,6 +43,7 @@ _TUNE_ENVIRONMENT = {
     "TUNE_WARN_THRESHOLD_S": "60",
 }
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+NODE_LOST = ("its node has died", "actor is temporarily unavailable")  # as Ray puts it
 _OBJECT_STORE_BYTES = 80 * 1024 * 1024  # messages are small, images are memory-mapped files
 
 
@@ -198,3 +201,42 @@ def lost_process() -> str:
     dead_processes = getattr(worker and worker._global_node, "dead_processes", tuple)
     dead = {kind for kind, _ in dead_processes()}
     return ", ".join(sorted(dead & {"raylet", "gcs_server"}))
+
+
+def draining_nodes() -> set[str]:
+    """Ids of a cluster's nodes that get no more work and end soon."""
+    module = _owner("ray._private.state", "state")
+    return set(getattr(module and module.state, "get_draining_nodes", tuple)())
+
+
+def modules_of_job() -> list[str]:
+    """The ``py_modules`` that `ray job submit` was given. Ray would refuse others beside them, so
+    it is told that those of this process, which hold them too, are to stand for them."""
+    constants = _owner("ray._private.runtime_env.constants", "RAY_JOB_CONFIG_JSON_ENV_VAR")
+    name = constants.RAY_JOB_CONFIG_JSON_ENV_VAR if constants else ""
+    environment = json.loads(os.environ.get(name, "{}")).get("runtime_env", {})
+    modules: list[str] = environment.get("py_modules", [])
+    if modules:
+        os.environ["RAY_OVERRIDE_JOB_RUNTIME_ENV"] = "1"
+    return modules
+
+
+def unstage(tune_controller: Any, trial: Any) -> None:
+    """Has Tune forget that ``trial``, which was stopped before it had a worker, waits for one. It
+    would keep no worker warm from then on."""
+    controller = getattr(tune_controller, "_tune_controller", tune_controller)
+    if trial in getattr(controller, "_staged_trials", ()):
+        controller._unstage_trial_with_resources(trial)
+
+
+def error_of(trial: Any) -> str:
+    """What Ray says of how a trial's worker ended, from the file that it has just written: what
+    Tune itself reads is copied from there later."""
+    file = getattr(trial, "error_file", None)
+    return Path(file).read_text() if file and Path(file).exists() else ""
+
+
+def is_of_node(error: str) -> bool:
+    """Whether a worker died with its node, or contact to it was lost: where a process alone ends,
+    its node says so, and one that dies is missed by the driver some seconds before Ray knows."""
+    return any(said in error for said in NODE_LOST)

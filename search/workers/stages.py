@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from search.ledger.events import Note
 from search.ledger.ledger import Ledger
 from search.ledger.messages import Task
 
@@ -34,6 +35,10 @@ class Stages:
             self._prepare(following)
             self.ledger = following
         return False
+
+    def say(self, note: Note) -> None:
+        """To whoever follows the search."""
+        self.ledger.observe(note)
 
     def has_issued(self, task: Task) -> bool:
         """Whether ``task`` is of the ledger at work; else it is old news."""

@@ -28,6 +28,7 @@ from search.workers.failures import (
     give_memory_back,
     is_of_device,
     is_out_of_memory,
+    set_aside,
 )
 from search.workers.heartbeat import Heartbeat
 from search.workers.working_folder import Upkeep
@@ -39,6 +40,8 @@ def train_task(task: Task, gpus: float = 0.0) -> Iterator[Message]:
     runs alone it is all of it."""
     heartbeat = Heartbeat(Path(task.folder) / HEARTBEAT)
     upkeep = Upkeep(task, heartbeat)
+    if task.execution.get("device") == "cuda":
+        set_aside()
     try:
         ending = yield from _attempt(task, gpus, heartbeat, upkeep)
     finally:

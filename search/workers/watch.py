@@ -62,6 +62,11 @@ class Watch:
         if worker:
             self._sign_of_life(worker)
 
+    def node(self, number: int) -> str:
+        """On which the trial's worker is; "" where it has not begun, or there is no cluster."""
+        worker = self._workers.get(number)
+        return worker.node if worker else ""
+
     def ended(self, number: int) -> str:
         """The trial is over; why its worker was killed, if it was."""
         worker = self._workers.pop(number, None)

@@ -14,14 +14,14 @@ from ray import tune
 from search.common.errors import one_line
 from search.common.layout import HEARTBEAT
 from search.ledger.messages import Blocked, DeviceLost, Message, Task
-from search.workers.cluster import node_name
 from search.workers.heartbeat import Heartbeat
 from search.workers.node_data import NodeData
+from search.workers.node_facts import node_name
 from search.workers.working_folder import on_this_node
 from trainers.data.errors import DataError
 from trainers.parallel.parent_process import die_with_parent
 
-TASK, MESSAGE = "task", "message"
+TASK, PLACES, MESSAGE = "task", "places", "message"  # Ray's ids of the nodes that may train it
 
 Work = Callable[[Task], Iterator[Message]]
 
@@ -34,6 +34,16 @@ class Began:
     pid: int
     node: str = ""
     folder: str = ""
+
+
+def placement(cpus: int, gpus: float, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+    """What a trial takes, and on which nodes it may be: any where its ``config`` names none."""
+    takes = [{"CPU": float(cpus), "GPU": gpus}]
+    places = config[PLACES]
+    if not places:
+        return tune.PlacementGroupFactory(takes)
+    there = {"ray.io/node-id": f"in({','.join(places)})"}
+    return tune.PlacementGroupFactory(takes, bundle_label_selector=[there])
 
 
 def make_worker(work: Work, data: NodeData | None = None) -> type[tune.Trainable]:

@@ -1,4 +1,4 @@
-"""A search on a Ray cluster of two nodes, of this machine, that somebody else has started."""
+"""A search on a Ray cluster, of this machine, that somebody else has started."""
 
 from __future__ import annotations
 
@@ -83,6 +83,6 @@ def test_a_signal_leaves_live_trials_to_the_next_run(address: str, desk: Desk) -
             os.kill(os.getpid(), signal.SIGTERM)
 
     desk.ledger.observe = observe
-    resources = Resources(1, 1, ray_address=address)
+    resources = Resources(1, 1, ray_address=address, most=1)
     assert run_search(desk.ledger, resources, endless) == INTERRUPTED
     assert desk.states == ["RUNNING"]

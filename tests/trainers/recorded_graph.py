@@ -24,15 +24,19 @@ class CannotCaptureError(RuntimeError):
 
 
 class RecordedGraph:
-    """``events``: what was asked of it, in order."""
+    """``events``: what was asked of it, in order. ``room`` is what it says of its memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: bool = True) -> None:
+        self.room = room
         self.events: list[str] = []
         self._noted: list[Operation] = []
 
     def warm_up(self, work: Callable[[], None]) -> None:
         self.events.append("warm up")
         work()
+
+    def has_room(self) -> bool:
+        return self.room
 
     def capture(self, work: Callable[[], None]) -> None:
         self.events.append("capture")

@@ -199,12 +199,23 @@ def test_zeros_of_the_cutout_come_after_normalisation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "side", "expected"),
-    [(8, 8, 256), (8, 64, 256), (8, 128, 64), (8, 224, 20), (100, 224, 100), (2, 2000, 2)],
+    ("batch_size", "side", "expected", "on_a_gpu"),
+    [
+        (8, 8, 256, 1024),
+        (8, 32, 256, 1024),
+        (8, 64, 256, 256),
+        (8, 128, 64, 64),
+        (8, 224, 20, 20),
+        (100, 224, 100, 100),
+        (2, 2000, 2, 2),
+    ],
 )
-def test_large_images_are_evaluated_few_at_a_time(batch_size, side: int, expected: int) -> None:
+def test_large_images_are_evaluated_few_at_a_time(
+    batch_size: int, side: int, expected: int, on_a_gpu: int
+) -> None:
     """Never fewer than are trained at once: that takes more memory than to evaluate them."""
-    assert eval_batch(batch_size, side) == expected
+    assert eval_batch(batch_size, side, torch.device("cpu")) == expected
+    assert eval_batch(batch_size, side, torch.device("cuda")) == on_a_gpu
 
 
 def test_what_takes_more_than_half_of_a_gpus_free_memory_stays_on_the_host(

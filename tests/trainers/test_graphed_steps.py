@@ -122,6 +122,31 @@ def test_begun_eager_and_gone_on_with_by_a_graph(make: Make) -> None:
     assert_same(trained(second), trained(make(**EVERYTHING)))
 
 
+def test_without_room_for_a_graph_steps_are_run(make: Make) -> None:
+    graph = RecordedGraph(room=False)
+    assert_same(trained(make(graph)), trained(make()))
+    assert set(graph.events) == {"warm up"}
+
+
+@pytest.mark.parametrize(
+    ("free", "reserved", "fraction", "room"),
+    [(10, 12, 1.0, True), (10, 9, 1.0, False), (10, 12, 0.2, False), (10, 12, 0.25, True)],
+)
+def test_room_for_a_graph(monkeypatch, free: int, reserved: int, fraction: float, room) -> None:
+    """A step took 10 of 80; a graph takes as much, and so does what runs beside it."""
+    functions = {
+        "CUDAGraph": object,
+        "Stream": object,
+        "mem_get_info": lambda: (free, 80),
+        "memory_reserved": lambda: reserved,
+        "max_memory_allocated": lambda: 10,
+        "get_per_process_memory_fraction": lambda: fraction,
+    }
+    for name, function in functions.items():
+        monkeypatch.setattr(torch.cuda, name, function)
+    assert CudaGraph().has_room() is room
+
+
 @pytest.mark.parametrize(("size", "whole"), [(17, 6), (119, 0)])
 def test_a_batch_larger_than_the_others_is_run(make: Make, size: int, whole: int) -> None:
     """A single image that is left over joins the batch before it."""

@@ -59,9 +59,9 @@ class Identity:
     def difference(self, other: Identity) -> str:
         """The first value that differs in ``other``, in words; empty where they are the same, or
         differ in what changes no number."""
-        return _difference(self._as_computed(), other._as_computed(), "it")
+        return _difference(self.as_computed(), other.as_computed(), "it")
 
-    def _as_computed(self) -> dict[str, Any]:
+    def as_computed(self) -> dict[str, Any]:
         return replace(self, execution=replace(self.execution, graph=False)).to_dict()
 
 

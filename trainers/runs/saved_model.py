@@ -86,5 +86,5 @@ def _here(execution: Execution, threads: int | None) -> Execution:
     """As it was trained, but in one process, and on the CPU where there is no GPU."""
     execution = replace(execution, processes=1, threads=threads or execution.threads)
     if execution.device == "cuda" and not torch.cuda.is_available():
-        return replace(execution, device="cpu", precision="float32")
+        return replace(execution, device="cpu", precision="float32", graph=False)
     return execution

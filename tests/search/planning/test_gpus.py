@@ -46,6 +46,24 @@ def test_bfloat16_only_where_every_card_computes_it(found, cards, fastest: str) 
     assert default_execution(ONE, None, checked.bfloat16).precision == fastest
 
 
+@pytest.mark.parametrize(
+    ("resources", "deterministic", "asked", "graph"),
+    [
+        (ONE, False, None, True),
+        (ONE, True, None, False),
+        (ONE, True, True, True),
+        (ONE, False, False, False),
+        (Resources(1, 1), False, None, False),
+        (Resources(1, 1), False, True, False),
+    ],
+)
+def test_steps_are_graphs_on_a_gpu_unless_every_bit_counts(
+    resources: Resources, deterministic: bool, asked: bool | None, graph: bool
+) -> None:
+    execution = default_execution(resources, None, False, deterministic, asked)
+    assert execution.graph is graph
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "tf32"])
 def test_what_a_card_does_not_compute_is_refused(found, precision: str) -> None:
     """It would emulate the one, and compute float32 for the other."""

@@ -13,8 +13,10 @@ from optuna.distributions import FloatDistribution, json_to_distribution
 
 from search.common.errors import UserError
 from search.planning.decide import decide
+from search.planning.gpu_probe import GpuProbe
 from search.planning.open_study import find_record, open_study
 from search.planning.plan import SearchPlan
+from search.planning.probe import Timing
 from search.planning.request import Request, make_request
 from search.record.record import StudyRecord, read_record, write_record
 from search.run import make_parser
@@ -23,6 +25,7 @@ from search.storage.storage import open_storage
 from search.terminal.dry_run import show
 from spaces.params import Float, Int
 from trainers.data.prepared import Meta
+from trainers.execution import Execution
 
 DATA = Meta(1, "digits", ("a", "b"), {"train_images": (9, 8, 8, 1)}, (0.5,), (0.5,), "fingerprint")
 BUDGET = 400  # what the preset's minutes are said to come to
@@ -400,7 +403,7 @@ def test_a_probe_is_for_what_is_left_open(search: Search, monkeypatch: pytest.Mo
         probed.append(1)
         raise UserError("probed")
 
-    monkeypatch.setattr("search.planning.decide.probe", probe)
+    monkeypatch.setattr("search.planning.computing.probe", probe)
     large = replace(DATA, shapes={"train_images": (50_000, 32, 32, 3)})
     for flags in (("--processes", "2"), ("--precision", "float32")):
         search.decide(*flags, data=large)
@@ -408,6 +411,77 @@ def test_a_probe_is_for_what_is_left_open(search: Search, monkeypatch: pytest.Mo
     assert not probed
     with pytest.raises(UserError, match="probed"):
         search.decide(data=large)
+
+
+CARD = {"name": "Card", "capability": "9.0", "free": 80e9, "tf32": True, "bfloat16": True}
+FOUND = Execution("cuda", "bfloat16", graph=True)
+
+
+@pytest.fixture
+def on_a_gpu(search: Search, monkeypatch: pytest.MonkeyPatch):
+    """A machine with one card and large data; what its probe is asked, and finds if it does not
+    raise ``error``."""
+    monkeypatch.setattr("search.planning.machine.gpu_count", lambda: 1)
+    monkeypatch.setattr("search.planning.machine.cpu_count", lambda: 16)
+    monkeypatch.setattr("search.planning.gpus.run_module", lambda *_: [json.dumps([CARD, CARD])])
+    large = replace(DATA, shapes={"train_images": (50_000, 32, 32, 3)})
+
+    def decide(
+        *flags: str, error: Exception | None = None
+    ) -> tuple[SearchPlan, list[str], list[GpuProbe]]:
+        asked: list[GpuProbe] = []
+
+        def probe(what: GpuProbe, *rest: Any) -> Timing:
+            asked.append(what)
+            if error:
+                raise error
+            return Timing(FOUND, 4, 9000.0, 12)
+
+        monkeypatch.setattr("search.planning.computing.probe_gpu", probe)
+        return *search.decide("--n-trials", "9", *flags, data=large), asked
+
+    return decide
+
+
+def test_what_the_probe_of_a_gpu_finds_is_recorded_and_gone_on_with(
+    search: Search, on_a_gpu
+) -> None:
+    plan, notes, asked = on_a_gpu()
+    assert plan.execution == plan.record.execution == replace(FOUND, threads=1)
+    assert (plan.resources.concurrency, plan.resources.gpus_per_trial) == (4, 0.25)
+    assert plan.record.gpus_per_trial == 0.25
+    assert "bfloat16, channels last, as a graph, 4 trial(s) on a card: 9000 images/s" in notes[0]
+    assert asked[0].counts == (1, 2, 4, 8)
+    with Lease(plan.folder) as lease:
+        open_study(plan, open_storage(plan.storage), lease)
+    again, _, none = on_a_gpu()
+    assert (again.execution, again.resources, none) == (plan.execution, plan.resources, [])
+    alone, _, _ = on_a_gpu("--gpus-per-trial", "1")
+    assert alone.resources.concurrency == 1
+    assert StudyRecord.from_dict({**plan.record.to_dict()}).gpus_per_trial == 0.25
+
+
+def test_what_flags_say_is_kept_by_the_probe_of_a_gpu(on_a_gpu) -> None:
+    _, _, (asked,) = on_a_gpu("--precision", "tf32", "--gpus-per-trial", "0.5", "--deterministic")
+    assert asked.counts == (2,)
+    assert {(way.precision, way.deterministic) for way in asked.ways} == {("tf32", True)}
+    assert on_a_gpu("--concurrency", "1")[2][0].counts == (1,)
+
+
+def test_a_probe_of_a_gpu_that_fails_is_said_and_done_without(on_a_gpu) -> None:
+    plan, notes, _ = on_a_gpu(error=UserError("the probe could not train; by default"))
+    assert plan.execution == Execution("cuda", "bfloat16", threads=1, graph=True)
+    assert plan.resources.gpus_per_trial == 1
+    assert "the probe could not train; by default" in notes[0]
+
+
+def test_a_gpu_is_not_probed_for_small_data_nor_for_several_processes(
+    search: Search, on_a_gpu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_a_gpu()
+    assert search.decide()[0].execution.precision == "bfloat16"
+    monkeypatch.setattr("search.planning.machine.gpu_count", lambda: 2)
+    assert on_a_gpu("--processes", "2")[2] == []
 
 
 def test_which_weights_are_kept_is_as_the_study_has_it(search: Search) -> None:

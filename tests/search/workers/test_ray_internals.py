@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import json
+import os
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +16,11 @@ from search.workers.ray_internals import (
     WHILE_STARTING,
     WHILE_TRAINING,
     Replacement,
+    draining_nodes,
+    error_of,
+    is_of_node,
     lost_process,
+    modules_of_job,
     replaced,
 )
 
@@ -118,3 +125,45 @@ def test_nothing_is_lost_where_nothing_is_told(node: Any, monkeypatch: pytest.Mo
 def test_nothing_is_lost_where_ray_has_no_such_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("ray._private.worker._global_node")
     assert lost_process() == ""
+
+
+# -- of a cluster ------------------------------------------------------------------------------
+
+
+def test_ray_knows_the_nodes_that_are_drained(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray._private.state import GlobalState
+
+    assert list(inspect.signature(GlobalState.get_draining_nodes).parameters) == ["self"]
+    monkeypatch.delattr(GlobalState, "get_draining_nodes")
+    assert draining_nodes() == set()
+
+
+def test_tune_writes_how_a_worker_ended_before_it_says_so(tmp_path: Path) -> None:
+    from ray.tune.experiment import Trial
+
+    file = tmp_path / "error.txt"
+    assert isinstance(Trial.error_file, property)
+    assert error_of(SimpleNamespace(error_file=str(file))) == ""
+    file.write_text("The actor died because its node has died. Node Id: 1a2b")
+    assert is_of_node(error_of(SimpleNamespace(error_file=str(file))))
+    assert error_of(SimpleNamespace(error_file=None)) == ""
+    assert not is_of_node("The actor is dead because its worker process has died.")
+
+
+def test_tune_is_told_that_a_trial_waits_no_more() -> None:
+    controller = import_module("ray.tune.execution.tune_controller").TuneController
+    assert "self._staged_trials.remove" in inspect.getsource(
+        controller._unstage_trial_with_resources
+    )
+
+
+def test_the_modules_of_a_job_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray refuses others beside them unless it is told which stand."""
+    constants = import_module("ray._private.runtime_env.constants")
+    name = "RAY_OVERRIDE_JOB_RUNTIME_ENV"
+    monkeypatch.setenv(name, "0")
+    assert modules_of_job() == []
+    job = {"runtime_env": {"py_modules": ["gcs://_ray_pkg_1a2b.zip"]}}
+    monkeypatch.setenv(constants.RAY_JOB_CONFIG_JSON_ENV_VAR, json.dumps(job))
+    assert modules_of_job() == ["gcs://_ray_pkg_1a2b.zip"]
+    assert os.environ[name] == "1"

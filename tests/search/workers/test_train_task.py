@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections.abc import Callable, Iterator
 from errno import ENOMEM, ENOSPC
@@ -162,6 +163,30 @@ def test_memory_is_given_back_before_the_ending_is_told(
     assert isinstance(next(messages), EpochDone)
     assert next(messages) == OutOfMemory("GPU memory: CUDA out of memory", device=True)
     assert emptied == [True]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_what_was_there_before_a_trial_on_a_gpu_is_not_looked_through_after_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, device: str
+) -> None:
+    """What the trial made is, in a circle too."""
+    looked_through: list[bool] = []
+    before = ["of an earlier trial", []]
+
+    def run(*arguments: Any) -> Any:
+        circle: list[Any] = []
+        circle.append(circle)
+        seen = {id(known) for known in gc.get_objects()}
+        looked_through.extend((id(before) in seen, id(circle) in seen))
+        raise RuntimeError
+
+    monkeypatch.setattr("trainers.runs.open_run.open_run", run)
+    config, execution = TrainConfig(depth=10, width=1).to_dict(), {"device": device}
+    try:
+        list(train_task(Task(3, config, execution, "data", str(tmp_path))))
+    finally:
+        gc.unfreeze()
+    assert looked_through == [device == "cpu", True]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""The Ray that a search runs on: one of its own on this machine, or a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from search.common.study_files import files_of
+from search.ledger.events import Note
+from search.ledger.ledger import Ledger
+from search.planning.mps import Mps, in_turns, private_mps
+from search.planning.resources import ANY, Resources
+from search.workers.fitness import Needs
+from search.workers.losses import Losses
+from search.workers.node_facts import facts_here
+from search.workers.nodes import Nodes
+from search.workers.ray_internals import local_ray, set_up_tune
+from search.workers.room import OwnMachine, Room
+from search.workers.stages import Stages
+
+MOST_PENDING = 1000  # trials that wait for a cluster to start their workers
+NO_MORE = Mps(False, in_turns("a trial broke the card for all that share it"))
+
+
+@contextmanager
+def open_ray(
+    stages: Stages, resources: Resources, losses: Losses, stop: Callable[[], bool]
+) -> Iterator[tuple[str, Room]]:
+    """A private Ray, with MPS where its trials share a card, or the cluster that ``resources``
+    name: a scratch folder for Tune, and how many trials may be at work where. Raises ``UserError``
+    where no node of the cluster may train, ``RayNotStartedError``."""
+    if resources.ray_address is None:
+        cpus = resources.concurrency * resources.threads * resources.processes
+        with _mps(stages, resources, losses), local_ray(cpus, resources.concurrency) as scratch:
+            yield scratch, OwnMachine(resources.concurrency)
+        return
+    set_up_tune(resources.most or MOST_PENDING)
+    from search.workers.cluster import RayView, cluster_ray
+
+    plan = stages.ledger.plan
+    with cluster_ray(resources.ray_address, plan.folder, plan.space) as scratch:
+        view = RayView(Path(scratch, "token"), files_of(plan.folder, patience=0))
+        nodes = Nodes(view, _needs(stages.ledger, resources), resources.most, stages.say)
+        nodes.wait(stop)
+        yield scratch, nodes
+
+
+def _needs(ledger: Ledger, resources: Resources) -> Needs:
+    """What a node of a cluster must have."""
+    execution = ledger.plan.execution
+    driver = facts_here("")
+    kind = ledger.device_kind() or driver.kind(execution.device)
+    return Needs(
+        execution,
+        resources.threads * resources.processes,
+        resources.gpus_per_trial,
+        driver,
+        None if resources.device_kinds == ANY else kind,
+    )
+
+
+@contextmanager
+def _mps(stages: Stages, resources: Resources, losses: Losses) -> Iterator[None]:
+    """Within: trials that share a card do so through MPS, if it can be had; if not, it is said."""
+    if not resources.shares_gpus:
+        yield
+        return
+    with nullcontext(NO_MORE) if losses.card else private_mps() as mps:
+        losses.through_mps = mps.runs
+        if mps.said:
+            stages.ledger.observe(Note(mps.said))
+        yield

@@ -1,0 +1,56 @@
+"""A user's own file, read where it lies or from a copy that travelled with the job."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from trainers.rules import ConfigError
+from trainers.user_code import CARRIED, load, pinned, pinned_file
+
+NET = "def net():\n    import helper\n\n    return helper.WIDTH, __file__\n"
+
+
+@pytest.fixture
+def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Of a file with a module beside it, pinned; ``sys.path`` is put back afterwards."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "net.py").write_text(NET)
+    (home / "helper.py").write_text("WIDTH = 4\n")
+    yield pinned(f"{home / 'net.py'}:net")
+    sys.modules.pop("helper", None)
+
+
+def travelled(spec: str, to: Path) -> None:
+    """The copy that a node has of ``spec``'s file and the module beside it."""
+    found = pinned_file(spec)
+    assert found is not None
+    path, digest = found
+    folder = to / CARRIED / digest
+    folder.mkdir(parents=True)
+    for name in ("net.py", "helper.py"):
+        (folder / name).write_bytes((path.parent / name).read_bytes())
+    sys.path.insert(0, str(to))
+
+
+def test_a_file_that_a_node_has_not_is_read_from_what_travelled(spec: str, tmp_path: Path) -> None:
+    travelled(spec, tmp_path / "node")
+    recorded = tmp_path / "home" / "net.py"
+    (tmp_path / "home").rename(tmp_path / "elsewhere")
+    assert load(spec, with_neighbours=True)() == (4, str(recorded))
+
+
+def test_what_travelled_stands_for_another_file_of_the_same_path(spec: str, tmp_path: Path) -> None:
+    travelled(spec, tmp_path / "node")
+    (tmp_path / "home" / "net.py").write_text("net = None\n")
+    assert load(spec, with_neighbours=True)()[0] == 4
+
+
+def test_without_it_a_file_that_has_changed_is_refused(spec: str, tmp_path: Path) -> None:
+    (tmp_path / "home" / "net.py").write_text("net = None\n")
+    with pytest.raises(ConfigError, match="has changed since"):
+        load(spec)
