@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import subprocess
 import sys
@@ -58,15 +57,6 @@ class S3Server:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
-
-    def freeze(self) -> None:
-        """It takes connections and answers none, as where a network is cut."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
 
     def keys(self, prefix: str = "") -> list[str]:
         """Of what it holds, but for the empty objects that stand for folders."""

@@ -29,7 +29,7 @@ FLAGS = (
     *("--n-trials", "4", "--epochs", "6", "--precision", "float32", "--threads", "1"),
     *("--set", "batch_size=16", "--set", "optimizer=sgd"),
 )
-CLOCKS = ("seconds", "rss", "cpu", "memory", "node", "driver")
+CLOCKS = ("seconds", "rss", "cpu", "memory", "node", "driver", "trained_on")
 SECONDS = 400.0
 
 
