@@ -115,7 +115,12 @@ def make_parser() -> argparse.ArgumentParser:
         help="of a cluster's devices: same (default), those like the study's first; any, recorded "
         "with each trial, whose curves then differ in their last digits",
     )
-    add("--gpus-per-trial", type=float, metavar="F", help="may be a fraction")
+    add(
+        "--gpus-per-trial",
+        type=float,
+        metavar="F",
+        help="may be a fraction (default: one, or as a probe finds for large data)",
+    )
     add(
         "--lr-range-test",
         action=argparse.BooleanOptionalAction,

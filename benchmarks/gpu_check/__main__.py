@@ -24,6 +24,7 @@ from rich.table import Table
 from benchmarks.gpu_check.arithmetic import curves, precision, waits
 from benchmarks.gpu_check.cards import card, nvml, reached
 from benchmarks.gpu_check.check import FAILED, PASSED, Check, Setting, Verdict, judge
+from benchmarks.gpu_check.energy import energy
 from benchmarks.gpu_check.graphs import graphs
 from benchmarks.gpu_check.processes import (
     bit_for_bit,
@@ -48,6 +49,7 @@ CHECKS: Mapping[str, Check] = {
     "a search": search,
     "throughput": throughput,
     "trials at once": trials_at_once,
+    "energy": energy,
 }
 WIDTH = 120
 

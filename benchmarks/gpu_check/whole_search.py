@@ -7,7 +7,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
+
+from optuna.trial import FrozenTrial
 
 from benchmarks.gpu_check import space
 from benchmarks.gpu_check.check import Figures, Setting, expect
@@ -15,6 +19,8 @@ from benchmarks.gpu_check.child import REPOSITORY
 from search.common.layout import default_storage
 
 LONGEST = 300  # s
+AT_ONCE = 2  # trials on the card
+AIM_BETWEEN = 0.5  # s, from a trial's end to the next one's start on the same card
 ON_THE_CPU = ("--threads", "1", "--concurrency", "1", "--precision", "float32")
 
 
@@ -29,7 +35,7 @@ def search(setting: Setting) -> Figures:
             *("--space", f"{Path(space.__file__)}"),
             *("--preset", "quick" if setting.smallest else "full"),
             *("--results-dir", str(results), "--data-dir", str(setting.folder / "data")),
-            *(("--gpus-per-trial", "0.5") if setting.cuda else ON_THE_CPU),
+            *(("--gpus-per-trial", f"{1 / AT_ONCE}") if setting.cuda else ON_THE_CPU),
         ],
         cwd=REPOSITORY,
         env=dict(os.environ) | ({} if setting.cuda else {"CUDA_VISIBLE_DEVICES": "-1"}),
@@ -40,7 +46,8 @@ def search(setting: Setting) -> Figures:
     seconds = time.perf_counter() - start
     said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
     expect(done.returncode == 0, f"exit code {done.returncode}: {said}")
-    reasons = _reasons(default_storage(results))
+    trials = _trials(default_storage(results))
+    reasons = {trial.params["batch_size"]: trial.user_attrs["reason"] for trial in trials}
     fatal = {size: reasons.pop(size) for size in space.FATAL}
     out, broken = fatal.values()
     expect("out_of_memory" in out, f"where memory ran out: {out}")
@@ -48,13 +55,29 @@ def search(setting: Setting) -> Figures:
     expect(lost in broken, f"where an assert failed: {broken}")
     others = Counter(reasons.values())
     expect(set(others) == {"completed"}, f"the others ended so: {dict(others)}")
-    return {"trials": len(reasons) + len(fatal), "completed": len(reasons), "seconds": seconds}
+    return {
+        "trials": len(reasons) + len(fatal),
+        "completed": len(reasons),
+        "seconds": round(seconds, 1),
+        "seconds_between_trials": seconds_between(trials),
+        "aim": AIM_BETWEEN,
+    }
 
 
-def _reasons(storage: str) -> dict[int, str]:
-    """Why each trial ended, by its batch size."""
+def _trials(storage: str) -> list[FrozenTrial]:
     import optuna
 
     (name,) = optuna.get_all_study_names(storage)
-    trials = optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
-    return {trial.params["batch_size"]: trial.user_attrs["reason"] for trial in trials}
+    return optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
+
+
+def seconds_between(trials: Sequence[FrozenTrial]) -> float | None:
+    """What a trial takes beside its training and test, from when it is asked for to when it is
+    told: the median, without those first ones for which workers had to import torch."""
+    beside = []
+    for trial in trials:
+        start, end, figures = trial.datetime_start, trial.datetime_complete, trial.user_attrs
+        if start and end and figures["reason"] == "completed":
+            at_work = figures["wall_seconds"] + figures["test_seconds"]
+            beside.append((end - start).total_seconds() - at_work)
+    return round(median(beside[AT_ONCE:]), 3) if len(beside) > AT_ONCE else None

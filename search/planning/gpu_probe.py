@@ -131,7 +131,7 @@ def _measure(asked: GpuProbe, data: Path) -> list[dict[str, Any]]:
             if n > 1 and n == next(count for count in asked.counts if count > 1):
                 stack.enter_context(private_mps())
             try:
-                speeds = _round(asked.config, ways, n, data)
+                speeds = round_of(asked.config, ways, n, data)
             except UserError:
                 if not timings:
                     raise
@@ -147,7 +147,7 @@ def _measure(asked: GpuProbe, data: Path) -> list[dict[str, Any]]:
     return timings
 
 
-def _round(
+def round_of(
     config: TrainConfig, ways: Sequence[Execution], count: int, data: Path
 ) -> dict[Execution, float]:
     """Of those ways in which each of ``count`` processes side by side can train. Raises

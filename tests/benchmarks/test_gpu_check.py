@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +13,9 @@ import torch
 
 from benchmarks.gpu_check.__main__ import CHECKS, main
 from benchmarks.gpu_check.check import Check, Figures, Setting, expect, needs_gpu
+from benchmarks.gpu_check.whole_search import seconds_between
 
-FOR_A_GPU = {"the card is reached", "no step waits", "NVML", "trials at once"}
+FOR_A_GPU = {"the card is reached", "no step waits", "NVML"}
 Run = Callable[[Mapping[str, Check]], tuple[int, dict[str, Any]]]
 
 
@@ -70,6 +73,22 @@ def test_without_a_gpu_it_says_so(capfd: pytest.CaptureFixture[str]) -> None:
         main([])
     assert ended.value.code == 2
     assert "torch reaches no GPU here; --device cpu" in capfd.readouterr().err
+
+
+def test_seconds_between_trials_are_what_training_and_test_leave() -> None:
+    """Of those that completed and are not a worker's first; 6 s each, of which it trains for 5 and
+    tests for 0.7."""
+    begin = datetime(2026, 1, 1)
+
+    def trial(reason: str, beside: float) -> Any:
+        figures = {"reason": reason, "wall_seconds": 5.0, "test_seconds": 0.7}
+        end = begin + timedelta(seconds=5.7 + beside)
+        return SimpleNamespace(datetime_start=begin, datetime_complete=end, user_attrs=figures)
+
+    first, failed = trial("completed", 9.0), trial("failed", 99.0)
+    later = [trial("completed", beside) for beside in (0.3, 0.2, 0.9)]
+    assert seconds_between([first, failed, first, *later]) == pytest.approx(0.3)
+    assert seconds_between([first, first]) is None
 
 
 @pytest.mark.slow

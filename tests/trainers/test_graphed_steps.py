@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -126,6 +128,21 @@ def test_without_room_for_a_graph_steps_are_run(make: Make) -> None:
     graph = RecordedGraph(room=False)
     assert_same(trained(make(graph)), trained(make()))
     assert set(graph.events) == {"warm up"}
+
+
+def test_memory_goes_with_the_trainer(make: Make) -> None:
+    """At once, not when garbage is next looked for: the next trial needs it."""
+    graph = RecordedGraph()
+    trainer = make(graph)
+    trainer.train_epoch()
+    gone = [weakref.ref(thing) for thing in (trainer, trainer.graphed, graph)]
+    gc.collect()
+    gc.disable()
+    try:
+        del trainer, graph
+        assert [reference() for reference in gone] == [None] * 3
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
