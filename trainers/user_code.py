@@ -1,8 +1,9 @@
 """A user's own code by file and name: ``path/to/net.py:Net``.
 
-``net.py:Net@1a2b3c4d5e6f`` is that file as it was: its SHA-256 begins so. On a node of a cluster a
-copy that travelled with the job stands for it: ``carried_code/1a2b3c4d5e6f/net.py``, below a folder
-of ``sys.path``.
+``net.py:Net@1a2b3c4d5e6f`` is that file as it was: its SHA-256 begins so. A file of that name and
+content stands for it elsewhere too: on a node of a cluster the copy that travelled with the job,
+``carried_code/1a2b3c4d5e6f/net.py`` below a folder of ``sys.path``; and one below the working
+directory, which a job of a cluster has under another path each time.
 """
 
 from __future__ import annotations
@@ -36,10 +37,21 @@ def pinned(spec: str) -> str:
     return f"{path}:{match['name']}@{_digest(_content(path))}"
 
 
-def pinned_file(spec: str) -> tuple[Path, str] | None:
-    """The path and the digest of a spec that has both."""
+def located(spec: str) -> tuple[Path, str] | None:
+    """Where the file of a spec with a digest lies here, and that digest; None where it has none,
+    or no such file is here."""
     match = _FILE.fullmatch(spec)
-    return (Path(match["path"]), match["digest"]) if match and match["digest"] else None
+    found = match and match["digest"] and _find(Path(match["path"]), match["digest"])
+    return (found, match["digest"]) if match and found else None
+
+
+def same_code(spec: str, other: str) -> bool:
+    """Whether both are the same name of files of the same name and content."""
+    one, two = _FILE.fullmatch(spec), _FILE.fullmatch(other)
+    if one is None or two is None or one["digest"] is None:
+        return spec == other
+    kept = [(Path(m["path"]).name, m["name"], m["digest"]) for m in (one, two)]
+    return kept[0] == kept[1]
 
 
 def load(spec: str, with_neighbours: bool = False) -> Callable[..., Any]:
@@ -49,7 +61,8 @@ def load(spec: str, with_neighbours: bool = False) -> Callable[..., Any]:
     if match is None:
         raise ConfigError(f"{spec!r} must be of the form path/to/file.py:name")
     path = Path(match["path"])
-    there = _copy(path.name, match["digest"]) or path
+    there = _find(path, match["digest"]) if match["digest"] else None
+    there = there or path
     content = _content(there)
     if match["digest"] not in (None, _digest(content)):
         raise ConfigError(
@@ -68,10 +81,14 @@ def load(spec: str, with_neighbours: bool = False) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-def _copy(name: str, digest: str | None) -> Path | None:
-    """That travelled here, if one did."""
-    copies = (Path(folder, CARRIED, digest, name) for folder in sys.path if digest)
-    return next((copy for copy in copies if copy.is_file()), None)
+def _find(path: Path, digest: str) -> Path | None:
+    """The file of ``path``'s name and this content, what travelled first: modules lie beside it."""
+    copies = (Path(folder, CARRIED, digest, path.name) for folder in sys.path)
+    below = (Path(*path.parts[start:]) for start in range(1, len(path.parts)))
+    for candidate in (*copies, path, *below):
+        if candidate.is_file() and _digest(candidate.read_bytes()) == digest:
+            return candidate.absolute()
+    return None
 
 
 def _content(path: Path) -> bytes:

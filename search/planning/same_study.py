@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from optuna.distributions import json_to_distribution
@@ -11,8 +12,10 @@ from optuna.distributions import json_to_distribution
 from search.common.errors import UserError
 from search.planning.request import Request
 from search.record.record import StrategyFacts, StudyRecord
+from spaces.params import Categorical
 from trainers.configs import config_from_mapping
 from trainers.execution import Execution
+from trainers.user_code import located, names_file, same_code
 
 
 def refuse_another(study_name: str, found: StudyRecord, wanted: StudyRecord) -> None:
@@ -42,7 +45,7 @@ def refuse_another(study_name: str, found: StudyRecord, wanted: StudyRecord) -> 
 def as_begun(request: Request, found: StudyRecord) -> Request:
     """``request``; what it leaves open of intervals and of how many trials share a card is as its
     study has it. Raises ``UserError`` where it asks for other intervals."""
-    request = _with_ranges(request, found)
+    request = _with_recorded_code(_with_ranges(request, found), found)
     share = found.gpus_per_trial
     if request.gpus_per_trial is None and 0 < share < 1:
         return replace(request, gpus_per_trial=share)
@@ -62,6 +65,35 @@ def _with_ranges(request: Request, found: StudyRecord) -> Request:
             "leave out --range, or choose another --study-name"
         )
     return request
+
+
+def _with_recorded_code(request: Request, found: StudyRecord) -> Request:
+    """``request`` whose files of models and training functions go by the paths on record, where
+    they are the same: a job of a cluster has them under another path each time."""
+    settings = {**found.space.recipe, **found.space.baseline}
+    choices = [getattr(kind, "choices", ()) for kind in _parameters(found).values()]
+    recorded = [v for v in (*settings.values(), *chain(*choices)) if is_code(v) and located(v)]
+
+    def renamed(value: Any) -> Any:
+        return next((r for r in recorded if is_code(value) and same_code(r, value)), value)
+
+    space = request.space
+    space = replace(
+        space,
+        recipe={name: renamed(value) for name, value in space.recipe.items()},
+        parameters=tuple(
+            replace(p, choices=tuple(map(renamed, p.choices))) if isinstance(p, Categorical) else p
+            for p in space.parameters
+        ),
+    )
+    if not recorded or space == request.space:
+        return request
+    return replace(request, space=space, config=config_from_mapping(dict(space.recipe)))
+
+
+def is_code(value: Any) -> bool:
+    """Whether it names a file's."""
+    return isinstance(value, str) and names_file(value)
 
 
 def refuse_other_computing(request: Request, began: Execution) -> None:

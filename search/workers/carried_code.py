@@ -15,7 +15,7 @@ from pathlib import Path
 from spaces.params import Categorical
 from spaces.space import ScaledSpace
 from trainers.loops.loop_config import TRAIN
-from trainers.user_code import CARRIED, pinned_file
+from trainers.user_code import CARRIED, located
 
 INSTALLED = {"site-packages", "dist-packages"}
 
@@ -38,7 +38,7 @@ def carried(space: ScaledSpace) -> Iterator[list[Path]]:
 
 def _gather(spec: str, folder: Path, with_neighbours: bool) -> None:
     """Copies its file, if it names one, into a folder of ``folder`` that its content names."""
-    found = pinned_file(spec)
+    found = located(spec)
     if found is None:
         return
     path, digest = found

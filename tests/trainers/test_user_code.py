@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from trainers.rules import ConfigError
-from trainers.user_code import CARRIED, load, pinned, pinned_file
+from trainers.user_code import CARRIED, load, located, pinned, same_code
 
 NET = "def net():\n    import helper\n\n    return helper.WIDTH, __file__\n"
 
@@ -27,7 +27,7 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def travelled(spec: str, to: Path) -> None:
     """The copy that a node has of ``spec``'s file and the module beside it."""
-    found = pinned_file(spec)
+    found = located(spec)
     assert found is not None
     path, digest = found
     folder = to / CARRIED / digest
@@ -54,3 +54,23 @@ def test_without_it_a_file_that_has_changed_is_refused(spec: str, tmp_path: Path
     (tmp_path / "home" / "net.py").write_text("net = None\n")
     with pytest.raises(ConfigError, match="has changed since"):
         load(spec)
+
+
+def test_the_same_file_is_found_below_the_working_directory(
+    spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a job of a cluster has it, in another folder each time."""
+    (tmp_path / "home").rename(tmp_path / "elsewhere")
+    assert located(spec) is None
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert load(spec, with_neighbours=True)()[0] == 4
+
+
+def test_code_is_the_same_by_name_and_content(spec: str, tmp_path: Path) -> None:
+    home, moved = tmp_path / "home", tmp_path / "moved"
+    moved.mkdir()
+    (moved / "net.py").write_text(NET)
+    assert same_code(spec, pinned(f"{moved / 'net.py'}:net"))
+    assert not same_code(spec, pinned(f"{home / 'helper.py'}:net"))
+    (moved / "net.py").write_text("net = None\n")
+    assert not same_code(spec, pinned(f"{moved / 'net.py'}:net"))

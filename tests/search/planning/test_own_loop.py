@@ -108,3 +108,19 @@ def test_a_changed_function_is_another_study(
     (tmp_path / "task.py").write_text(TASK + "# another\n")
     with pytest.raises(UserError, match=r"was made for another recipe: train was .*@.*, now .*@"):
         decide(asked(), NO_DATA, tmp_path, record, print)
+
+
+def test_the_same_function_at_another_path_is_the_same_study(
+    asked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a job of a cluster brings its files anew."""
+    monkeypatch.setattr("search.planning.decide.check_resume", lambda *_: EXACT)
+    record = decide(asked(), NO_DATA, tmp_path, None, print)[0].record
+    (tmp_path / "later").mkdir()
+    (tmp_path / "task.py").rename(tmp_path / "later" / "task.py")
+    monkeypatch.chdir(tmp_path / "later")
+    (tmp_path / "later" / "mine.py").write_text(SPACE.replace("TRAIN", "task:train"))
+    request = make_request(make_parser().parse_args(["--space", "mine.py"]))
+    plan, _ = decide(request, NO_DATA, tmp_path, record, print)
+    assert plan.record.space == record.space
+    assert plan.config.to_dict()["train"] == record.space.recipe["train"]

@@ -10,7 +10,7 @@ from search.workers.carried_code import carried
 from spaces.params import Categorical
 from spaces.space import ScaledSpace
 from tests.search.desk import small_space
-from trainers.user_code import pinned, pinned_file
+from trainers.user_code import located, pinned
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_nothing_travels_with_a_model_of_the_table() -> None:
 def test_models_travel_by_content(home: Path) -> None:
     net, other = (pinned(f"{home / name}:Net") for name in ("net.py", "other.py"))
     space = small_space({"model": net}, (Categorical("model", (net, other)),))
-    found = pinned_file(other)
+    found = located(other)
     assert found is not None
     with carried(space) as (folder,):
         assert (folder / found[1] / "other.py").read_text() == "# other.py\n"
