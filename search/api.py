@@ -25,6 +25,7 @@ from search import report as report_command
 from search import run as run_command
 from search import train as train_command
 from search.common.layout import FEATURE_MAPS, default_storage
+from search.common.results_url import results_folder
 
 if TYPE_CHECKING:
     from search.reporting.search_result import SearchResult
@@ -86,5 +87,5 @@ def load(
     from search.reporting.search_result import read_result
 
     default = report_command.make_parser().parse_args([])
-    folder = Path(results_dir or default.results_dir)
+    folder = results_folder(results_dir or default.results_dir)
     return read_result(study_name, storage or default.storage or default_storage(folder), folder)

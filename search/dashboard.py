@@ -14,6 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from search.common.errors import UserError, one_line, run_main
 from search.common.layout import artifacts_dir, default_storage
+from search.common.results_url import results_folder
 from search.dashboard_sync.process import SyncProcess
 from search.dashboard_sync.same_origin import SameOrigin, address, allowed_hosts
 from search.planning.flags import OneLineParser, add_study_flags
@@ -46,7 +47,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Serves until Ctrl-C. Exit code 2: wrong input, in one line."""
     args = make_parser().parse_args(argv)
-    results_dir = Path(args.results_dir)
+    results_dir = results_folder(args.results_dir)
     from search.storage.storage import open_storage
 
     url = args.storage or default_storage(results_dir)

@@ -28,7 +28,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="python -m search.evaluate",
         description="Test the weights of a best.pt, as written by search.train and search.run.",
     )
-    parser.add_argument("checkpoint", type=Path, help="a best.pt, or the folder it lies in")
+    parser.add_argument("checkpoint", help="a best.pt, or the folder it lies in; a path, or a URL")
     add_data_flags(parser)
     add_feature_flag(parser)
     parser.add_argument("--threads", type=int, metavar="N", help="default: as it was trained")
@@ -41,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     from rich.console import Console
 
     from search.common.layout import BEST_WEIGHTS, FEATURE_MAPS
+    from search.common.results_url import fetched
     from search.planning.flag_values import at_least
     from search.terminal.evaluation_tables import draw_maps, print_evaluation
     from search.terminal.plain_line import say
@@ -52,10 +53,11 @@ def main(argv: list[str] | None = None) -> int:
 
     at_least("threads", args.threads, 1)
     console = Console()
+    checkpoint = fetched(args.checkpoint)
+    folder = folder_of(checkpoint)
     try:
-        saved = read_saved(args.checkpoint)
+        saved = read_saved(checkpoint)
     except CheckpointError as error:
-        folder = folder_of(args.checkpoint)
         gone = not (folder / BEST_WEIGHTS).exists() and (folder / HISTORY).exists()
         raise UserError(f"{error}{'; ' + REMEDY if gone else ''}") from None
     data = open_data(args, saved.data_folder, console)
@@ -64,7 +66,6 @@ def main(argv: list[str] | None = None) -> int:
     say(console, f"{saved.config.model} after epoch {saved.epoch} on {data.name}")
     summary = summarize(trainer.model, data.in_channels, data.image_size)
     print_evaluation(console, trainer.test(), data.classes, summary, {}, ())
-    folder = folder_of(args.checkpoint)
     draw_maps(console, trainer, data, args.feature_maps, folder / FEATURE_MAPS)
     return 0
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from search.common.errors import UserError, run_main
 from search.common.layout import StudyFolder, default_storage
+from search.common.results_url import results_folder
+from search.common.study_files import files_of
 from search.planning.flags import OneLineParser, add_study_flags
 from trainers.metrics import same
 
@@ -52,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     from search.record.record import read_record
     from search.storage.storage import load_study
 
-    results_dir = Path(args.results_dir)
+    results_dir = results_folder(args.results_dir)
     if args.out and args.out.exists():
         raise UserError(f"--out {args.out} is there already; choose another")
     study = load_study(args.study_name, args.storage or default_storage(results_dir))
@@ -61,7 +63,9 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"study {study.study_name!r} was not made by this program")
     trial = recorded_trial(study, args.trial)
     data_folder = find_data(record.data, args.dataset, args.data_dir)
-    history = StudyFolder(results_dir, study.study_name).trial(trial.number)
+    kept = StudyFolder(results_dir, study.study_name)
+    files_of(kept).refresh()
+    history = kept.trial(trial.number)
     differences = []
     with tempfile.TemporaryDirectory(prefix="sharpsearch-replay-") as scratch:
         folder = args.out or Path(scratch)

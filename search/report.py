@@ -9,6 +9,7 @@ from pathlib import Path
 
 from search.common.errors import UserError, run_main
 from search.common.layout import default_storage
+from search.common.results_url import results_folder
 from search.planning.flags import OneLineParser, add_study_flags
 from search.reporting.formats import FORMATS, parse_formats
 
@@ -47,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"--accuracy needs --compare, got {args.accuracy:g} alone; leave it out")
     if args.accuracy is not None and not math.isfinite(args.accuracy):
         raise UserError(f"--accuracy must be a finite number, got {args.accuracy}")
-    results_dir = Path(args.results_dir)
+    results_dir = results_folder(args.results_dir)
     storage = args.storage or default_storage(results_dir)
     from search.reporting.search_result import read_result
     from search.reporting.write import report_comparison

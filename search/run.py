@@ -208,6 +208,7 @@ def search(
     ``verbosity`` is quiet, normal or verbose; ``started`` when it was asked for, by
     ``time.monotonic``.
     """
+    from search.common.study_files import files_of
     from search.ledger.confirming import open_confirmation
     from search.ledger.ledger import Ledger
     from search.ledger.retrying import RetryingLedger
@@ -231,6 +232,8 @@ def search(
             open_log(plan.folder.log) as log,
             ExitStack() as leases,
         ):
+            files = files_of(plan.folder)
+            files.publish(plan.folder.lr_range)
             write_often(storage)
             study = open_study(plan, storage, lease)
             display = display_for(plan, study, console, log, verbosity)
@@ -257,6 +260,7 @@ def search(
                 each.leftovers.sweep(each.study.get_trials(deepcopy=False))
             leave_note(study, plan.folder.results_dir)
             leave(storage)
+            files.publish(plan.folder.log)
     return Outcome(plan, study, ended)
 
 

@@ -39,6 +39,8 @@ def speeds(
     config: TrainConfig, data: Any, ways: Sequence[Execution], meet: Callable[[], None]
 ) -> list[Speed]:
     """Of each of ``ways``; ``meet`` waits for whoever times beside this process."""
+    if any(way.device == "cuda" for way in ways):
+        gc.freeze()  # what was there before is not looked through after each way
     found = []
     for way in ways:
         steps, reason = _warmed_up(config, data, way)
@@ -117,7 +119,6 @@ def meeting(folder: Path, count: int) -> Callable[[], None]:
 
 
 def main() -> None:
-    gc.freeze()  # what was imported is not looked through each time
     task = json.loads(sys.argv[1])
     ways = [Execution.from_mapping(way) for way in task["ways"]]
     if task["count"] > 1 and ways[0].device == "cuda":

@@ -12,6 +12,7 @@ results/<study>-confirm/             the same of the study that confirms it
 results/artifacts/                   what search.dashboard shows of trials
 results/runs/<space>[-<preset>]/     what search.train wrote: a trial's files
 results/lr_range/<space>[-<preset>]/ what search.lr_range wrote
+results/origin.url                   of results that lie at a URL, in the folder that mirrors them
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
+from search.common.errors import UserError
 from search.common.secrets import without_secrets
 
 DEFAULT_RESULTS = Path("results")
 MOST_BYTES = 255  # of a file's name
 TOKEN = "folder.token"
+ORIGIN = "origin.url"
 FEATURE_MAPS = "feature_maps.png"
 BEST_WEIGHTS = "best.pt"  # in a trial's folder, as ``trainers.runs`` writes it, and so
 CHECKPOINTS = ("checkpoint.pt", "checkpoint.previous.pt")
@@ -35,14 +38,32 @@ CONFIRMATION = "-confirm"  # what the study that confirms another one's best is 
 HEARTBEAT = "heartbeat"  # in a trial's folder while a worker is at it
 
 
+def cache_dir() -> str:
+    """Of this user."""
+    return f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/sharpsearch"
+
+
 def default_data_dir() -> str:
     """SHARPSEARCH_DATA, else a folder in the user's cache."""
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return os.environ.get("SHARPSEARCH_DATA") or f"{cache}/sharpsearch"
+    return os.environ.get("SHARPSEARCH_DATA") or cache_dir()
+
+
+def origin_of(results_dir: Path) -> str:
+    """The URL of the results that ``results_dir`` mirrors; "" where they lie in it."""
+    try:
+        return (results_dir / ORIGIN).read_text()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
 
 
 def default_storage(results_dir: Path) -> str:
-    """The SQLite database of a results folder, as an Optuna URL."""
+    """The SQLite database of a results folder, as an Optuna URL. Raises ``UserError`` where results
+    lie at a URL: no SQLite file can."""
+    if origin := origin_of(results_dir):
+        raise UserError(
+            f"--results-dir {origin} needs a database server beside it, which --storage names: "
+            "postgresql+psycopg://… or mysql://…"
+        )
     path = str(results_dir / "studies.db").replace("%", "%25").replace("?", "%3F")
     return f"sqlite:///{path}"
 
@@ -50,10 +71,11 @@ def default_storage(results_dir: Path) -> str:
 def where(storage: str, results_dir: Path) -> str:
     """The flags that lead another command to the studies; none that it would guess."""
     flags = ""
-    if storage != (os.environ.get("OPTUNA_STORAGE") or default_storage(results_dir)):
+    origin, guessed = origin_of(results_dir), os.environ.get("OPTUNA_STORAGE")
+    if storage != (guessed or (not origin and default_storage(results_dir))):
         flags += f" --storage {shlex.quote(without_secrets(storage))}"
     if results_dir != DEFAULT_RESULTS:
-        flags += f" --results-dir {shlex.quote(str(results_dir))}"
+        flags += f" --results-dir {shlex.quote(origin or str(results_dir))}"
     return flags
 
 
@@ -91,6 +113,12 @@ class StudyFolder:
     @property
     def path(self) -> Path:
         return self.results_dir / safe_name(self.study_name)
+
+    @property
+    def address(self) -> str:
+        """Where it is, for the study's record and for its reader: a path, or a URL."""
+        base = origin_of(self.results_dir).partition("?")[0].rstrip("/")
+        return f"{base}/{self.path.name}" if base else str(self.path.resolve())
 
     @property
     def log(self) -> Path:

@@ -88,7 +88,7 @@ def study_note(data: StudyData) -> str:
     if record is not None and record.provenance.command:
         command = command_without_secrets(record.provenance.command)
         parts.append(f"Goes on with:\n\n{code_block(command)}")
-    parts.append(f"Files: {code(str(data.folder.path))}")
+    parts.append(f"Files: {code(data.folder.address)}")
     return "\n\n".join([*parts, OURS]) + "\n"
 
 

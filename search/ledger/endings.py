@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search.common.layout import StudyFolder
+from search.common.study_files import files_of
 from search.ledger import events
 from search.ledger.live_trial import LiveTrial
 from search.ledger.messages import Completed, Diverged, Ending, Failed, OutOfMemory
@@ -25,7 +27,7 @@ from search.record.trials import (
 )
 from search.storage.database import one_commit
 from search.storage.optuna_internals import reported_values, storage_of, trial_id
-from trainers.atomic_files import remove_partials, write_atomically
+from trainers.atomic_files import remove_partials
 from trainers.failpoints import failpoint
 from trainers.metrics import Metric
 
@@ -48,6 +50,7 @@ class Endings:
         self._study = study
         self._metric = metric
         self._folder = folder
+        self._files = files_of(folder)
         self._observe = observe
 
     def told(self, live: LiveTrial, ending: Ending) -> events.Ended:
@@ -93,9 +96,8 @@ class Endings:
         """What reports read of a trial."""
         remove_partials(self._folder.trial(copy))  # of a copy that was killed
         for file in (self._folder.history, self._folder.evaluation):
-            if file(original).exists():
-                file(copy).parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(file(copy), file(original).read_bytes())
+            with suppress(FileNotFoundError):
+                self._files.copy(file(original), file(copy))
 
     def pruned(self, live: LiveTrial, epoch: int) -> events.Ended:
         """PRUNED; its value is its last report, as Optuna has it."""
@@ -163,7 +165,6 @@ class Endings:
         path = self._folder.failure(number)
         try:
             if text:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text)
+                self._files.write(path, text.encode())
         except OSError as error:  # a full disk must not take the other trials along
             self._observe(events.Note(f"cannot write {path}: {error}", warning=True))

@@ -7,12 +7,11 @@ what the pruner had ended goes on under a new number.
 
 from __future__ import annotations
 
-import os
-
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from search.common.layout import BEST_WEIGHTS, CHECKPOINTS, StudyFolder
+from search.common.study_files import files_of
 from search.record.trials import AUDIT, CONTINUES, PAUSED, RETRY_OF, TARGET
 from search.storage.optuna_internals import trial_id
 from search.strategy.promotion import Step
@@ -48,11 +47,11 @@ def take_over_files(trial: Trial, folder: StudyFolder) -> None:
     told = trial.user_attrs.get(CONTINUES)
     if told is None:
         return
+    files, old, new = files_of(folder), folder.trial(told), folder.trial(trial.number)
+    found = files.sizes([old, new])
     for name in (BEST_WEIGHTS, *CHECKPOINTS):
-        there, here = folder.trial(told) / name, folder.trial(trial.number) / name
-        if there.exists() and not here.exists():
-            here.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(there, here)
+        if old / name in found and new / name not in found:
+            files.move(old / name, new / name)
             failpoint("checkpoint taken over")
 
 

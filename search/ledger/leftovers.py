@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from search.common.layout import BEST_WEIGHTS, CHECKPOINTS, StudyFolder
+from search.common.study_files import files_of
 from search.planning.flags import BEST_KEPT, MOST_FOR_PAUSED
 from search.record.trials import (
     CONTINUES,
@@ -39,6 +38,7 @@ class Leftovers:
 
     def __init__(self, folder: StudyFolder, keep: str, direction: StudyDirection):
         self._folder = folder
+        self._files = files_of(folder)
         self._keep = keep
         self._direction = direction
         self._seen: tuple[set[int], set[tuple[int, int]]] = (set(), set())
@@ -56,12 +56,14 @@ class Leftovers:
         if seen == self._seen:
             return
         weights, resumable = self._with_weights(trials, ended), self._resumable(trials)
-        for number in sorted(ended - resumable):
-            names = {*(CHECKPOINTS if number in weights else ALL)} - self._removed[number]
-            self._remove(number, names)
+        told = {
+            number: {*(CHECKPOINTS if number in weights else ALL)} - self._removed[number]
+            for number in sorted(ended - resumable)
+        }
+        self._remove({number: names for number, names in told.items() if names})
+        for number, names in told.items():
             self._removed[number] |= names
-        for number in self._crowded_out(paused):
-            self._remove(number, {*ALL})
+        self._remove({number: {*ALL} for number in self._crowded_out(paused)})
         self._seen = seen
 
     def _with_weights(self, trials: Sequence[FrozenTrial], ended: set[int]) -> set[int]:
@@ -107,16 +109,14 @@ class Leftovers:
 
     def _size(self, key: tuple[int, int]) -> int:
         if key not in self._sizes:
-            folder = self._folder.trial(key[0])
-            files = (folder / name for name in ALL)
-            self._sizes[key] = sum(file.stat().st_size for file in files if file.exists())
+            found = self._files.sizes([self._folder.trial(key[0])])
+            self._sizes[key] = sum(size for file, size in found.items() if file.name in ALL)
         return self._sizes[key]
 
-    def _remove(self, number: int, names: set[str]) -> None:
-        if not names:
-            return
-        folder = self._folder.trial(number)
-        with suppress(FileNotFoundError):
-            for name in sorted(names & set(os.listdir(folder))):
-                (folder / name).unlink(missing_ok=True)  # another driver may be at it too
+    def _remove(self, names: Mapping[int, set[str]]) -> None:
+        """Those files, by trial, that are there."""
+        doomed = {self._folder.trial(number) / name for number in names for name in names[number]}
+        if doomed:
+            for file in sorted(doomed & self._files.sizes({f.parent for f in doomed}).keys()):
+                self._files.remove(file)
                 failpoint("leftover removed")

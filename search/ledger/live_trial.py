@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from optuna.trial import Trial
 
+from search.common.layout import origin_of
 from search.ledger.messages import Task
 from search.planning.plan import TrialPlan
 from search.storage.optuna_internals import reported_values
@@ -52,13 +53,16 @@ def recall(trial: Trial, config: Config, metric: Metric) -> LiveTrial:
 def task_of(live: LiveTrial, plan: TrialPlan, alone: bool) -> Task:
     """What its worker gets."""
     number = live.trial.number
+    folder = plan.folder.trial(number)
     return Task(
         number=number,
         config=live.config.to_dict(),
         execution=plan.execution.to_dict(),
         data_folder=str(plan.data_folder),
-        folder=str(plan.folder.trial(number)),
+        folder=str(folder),
         reported=live.epoch,
         alone=alone,
         fingerprint=plan.fingerprint,
+        url=origin_of(plan.folder.results_dir),
+        name=folder.relative_to(plan.folder.results_dir).as_posix(),
     )

@@ -14,6 +14,7 @@ class Task:
     ``reported`` epochs are in the study already; the worker starts telling after them. Where it
     runs ``alone``, no other trial of this driver is at work, and a GPU's memory is all its own.
     ``data_folder`` is where the driver has the prepared data, whose contents ``fingerprint`` says.
+    ``folder`` is the trial's; results that lie at ``url`` have it under ``name`` there.
     """
 
     number: int
@@ -24,6 +25,8 @@ class Task:
     reported: int = 0
     alone: bool = False
     fingerprint: str = ""
+    url: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True)

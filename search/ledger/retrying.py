@@ -65,7 +65,7 @@ class RetryingLedger(Ledger):
                 ) from error
             except OSError as error:
                 raise SearchError(
-                    f"cannot work in {str(self.plan.folder.path)!r}: {one_line(error)}; "
+                    f"cannot work in {self.plan.folder.address!r}: {one_line(error)}; "
                     "what was recorded is kept, the same command goes on"
                 ) from error
             else:

@@ -75,7 +75,7 @@ def confirmation_plan(plan: SearchPlan) -> SearchPlan:
             starts=(),
             confirmation=None,
             confirms=plan.folder.study_name,
-            folder=str(folder.path.resolve()),
+            folder=folder.address,
             folder_token="",
         ),
     )

@@ -47,7 +47,13 @@ def add_study_flags(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="Optuna storage (env OPTUNA_STORAGE; default: sqlite:///results/studies.db)",
     )
-    parser.add_argument("--results-dir", default=str(DEFAULT_RESULTS), help="default: results")
+    parser.add_argument(
+        "--results-dir",
+        default=str(DEFAULT_RESULTS),
+        metavar="DIR_OR_URL",
+        help="where trials' files lie: a folder, or s3://bucket/prefix or another URL that pyarrow "
+        "opens, with --storage on a server (default: results)",
+    )
 
 
 def add_data_flags(parser: argparse.ArgumentParser) -> None:

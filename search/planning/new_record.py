@@ -61,7 +61,7 @@ def new_record(
         confirmation=confirmation,
         resume_check=resume_check,
         provenance=provenance_here(request.command, without_secrets(request.storage)),
-        folder=str(request.folder.path.resolve()),
+        folder=request.folder.address,
     )
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from search.common.errors import UserError
-from search.common.layout import StudyFolder, default_storage, preset_suffix
+from search.common.layout import StudyFolder, default_storage, origin_of, preset_suffix
+from search.common.results_url import results_folder
 from search.planning import machine
 from search.planning.asked_space import asked_space, narrowed_space
 from search.planning.flag_values import at_least, known, parse_ranges, writable
@@ -106,11 +107,17 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
     space, reason = asked_space(args)
     space = narrowed_space(space, ranges)
     preset = space.preset
-    results_dir, data_dir = Path(args.results_dir), Path(args.data_dir).expanduser()
+    results_dir = results_folder(args.results_dir, write=not args.dry_run)
+    data_dir = Path(args.data_dir).expanduser()
     address = cluster_address(args.ray_address)
     if address:  # workers of other nodes have another working directory
         results_dir, data_dir = results_dir.absolute(), data_dir.absolute()
     writable(results_dir)
+    storage = args.storage or default_storage(results_dir)
+    if origin_of(results_dir):
+        from search.storage.database_locks import refuse_without_locks
+
+        refuse_without_locks(storage)
     if args.lr_range_test and lr_parameter(space) is None:
         raise UserError("--lr-range-test needs an lr that varies; leave out --set lr=…")
     request = Request(
@@ -121,7 +128,7 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
         data_dir=data_dir,
         image_size=size_of_images(args),
         study_name=args.study_name or f"{space.definition.name}{preset_suffix(space.preset_name)}",
-        storage=args.storage or default_storage(results_dir),
+        storage=storage,
         results_dir=results_dir,
         timeout=at_least("timeout", args.timeout, 0),
         max_retries=int(at_least("max-retries", args.max_retries, 0) or 0),

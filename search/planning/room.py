@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from search.common.layout import origin_of
 from search.planning.flags import BEST_KEPT, MOST_FOR_PAUSED
 from search.planning.plan import SearchPlan
 from search.strategy.pruners import PROMOTION
@@ -29,6 +30,8 @@ COPIES_OF_A_PAUSED_TRIAL = 2 * 3 + 1
 def lack_of_room(plan: SearchPlan, data: Meta) -> str:
     """A line where the disk may not do for the space's largest network, else empty."""
     if not data.shapes:  # nobody knows what a training function of the user's own keeps
+        return ""
+    if origin_of(plan.folder.results_dir):  # nor how much room there is
         return ""
     folder = plan.folder.path.absolute()
     free = shutil.disk_usage(_nearest(folder)).free

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.common.errors import UserError
 from search.common.layout import StudyFolder
+from search.common.study_files import files_of
 from search.record.record import ReferenceFigure, StudyRecord, read_record
 from search.record.trials import Spending, ranked, reference_values, spending
 from search.reporting.frames import make_epochs_frame, make_trials_frame
@@ -170,6 +171,7 @@ def read_study(study: Study, results_dir: Path | str) -> StudyData:
     record = read_record(study)
     objective = _objective(study, record)
     folder = StudyFolder(Path(results_dir), study.study_name)
+    files_of(folder).refresh()
     epochs = make_epochs_frame(frozen, folder, objective)
     trials = make_trials_frame(frozen, record, epochs, objective)
     confirming = tuple(confirming_trials(study)) if record and record.confirmation else ()

@@ -17,6 +17,8 @@ from optuna.storages import BaseStorage
 from sqlalchemy import URL, Connection, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
+from search.common.errors import UserError
+from search.common.secrets import without_secrets
 from search.storage.database import database_of
 
 SECONDS_BETWEEN_LOOKS = 5.0
@@ -57,6 +59,17 @@ MYSQL = Dialect(
     prepare=("SET SESSION wait_timeout = 300",),
 )
 DIALECTS = {"postgresql": POSTGRESQL, "mysql": MYSQL, "mariadb": MYSQL}
+
+
+def refuse_without_locks(url: str) -> None:
+    """Raises ``UserError`` for a storage that leaves its locks to files: not for results at a URL,
+    where nothing can be locked."""
+    scheme = url.partition("://")[0].partition("+")[0]
+    if "://" not in url or scheme not in DIALECTS:
+        raise UserError(
+            "results at a URL need a database whose own locks tell its drivers apart, such as "
+            f"--storage postgresql+psycopg://… or mysql://…, got {without_secrets(url)!r}"
+        )
 
 
 def locks_of_database(storage: BaseStorage, study_name: str) -> DatabaseLocks | None:

@@ -7,13 +7,16 @@ none. The token moves with a folder that is moved.
 
 from __future__ import annotations
 
+import os
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from search.common.errors import UserError
 from search.common.layout import TOKEN, StudyFolder
+from search.common.study_files import files_of
 from search.storage.storage import is_local_file
-from trainers.atomic_files import remove_partials, write_atomically
+from trainers.atomic_files import remove_partials
 
 
 def check_folder(folder: StudyFolder, url: str, recorded: str, token: str) -> None:
@@ -23,18 +26,23 @@ def check_folder(folder: StudyFolder, url: str, recorded: str, token: str) -> No
     A folder that is gone was moved or deleted, if nobody can work on the study elsewhere: the
     storage at ``url`` is a file of this machine. So it was in the first release, without tokens.
     """
-    ours, found = folder.path.resolve(), _token_in(folder.token)
-    gone = Path(recorded) == ours or not Path(recorded).is_dir()
+    ours, found = folder.address, _token_of(folder)
+    gone = recorded == ours or not Path(recorded).is_dir()
     alone = not token or (not found and is_local_file(url))
     if not recorded or (token and found == token) or (gone and alone):
         return
-    here = not token or _token_in(Path(recorded) / TOKEN) == token
-    place, remedy = "", f"give --results-dir {str(Path(recorded).parent)!r}"
+    here = "://" in recorded or not token or _token_in(Path(recorded) / TOKEN) == token
+    place, remedy = "", f"give --results-dir {os.path.dirname(recorded)!r}"
     if not here:
         place, remedy = " on another machine or disk", f"share that folder, then {remedy}"
+    if recorded == ours and "://" in ours:
+        raise UserError(
+            f"study {folder.study_name!r} keeps its trials in {ours!r}, where {TOKEN} is not its "
+            "own any more; bring that back, or choose another --study-name"
+        )
     raise UserError(
         f"study {folder.study_name!r} keeps its trials in {recorded!r}{place}, not in "
-        f"{str(ours)!r}; {remedy}, or choose another --study-name"
+        f"{ours!r}; {remedy}, or choose another --study-name"
     )
 
 
@@ -45,13 +53,19 @@ def claim_folder(folder: StudyFolder, url: str, recorded: str, token: str) -> st
     the record: a crash in between leaves it to be found.
     """
     check_folder(folder, url, recorded, token)
-    found = _token_in(folder.token)
+    found = _token_of(folder)
     token = token or found or uuid.uuid4().hex
     if found != token:
         folder.path.mkdir(parents=True, exist_ok=True)
         remove_partials(folder.path)  # of a start that was killed
-        write_atomically(folder.token, token.encode())
+        files_of(folder).write(folder.token, token.encode())
     return token
+
+
+def _token_of(folder: StudyFolder) -> str:
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return files_of(folder).read(folder.token).decode().strip()
+    return ""
 
 
 def _token_in(file: Path) -> str:

@@ -16,6 +16,7 @@ from rich.text import Text
 from search.common.formatting import duration
 from search.common.layout import where
 from search.common.secrets import without_secrets
+from search.common.study_files import files_of
 from search.ledger.events import FINISHED
 from search.planning.plan import SearchPlan
 from search.record.record import StudyRecord
@@ -42,14 +43,14 @@ def conclude(console: Console, plan: SearchPlan, study: Study, ended: str) -> No
     say(console, f"look:    python -m search.dashboard{places}")
     name = f" --study-name {shlex.quote(study.study_name)}"
     say(console, f"report:  python -m search.report{name}{places}")
-    say(console, f"files:   {plan.folder.path}{weights_kept(plan)}")
+    say(console, f"files:   {plan.folder.address}{weights_kept(plan)}")
     if plan.storage != without_secrets(plan.storage):
         say(console, "the storage's password is not shown; put the URL into OPTUNA_STORAGE")
 
 
 def weights_kept(plan: SearchPlan) -> str:
     """How many best weights there are, and their size."""
-    sizes = [file.stat().st_size for file in plan.folder.weights()]
+    sizes = files_of(plan.folder).weights()
     which = f"--keep-weights {plan.keep_weights}"
     return f", with the best weights of {len(sizes)} trials, {sum(sizes) / 1e6:.1f} MB ({which})"
 

@@ -16,8 +16,11 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from search.common.errors import UserError, one_line
+from search.common.layout import StudyFolder
+from search.common.study_files import Files, files_of
 from search.workers.carried_code import carried
 from search.workers.node_facts import NodeFacts, facts_here, name_of, node_name
 from search.workers.nodes import Answer
@@ -29,7 +32,7 @@ SECONDS_TO_ANSWER = 300.0
 
 
 @contextmanager
-def cluster_ray(address: str, folder: Path, space: ScaledSpace) -> Iterator[str]:
+def cluster_ray(address: str, folder: StudyFolder, space: ScaledSpace) -> Iterator[str]:
     """Joined to the cluster at ``address``: a scratch folder for what Tune writes, in the study's
     ``folder``. The code that ``space`` names travels along.
 
@@ -52,22 +55,27 @@ def cluster_ray(address: str, folder: Path, space: ScaledSpace) -> Iterator[str]
             f"--ray-address {address}: {one_line(error)}; start one with `ray start --head`, or "
             "leave it out"
         ) from None
-    folder.mkdir(parents=True, exist_ok=True)
-    scratch = tempfile.mkdtemp(prefix=".ray-", dir=folder)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    scratch = tempfile.mkdtemp(prefix=".ray-", dir=folder.path)
+    files = files_of(folder)
     try:
         yield scratch
     finally:
         ray.shutdown()
+        with suppress(OSError):
+            for file in files.sizes([Path(scratch)]):
+                files.remove(file)
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 class RayView:
-    """The cluster that this process has joined. Nodes read ``token`` and answer beside it."""
+    """The cluster that this process has joined. Nodes read ``token``, one of a study's ``files``,
+    and answer beside it."""
 
-    def __init__(self, token: Path):
-        self._token = token.absolute()
+    def __init__(self, token: Path, files: Files):
+        self._token, self._files = token.absolute(), files
         self._hosts: dict[str, str] = {}
-        token.write_text("sharpsearch")
+        files.write(self._token, b"sharpsearch")
 
     def living(self) -> Mapping[str, Mapping[str, float]]:
         import ray
@@ -88,7 +96,7 @@ class RayView:
 
         there = NodeAffinitySchedulingStrategy(node, soft=False)
         look = ray.remote(num_cpus=0)(_look_around).options(scheduling_strategy=there)
-        asked = look.remote(str(self._token), self.name(node))
+        asked = look.remote(self._token, self._files, self.name(node))
         late = time.monotonic() + SECONDS_TO_ANSWER
 
         def answer() -> NodeFacts | str | None:
@@ -96,33 +104,41 @@ class RayView:
                 waited = f"it did not answer within {SECONDS_TO_ANSWER:.0f} s"
                 return waited if time.monotonic() > late else None
             try:
-                facts, answered = ray.get(asked)
+                facts = ray.get(asked)
+                seen = _answer(self._token, facts.name) in self._files.sizes([self._token.parent])
             except Exception as error:  # without what the packages import, or gone
                 return f"it cannot work: {one_line(getattr(error, 'cause', None) or error)}"
-            seen = bool(answered) and self._token.with_name(answered).exists()
             return replace(facts, sees_results=seen)
 
         return answer
 
 
-def _look_around(token: str, name: str) -> tuple[NodeFacts, str]:
-    answer = ""
+def _look_around(token: Path, files: Files, name: str) -> NodeFacts:
     with suppress(OSError):
-        Path(token).read_text()
-        answer = f"answer-{name}"
-        Path(token).with_name(answer).write_text("")
-    return facts_here(name), answer
+        files.read(token)
+        files.write(_answer(token, name), b"")
+    return facts_here(name)
+
+
+def _answer(token: Path, name: str) -> Path:
+    return token.with_name(f"answer-{name}")
+
+
+def there(node: str) -> Any:
+    """Where Ray shall run what concerns the node called ``node``; None where it knows none."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    found = [known["NodeID"] for known in ray.nodes() if node.endswith(known["NodeID"][:8])]
+    return NodeAffinitySchedulingStrategy(found[0], soft=True) if found else None
 
 
 def kill_there(node: str, pid: int) -> None:
     """Ends process ``pid`` of the node called ``node``."""
     import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    found = [known["NodeID"] for known in ray.nodes() if node.endswith(known["NodeID"][:8])]
-    if found:
-        there = NodeAffinitySchedulingStrategy(found[0], soft=True)
-        kill = ray.remote(num_cpus=0)(_kill).options(scheduling_strategy=there)
+    if place := there(node):
+        kill = ray.remote(num_cpus=0)(_kill).options(scheduling_strategy=place)
         kill.remote(node, pid)
 
 

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from search.common.errors import SearchError
+from search.common.layout import origin_of
 from search.ledger.events import FINISHED, INTERRUPTED, TIMED_OUT, Note
 from search.ledger.ledger import Ledger
 from search.planning.resources import Resources
@@ -157,6 +158,7 @@ def _tune(
     from ray import tune
     from ray.tune import TuneError
 
+    from search.workers.far_beats import FarBeats
     from search.workers.node_data import drivers_data
     from search.workers.ray_adapters import (
         LedgerScheduler,
@@ -167,7 +169,9 @@ def _tune(
     )
     from search.workers.worker import make_worker, placement
 
-    watch = Watch(resources.silence)
+    folder = stages.ledger.plan.folder
+    far = FarBeats() if resources.ray_address and origin_of(folder.results_dir) else None
+    watch = Watch(resources.silence, far=far)
     data = drivers_data() if resources.ray_address else None
     cpus = resources.threads * resources.processes
     takes = partial(placement, cpus, resources.gpus_per_trial)

@@ -28,7 +28,7 @@ def why_unfit(node: NodeFacts, needs: Needs) -> str:
     if not node.sees_results:
         return (
             "it does not see the results folder; share that with every node, under the same path, "
-            "and name it with --results-dir"
+            "and name it with --results-dir, or let every node have the credentials of its URL"
         )
     if torch != drivers:
         return f"it has torch {torch}, the driver {drivers}, and curves would differ; install it"

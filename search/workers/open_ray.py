@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from search.common.study_files import files_of
 from search.ledger.events import Note
 from search.ledger.ledger import Ledger
 from search.planning.mps import Mps, in_turns, private_mps
@@ -38,8 +39,8 @@ def open_ray(
     from search.workers.cluster import RayView, cluster_ray
 
     plan = stages.ledger.plan
-    with cluster_ray(resources.ray_address, plan.folder.path, plan.space) as scratch:
-        view = RayView(Path(scratch, "token"))
+    with cluster_ray(resources.ray_address, plan.folder, plan.space) as scratch:
+        view = RayView(Path(scratch, "token"), files_of(plan.folder, patience=0))
         nodes = Nodes(view, _needs(stages.ledger, resources), resources.most, stages.say)
         nodes.wait(stop)
         yield scratch, nodes

@@ -139,7 +139,8 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
         """Takes a message in; False when the worker is free for another task."""
         number, ledger = task.number, self.stages.ledger
         if isinstance(message, Began):
-            self.watch.began(number, message.pid, Path(task.folder) / HEARTBEAT, message.node)
+            heartbeat = Path(message.folder or task.folder) / HEARTBEAT
+            self.watch.began(number, message.pid, heartbeat, message.node)
             ledger.began(number, message.node, self.room.kind(message.node))
         elif isinstance(message, DeviceLost):
             self.losses.of_card()

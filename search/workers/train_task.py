@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from search.common.errors import one_line
@@ -30,6 +31,7 @@ from search.workers.failures import (
     set_aside,
 )
 from search.workers.heartbeat import Heartbeat
+from search.workers.working_folder import Upkeep
 
 
 def train_task(task: Task, gpus: float = 0.0) -> Iterator[Message]:
@@ -37,26 +39,31 @@ def train_task(task: Task, gpus: float = 0.0) -> Iterator[Message]:
     this process cannot go on. ``gpus`` below 1 is its share of the memory of a GPU; of a trial that
     runs alone it is all of it."""
     heartbeat = Heartbeat(Path(task.folder) / HEARTBEAT)
+    upkeep = Upkeep(task, heartbeat)
     if task.execution.get("device") == "cuda":
         set_aside()
     try:
-        ending = yield from _attempt(task, gpus, heartbeat)
+        ending = yield from _attempt(task, gpus, heartbeat, upkeep)
     finally:
         give_memory_back()
         heartbeat.stop()
+        upkeep.clear()
     if isinstance(ending, Failed | OutOfMemory) and not device_answers():
         yield DeviceLost(ending.reason)
     else:
         yield ending
 
 
-def _attempt(task: Task, gpus: float, heartbeat: Heartbeat) -> Generator[Message, None, Ending]:
+def _attempt(
+    task: Task, gpus: float, heartbeat: Heartbeat, upkeep: Upkeep
+) -> Generator[Message, None, Ending]:
     """Trains; returns how it ended. With its frame, all that an exception refers to is gone."""
     from trainers.data.errors import DataError
     from trainers.epoch_result import DivergedError
 
     try:
-        return (yield from _train(task, gpus, heartbeat))
+        with closing(upkeep):
+            return (yield from _train(task, gpus, heartbeat, upkeep))
     except DivergedError as error:
         return Diverged(str(error), error.epoch)
     except DataError as error:
@@ -71,7 +78,9 @@ def _attempt(task: Task, gpus: float, heartbeat: Heartbeat) -> Generator[Message
         return Failed(reason, traceback.format_exc())
 
 
-def _train(task: Task, gpus: float, heartbeat: Heartbeat) -> Generator[Message, None, Ending]:
+def _train(
+    task: Task, gpus: float, heartbeat: Heartbeat, upkeep: Upkeep
+) -> Generator[Message, None, Ending]:
     from trainers.configs import config_from_mapping
     from trainers.execution import Execution
     from trainers.runs.open_run import open_run
@@ -80,12 +89,14 @@ def _train(task: Task, gpus: float, heartbeat: Heartbeat) -> Generator[Message, 
         from trainers.gpus import limit_memory
 
         limit_memory(1.0 if task.alone else gpus)  # anew: the worker stays for other trials
+    upkeep.fetch()
     run = open_run(
         config_from_mapping(task.config),
         Path(task.data_folder),
         Execution.from_mapping(dict(task.execution)),
         Path(task.folder),
         heartbeat,
+        upkeep.send,
     )
     for problem in run.problems:
         yield Remark(f"trial {task.number}: {problem}; passed over")
@@ -93,4 +104,5 @@ def _train(task: Task, gpus: float, heartbeat: Heartbeat) -> Generator[Message, 
         if result.epoch > task.reported:
             yield EpochDone(result.to_dict(), run.usage())
     evaluation = run.test()
+    upkeep.send()
     return Completed(evaluation.figures() | run.usage())

@@ -31,7 +31,8 @@ class _Worker:
 class Watch:
     """Kept by trial number; ``silence`` is how many seconds without a message or a heartbeat mean
     that a worker hangs, or ``PATIENCE`` times the longest pause of any worker that went on after
-    it, if that is more: a batch of a large model may take minutes.
+    it, if that is more: a batch of a large model may take minutes. ``far`` sees heartbeats that
+    only their node can see.
 
     Its clock runs only while the driver listens: neither a database that was waited for nor a
     suspended machine nor a change of the time of day makes a worker late.
@@ -42,16 +43,18 @@ class Watch:
         silence: float,
         clock: Callable[[], float] = time.monotonic,
         kill: Callable[[int, int], None] = os.kill,
+        far: Callable[[str, Path], int | None] | None = None,
     ):
         self._silence = silence
-        self._clock, self._kill = clock, kill
+        self._clock, self._kill, self._far = clock, kill, far
         self._last = clock()
         self._now = self._next_look = self._longest_pause = 0.0
         self._workers: dict[int, _Worker] = {}
 
     def began(self, number: int, pid: int, heartbeat: Path, node: str = "") -> None:
         """A worker is at the trial; ``heartbeat`` is the file that it touches."""
-        self._workers[number] = _Worker(pid, heartbeat, node, self._now, last_beat(heartbeat))
+        self._workers[number] = _Worker(pid, heartbeat, node, self._now)
+        self._workers[number].beat = self._last_beat(self._workers[number])
 
     def heard(self, number: int) -> None:
         """A message has come."""
@@ -86,8 +89,13 @@ class Watch:
         self._longest_pause = max(self._longest_pause, self._now - worker.heard)
         worker.heard = self._now
 
+    def _last_beat(self, worker: _Worker) -> int | None:
+        if self._far is not None:
+            return self._far(worker.node, worker.heartbeat)
+        return last_beat(worker.heartbeat)
+
     def _look_at(self, worker: _Worker) -> None:
-        beat = last_beat(worker.heartbeat)
+        beat = self._last_beat(worker)
         if beat != worker.beat:
             worker.beat = beat
             self._sign_of_life(worker)

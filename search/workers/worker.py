@@ -17,6 +17,7 @@ from search.ledger.messages import Blocked, DeviceLost, Message, Task
 from search.workers.heartbeat import Heartbeat
 from search.workers.node_data import NodeData
 from search.workers.node_facts import node_name
+from search.workers.working_folder import on_this_node
 from trainers.data.errors import DataError
 from trainers.parallel.parent_process import die_with_parent
 
@@ -27,10 +28,12 @@ Work = Callable[[Task], Iterator[Message]]
 
 @dataclass(frozen=True)
 class Began:
-    """A worker is at a trial now: its process number and, on a cluster, its node's name."""
+    """A worker is at a trial now: its process number, on a cluster its node's name, and the trial's
+    folder there."""
 
     pid: int
     node: str = ""
+    folder: str = ""
 
 
 def placement(cpus: int, gpus: float, config: dict[str, Any]) -> tune.PlacementGroupFactory:
@@ -66,7 +69,8 @@ def make_worker(work: Work, data: NodeData | None = None) -> type[tune.Trainable
 
 
 def _announced(work: Work, task: Task, data: NodeData | None) -> Iterator[Message | Began]:
-    yield Began(os.getpid(), node_name() if data else "")
+    task = on_this_node(task)
+    yield Began(os.getpid(), node_name() if data else "", task.folder)
     for message in _with_data(work, task, data) if data else work(task):
         yield message
         if isinstance(message, DeviceLost):

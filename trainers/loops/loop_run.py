@@ -61,7 +61,8 @@ class LoopRun:
     """Trains ``config`` by its function, keeping all in ``folder``.
 
     ``problems`` lists checkpoints that were passed over, one line each; ``on_batch`` is called now
-    and then while the function is at work.
+    and then while the function is at work, ``on_kept`` when an epoch is on disk, before it is given
+    out.
     """
 
     def __init__(self, config: LoopConfig, execution: Execution, folder: Path):
@@ -73,6 +74,7 @@ class LoopRun:
         self._run = Run(config, execution, self.progress)
         self.history: list[LoopResult] = []
         self.on_batch: Callable[[], None] = lambda: None
+        self.on_kept: Callable[[], None] = lambda: None
         self._config, self._execution = config, execution
         self._function = load(config.train, with_neighbours=True)
         self._at_work: GeneratorType[Any, None, Any] | None = None
@@ -151,6 +153,7 @@ class LoopRun:
         failpoint("checkpoint kept")
         self._write_history()
         failpoint("history written")
+        self.on_kept()
 
     def _write_history(self) -> None:
         names = dict.fromkeys(name for result in self.history for name in result.metrics)

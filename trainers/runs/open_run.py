@@ -44,18 +44,21 @@ def open_run(
     execution: Execution,
     folder: Path,
     on_batch: Callable[[], None] | None = None,
+    on_kept: Callable[[], None] | None = None,
 ) -> Run:
     """``on_batch`` is called at every batch, or as often as a function of the user's own shows that
-    it is at work."""
+    it is at work; ``on_kept`` when an epoch is on disk, before it is given out."""
     if isinstance(config, LoopConfig):
         from trainers.loops.loop_run import LoopRun
 
         loop = LoopRun(config, execution, folder)
         loop.on_batch = on_batch or loop.on_batch
+        loop.on_kept = on_kept or loop.on_kept
         return loop
     from trainers.runs.training_run import TrainingRun
 
     run = TrainingRun(config, data_folder, execution, folder)
     if on_batch:
         run.trainer.batches.on_batch = on_batch
+    run.on_kept = on_kept or run.on_kept
     return run

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -45,7 +45,8 @@ BEST, TEST = "best.pt", "test.json"
 class TrainingRun:
     """Trains ``config`` on the prepared data set ``data_folder``, keeping all in ``folder``.
 
-    ``problems`` lists checkpoints that were passed over, one line each.
+    ``problems`` lists checkpoints that were passed over, one line each; ``on_kept`` is called when
+    an epoch is on disk, before it is given out, while the next one is trained.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class TrainingRun:
         ranks: Ranks | None = None,
     ):
         self.folder = folder
+        self.on_kept: Callable[[], None] = lambda: None
         folder.mkdir(parents=True, exist_ok=True)
         if ranks is None:
             remove_partials(folder)
@@ -169,6 +171,7 @@ class TrainingRun:
         failpoint("checkpoint kept")
         write_history(self.folder, history)
         failpoint("history written")
+        self.on_kept()
         return history[-1]
 
     def test(self) -> Evaluation:

@@ -157,3 +157,19 @@ def test_gpus_that_are_not_there_are_refused(
 def test_each_process_has_a_gpu_of_its_own() -> None:
     with pytest.raises(UserError, match="--gpus-per-trial must be 2, one for each of the --proc"):
         choose_resources(None, None, 1.0, gpus=2, processes=2)
+
+
+def test_results_at_a_url_need_a_database_with_locks(
+    request_of: Callable[..., Request], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
+    url = ("--results-dir", f"file://{tmp_path}/there")
+    with pytest.raises(UserError, match="needs a database server beside it, which --storage names"):
+        request_of(*url)
+    for storage in ("sqlite:///studies.db", "studies.log", "redis://host/0"):
+        with pytest.raises(UserError, match=f"need a database whose own locks .* got '{storage}'"):
+            request_of(*url, "--storage", storage)
+    asked = request_of(*url, "--storage", "postgresql+psycopg://host/db")
+    assert asked.folder.address == f"file://{tmp_path}/there/{asked.study_name}"
+    assert asked.folder.path.is_relative_to(tmp_path / "cache")
