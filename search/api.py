@@ -25,7 +25,7 @@ from search import report as report_command
 from search import run as run_command
 from search import train as train_command
 from search.common.layout import FEATURE_MAPS, default_storage
-from search.common.study_files import results_folder
+from search.common.results_url import results_folder
 
 if TYPE_CHECKING:
     from search.reporting.search_result import SearchResult

@@ -14,7 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from search.common.errors import UserError, one_line, run_main
 from search.common.layout import artifacts_dir, default_storage
-from search.common.study_files import results_folder
+from search.common.results_url import results_folder
 from search.dashboard_sync.process import SyncProcess
 from search.dashboard_sync.same_origin import SameOrigin, address, allowed_hosts
 from search.planning.flags import OneLineParser, add_study_flags

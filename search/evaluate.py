@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     from rich.console import Console
 
     from search.common.layout import BEST_WEIGHTS, FEATURE_MAPS
-    from search.common.study_files import fetched
+    from search.common.results_url import fetched
     from search.planning.flag_values import at_least
     from search.terminal.evaluation_tables import draw_maps, print_evaluation
     from search.terminal.plain_line import say

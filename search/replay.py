@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from search.common.errors import UserError, run_main
 from search.common.layout import StudyFolder, default_storage
-from search.common.study_files import files_of, results_folder
+from search.common.results_url import results_folder
+from search.common.study_files import files_of
 from search.planning.flags import OneLineParser, add_study_flags
 from trainers.metrics import same
 

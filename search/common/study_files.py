@@ -6,26 +6,20 @@ is refreshed first, and change what lies there. Files go by their path in the st
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from search.common.errors import UserError, one_line
-from search.common.layout import BEST_WEIGHTS, ORIGIN, StudyFolder, cache_dir, origin_of, safe_name
+from search.common.layout import BEST_WEIGHTS, StudyFolder, origin_of
 from search.common.remote_folder import LONGEST_RETRY, RemoteFile, RemoteFolder
-from search.common.secrets import without_secrets
 from trainers.atomic_files import write_atomically
 
 AT_ONCE = 16  # files fetched
 MANY = 8  # folders that are looked for one by one; more are found in a list of all
 LEFT_THERE = (".pt",)  # what reports do not read
-PROBE = ".sharpsearch-probe"
-REMEDY = "check bucket, endpoint and credentials, or name another --results-dir"
 
 
 class Files(Protocol):
@@ -176,62 +170,3 @@ def files_of(folder: StudyFolder, patience: float = LONGEST_RETRY) -> Files:
     if not origin:
         return LocalFiles(folder)
     return MirroredFiles(folder.path, RemoteFolder(origin, folder.path.name, patience=patience))
-
-
-def results_folder(given: str | Path, write: bool = False) -> Path:
-    """The folder that ``--results-dir`` names: itself or, of a URL, the one here that mirrors it.
-
-    Raises ``UserError`` for a URL with a password, one whose place cannot be reached or, where
-    ``write``, not be written to.
-    """
-    url = str(given)
-    if "://" not in url:
-        return Path(given)
-    if url != without_secrets(url):
-        raise UserError(
-            f"--results-dir must not hold a password, got {without_secrets(url)!r}; put it into "
-            "the store's own variables, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        )
-    _look(RemoteFolder(url, patience=0), write)
-    address = url.partition("?")[0]
-    folder = Path(cache_dir()).expanduser() / "results" / f"{_readable(address)}-{_digest(url)}"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / ORIGIN, url.encode())
-    return folder
-
-
-def fetched(checkpoint: str) -> Path:
-    """A checkpoint, or the folder of one, that lies here: of one at a URL, the folder of a copy.
-    Raises ``UserError``."""
-    address, mark, query = checkpoint.partition("?")
-    if "://" not in address:
-        return Path(checkpoint)
-    parent, _, name = address.removesuffix(f"/{BEST_WEIGHTS}").rpartition("/")
-    folder = results_folder(f"{parent}{mark}{query}") / safe_name(name)
-    folder.mkdir(exist_ok=True)
-    try:
-        remote = RemoteFolder(f"{parent}{mark}{query}", name, patience=0)
-        remote.fetch(BEST_WEIGHTS, folder / BEST_WEIGHTS)
-    except OSError:
-        raise UserError(f"no such checkpoint: {checkpoint}") from None
-    return folder
-
-
-def _look(remote: RemoteFolder, write: bool) -> None:
-    try:
-        if write:
-            remote.write(PROBE, b"")
-            remote.remove(PROBE)
-        else:
-            with suppress(FileNotFoundError):
-                remote.read(PROBE)
-    except (OSError, ValueError, ImportError) as error:
-        raise UserError(f"--results-dir {remote.url}: {one_line(error)}; {REMEDY}") from None
-
-
-def _readable(address: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", address)[:60]
-
-
-def _digest(url: str) -> str:
-    return hashlib.sha256(url.encode()).hexdigest()[:8]

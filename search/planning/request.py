@@ -9,7 +9,7 @@ from pathlib import Path
 
 from search.common.errors import UserError
 from search.common.layout import StudyFolder, default_storage, origin_of, preset_suffix
-from search.common.study_files import results_folder
+from search.common.results_url import results_folder
 from search.planning import machine
 from search.planning.asked_space import asked_space, narrowed_space
 from search.planning.flag_values import at_least, known, parse_ranges, writable

@@ -36,6 +36,7 @@ _RAY_ENVIRONMENT = {
 }
 _TUNE_ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the display is ours
+    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # told to us, not begun again by Tune
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they mean to the driver
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study database holds the results
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # a first Ctrl-C ends the search in good order
@@ -238,5 +239,7 @@ def error_of(trial: Any) -> str:
 
 def is_of_node(error: str) -> bool:
     """Whether a worker died with its node, or contact to it was lost: where a process alone ends,
-    its node says so, and one that dies is missed by the driver some seconds before Ray knows."""
-    return any(said in error for said in NODE_LOST)
+    its node says so, and one that dies is missed by the driver some seconds before Ray knows. Of
+    a node that was drained no cause is given."""
+    unexplained = "The actor died unexpectedly" in error and " because " not in error
+    return unexplained or any(said in error for said in NODE_LOST)

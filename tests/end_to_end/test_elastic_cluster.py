@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,6 +109,46 @@ def test_trials_of_a_dead_node_go_on_elsewhere_and_one_that_joins_gets_some(
     assert took_over[1] == attributes[NODE] != left[1]
     new = {node for trial in trials for _, node, _ in trial.user_attrs[TRAINED_ON]} - {left[1]}
     assert len(new) == 2
+
+
+def drain(cluster: Any, node: Any) -> None:
+    """As a cloud's warning of half a second does."""
+    from ray._raylet import GcsClient
+    from ray.core.generated.autoscaler_pb2 import DrainNodeReason
+
+    reason = DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
+    end = int(time.time() * 1000) + 500
+    accepted, why = GcsClient(address=cluster.address).drain_node(node.node_id, reason, "", end)
+    assert accepted, why
+
+
+def test_a_node_that_is_drained_and_dies_gets_no_more_and_its_trial_goes_on(
+    cluster: Any, desk: Desk
+) -> None:
+    doomed = cluster.add_node(**NODE_OPTIONS)
+    go = desk.folder.trial(0).parent / "go"
+    epochs: list[int] = []
+
+    def observe(event: Event) -> None:
+        if isinstance(event, Epoch):
+            epochs.append(event.number)
+            if len(epochs) == 2:
+                drain(cluster, doomed)
+        if isinstance(event, Note) and "is being drained" in event.text:
+            cluster.remove_node(doomed, allow_graceful=False)
+        if isinstance(event, Note) and "is gone or cannot be reached" in event.text:
+            go.touch()
+
+    desk.ledger.observe = observe
+    resources = Resources(1, 1, max_retries=0, ray_address=cluster.address)
+    assert run_search(desk.ledger, resources, wait_in_the_second) == FINISHED
+    trials = desk.study.get_trials()
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 4
+    assert len(epochs) == 12
+    there = [
+        n for t in trials for _, n, _ in t.user_attrs[TRAINED_ON] if n.endswith(doomed.node_id[:8])
+    ]
+    assert len(there) == 1
 
 
 def at_once(task: Task) -> Iterator[Message]:

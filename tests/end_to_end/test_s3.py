@@ -11,7 +11,8 @@ import pytest
 from search.common.errors import UserError
 from search.common.layout import StudyFolder
 from search.common.remote_folder import RemoteFolder
-from search.common.study_files import MANY, files_of, results_folder
+from search.common.results_url import results_folder
+from search.common.study_files import MANY, files_of
 from tests.s3 import S3Server, own_s3
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,8 @@ from search.common import remote_folder
 from search.common.errors import UserError
 from search.common.layout import StudyFolder, default_storage, origin_of, where
 from search.common.remote_folder import RemoteFolder
-from search.common.study_files import MANY, Files, fetched, files_of, results_folder
+from search.common.results_url import fetched, results_folder
+from search.common.study_files import MANY, Files, files_of
 
 
 @pytest.fixture

@@ -147,7 +147,9 @@ def test_tune_writes_how_a_worker_ended_before_it_says_so(tmp_path: Path) -> Non
     file.write_text("The actor died because its node has died. Node Id: 1a2b")
     assert is_of_node(error_of(SimpleNamespace(error_file=str(file))))
     assert error_of(SimpleNamespace(error_file=None)) == ""
-    assert not is_of_node("The actor is dead because its worker process has died.")
+    died = "The actor died unexpectedly before finishing this task.\n\tactor_id: 589f55ce"
+    assert is_of_node(died)
+    assert not is_of_node(f"{died}\nThe actor is dead because its worker process has died.")
 
 
 def test_tune_is_told_that_a_trial_waits_no_more() -> None:
