@@ -33,9 +33,11 @@ hostname "$0" && ip link set lo up && echo ready && exec sleep infinity
 
 
 class Machine:
-    """One that runs nothing yet. ``init`` is its first process, with which all others die."""
+    """One that runs nothing yet, and sees ``shared`` of this machine's folders as ``SHARED``."""
 
     def __init__(self, number: int, shared: Path):
+        shared.mkdir(exist_ok=True)
+        self.shared = shared
         self.name = f"machine{number}"
         self.address = f"{SUBNET}.{number}"
         self._link = f"{SWITCH}{number}"
@@ -46,7 +48,7 @@ class Machine:
         assert self._outer.stdout is not None
         assert self._outer.stdout.readline() == "ready\n"
         (init,) = psutil.Process(self._outer.pid).children()
-        self._init = init.pid
+        self._init = init.pid  # with it all others die
         _ip(
             "link",
             "add",

@@ -55,8 +55,8 @@ def search(
     return machine.run("sh", "-c", f"exec {line} >> {SHARED}/{log} 2>&1", folder=ROOT)
 
 
-def on_one_machine(folder: Path, data: Path, *flags: str) -> list[dict[str, Any]]:
-    where = ["--results-dir", str(folder), "--data-dir", str(data), "--concurrency", "1", *flags]
+def on_one_machine(folder: Path, data: Path) -> list[dict[str, Any]]:
+    where = ["--results-dir", str(folder), "--data-dir", str(data), "--concurrency", "1"]
     subprocess.run([sys.executable, "-m", "search.run", *FLAGS, *where], cwd=ROOT, check=True)
     return driving.snapshot(study_in(f"sqlite:///{folder}/studies.db"))
 
@@ -74,6 +74,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 300.0) -> Any:
 
 
 def kill(driver: subprocess.Popen[bytes]) -> None:
+    """What ``nsenter`` has begun on the machine, and not ``nsenter`` alone."""
     for process in psutil.Process(driver.pid).children():
         process.kill()
     driver.wait()
@@ -115,33 +116,50 @@ def test_nodes_and_the_driver_die_and_the_study_is_as_on_one_machine(
 def test_two_drivers_that_share_no_disk_die_over_and_over_and_are_cut_off(
     net: Network, database: str, tmp_path: Path, kills: int
 ) -> None:
-    """A fifth of ``kills`` for each: Ray takes seconds to start. Once the first is cut off from
-    database and files for half a minute, while the other goes on."""
-    draw, folders = random.Random(4), [tmp_path / "first", tmp_path / "second"]
-    for folder in folders:
-        folder.mkdir()
-    machines = [net.machine(folder) for folder in folders]
+    """A fifth of ``kills`` for each: Ray takes seconds to start. Each is cut off once from database
+    and files for half a minute, while the other goes on."""
+    draw, strikes = random.Random(4), list(range(2 * max(1, kills // 5)))
+    alone = on_one_machine(tmp_path / "alone", tmp_path / "data")
+    machines = [net.machine(tmp_path / name) for name in ("first", "second")]
     with own_s3(net.host) as s3:
-        where = ["--storage", database, "--results-dir", s3.url("results")]
-        where += ["--data-dir", "/tmp/data", "--concurrency", "1", "--n-trials", str(4 * kills)]
-        drivers = [search(machine, "log", *where) for machine in machines]
+        while strikes:
+            name = f"tiny-{len(strikes)}"
+            pair = [Driver(machine, name, database, s3.url(name)) for machine in machines]
+            while strikes and pair[strikes[0] % 2].is_at_work():
+                driver = pair[strikes.pop(0) % 2]
+                time.sleep(draw.uniform(0.0, 3.0))
+                driver.kill()
+                driver.start()
+                if len(strikes) < 2:
+                    driver.machine.cut_off()
+                    time.sleep(30)
+                    driver.machine.connect()
+            assert [driver.process.wait() for driver in pair] == [0, 0]
+            study = optuna.load_study(study_name=name, storage=database)
+            assert driving.snapshot(study) == alone
 
-        def told(which: int) -> int:
-            log = folders[which] / "log"
-            return log.read_text().count(" epoch ") if log.exists() else 0
 
-        for strike in range(2 * max(1, kills // 5)):
-            which, before = strike % 2, told(strike % 2)
-            wait_for(lambda: told(which) > before)  # noqa: B023
-            time.sleep(draw.uniform(0.0, 3.0))
-            kill(drivers[which])
-            drivers[which] = search(machines[which], "log", *where)
-            if strike == 1:
-                wait_for(lambda: told(0) > before)  # noqa: B023
-                machines[0].cut_off()
-                time.sleep(30)
-                machines[0].connect()
-        assert [driver.wait() for driver in drivers] == [0, 0]
-        found = driving.snapshot(study_in(database))
-    alone = on_one_machine(tmp_path / "alone", tmp_path / "data", "--n-trials", str(4 * kills))
-    assert found == alone
+class Driver:
+    """A search with a private Ray on ``machine``, at work on the study ``name``."""
+
+    def __init__(self, machine: Machine, name: str, database: str, results: str):
+        self.machine = machine
+        self._flags = ["--study-name", name, "--storage", database, "--results-dir", results]
+        self._flags += ["--data-dir", "/tmp/data", "--concurrency", "1"]
+        self._log = machine.shared / f"{name}.log"
+        self.start()
+
+    def start(self) -> None:
+        self._seen = self._told()
+        self.process = search(self.machine, self._log.name, *self._flags)
+
+    def is_at_work(self) -> bool:
+        """Once it has told an epoch; false where it has ended instead."""
+        wait_for(lambda: self._told() > self._seen or self.process.poll() is not None)
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        kill(self.process)
+
+    def _told(self) -> int:
+        return self._log.read_text().count(" epoch ") if self._log.exists() else 0
