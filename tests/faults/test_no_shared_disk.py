@@ -70,11 +70,12 @@ class Cluster:
         node = subprocess.Popen(
             ["unshare", "--mount", "sh", "-c", hidden, str(self.driver), *join],
             env=os.environ | own,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             start_new_session=True,
         )
         self._nodes.append(node)
+        _wait_until_started(node)
         return node
 
     def stop(self) -> None:
@@ -83,11 +84,22 @@ class Cluster:
         self._head.shutdown()
 
 
+def _wait_until_started(node: subprocess.Popen[bytes]) -> None:
+    assert node.stdout is not None
+    said = b""
+    while b"Ray runtime started" not in said:
+        line = node.stdout.readline()
+        said += line
+        assert line, said.decode()  # it has ended
+
+
 def kill(node: subprocess.Popen[bytes]) -> None:
     """It and all that it started, at once."""
     with suppress(ProcessLookupError):
         os.killpg(node.pid, signal.SIGKILL)
     node.wait()
+    assert node.stdout is not None
+    node.stdout.close()
 
 
 @pytest.fixture
