@@ -32,8 +32,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy import Engine, event
 
 from benchmarks.harness import Options
@@ -233,18 +231,15 @@ def _request(task: dict[str, Any]) -> Request:
 
 
 def _more_workers(args: argparse.Namespace) -> dict[str, Any]:
-    table = Table(title="one driver, workers that train nothing")
-    for column in ("workers", "trials/s", "epochs/s", "driver, % of a core", "database, % of time"):
-        table.add_column(column, justify="right")
+    print("workers   trials/s   epochs/s   driver, % of a core   database, % of time")
     rows = []
     for workers in map(int, args.workers.split(",")):
         with _study(args, trials=10**6) as task:
             process = _start({**task, "workers": workers, "seconds": args.seconds})
             rows.append(rates := _answer(process))
-        shares = [f"{100 * rates[name]:.0f}" for name in ("driver_share", "database_share")]
-        figures = [f"{rates[name]:.1f}" for name in ("trials_a_second", "epochs_a_second")]
-        table.add_row(str(workers), *figures, *shares)
-    Console().print(table)
+        shares = [100 * rates[name] for name in ("driver_share", "database_share")]
+        figures = [rates[name] for name in ("trials_a_second", "epochs_a_second")]
+        print(f"{workers:7}", *(f"{figure:10.1f}" for figure in (*figures, *shares)), flush=True)
     return {"rates": rows}
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,16 @@ def search(
 def on_one_machine(folder: Path, data: Path) -> list[dict[str, Any]]:
     where = ["--results-dir", str(folder), "--data-dir", str(data), "--concurrency", "1"]
     subprocess.run([sys.executable, "-m", "search.run", *FLAGS, *where], cwd=ROOT, check=True)
-    return driving.snapshot(study_in(f"sqlite:///{folder}/studies.db"))
+    with study_in(f"sqlite:///{folder}/studies.db") as study:
+        return driving.snapshot(study)
 
 
-def study_in(url: str) -> optuna.Study:
-    return optuna.load_study(study_name="tiny-quick", storage=url)
+@contextmanager
+def study_in(url: str, name: str = "tiny-quick") -> Iterator[optuna.Study]:
+    storage = optuna.storages.RDBStorage(url)
+    yield optuna.load_study(study_name=name, storage=storage)
+    storage.remove_session()
+    storage.engine.dispose()
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 300.0) -> Any:
@@ -107,9 +113,9 @@ def test_nodes_and_the_driver_die_and_the_study_is_as_on_one_machine(
     driver = search(first, log.name, *where)
     assert driver.wait() == 0
 
-    study = study_in(database)
-    assert driving.snapshot(study) == on_one_machine(tmp_path / "alone", tmp_path / "data")
-    nodes = {trial.user_attrs["node"].partition("-")[0] for trial in study.trials}
+    with study_in(database) as study:
+        assert driving.snapshot(study) == on_one_machine(tmp_path / "alone", tmp_path / "data")
+        nodes = {trial.user_attrs["node"].partition("-")[0] for trial in study.trials}
     assert {"machine1", "machine2", "machine4"} <= nodes
 
 
@@ -135,8 +141,8 @@ def test_two_drivers_that_share_no_disk_die_over_and_over_and_are_cut_off(
                     time.sleep(30)
                     driver.machine.connect()
             assert [driver.process.wait() for driver in pair] == [0, 0]
-            study = optuna.load_study(study_name=name, storage=database)
-            assert driving.snapshot(study) == alone
+            with study_in(database, name) as study:
+                assert driving.snapshot(study) == alone
 
 
 class Driver:
