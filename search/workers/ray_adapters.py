@@ -106,13 +106,24 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
         self.deaths: Counter[str] = Counter()  # by a trial's folder
         self.reasons: dict[int, str] = {}  # why a worker said that it must end
         self._places: tuple[str, ...] = ()  # that pending trials may go to
+        self._chosen: set[str] = set()
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         places = self.room.places()
         if places != self._places:
             self._take_back(tune_controller, places)
             self._places = places
-        return super().choose_trial_to_run(tune_controller)
+        return self._new_one(tune_controller) or super().choose_trial_to_run(tune_controller)
+
+    def _new_one(self, tune_controller: Any) -> Trial | None:
+        """The trial that has waited for a worker the least gets one that is free: who waits longer
+        has one that is about to start, and Tune would end that. Where trials are shorter than a
+        worker takes to start, no second one ever would."""
+        for trial in tune_controller.get_live_trials():
+            if trial.status == Trial.PENDING and trial.trial_id not in self._chosen:
+                self._chosen.add(trial.trial_id)
+                return trial
+        return None
 
     def _take_back(self, tune_controller: Any, places: tuple[str, ...]) -> None:
         """Trials that wait for a node that is there no more, or may not train them now."""
