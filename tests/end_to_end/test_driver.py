@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import optuna
 import pytest
 
-from search.ledger.events import FINISHED, TIMED_OUT, Ended, Epoch, Note
+from search.ledger.events import FINISHED, INTERRUPTED, TIMED_OUT, Ended, Epoch, Event, Note
 from search.ledger.messages import (
     Completed,
     DeviceLost,
@@ -223,3 +223,25 @@ def test_a_time_out_in_another_thread_leaves_live_trials_to_the_next_run(
     desk.lease.__exit__()
     task = module_desk(storage, n_trials=3).next_task()
     assert (task.number, task.reported) == (0, 1)
+
+
+def play_briefly(task: Task) -> Iterator[Message]:
+    """Over long before another worker has started."""
+    yield EpochDone({"epoch": 1, "val_top1": 50.0}, {"worker": float(os.getpid())})
+    yield Completed({})
+
+
+def test_a_second_worker_comes_though_trials_are_shorter_than_its_start(tmp_path: Path) -> None:
+    desks, seen = Desks(tmp_path), set()
+    with desks.leases:
+        desk = desks(n_trials=100_000)
+
+        def observe(event: Event) -> None:
+            if isinstance(event, Epoch):
+                seen.add((desk.ledger.live[event.number].usage or {})["worker"])
+                if len(seen) == 2:
+                    os.kill(os.getpid(), signal.SIGTERM)
+
+        desk.ledger.observe = observe
+        ended = run_search(desk.ledger, Resources(2, 1), play_briefly, timeout=150.0)
+    assert ended == INTERRUPTED
