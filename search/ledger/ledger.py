@@ -36,12 +36,15 @@ from search.planning.plan import TrialPlan
 from search.record.trials import (
     DIVERGED_REASON,
     NODE,
+    TARGET,
     TRAINED_ON,
     common_failure,
     is_paused,
 )
+from search.storage.database import database_of
 from search.storage.lease import Lease
-from search.storage.optuna_internals import reported_values
+from search.storage.optuna_internals import reported_values, storage_of
+from search.storage.resting import Resting
 from search.strategy.promotion import Pause, PromotionPruner, Step
 from trainers.metrics import METRICS
 
@@ -72,6 +75,9 @@ class Ledger:
         self.promotion = (
             Promotion(pruner.rule, plan) if isinstance(pruner, PromotionPruner) else None
         )
+        database = database_of(storage_of(study))
+        if self.promotion and database:
+            database.let_rest(Resting(is_paused, TARGET))
         self.admission = Admission(plan.space, self.claims, self.endings)
         self.decisions = Decisions(study, plan, self.claims, self.endings, self.promotion)
         self.in_hand = InHand()

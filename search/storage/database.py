@@ -7,7 +7,7 @@ together is written in one transaction: each of its own would wait for the disk.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from optuna.storages import BaseStorage
@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from search.storage.optuna_internals import RelationalStorage, behind_cache, renew_cache
+from search.storage.resting import Resting
 from search.storage.trial_rows import read_trials
 
 
@@ -23,6 +24,11 @@ class StudyDatabase(RelationalStorage):
     """To be used by one thread."""
 
     _joined = False  # within ``one_commit``
+    _resting: Resting | None = None
+
+    def let_rest(self, resting: Resting) -> None:
+        """From now on, what rests is not read again."""
+        self._resting = resting
 
     @contextmanager
     def one_commit(self) -> Iterator[None]:
@@ -41,7 +47,18 @@ class StudyDatabase(RelationalStorage):
                 self.scoped_session, self._joined = sessions, False
 
     def read(self, session: Session, wanted: ColumnElement[bool]) -> list[FrozenTrial]:
-        return read_trials(session, wanted)
+        trials = read_trials(session, wanted)
+        if self._resting:
+            self._resting.keep(trials)
+        return trials
+
+    def resting(self, session: Session, study_id: int) -> Mapping[int, FrozenTrial]:
+        return self._resting.unchanged(session, study_id) if self._resting else {}
+
+    def forget(self) -> None:
+        """What was read since the last commit may not be so."""
+        if self._resting:
+            self._resting.forget()
 
 
 def database_of(storage: BaseStorage) -> StudyDatabase | None:
@@ -62,5 +79,6 @@ def one_commit(storage: BaseStorage) -> Iterator[None]:
         with database.one_commit():
             yield
     except BaseException:
+        database.forget()
         renew_cache(storage)
         raise

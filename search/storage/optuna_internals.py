@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 # -- studies and trials ------------------------------------------------------------------------
@@ -114,21 +114,28 @@ class RelationalStorage(RDBStorage):
         included_trial_ids: set[int],
         trial_id_greater_than: int,
     ) -> list[FrozenTrial]:
-        wanted: ColumnElement[bool] = TRIALS.c.study_id == study_id
-        if states is not None:
-            assert isinstance(states, Iterable)
-            wanted &= TRIALS.c.state.in_(states)
-        if trial_id_greater_than > -1:
-            known = [i for i in included_trial_ids if i <= trial_id_greater_than]
-            newer = TRIALS.c.trial_id > trial_id_greater_than
-            wanted &= or_(newer, TRIALS.c.trial_id.in_(known)) if known else newer
+        of_study: ColumnElement[bool] = TRIALS.c.study_id == study_id
+        newer = of_study & (TRIALS.c.trial_id > trial_id_greater_than)
+        known = {i for i in included_trial_ids if i <= trial_id_greater_than}
         with self.session() as session:
             models.StudyModel.find_or_raise_by_id(study_id, session)
-            return self.read(session, wanted)
+            if states is not None:
+                assert isinstance(states, Iterable)
+                return self.read(session, of_study & TRIALS.c.state.in_(states))
+            if resting := self.resting(session, study_id):
+                known |= set(session.scalars(select(TRIALS.c.trial_id).where(newer)))
+                changed = self.read(session, TRIALS.c.trial_id.in_(known - resting.keys()))
+                same = (resting[i] for i in known & resting.keys())
+                return sorted([*changed, *same], key=trial_id)
+            return self.read(session, or_(newer, TRIALS.c.trial_id.in_(known)) if known else newer)
 
     def read(self, session: Session, wanted: ColumnElement[bool]) -> list[FrozenTrial]:
         """The trials that ``wanted`` holds for, by id."""
         raise NotImplementedError
+
+    def resting(self, session: Session, study_id: int) -> Mapping[int, FrozenTrial]:
+        """Unfinished trials that need not be read again, by id."""
+        return {}
 
     def session(self) -> AbstractContextManager[Session]:
         return _create_scoped_session(self.scoped_session)

@@ -60,12 +60,12 @@ class _Parts:
         few = len(ids) <= 100
         self._session = session
         self._ids = ids if few else select(TRIALS.c.trial_id).where(wanted)
+        self.user_attrs = self._read_attributes(USER_ATTRIBUTES)  # first: see ``resting``
         self.params: dict[int, dict[str, Any]] = defaultdict(dict)
         self.distributions: dict[int, dict[str, BaseDistribution]] = defaultdict(dict)
         self._read_params()
         self.values = self._read_values()
         self.steps = self._read_steps()
-        self.user_attrs = self._read_attributes(USER_ATTRIBUTES)
         self.system_attrs = self._read_attributes(SYSTEM_ATTRIBUTES)
 
     def _rows(self, table: Table, *columns: str | ColumnElement[Any]) -> Iterable[Any]:
