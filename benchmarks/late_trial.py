@@ -1,8 +1,9 @@
-"""One trial of the ledger (ask, report twice, decide, tell) late in a study against early in it.
+"""One trial of the ledger (ask, report twice, decide, tell) late in a study against early in it;
+and one of many trials that pause against one of few.
 
     python -m benchmarks.late_trial
 
-SQLite, TPE over seven parameters, successive halving; no Ray and nothing trained.
+SQLite, TPE over seven parameters, successive halving or promotion; no Ray and nothing trained.
 """
 
 from __future__ import annotations
@@ -18,26 +19,39 @@ from benchmarks.harness import Aim, Case, Options, Sample, compare, main
 from benchmarks.studies import make_study, open_ledger, whole_trial
 from search.ledger.ledger import Ledger
 
-TRIALS, FEW = (10_000, 1000), (30, 10)
+TRIALS = (10_000, 1000), (30, 10)  # many and few: as they are, and for a quick look
+PAUSED = (1000, 100), (30, 10)
 TRIALS_A_SAMPLE = 10
 
 
 def cases(options: Options) -> list[Case]:
-    large, small = options.of(TRIALS, FEW)
+    return [
+        _case(options, "trial {} against trial {}", Aim("≤", 1.5), TRIALS),
+        _case(options, "among {} paused against {}", Aim("≤", 2.0), PAUSED, paused=True),
+    ]
+
+
+def _case(
+    options: Options,
+    name: str,
+    aim: Aim,
+    trials: tuple[tuple[int, int], tuple[int, int]],
+    **kind: bool,
+) -> Case:
+    large, small = options.of(*trials)
     count = options.of(TRIALS_A_SAMPLE, 1)
     with ExitStack() as stack:
-        late, early = (_ledger(stack, options, trials) for trials in (large, small))
+        late, early = (_ledger(stack, options, number, **kind) for number in (large, small))
         for ledger in (late, early):
             for _ in range(2):  # the first reads the study, and is the recipe's own
                 whole_trial(ledger)
-        name = f"trial {large} against trial {small}"
         samples = _median(late, count), _median(early, count)
-        return [compare(name, "ms", Aim("≤", 1.5), *samples, options.pairs)]
+        return compare(name.format(large, small), "ms", aim, *samples, options.pairs)
 
 
-def _ledger(stack: ExitStack, options: Options, trials: int) -> Ledger:
+def _ledger(stack: ExitStack, options: Options, trials: int, **kind: bool) -> Ledger:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    return stack.enter_context(open_ledger(make_study(options, folder, trials)))
+    return stack.enter_context(open_ledger(make_study(options, folder, trials, **kind)))
 
 
 def _median(ledger: Ledger, count: int) -> Sample:

@@ -23,6 +23,7 @@ from search.ledger.ledger import Ledger
 from search.ledger.messages import Completed, EpochDone, Task
 from search.planning.open_study import find_record, open_study
 from search.planning.request import Request
+from search.record.trials import PAUSED, TARGET
 from search.storage.lease import Lease
 from search.storage.optuna_internals import (
     PARAMS,
@@ -34,6 +35,7 @@ from search.storage.optuna_internals import (
 )
 from search.storage.storage import open_storage, write_often
 from search.strategy.distributions import distributions
+from search.strategy.pruners import PROMOTION
 
 EPOCHS = 30
 FIGURES = (  # as many numbers as the ledger keeps of a trial
@@ -43,12 +45,11 @@ FIGURES = (  # as many numbers as the ledger keeps of a trial
 )
 
 
-def study_request(options: Options, results_dir: Path) -> Request:
-    """A search of wrn_sam (seven parameters, TPE, successive halving) over small images."""
+def study_request(options: Options, results_dir: Path, pruner: str = "halving") -> Request:
+    """A search of wrn_sam (seven parameters, TPE) over small images."""
     flags = ("--space", "wrn_sam", "--preset", "quick", "--set", f"epochs={EPOCHS}")
-    pruner = ("--pruner", "halving")
     options = replace(options, dataset="digits")
-    request = request_of(options, *flags, *pruner, "--results-dir", str(results_dir))
+    request = request_of(options, *flags, "--pruner", pruner, "--results-dir", str(results_dir))
     return replace(request, n_trials=10**6, storage=default_storage(results_dir))
 
 
@@ -62,21 +63,28 @@ def open_ledger(request: Request) -> Iterator[Ledger]:
         yield Ledger(open_study(plan, storage, lease), plan, lease, lambda event: None)
 
 
-def make_study(options: Options, results_dir: Path, trials: int) -> Request:
-    """A study of ``trials`` completed trials with 30 epochs each; its trial 0 is not begun."""
-    request = study_request(options, results_dir)
+def make_study(options: Options, results_dir: Path, trials: int, paused: bool = False) -> Request:
+    """A study of ``trials`` completed trials with 30 epochs each, or ``paused`` ones after the
+    first epoch; its trial 0 is not begun."""
+    pruner = PROMOTION if paused else "halving"
+    request = study_request(options, results_dir, pruner)
     with open_ledger(request) as ledger:
         study_id = storage_of(ledger.study).get_study_id_from_name(request.study_name)
     engine = create_engine(request.storage)
-    rows = _rows(request, study_id, trials)
+    rows = _rows(request, study_id, trials, 1 if paused else EPOCHS)
     with engine.begin() as connection:
         for table, values in rows.items():
-            connection.execute(insert(table), values)
+            if values:
+                connection.execute(insert(table), values)
     engine.dispose()
     return request
 
 
-def _rows(request: Request, study_id: int, trials: int) -> dict[Any, list[dict[str, Any]]]:
+def _rows(
+    request: Request, study_id: int, trials: int, epochs: int
+) -> dict[Any, list[dict[str, Any]]]:
+    """Where ``epochs`` are not all, the trials pause after them."""
+    complete = epochs == EPOCHS
     drawn = random.Random(0)
     kinds = {name: (d, distribution_to_json(d)) for name, d in _distributions(request).items()}
     tables = (TRIALS, PARAMS, VALUES, REPORTS, USER_ATTRIBUTES)
@@ -85,26 +93,20 @@ def _rows(request: Request, study_id: int, trials: int) -> dict[Any, list[dict[s
     for number in range(1, trials + 1):
         trial_id = first + number - 1
         final = 40 + 50 * drawn.random()
-        curve = [final * (1 - math.exp(-epoch / 8)) for epoch in range(1, EPOCHS + 1)]
+        curve = [final * (1 - math.exp(-epoch / 8)) for epoch in range(1, epochs + 1)]
         began = start + timedelta(minutes=number)
         rows[TRIALS].append(
             {
                 "trial_id": trial_id,
                 "number": number,
                 "study_id": study_id,
-                "state": TrialState.COMPLETE,
+                "state": TrialState.COMPLETE if complete else TrialState.RUNNING,
                 "datetime_start": began,
-                "datetime_complete": began + timedelta(minutes=1),
+                "datetime_complete": began + timedelta(minutes=1) if complete else None,
             }
         )
-        rows[VALUES].append(
-            {
-                "trial_id": trial_id,
-                "objective": 0,
-                "value": curve[-1],
-                "value_type": "FINITE",
-            }
-        )
+        value = {"objective": 0, "value": curve[-1], "value_type": "FINITE"}
+        rows[VALUES] += [{"trial_id": trial_id, **value}] if complete else []
         rows[PARAMS] += [
             {
                 "trial_id": trial_id,
@@ -123,9 +125,11 @@ def _rows(request: Request, study_id: int, trials: int) -> dict[Any, list[dict[s
             }
             for epoch, value in enumerate(curve, 1)
         ]
+        figures = {key: drawn.random() for key in FIGURES}
+        attributes = figures if complete else {**figures, TARGET: epochs, PAUSED: epochs}
         rows[USER_ATTRIBUTES] += [
-            {"trial_id": trial_id, "key": key, "value_json": json.dumps(drawn.random())}
-            for key in FIGURES
+            {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
+            for key, value in attributes.items()
         ]
     return rows
 

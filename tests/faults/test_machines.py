@@ -16,6 +16,7 @@ import driving
 import optuna
 import psutil
 import pytest
+import torch
 from driving import SPACE
 
 from tests.machines import SHARED, Machine, Network, network
@@ -117,6 +118,31 @@ def test_nodes_and_the_driver_die_and_the_study_is_as_on_one_machine(
         assert driving.snapshot(study) == on_one_machine(tmp_path / "alone", tmp_path / "data")
         nodes = {trial.user_attrs["node"].partition("-")[0] for trial in study.trials}
     assert {"machine1", "machine2", "machine4"} <= nodes
+
+
+def test_nodes_that_cannot_train_get_no_trial_and_a_line_each(net: Network, tmp_path: Path) -> None:
+    """One without the shared folder, one with another torch."""
+    head, stranger, older = net.machine(), net.machine(tmp_path / "own"), net.machine()
+    version = Path(torch.version.__file__)
+    release = torch.__version__.partition("+")[0]
+    doctored = version.read_text().replace(release, "2.0.0")
+    (tmp_path / "shared" / "version.py").write_text(doctored)
+    older.run("mount", "--bind", f"{SHARED}/version.py", str(version)).wait()
+    address = f"{head.address}:{HEAD}"
+    head.ray("--head", "--port", HEAD, "--include-dashboard=false")
+    for node in (stranger, older):
+        node.ray("--address", address)
+    where = ["--ray-address", address, "--storage", f"sqlite:///{SHARED}/studies.db"]
+    where += ["--results-dir", f"{SHARED}/results", "--data-dir", f"{SHARED}/data"]
+
+    assert search(head, "log", *where).wait() == 0
+    lines = (tmp_path / "shared" / "log").read_text().splitlines()
+    (no_folder,) = [line for line in lines if "node machine2-" in line]
+    assert "gets no trial: it does not see the results folder; share that" in no_folder
+    (other_torch,) = [line for line in lines if "node machine3-" in line]
+    assert f"gets no trial: it has torch 2.0.0, the driver {release}" in other_torch
+    with study_in(f"sqlite:///{tmp_path}/shared/studies.db") as study:
+        assert {t.user_attrs["node"].partition("-")[0] for t in study.trials} == {"machine1"}
 
 
 def test_two_drivers_that_share_no_disk_die_over_and_over_and_are_cut_off(
