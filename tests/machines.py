@@ -42,7 +42,8 @@ class Machine:
         self.address = f"{SUBNET}.{number}"
         self._link = f"{SWITCH}{number}"
         spaces = ["--net", "--mount", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child"]
-        command = ["unshare", *spaces, "sh", "-c", SET_UP, self.name, str(shared)]
+        ends_with_us = ["setpriv", "--pdeathsig", "KILL"]  # also where the test is killed
+        command = [*ends_with_us, "unshare", *spaces, "sh", "-c", SET_UP, self.name, str(shared)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         self._outer = subprocess.Popen(command, text=True, **pipes)
         assert self._outer.stdout is not None

@@ -135,7 +135,8 @@ def test_nodes_that_cannot_train_get_no_trial_and_a_line_each(net: Network, tmp_
     where = ["--ray-address", address, "--storage", f"sqlite:///{SHARED}/studies.db"]
     where += ["--results-dir", f"{SHARED}/results", "--data-dir", f"{SHARED}/data"]
 
-    assert search(head, "log", *where).wait() == 0
+    short = ["--n-trials", "1", "--epochs", "1"]
+    assert search(head, "log", *where, *short).wait() == 0
     lines = (tmp_path / "shared" / "log").read_text().splitlines()
     (no_folder,) = [line for line in lines if "node machine2-" in line]
     assert "gets no trial: it does not see the results folder; share that" in no_folder
