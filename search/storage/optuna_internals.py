@@ -102,6 +102,7 @@ VALUES = models.TrialValueModel.__table__
 REPORTS = models.TrialIntermediateValueModel.__table__
 USER_ATTRIBUTES = models.TrialUserAttributeModel.__table__
 SYSTEM_ATTRIBUTES = models.TrialSystemAttributeModel.__table__
+MOST_BY_ID = 1000  # trials that a statement names; SQLite takes some 30,000
 
 
 class RelationalStorage(RDBStorage):
@@ -123,10 +124,11 @@ class RelationalStorage(RDBStorage):
                 assert isinstance(states, Iterable)
                 return self.read(session, of_study & TRIALS.c.state.in_(states))
             if resting := self.resting(session, study_id):
-                known |= set(session.scalars(select(TRIALS.c.trial_id).where(newer)))
-                changed = self.read(session, TRIALS.c.trial_id.in_(known - resting.keys()))
-                same = (resting[i] for i in known & resting.keys())
-                return sorted([*changed, *same], key=trial_id)
+                ids = known.union(session.scalars(select(TRIALS.c.trial_id).where(newer)))
+                if len(changed := ids - resting.keys()) <= MOST_BY_ID:
+                    read = self.read(session, TRIALS.c.trial_id.in_(changed))
+                    same = (resting[i] for i in ids & resting.keys())
+                    return sorted([*read, *same], key=trial_id)
             return self.read(session, or_(newer, TRIALS.c.trial_id.in_(known)) if known else newer)
 
     def read(self, session: Session, wanted: ColumnElement[bool]) -> list[FrozenTrial]:
