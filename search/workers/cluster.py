@@ -57,8 +57,9 @@ def cluster_ray(address: str, folder: StudyFolder, space: ScaledSpace) -> Iterat
         ) from None
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise UserError(
-            f"--ray-address {address}: {one_line(error)}; start one with `ray start --head`, or "
-            "leave it out"
+            f"--ray-address {address}: {one_line(error)}; start one with `ray start --head`, leave "
+            "it out, or, where one runs that asks for a token, set RAY_AUTH_MODE=token and "
+            "RAY_AUTH_TOKEN to its own"
         ) from None
     folder.path.mkdir(parents=True, exist_ok=True)
     scratch = tempfile.mkdtemp(prefix=".ray-", dir=folder.path)
