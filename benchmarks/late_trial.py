@@ -36,12 +36,12 @@ def _case(
     name: str,
     aim: Aim,
     trials: tuple[tuple[int, int], tuple[int, int]],
-    **kind: bool,
+    paused: bool = False,
 ) -> Case:
     large, small = options.of(*trials)
     count = options.of(TRIALS_A_SAMPLE, 1)
     with ExitStack() as stack:
-        late, early = (_ledger(stack, options, number, **kind) for number in (large, small))
+        late, early = (_ledger(stack, options, number, paused) for number in (large, small))
         for ledger in (late, early):
             for _ in range(2):  # the first reads the study, and is the recipe's own
                 whole_trial(ledger)
@@ -49,9 +49,9 @@ def _case(
         return compare(name.format(large, small), "ms", aim, *samples, options.pairs)
 
 
-def _ledger(stack: ExitStack, options: Options, trials: int, **kind: bool) -> Ledger:
+def _ledger(stack: ExitStack, options: Options, trials: int, paused: bool) -> Ledger:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    return stack.enter_context(open_ledger(make_study(options, folder, trials, **kind)))
+    return stack.enter_context(open_ledger(make_study(options, folder, trials, paused)))
 
 
 def _median(ledger: Ledger, count: int) -> Sample:

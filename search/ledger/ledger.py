@@ -44,7 +44,7 @@ from search.record.trials import (
 from search.storage.database import database_of
 from search.storage.lease import Lease
 from search.storage.optuna_internals import reported_values, storage_of
-from search.storage.resting import Resting
+from search.storage.paused_trials import PausedTrials
 from search.strategy.promotion import Pause, PromotionPruner, Step
 from trainers.metrics import METRICS
 
@@ -77,7 +77,7 @@ class Ledger:
         )
         database = database_of(storage_of(study))
         if self.promotion and database:
-            database.let_rest(Resting(is_paused, TARGET))
+            database.keep_paused(PausedTrials(is_paused, TARGET))
         self.admission = Admission(plan.space, self.claims, self.endings)
         self.decisions = Decisions(study, plan, self.claims, self.endings, self.promotion)
         self.in_hand = InHand()

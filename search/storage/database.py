@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from search.storage.optuna_internals import RelationalStorage, behind_cache, renew_cache
-from search.storage.resting import Resting
+from search.storage.paused_trials import PausedTrials
 from search.storage.trial_rows import read_trials
 
 
@@ -24,11 +24,11 @@ class StudyDatabase(RelationalStorage):
     """To be used by one thread."""
 
     _joined = False  # within ``one_commit``
-    _resting: Resting | None = None
+    _paused: PausedTrials | None = None
 
-    def let_rest(self, resting: Resting) -> None:
-        """From now on, what rests is not read again."""
-        self._resting = resting
+    def keep_paused(self, paused: PausedTrials) -> None:
+        """From now on, paused trials are not read again."""
+        self._paused = paused
 
     @contextmanager
     def one_commit(self) -> Iterator[None]:
@@ -48,17 +48,17 @@ class StudyDatabase(RelationalStorage):
 
     def read(self, session: Session, wanted: ColumnElement[bool]) -> list[FrozenTrial]:
         trials = read_trials(session, wanted)
-        if self._resting:
-            self._resting.keep(trials)
+        if self._paused:
+            self._paused.keep(trials)
         return trials
 
-    def resting(self, session: Session, study_id: int) -> Mapping[int, FrozenTrial]:
-        return self._resting.unchanged(session, study_id) if self._resting else {}
+    def unchanged(self, session: Session, study_id: int) -> Mapping[int, FrozenTrial]:
+        return self._paused.unchanged(session, study_id) if self._paused else {}
 
     def forget(self) -> None:
         """What was read since the last commit may not be so."""
-        if self._resting:
-            self._resting.forget()
+        if self._paused:
+            self._paused.forget()
 
 
 def database_of(storage: BaseStorage) -> StudyDatabase | None:

@@ -123,11 +123,11 @@ class RelationalStorage(RDBStorage):
             if states is not None:
                 assert isinstance(states, Iterable)
                 return self.read(session, of_study & TRIALS.c.state.in_(states))
-            if resting := self.resting(session, study_id):
+            if unchanged := self.unchanged(session, study_id):
                 ids = known.union(session.scalars(select(TRIALS.c.trial_id).where(newer)))
-                if len(changed := ids - resting.keys()) <= MOST_BY_ID:
+                if len(changed := ids - unchanged.keys()) <= MOST_BY_ID:
                     read = self.read(session, TRIALS.c.trial_id.in_(changed))
-                    same = (resting[i] for i in ids & resting.keys())
+                    same = (unchanged[i] for i in ids & unchanged.keys())
                     return sorted([*read, *same], key=trial_id)
             return self.read(session, or_(newer, TRIALS.c.trial_id.in_(known)) if known else newer)
 
@@ -135,7 +135,7 @@ class RelationalStorage(RDBStorage):
         """The trials that ``wanted`` holds for, by id."""
         raise NotImplementedError
 
-    def resting(self, session: Session, study_id: int) -> Mapping[int, FrozenTrial]:
+    def unchanged(self, session: Session, study_id: int) -> Mapping[int, FrozenTrial]:
         """Unfinished trials that need not be read again, by id."""
         return {}
 

@@ -60,7 +60,7 @@ class _Parts:
         few = len(ids) <= 100
         self._session = session
         self._ids = ids if few else select(TRIALS.c.trial_id).where(wanted)
-        self.user_attrs = self._read_attributes(USER_ATTRIBUTES)  # first: see ``resting``
+        self.user_attrs = self._read_attributes(USER_ATTRIBUTES)  # first: see ``paused_trials``
         self.params: dict[int, dict[str, Any]] = defaultdict(dict)
         self.distributions: dict[int, dict[str, BaseDistribution]] = defaultdict(dict)
         self._read_params()

@@ -29,6 +29,7 @@ from spaces.space import ScaledSpace
 
 PACKAGES = ("search", "spaces", "trainers")
 SECONDS_TO_ANSWER = 300.0
+GIVE_TOKEN = "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to what its head has in ~/.ray/auth_token"
 
 
 @contextmanager
@@ -52,14 +53,12 @@ def cluster_ray(address: str, folder: StudyFolder, space: ScaledSpace) -> Iterat
             )
     except ray.exceptions.AuthenticationError:
         raise UserError(
-            f"--ray-address {address}: the cluster lets nobody in without its token; set "
-            "RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to what its head has in ~/.ray/auth_token"
+            f"--ray-address {address}: the cluster lets nobody in without its token; {GIVE_TOKEN}"
         ) from None
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise UserError(
             f"--ray-address {address}: {one_line(error)}; start one with `ray start --head`, leave "
-            "it out, or, where one runs that asks for a token, set RAY_AUTH_MODE=token and "
-            "RAY_AUTH_TOKEN to its own"
+            f"it out, or, where one runs that asks for a token, {GIVE_TOKEN}"
         ) from None
     folder.path.mkdir(parents=True, exist_ok=True)
     scratch = tempfile.mkdtemp(prefix=".ray-", dir=folder.path)

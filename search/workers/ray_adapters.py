@@ -106,7 +106,7 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
         self.deaths: Counter[str] = Counter()  # by a trial's folder
         self.reasons: dict[int, str] = {}  # why a worker said that it must end
         self._places: tuple[str, ...] = ()  # that pending trials may go to
-        self._chosen: set[str] = set()
+        self._chosen: set[str] = set()  # ids of trials that a free worker was given to
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         places = self.room.places()

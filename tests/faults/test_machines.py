@@ -67,9 +67,11 @@ def on_one_machine(folder: Path, data: Path) -> list[dict[str, Any]]:
 @contextmanager
 def study_in(url: str, name: str = "tiny-quick") -> Iterator[optuna.Study]:
     storage = optuna.storages.RDBStorage(url)
-    yield optuna.load_study(study_name=name, storage=storage)
-    storage.remove_session()
-    storage.engine.dispose()
+    try:
+        yield optuna.load_study(study_name=name, storage=storage)
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 300.0) -> Any:

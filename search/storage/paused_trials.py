@@ -1,8 +1,8 @@
-"""Unfinished trials that nobody works on are not read again: there may be thousands of them.
+"""Paused trials are not read again while they pause: there may be thousands of them.
 
-Optuna reads every unfinished trial whenever it is asked for a study's trials. One that rests stays
-as it was read while it is RUNNING and one attribute stays the same, which whoever goes on with it
-writes. A trial's attributes are read before the rest of it: what was told together with them is
+Optuna reads every unfinished trial whenever it is asked for a study's trials. A paused one
+stays as it was read while it is RUNNING and one attribute stays the same, which whoever goes on
+with it writes. A trial's attributes are read before the rest of it: what was told together with them is
 never missing.
 """
 
@@ -18,16 +18,16 @@ from sqlalchemy.orm import Session
 from search.storage.optuna_internals import TRIALS, USER_ATTRIBUTES, trial_id
 
 
-class Resting:
-    """``rests`` says whether a trial does; ``mark`` names the attribute that it keeps so long."""
+class PausedTrials:
+    """``is_paused`` says whether a trial is; ``mark`` names the attribute that then stays the same."""
 
-    def __init__(self, rests: Callable[[FrozenTrial], bool], mark: str):
-        self._rests = rests
+    def __init__(self, is_paused: Callable[[FrozenTrial], bool], mark: str):
+        self._is_paused = is_paused
         self._mark = mark
         self._known: dict[int, tuple[str, FrozenTrial]] = {}  # with the attribute, as stored
 
     def unchanged(self, session: Session, study_id: int) -> Mapping[int, FrozenTrial]:
-        """Those of a study that rest as they did when they were read, by id."""
+        """Those of a study that pause as they did when they were read, by id."""
         if not self._known:
             return {}
         same_trial = USER_ATTRIBUTES.c.trial_id == TRIALS.c.trial_id
@@ -45,7 +45,7 @@ class Resting:
     def keep(self, trials: Iterable[FrozenTrial]) -> None:
         """Takes in what was read."""
         for trial in trials:
-            if self._rests(trial):
+            if self._is_paused(trial):
                 mark = json.dumps(trial.user_attrs.get(self._mark))
                 self._known[trial_id(trial)] = (mark, trial)
             else:

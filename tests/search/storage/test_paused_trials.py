@@ -1,4 +1,4 @@
-"""Trials that rest: read once, and again as soon as anyone goes on with them."""
+"""Paused trials: read once, and again as soon as anyone goes on with them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sqlalchemy import event
 
 from search.storage.database import StudyDatabase, database_of, one_commit
 from search.storage.optuna_internals import storage_of, trial_id
-from search.storage.resting import Resting
+from search.storage.paused_trials import PausedTrials
 
 
-def rests(trial: FrozenTrial) -> bool:
-    return "asleep" in trial.user_attrs and not trial.state.is_finished()
+def is_paused(trial: FrozenTrial) -> bool:
+    return "paused" in trial.user_attrs and not trial.state.is_finished()
 
 
 @pytest.fixture
@@ -27,18 +27,18 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def study(url: str) -> optuna.Study:
-    """Trials 0 and 2 rest, 1 does not, 3 completed."""
+    """Trials 0 and 2 are paused, 1 is not, 3 completed."""
     storage = StudyDatabase(url)
-    storage.let_rest(Resting(rests, "target"))
+    storage.keep_paused(PausedTrials(is_paused, "target"))
     study = optuna.create_study(study_name="study", storage=storage)
     for number in range(4):
         trial = study.ask()
         trial.report(0.5, 1)
         trial.set_user_attr("target", 1)
         if number in (0, 2):
-            trial.set_user_attr("asleep", True)
+            trial.set_user_attr("paused", True)
     study.tell(3, 1.0)
-    assert [t.number for t in study.get_trials(deepcopy=False) if rests(t)] == [0, 2]
+    assert [t.number for t in study.get_trials(deepcopy=False) if is_paused(t)] == [0, 2]
     return study
 
 
@@ -48,7 +48,7 @@ def other(study: optuna.Study, url: str, number: int) -> Trial:
     return Trial(theirs, trial_id(study.get_trials(deepcopy=False)[number]))
 
 
-def test_what_rests_is_the_same_object_and_costs_no_rows(study: optuna.Study) -> None:
+def test_what_is_paused_is_the_same_object_and_costs_no_rows(study: optuna.Study) -> None:
     before = study.get_trials(deepcopy=False)
     rows: list[str] = []
     database = database_of(storage_of(study))
@@ -90,25 +90,25 @@ def test_what_is_done_here_is_seen(study: optuna.Study, url: str) -> None:
     assert study.trials[0].last_step == 9
 
 
-def test_a_rest_that_was_not_committed_is_forgotten(study: optuna.Study, url: str) -> None:
+def test_a_pause_that_was_not_committed_is_forgotten(study: optuna.Study, url: str) -> None:
     trial = Trial(study, trial_id(study.trials[1]))
 
-    def fall_asleep_and_fail() -> None:
+    def pause_and_fail() -> None:
         with one_commit(storage_of(study)):
-            trial.set_user_attr("asleep", True)
-            assert rests(study.get_trials(deepcopy=False)[1])
+            trial.set_user_attr("paused", True)
+            assert is_paused(study.get_trials(deepcopy=False)[1])
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        fall_asleep_and_fail()
-    assert not rests(study.get_trials(deepcopy=False)[1])
+        pause_and_fail()
+    assert not is_paused(study.get_trials(deepcopy=False)[1])
 
 
 def test_each_study_of_a_storage_has_its_own(study: optuna.Study, url: str) -> None:
     second = optuna.create_study(study_name="second", storage=storage_of(study))
-    asleep = second.ask()
-    asleep.set_user_attr("target", 1)
-    asleep.set_user_attr("asleep", True)
+    paused = second.ask()
+    paused.set_user_attr("target", 1)
+    paused.set_user_attr("paused", True)
     for _ in range(2):
         assert [trial.number for trial in second.get_trials(deepcopy=False)] == [0]
         assert [trial.number for trial in study.get_trials(deepcopy=False)] == [0, 1, 2, 3]
