@@ -2,8 +2,8 @@
 
 Optuna reads every unfinished trial whenever it is asked for a study's trials. A paused one
 stays as it was read while it is RUNNING and one attribute stays the same, which whoever goes on
-with it writes. A trial's attributes are read before the rest of it: what was told together with them is
-never missing.
+with it writes. A trial's attributes are read before the rest of it: what was told together with
+them is never missing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from search.storage.optuna_internals import TRIALS, USER_ATTRIBUTES, trial_id
 
 
 class PausedTrials:
-    """``is_paused`` says whether a trial is; ``mark`` names the attribute that then stays the same."""
+    """``is_paused`` says whether a trial is; ``mark`` names the attribute that stays so long."""
 
     def __init__(self, is_paused: Callable[[FrozenTrial], bool], mark: str):
         self._is_paused = is_paused
