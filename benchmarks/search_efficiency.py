@@ -1,13 +1,17 @@
 """How good a configuration a search finds for its cost, replayed on tables of learning curves.
 
     python -m benchmarks.search_efficiency --tables FOLDER [--orders N] [--workers 1,4,16]
-        [--mode rule|sampler] [--processes N] [--json FILE] [--figure FILE]
+        [--mode rule|sampler] [--policies NAME,…] [--processes N] [--json FILE] [--figure FILE]
 
 Mode "rule": configurations come in random order. Mode "sampler": the sampler proposes, and the
 nearest configuration of the table that was not used yet is trained. The product's own ledger, rule
 and sampler decide; there is no recipe. Time is that of 4, 8, 16 and 32 full trainings; the default
 plans for each as its own budget. Regret: 0 if the best of the table was found, 1 if nothing better
 than its median.
+
+Policy "uniform", which must be named, is the default with draws that learn nothing. A table's own
+configurations may not be uniform in its space, so it, and not random order, is what the default in
+mode "sampler" is to be compared with.
 """
 
 from __future__ import annotations
@@ -52,6 +56,10 @@ def _ours(table: Table, seed: int) -> BaseSampler:
     return make_sampler(DEFAULT_SAMPLER, space_of(table), seed)
 
 
+def _uniform(table: Table, seed: int) -> BaseSampler:
+    return make_sampler("random", space_of(table), seed)
+
+
 def _optuna_tpe(table: Table, seed: int) -> BaseSampler:
     return TPESampler(seed=seed)
 
@@ -66,6 +74,7 @@ class Policy:
     plans: bool = False
 
 
+UNIFORM = "uniform"
 ONE_EPOCH = "one_epoch"  # all for one epoch, then the best to their end: needs no study
 POLICIES: Mapping[str, Policy | None] = {
     "default": Policy(lambda n: make_pruner(PROMOTION, n), _ours, plans=True),
@@ -74,7 +83,9 @@ POLICIES: Mapping[str, Policy | None] = {
     "optuna_halving": Policy(lambda n: SuccessiveHalvingPruner(), _optuna_tpe),
     ONE_EPOCH: None,
     "random": Policy(lambda n: NopPruner(), None),
+    UNIFORM: Policy(lambda n: make_pruner(PROMOTION, n), _uniform, plans=True),
 }
+COMPARED = [name for name in POLICIES if name != UNIFORM]
 
 
 @dataclass(frozen=True)
@@ -128,11 +139,16 @@ Map = Callable[[Callable[[Job], list[float]], Iterable[Job]], Iterable[list[floa
 
 
 def measure(
-    mode: str, tables: list[Table], orders: int, workers: list[int], each: Map = map
+    mode: str,
+    tables: list[Table],
+    orders: int,
+    workers: list[int],
+    policies: list[str],
+    each: Map = map,
 ) -> dict[str, Any]:
     """Policy → workers → mean and worst over tables, by budget."""
     found: dict[str, Any] = {}
-    for policy in POLICIES:
+    for policy in policies:
         for at_once in workers:
             jobs = (Job(policy, mode, t, at_once, seed) for t in tables for seed in range(orders))
             regrets = np.array(list(each(Job.regrets, jobs)))
@@ -178,12 +194,21 @@ def _number(text: str) -> int:
     return _numbers(text)[0]
 
 
+def _policies(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := [name for name in names if name not in POLICIES]:
+        known = ", ".join(POLICIES)
+        raise argparse.ArgumentTypeError(f"must be of {known}, got {', '.join(unknown)}")
+    return names
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--tables", type=Path, required=True)
     parser.add_argument("--orders", type=_number, default=8)
     parser.add_argument("--workers", type=_numbers, default=[1, 4, 16])
     parser.add_argument("--mode", choices=(RULE, SAMPLER), help="default: both")
+    parser.add_argument("--policies", type=_policies, default=COMPARED)
     parser.add_argument("--processes", type=_number, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--figure", type=Path)
@@ -199,7 +224,8 @@ def main(argv: list[str] | None = None) -> int:
         if args.processes > 1:
             each = stack.enter_context(ProcessPoolExecutor(args.processes)).map
         modes = [args.mode] if args.mode else [RULE, SAMPLER]
-        found = {mode: measure(mode, tables, args.orders, args.workers, each) for mode in modes}
+        what = tables, args.orders, args.workers, args.policies
+        found = {mode: measure(mode, *what, each) for mode in modes}
     if args.json:
         args.json.write_text(json.dumps(found, indent=1))
     if args.figure:

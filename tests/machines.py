@@ -6,11 +6,13 @@ with all that ran on it, as where power fails. Linux, and root.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,18 +118,27 @@ def network(shared: Path) -> Iterator[Network]:
         pytest.skip("machines of a test's own need root, iproute2 and util-linux")
     if Path("/tmp") in (*Path(__file__).resolve().parents, *Path(sys.executable).parents):
         pytest.skip("this checkout or its Python lies in /tmp, which each machine has of its own")
-    left = ["ip", "link", "delete", SWITCH]  # by a test that was killed
-    subprocess.run(left, capture_output=True)
-    _ip("link", "add", SWITCH, "type", "bridge")
-    made = Network(shared)
-    try:
-        _ip("address", "add", f"{Network.host}/24", "dev", SWITCH)
-        _ip("link", "set", SWITCH, "up")
-        yield made
-    finally:
-        for machine in made.machines:
-            machine.kill()
-        _ip("link", "delete", SWITCH)
+    with _one_at_a_time():
+        left = ["ip", "link", "delete", SWITCH]  # by a test that was killed
+        subprocess.run(left, capture_output=True)
+        _ip("link", "add", SWITCH, "type", "bridge")
+        made = Network(shared)
+        try:
+            _ip("address", "add", f"{Network.host}/24", "dev", SWITCH)
+            _ip("link", "set", SWITCH, "up")
+            yield made
+        finally:
+            for machine in made.machines:
+                machine.kill()
+            _ip("link", "delete", SWITCH)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Tests run side by side, and this machine has one switch of that name."""
+    with open(Path(tempfile.gettempdir()) / f"{SWITCH}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed, or its process has ended
+        yield
 
 
 def _ip(*arguments: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from optuna.pruners import NopPruner
 from optuna.samplers import RandomSampler
 
-from benchmarks.search_efficiency import BUDGETS, POLICIES, RULE, SAMPLER, Job, main
+from benchmarks.search_efficiency import BUDGETS, COMPARED, POLICIES, RULE, SAMPLER, Job, main
 from benchmarks.search_replay import Rows, Spend, Table, read_tables, replay
 from search.strategy.pruners import PROMOTION, make_pruner
 
@@ -51,7 +51,7 @@ def test_the_json_has_every_policy_with_its_mean_and_worst_by_budget(tmp_path: P
     found = json.loads(file.read_text())
     assert list(found) == [RULE, SAMPLER]
     for policies in found.values():
-        assert set(policies) == set(POLICIES)
+        assert list(policies) == COMPARED
         for by_workers in policies.values():
             assert list(by_workers) == ["1", "2"]
             for results in by_workers.values():
@@ -59,6 +59,19 @@ def test_the_json_has_every_policy_with_its_mean_and_worst_by_budget(tmp_path: P
                 assert results["mean"] == results["worst"]  # of one table
                 assert all(0 <= regret <= 1 for regret in results["mean"])
     assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_named_policies_alone_are_replayed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "out.json"
+    flags = ["--tables", str(save(tmp_path, honest(8, 2))), "--orders", "1", "--workers", "1"]
+    flags += ["--mode", SAMPLER, "--processes", "1", "--json", str(file), "--policies"]
+    assert main([*flags, "uniform,random"]) == 0
+    assert list(json.loads(file.read_text())[SAMPLER]) == ["uniform", "random"]
+    with pytest.raises(SystemExit):
+        main([*flags, "random,best"])
+    assert "must be of default, stop_2_2, optuna_median" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("mode", [RULE, SAMPLER])
