@@ -119,8 +119,7 @@ def network(shared: Path) -> Iterator[Network]:
     if Path("/tmp") in (*Path(__file__).resolve().parents, *Path(sys.executable).parents):
         pytest.skip("this checkout or its Python lies in /tmp, which each machine has of its own")
     with _one_at_a_time():
-        left = ["ip", "link", "delete", SWITCH]  # by a test that was killed
-        subprocess.run(left, capture_output=True)
+        _remove_links()  # of a test that was killed
         _ip("link", "add", SWITCH, "type", "bridge")
         made = Network(shared)
         try:
@@ -130,7 +129,7 @@ def network(shared: Path) -> Iterator[Network]:
         finally:
             for machine in made.machines:
                 machine.kill()
-            _ip("link", "delete", SWITCH)
+            _remove_links()
 
 
 @contextmanager
@@ -139,6 +138,12 @@ def _one_at_a_time() -> Iterator[None]:
     with open(Path(tempfile.gettempdir()) / f"{SWITCH}.lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed, or its process has ended
         yield
+
+
+def _remove_links() -> None:
+    """A dead machine's would go by itself, but later."""
+    for link in Path("/sys/class/net").glob(f"{SWITCH}*"):
+        subprocess.run(["ip", "link", "delete", link.name], capture_output=True)
 
 
 def _ip(*arguments: str) -> None:
