@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +75,16 @@ class Policy:
     plans: bool = False
 
 
-UNIFORM = "uniform"
+UNIFORM = "uniform"  # looks into the default's sampler, and is no rival of it
 ONE_EPOCH = "one_epoch"  # all for one epoch, then the best to their end: needs no study
 POLICIES: Mapping[str, Policy | None] = {
-    "default": Policy(lambda n: make_pruner(PROMOTION, n), _ours, plans=True),
-    "stop_2_2": Policy(lambda n: make_pruner("halving", n), _optuna_tpe),
+    "default": Policy(partial(make_pruner, PROMOTION), _ours, plans=True),
+    "stop_2_2": Policy(partial(make_pruner, "halving"), _optuna_tpe),
     "optuna_median": Policy(lambda n: MedianPruner(), _optuna_tpe),
     "optuna_halving": Policy(lambda n: SuccessiveHalvingPruner(), _optuna_tpe),
     ONE_EPOCH: None,
     "random": Policy(lambda n: NopPruner(), None),
-    UNIFORM: Policy(lambda n: make_pruner(PROMOTION, n), _uniform, plans=True),
+    UNIFORM: Policy(partial(make_pruner, PROMOTION), _uniform, plans=True),
 }
 COMPARED = [name for name in POLICIES if name != UNIFORM]
 
