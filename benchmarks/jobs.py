@@ -8,11 +8,11 @@ from rich.console import Console
 
 from benchmarks.data import dataset
 from benchmarks.harness import Options
-from search.planning.decide import decide
-from search.planning.plan import SearchPlan
-from search.planning.request import Request, make_request
 from search.record.record import StudyRecord
 from search.run import make_parser
+from search.settings.decide import decide
+from search.settings.plan import SearchPlan
+from search.settings.request import Request, make_request
 from trainers.data import prepare
 from trainers.data.prepared import load_prepared
 

@@ -17,9 +17,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.harness import Aim, Case, Options, alternate, main
-from benchmarks.studies import EPOCHS, make_study, next_task, open_ledger, report
-from search.ledger.ledger import Ledger
-from search.ledger.messages import Failed
+from benchmarks.studies import EPOCHS, make_study, next_task, open_runner, report
+from search.study.messages import Failed
+from search.study.trial_runner import TrialRunner
 
 TRIALS, FEW = (10_000, 100), (30, 10)
 RUNGS = (2, 4, 8, 16)
@@ -31,9 +31,9 @@ def cases(options: Options) -> list[Case]:
         studies = []
         for trials in (large, small):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            ledger = stack.enter_context(open_ledger(make_study(options, folder, trials)))
-            _milliseconds(ledger)
-            studies.append(Reports(ledger))
+            runner = stack.enter_context(open_runner(make_study(options, folder, trials)))
+            _milliseconds(runner)
+            studies.append(Reports(runner))
         late, early = studies
         alternate(late.trial, early.trial, turns=options.pairs)
     return [
@@ -54,27 +54,27 @@ def cases(options: Options) -> list[Case]:
 class Reports:
     """Medians over the epochs of each trial reported."""
 
-    def __init__(self, ledger: Ledger):
-        self.ledger = ledger
+    def __init__(self, runner: TrialRunner):
+        self.runner = runner
         self.medians: list[float] = []
         self.at_rungs: list[float] = []
 
     def trial(self) -> float:
-        found = _milliseconds(self.ledger)
+        found = _milliseconds(self.runner)
         self.medians.append(statistics.median(found))
         self.at_rungs.append(statistics.median(found[epoch - 1] for epoch in RUNGS))
         return self.medians[-1]
 
 
-def _milliseconds(ledger: Ledger) -> list[float]:
+def _milliseconds(runner: TrialRunner) -> list[float]:
     """Of each epoch's report."""
-    task = next_task(ledger)
+    task = next_task(runner)
     found = []
     for epoch in range(1, EPOCHS + 1):
         start = time.perf_counter()
-        assert report(ledger, task, epoch)
+        assert report(runner, task, epoch)
         found.append(1000 * (time.perf_counter() - start))
-    ledger.end(task.number, Failed("measured"))
+    runner.end(task.number, Failed("measured"))
     return found
 
 

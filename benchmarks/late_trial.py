@@ -1,4 +1,4 @@
-"""One trial of the ledger (ask, report twice, decide, tell) late in a study against early in it;
+"""One trial of the runner (ask, report twice, decide, tell) late in a study against early in it;
 and one of many trials that pause against one of few.
 
     python -m benchmarks.late_trial
@@ -16,8 +16,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.harness import Aim, Case, Options, Sample, compare, main
-from benchmarks.studies import make_study, open_ledger, whole_trial
-from search.ledger.ledger import Ledger
+from benchmarks.studies import make_study, open_runner, whole_trial
+from search.study.trial_runner import TrialRunner
 
 TRIALS = (10_000, 1000), (30, 10)  # many and few: as they are, and for a quick look
 PAUSED = (1000, 100), (30, 10)
@@ -41,27 +41,27 @@ def _case(
     large, small = options.of(*trials)
     count = options.of(TRIALS_A_SAMPLE, 1)
     with ExitStack() as stack:
-        late, early = (_ledger(stack, options, number, paused) for number in (large, small))
-        for ledger in (late, early):
+        late, early = (_runner(stack, options, number, paused) for number in (large, small))
+        for runner in (late, early):
             for _ in range(2):  # the first reads the study, and is the recipe's own
-                whole_trial(ledger)
+                whole_trial(runner)
         samples = _median(late, count), _median(early, count)
         return compare(name.format(large, small), "ms", aim, *samples, options.pairs)
 
 
-def _ledger(stack: ExitStack, options: Options, trials: int, paused: bool) -> Ledger:
+def _runner(stack: ExitStack, options: Options, trials: int, paused: bool) -> TrialRunner:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    return stack.enter_context(open_ledger(make_study(options, folder, trials, paused)))
+    return stack.enter_context(open_runner(make_study(options, folder, trials, paused)))
 
 
-def _median(ledger: Ledger, count: int) -> Sample:
+def _median(runner: TrialRunner, count: int) -> Sample:
     """Milliseconds of a trial, the median of ``count``."""
 
     def milliseconds() -> float:
         seconds = []
         for _ in range(count):
             start = time.perf_counter()
-            whole_trial(ledger)
+            whole_trial(runner)
             seconds.append(time.perf_counter() - start)
         return 1000 * statistics.median(seconds)
 

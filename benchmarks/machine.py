@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from search.planning.machine import cpu_count
+from search.autotune.machine import cpu_count
 
 PACKAGES = ("torch", "torchvision", "optuna", "ray", "numpy", "sqlalchemy")
 

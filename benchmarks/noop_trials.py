@@ -20,8 +20,8 @@ from pathlib import Path
 import optuna
 
 from benchmarks.harness import Aim, Case, Options, alternate, main
-from benchmarks.studies import open_ledger, study_request
-from search.ledger.messages import Completed, EpochDone, Message, Task
+from benchmarks.studies import open_runner, study_request
+from search.study.messages import Completed, EpochDone, Message, Task
 
 REPORTS = 9
 TRIALS, FEW = (60, 3, 60), (3, 2, 3)  # ours, the default peer, the one that reuses
@@ -79,12 +79,12 @@ def do_nothing(task: Task) -> Iterator[Message]:
 def run_ours(folder: Path, data_dir: str, trials: int) -> None:
     from dataclasses import replace
 
-    from search.planning.resources import Resources
+    from search.autotune.resources import Resources
     from search.workers.driver import run_search
 
     request = replace(study_request(Options("normal", None, data_dir), folder), n_trials=trials)
-    with open_ledger(request) as ledger:
-        run_search(ledger, Resources(concurrency=2, threads=1), do_nothing)
+    with open_runner(request) as runner:
+        run_search(runner, Resources(concurrency=2, threads=1), do_nothing)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from benchmarks.harness import Aim, Case, Options, compare, main
-from benchmarks.studies import make_study, next_task, open_ledger, study_request
+from benchmarks.studies import make_study, next_task, open_runner, study_request
 
 TRIALS, FEW = 10_000, 30
 LIMIT = 5.0  # seconds
@@ -36,17 +36,17 @@ def open_it(results_dir: Path, data_dir: str) -> float:
     """Seconds, in a fresh process, imports not counted. The trial is left for the next one."""
     from rich.console import Console
 
-    from search.planning.plan import SearchPlan
+    from search.settings.plan import SearchPlan
     from search.terminal.display import display_for
 
     request = study_request(Options("normal", None, data_dir), results_dir)
     start = time.perf_counter()
-    with open_ledger(request) as ledger, open(request.folder.log, "a", encoding="utf-8") as log:
-        plan = ledger.plan
+    with open_runner(request) as runner, open(request.folder.log, "a", encoding="utf-8") as log:
+        plan = runner.plan
         assert isinstance(plan, SearchPlan)
-        display_for(plan, ledger.study, Console(file=log), log)
-        assert not ledger.is_met()
-        next_task(ledger)
+        display_for(plan, runner.study, Console(file=log), log)
+        assert not runner.is_met()
+        next_task(runner)
         return time.perf_counter() - start
 
 

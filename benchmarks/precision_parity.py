@@ -17,8 +17,8 @@ from typing import Any
 
 from benchmarks.data import part_of, prepared
 from benchmarks.harness import Aim, Case, Options, main
+from search.autotune.machine import cpu_count
 from search.common.statistics import paired_difference
-from search.planning.machine import cpu_count
 from spaces import named_space
 from trainers.config import TrainConfig
 from trainers.data import prepare

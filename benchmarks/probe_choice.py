@@ -20,8 +20,8 @@ from pathlib import Path
 from benchmarks.crew import Crew
 from benchmarks.harness import Aim, Case, Options, main
 from benchmarks.jobs import plan_of, request_of
-from search.planning.machine import cpu_count
-from search.planning.request import Request
+from search.autotune.machine import cpu_count
+from search.settings.request import Request
 from trainers.configs import trainer_config
 from trainers.execution import Execution
 from trainers.probe import candidates

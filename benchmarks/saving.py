@@ -18,7 +18,7 @@ from benchmarks.harness import Aim, Case, Options, compare, main
 from trainers.config import TrainConfig
 from trainers.execution import Execution
 from trainers.runs.checkpoint import rotate_and_write, write_checkpoint
-from trainers.runs.host_copy import HostCopy
+from trainers.runs.snapshot import HostCopy
 from trainers.trainer import Trainer
 
 AIM = Aim("≤", 0.25)

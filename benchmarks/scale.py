@@ -36,14 +36,14 @@ from sqlalchemy import Engine, event
 
 from benchmarks.harness import Options
 from benchmarks.machine import machine, versions
-from benchmarks.studies import open_ledger, study_request
+from benchmarks.studies import open_runner, study_request
 from search.common.layout import default_data_dir, default_storage
-from search.ledger.events import Ended, Epoch, Event
-from search.ledger.ledger import Ledger
-from search.ledger.messages import Completed, EpochDone, Message, Task
-from search.planning.request import Request
+from search.settings.request import Request
 from search.storage.database import database_of
 from search.storage.optuna_internals import storage_of
+from search.study.events import Ended, Epoch, Event
+from search.study.messages import Completed, EpochDone, Message, Task
+from search.study.trial_runner import TrialRunner
 
 EPOCHS = 9
 VALUE = 50.0
@@ -96,11 +96,11 @@ class DatabaseClock:
 class Meter:
     """Observes a search; ``seconds`` after the last of ``workers`` came a signal ends it."""
 
-    def __init__(self, ledger: Ledger, workers: int, seconds: float):
-        database = database_of(storage_of(ledger.study))
+    def __init__(self, runner: TrialRunner, workers: int, seconds: float):
+        database = database_of(storage_of(runner.study))
         assert database is not None
         self._database = DatabaseClock(database.engine)
-        self._ledger, self._workers, self._seconds = ledger, workers, seconds
+        self._runner, self._workers, self._seconds = runner, workers, seconds
         self._seen: set[float] = set()
         self._start: tuple[float, float, float] | None = None
         self._counts: Counter[type[Event]] = Counter()
@@ -108,7 +108,7 @@ class Meter:
 
     def __call__(self, happened: Event) -> None:
         if isinstance(happened, Epoch) and self._start is None:
-            usage = self._ledger.live[happened.number].usage or {}
+            usage = self._runner.live[happened.number].usage or {}
             self._seen.add(usage[WORKER])
             if len(self._seen) == self._workers:
                 self._start = self._now()
@@ -132,13 +132,13 @@ class Meter:
 
 def measure(request: Request, workers: int, seconds: float) -> Rates:
     """Of this process as driver."""
-    from search.planning.resources import Resources
+    from search.autotune.resources import Resources
     from search.workers.driver import run_search
 
-    with open_ledger(request) as ledger:
-        meter = Meter(ledger, workers, seconds)
-        ledger.observe = meter
-        run_search(ledger, Resources(workers, threads=1), do_nothing)
+    with open_runner(request) as runner:
+        meter = Meter(runner, workers, seconds)
+        runner.observe = meter
+        run_search(runner, Resources(workers, threads=1), do_nothing)
     assert meter.rates is not None, "the search ended before its time"
     return meter.rates
 
@@ -146,21 +146,21 @@ def measure(request: Request, workers: int, seconds: float) -> Rates:
 def drive(request: Request) -> int:
     """Goes on with the study until it is met, ``AT_WORK`` trials in turns; how many it told."""
     told = 0
-    with open_ledger(request) as ledger:
+    with open_runner(request) as runner:
         works: list[tuple[Task, Iterator[Message]]] = []
         while True:
-            while len(works) < AT_WORK and (task := ledger.next_task()):
+            while len(works) < AT_WORK and (task := runner.next_task()):
                 works.append((task, do_nothing(task)))
-            if not works and ledger.is_met():
+            if not works and runner.is_met():
                 return told
             if not works:
                 time.sleep(0.05)  # others are at work on the last
             for task, messages in list(works):
                 message = next(messages)
                 if isinstance(message, EpochDone):
-                    ledger.report(task.number, message)
+                    runner.report(task.number, message)
                 elif isinstance(message, Completed):
-                    ledger.end(task.number, message)
+                    runner.end(task.number, message)
                     works.remove((task, messages))
                     told += 1
 

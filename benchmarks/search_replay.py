@@ -1,4 +1,4 @@
-"""The product's ledger on a table of learning curves: trainings that cost nothing, simulated time.
+"""The product's runner on a table of learning curves: trainings that cost nothing, simulated time.
 
 A table is an .npz file: ``curves`` (configurations, epochs), higher is better, NaN from where a run
 diverged; ``params`` (configurations, hyperparameters) and ``log``, which of them are on a
@@ -25,12 +25,12 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.common.layout import StudyFolder
-from search.ledger.ledger import Ledger
-from search.ledger.leftovers import Leftovers
-from search.ledger.messages import Completed, EpochDone, Task
-from search.planning.plan import TrialPlan
+from search.settings.plan import TrialPlan
 from search.storage.lease import Lease
 from search.strategy.distributions import distributions
+from search.study.messages import Completed, EpochDone, Task
+from search.study.retention import Leftovers
+from search.study.trial_runner import TrialRunner
 from spaces.params import Float
 from spaces.space import Preset, ScaledSpace, Space
 from trainers.execution import Execution
@@ -215,12 +215,12 @@ def replay(table: Table, rows: Rows, pruner: BasePruner, spend: Spend) -> list[t
             ("val_top1",),
             epoch_budget=epochs,
         )
-        ledger = Ledger(study, plan, lease, lambda event: None)
-        ledger.leftovers = _NoFiles(folder, plan.keep_weights, study.directions[0])
-        crew = _Crew(ledger, table, rows, spend)
-        if ledger.promotion and spend.planned and spend.workers > 1:
-            ledger.promotion.workers = spend.workers
-            ledger.promotion.seconds_left = crew.time_left
+        runner = TrialRunner(study, plan, lease, lambda event: None)
+        runner.leftovers = _NoFiles(folder, plan.keep_weights, study.directions[0])
+        crew = _Crew(runner, table, rows, spend)
+        if runner.promotion and spend.planned and spend.workers > 1:
+            runner.promotion.workers = spend.workers
+            runner.promotion.seconds_left = crew.time_left
         return list(crew.work())
 
 
@@ -234,8 +234,8 @@ class _NoFiles(Leftovers):
 class _Crew:
     """Workers that train nothing: the curves are known."""
 
-    def __init__(self, ledger: Ledger, table: Table, rows: Rows, spend: Spend):
-        self._ledger, self._table, self._rows = ledger, table, rows
+    def __init__(self, runner: TrialRunner, table: Table, rows: Rows, spend: Spend):
+        self._runner, self._table, self._rows = runner, table, rows
         self._workers, self._end = spend.workers, spend.time(table)
         self._now, self._count = 0.0, 0
         self._busy: list[tuple[float, int, int, Task]] = []  # end of an epoch, turn, epoch, task
@@ -246,19 +246,19 @@ class _Crew:
     def work(self) -> Iterator[tuple[float, float]]:
         """Until the time is over: when a trial completes, and its last value."""
         while True:
-            while len(self._busy) < self._workers and (task := self._ledger.next_task()):
+            while len(self._busy) < self._workers and (task := self._runner.next_task()):
                 self._train(task, task.reported + 1)
             if not self._busy or self._busy[0][0] > self._end:
                 return
             self._now, _, epoch, task = heapq.heappop(self._busy)
             value = float(self._table.curves[self._rows.of(task.number), epoch - 1])
             news = EpochDone({"epoch": epoch, "val_top1": value}, {"seconds_per_epoch": 1.0})
-            if not self._ledger.report(task.number, news):
+            if not self._runner.report(task.number, news):
                 continue
             if epoch < self._table.epochs:
                 self._train(task, epoch + 1)
                 continue
-            self._ledger.end(task.number, Completed({}))
+            self._runner.end(task.number, Completed({}))
             yield self._now, value
 
     def _train(self, task: Task, epoch: int) -> None:

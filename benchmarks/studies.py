@@ -19,11 +19,9 @@ from sqlalchemy import create_engine, insert
 from benchmarks.harness import Options
 from benchmarks.jobs import plan_of, request_of
 from search.common.layout import default_storage
-from search.ledger.ledger import Ledger
-from search.ledger.messages import Completed, EpochDone, Task
-from search.planning.open_study import find_record, open_study
-from search.planning.request import Request
 from search.record.trials import PAUSED, TARGET
+from search.settings.open_study import find_record, open_study
+from search.settings.request import Request
 from search.storage.lease import Lease
 from search.storage.optuna_internals import (
     PARAMS,
@@ -36,9 +34,11 @@ from search.storage.optuna_internals import (
 from search.storage.storage import open_storage, write_often
 from search.strategy.distributions import distributions
 from search.strategy.pruners import PROMOTION
+from search.study.messages import Completed, EpochDone, Task
+from search.study.trial_runner import TrialRunner
 
 EPOCHS = 30
-FIGURES = (  # as many numbers as the ledger keeps of a trial
+FIGURES = (  # as many numbers as the runner keeps of a trial
     *("best_epoch", "test_top1", "test_top5", "test_loss", "test_loss_batch_sum", "test_seconds"),
     *("cpu_seconds", "wall_seconds", "cpu_utilization", "peak_memory_mb"),
     *("parameters", "macs", "seconds_per_epoch"),
@@ -54,13 +54,13 @@ def study_request(options: Options, results_dir: Path, pruner: str = "halving") 
 
 
 @contextmanager
-def open_ledger(request: Request) -> Iterator[Ledger]:
+def open_runner(request: Request) -> Iterator[TrialRunner]:
     """What ``search.run`` opens before it starts Ray."""
     storage = open_storage(request.storage)
     plan = plan_of(request, find_record(request, storage))
     with Lease(plan.folder, storage) as lease:
         write_often(storage)
-        yield Ledger(open_study(plan, storage, lease), plan, lease, lambda event: None)
+        yield TrialRunner(open_study(plan, storage, lease), plan, lease, lambda event: None)
 
 
 def make_study(options: Options, results_dir: Path, trials: int, paused: bool = False) -> Request:
@@ -68,8 +68,8 @@ def make_study(options: Options, results_dir: Path, trials: int, paused: bool = 
     first epoch; its trial 0 is not begun."""
     pruner = PROMOTION if paused else "halving"
     request = study_request(options, results_dir, pruner)
-    with open_ledger(request) as ledger:
-        study_id = storage_of(ledger.study).get_study_id_from_name(request.study_name)
+    with open_runner(request) as runner:
+        study_id = storage_of(runner.study).get_study_id_from_name(request.study_name)
     engine = create_engine(request.storage)
     rows = _rows(request, study_id, trials, 1 if paused else EPOCHS)
     with engine.begin() as connection:
@@ -153,23 +153,23 @@ def _internal(distribution: Any, drawn: random.Random) -> float:
     return round(value) if isinstance(low, int) else value
 
 
-def whole_trial(ledger: Ledger, epochs: int = 2) -> None:
+def whole_trial(runner: TrialRunner, epochs: int = 2) -> None:
     """Ask, some reports with a decision each, tell; the trial's value is like the others'."""
-    task = next_task(ledger)
+    task = next_task(runner)
     for epoch in range(1, epochs + 1):
-        if not report(ledger, task, epoch):
+        if not report(runner, task, epoch):
             return
-    ledger.end(task.number, Completed(dict.fromkeys(FIGURES, 0.5)))
+    runner.end(task.number, Completed(dict.fromkeys(FIGURES, 0.5)))
 
 
-def next_task(ledger: Ledger) -> Task:
-    task = ledger.next_task()
+def next_task(runner: TrialRunner) -> Task:
+    task = runner.next_task()
     assert task is not None
     return task
 
 
-def report(ledger: Ledger, task: Task, epoch: int) -> bool:
+def report(runner: TrialRunner, task: Task, epoch: int) -> bool:
     """One epoch of a trial that is as good as the best, so that it goes on."""
     value = 90 * (1 - math.exp(-epoch / 8))
     usage = dict.fromkeys(FIGURES[6:], 0.5)
-    return ledger.report(task.number, EpochDone({"epoch": epoch, "val_top1": value}, usage))
+    return runner.report(task.number, EpochDone({"epoch": epoch, "val_top1": value}, usage))

@@ -10,7 +10,7 @@
 A space is a name, the path of a ``.py`` file or a ``spaces.space.Space``. Keywords are the flags of
 ``search.run`` and ``search.train`` with underscores, their defaults and rules the same; ``--help``
 lists them. What a user can mend is raised as ``search.common.errors.UserError``,
-``spaces.params.SpaceError`` or ``trainers.rules.ConfigError``, all of them ``ValueError``; an
+``spaces.params.SpaceError`` or ``trainers.validators.ConfigError``, all of them ``ValueError``; an
 unknown keyword as ``TypeError``. What ends a search in its midst is a
 ``search.common.errors.SearchError``.
 """
@@ -37,10 +37,10 @@ def search(space: str | Path | Space, **flags: Any) -> SearchResult:
     """Searches, or goes on with the study, as ``python -m search.run`` does: until its total, the
     ``timeout`` or an interruption, which ``ended`` of the result says. Nothing is lost by either:
     the same call goes on."""
-    from search.planning.keywords import parse_keywords
-    from search.planning.request import make_request
     from search.reporting.search_result import SearchResult
     from search.reporting.study_data import read_study
+    from search.settings.keywords import parse_keywords
+    from search.settings.request import make_request
     from search.terminal.notebook import make_console
     from search.terminal.plain_line import say
     from search.workers.ray_internals import refuse_other_ray
@@ -62,8 +62,8 @@ def train(space: str | Path | Space, **flags: Any) -> TrainResult:
     Raises ``trainers.epoch_result.DivergedError``; with ``resume=True`` goes on after an
     interruption.
     """
-    from search.planning.keywords import parse_keywords
     from search.reporting.train_result import TrainResult
+    from search.settings.keywords import parse_keywords
     from search.terminal.evaluation_tables import draw_maps
     from search.terminal.notebook import make_console
     from search.terminal.train_display import train_with_bars

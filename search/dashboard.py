@@ -17,7 +17,7 @@ from search.common.layout import artifacts_dir, default_storage
 from search.common.results_url import results_folder
 from search.dashboard_sync.process import SyncProcess
 from search.dashboard_sync.same_origin import SameOrigin, address, allowed_hosts
-from search.planning.flags import OneLineParser, add_study_flags
+from search.settings.flags import OneLineParser, add_study_flags
 
 LOOPBACK = "127.0.0.1"
 PORT = 8080

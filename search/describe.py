@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.common.errors import run_main
-from search.planning.flags import SPACE_FILE_WARNING, OneLineParser, add_data_flags, add_space_flags
+from search.settings.flags import SPACE_FILE_WARNING, OneLineParser, add_data_flags, add_space_flags
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,10 +37,10 @@ def main(argv: list[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
     from rich.console import Console
 
-    from search.planning.asked_space import asked_space, refuse_own_loop
+    from search.settings.load_space import asked_space, refuse_own_loop
     from search.terminal.plain_line import say
     from trainers.config import TrainConfig
-    from trainers.models.outside import check_outside, is_outside
+    from trainers.models.external import check_outside, is_outside
     from trainers.models.summary import summary_for
 
     space, _ = asked_space(args)
@@ -62,8 +62,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def image_shape(args: argparse.Namespace, dataset: str, console: Console) -> ImageShape:
     """The data set's, if it is known without the data or given; what flags say goes first."""
-    from search.planning.check_data import prepare_data
-    from search.planning.flag_values import at_least
+    from search.settings.check_data import prepare_data
+    from search.settings.flag_values import at_least
     from trainers.data import SHAPES, ImageShape
     from trainers.data.prepared import read_meta
 

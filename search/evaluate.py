@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.common.errors import UserError, run_main
-from search.planning.flags import OneLineParser, add_data_flags, add_feature_flag
+from search.settings.flags import OneLineParser, add_data_flags, add_feature_flag
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
 
     from search.common.layout import BEST_WEIGHTS, FEATURE_MAPS
     from search.common.results_url import fetched
-    from search.planning.flag_values import at_least
+    from search.settings.flag_values import at_least
     from search.terminal.evaluation_tables import draw_maps, print_evaluation
     from search.terminal.plain_line import say
     from trainers.evaluation.feature_maps import find_convolutions
@@ -77,7 +77,7 @@ def folder_of(checkpoint: Path) -> Path:
 
 def open_data(args: argparse.Namespace, data_folder: Path, console: Console) -> ImageData:
     """The data set of --dataset, else the prepared one that the model was trained on."""
-    from search.planning.check_data import prepare_data
+    from search.settings.check_data import prepare_data
     from trainers.data import DataError, open_prepared
 
     if args.dataset:

@@ -7,22 +7,22 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from search.autotune.lr_interval import DEFAULT_STEPS, lr_parameter, narrowed
 from search.common.errors import run_main
 from search.common.layout import DEFAULT_RESULTS, range_folder
-from search.planning.flags import (
+from search.settings.flags import (
     SPACE_FILE_WARNING,
     OneLineParser,
     add_compute_flags,
     add_data_flags,
     add_space_flags,
 )
-from search.planning.lr_interval import DEFAULT_STEPS, lr_parameter, narrowed
-from search.planning.references import references_on
+from search.settings.references import references_on
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from search.planning.single_run import SingleRun
+    from search.settings.single_run import SingleRun
     from trainers.lr_range import RangeCurve, Sweep
 
 
@@ -50,8 +50,8 @@ def main(argv: list[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
     from rich.console import Console
 
-    from search.planning.check_data import prepare_data
-    from search.planning.single_run import decide_run
+    from search.settings.check_data import prepare_data
+    from search.settings.single_run import decide_run
     from search.terminal.plain_line import say
     from trainers.lr_range import Sweep, save_picture, write_curve
 

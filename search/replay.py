@@ -18,7 +18,7 @@ from search.common.errors import UserError, run_main
 from search.common.layout import StudyFolder, default_storage
 from search.common.results_url import results_folder
 from search.common.study_files import files_of
-from search.planning.flags import OneLineParser, add_study_flags
+from search.settings.flags import OneLineParser, add_study_flags
 from trainers.metrics import same
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def replay(
     record: StudyRecord, trial: FrozenTrial, data_folder: Path, kept: Path, scratch: Path
 ) -> Iterator[tuple[str, bool]]:
     """A line for each epoch on record, for the test set at last; and whether they differ."""
-    from search.planning.machine import gpu_count
+    from search.autotune.machine import gpu_count
     from trainers.configs import config_from_mapping
     from trainers.epoch_result import DivergedError
     from trainers.runs.history import read_history

@@ -10,8 +10,8 @@ from pathlib import Path
 from search.common.errors import UserError, run_main
 from search.common.layout import default_storage
 from search.common.results_url import results_folder
-from search.planning.flags import OneLineParser, add_study_flags
 from search.reporting.formats import FORMATS, parse_formats
+from search.settings.flags import OneLineParser, add_study_flags
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from search.common.errors import INTERRUPTED, run_main
 from search.common.secrets import command_without_secrets
-from search.planning.flags import (
+from search.settings.flags import (
     DEFAULT_TOP,
     SPACE_FILE_WARNING,
     OneLineParser,
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from rich.console import Console
 
-    from search.planning.plan import SearchPlan
-    from search.planning.request import Request
+    from search.settings.plan import SearchPlan
+    from search.settings.request import Request
     from trainers.data.prepared import Meta
 
 TIMED_OUT_CODE = 3
@@ -143,7 +143,7 @@ def main(argv: list[str] | None = None) -> int:
     started = time.monotonic()
     arguments = sys.argv[1:] if argv is None else argv
     args = make_parser().parse_args(arguments)
-    from search.planning.request import make_request
+    from search.settings.request import make_request
 
     command = command_without_secrets(["python", "-m", "search.run", *arguments])
     request = make_request(args, command)
@@ -155,8 +155,8 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     from rich.console import Console
 
-    from search.ledger.events import FINISHED, TIMED_OUT
     from search.storage.storage import watched
+    from search.study.events import FINISHED, TIMED_OUT
     from search.terminal.search_summary import conclude
 
     console = Console()
@@ -184,11 +184,11 @@ def decided(
     request: Request, data: Meta, data_folder: Path, storage: BaseStorage, console: Console
 ) -> SearchPlan:
     """The plan of ``request``, each decision said. Raises ``UserError``."""
-    from search.planning.confirming import refuse_other_study
-    from search.planning.decide import decide
-    from search.planning.enqueue_from import with_starting_points
-    from search.planning.open_study import find_record
-    from search.planning.room import lack_of_room
+    from search.settings.confirming import refuse_other_study
+    from search.settings.decide import decide
+    from search.settings.disk_space import lack_of_room
+    from search.settings.enqueue_from import with_starting_points
+    from search.settings.open_study import find_record
     from search.terminal.plain_line import say
 
     found = find_record(request, storage)
@@ -209,13 +209,13 @@ def search(
     ``time.monotonic``.
     """
     from search.common.study_files import files_of
-    from search.ledger.confirming import open_confirmation
-    from search.ledger.ledger import Ledger
-    from search.ledger.retrying import RetryingLedger
-    from search.planning.check_data import check_data, prepare_data
-    from search.planning.open_study import SECONDS_TO_WAIT, open_study
+    from search.settings.check_data import check_data, prepare_data
+    from search.settings.open_study import SECONDS_TO_WAIT, open_study
     from search.storage.lease import Lease
     from search.storage.storage import leave, open_storage, watched, write_often
+    from search.study.confirming import open_confirmation
+    from search.study.retrying import RetryingRunner
+    from search.study.trial_runner import TrialRunner
     from search.terminal.display import display_for, open_log
     from search.terminal.search_summary import leave_note
     from search.workers.driver import run_search
@@ -237,16 +237,16 @@ def search(
             write_often(storage)
             study = open_study(plan, storage, lease)
             display = display_for(plan, study, console, log, verbosity)
-            ledger = RetryingLedger(study, plan, lease, display)
+            runner = RetryingRunner(study, plan, lease, display)
             if request.retry_failed:
-                ledger.retry_failed()
+                runner.retry_failed()
 
-            ledgers: list[Ledger] = [ledger]
+            runners: list[TrialRunner] = [runner]
 
-            def confirmation() -> Ledger | None:
+            def confirmation() -> TrialRunner | None:
                 confirming = open_confirmation(plan, study, storage, leases, display)
                 if confirming is not None:
-                    ledgers.append(confirming)
+                    runners.append(confirming)
                     display.turn_to(confirming.study, confirming.plan)
                     if request.retry_failed:
                         confirming.retry_failed()
@@ -255,8 +255,8 @@ def search(
             left = None if plan.timeout is None else started + plan.timeout - time.monotonic()
             work = partial(train_task, gpus=plan.resources.gpus_per_trial)
             with display.running():
-                ended = run_search(ledger, plan.resources, work, left, confirmation)
-            for each in ledgers:
+                ended = run_search(runner, plan.resources, work, left, confirmation)
+            for each in runners:
                 each.leftovers.sweep(each.study.get_trials(deepcopy=False))
             leave_note(study, plan.folder.results_dir)
             leave(storage)

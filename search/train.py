@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from search.common.errors import INTERRUPTED, UserError, run_main
 from search.common.layout import DEFAULT_RESULTS, run_folder
-from search.planning.flags import (
+from search.settings.flags import (
     SPACE_FILE_WARNING,
     OneLineParser,
     add_compute_flags,
@@ -25,7 +25,7 @@ DIVERGED_CODE = 1
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from search.planning.single_run import SingleRun
+    from search.settings.single_run import SingleRun
     from trainers.runs.training_run import TrainingRun
 
 
@@ -77,8 +77,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def begin(args: argparse.Namespace, console: Console) -> tuple[SingleRun, TrainingRun]:
     """What ``args`` ask for, and its run with the data, ready to train. Raises ``UserError``."""
-    from search.planning.check_data import prepare_data
-    from search.planning.single_run import decide_run
+    from search.settings.check_data import prepare_data
+    from search.settings.single_run import decide_run
     from search.terminal.plain_line import say
 
     single = decide_run(args, args.processes)

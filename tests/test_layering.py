@@ -19,25 +19,27 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 API = REPOSITORY / "search" / "api.py"
 COMMANDS = {f"search.{path.stem}" for path in REPOSITORY.glob("search/*.py")} - {"search.__init__"}
 NOT_FOR_TRAINERS = {"spaces", "search", "optuna", "ray"}
-ROOMS = {  # each room of search/, and the rooms it may import
+ROOMS = {  # each package of search/, and the packages it may import
     "common": set(),
     "storage": {"common"},
     "record": {"common", "storage"},
     "strategy": {"common", "record", "storage"},
-    "planning": {"common", "record", "storage", "strategy"},
-    "ledger": {"common", "planning", "record", "storage", "strategy"},
-    "workers": {"common", "planning", "ledger"},
-    "reporting": {"common", "planning", "record", "storage", "strategy"},
+    "autotune": {"common", "record", "settings", "storage", "strategy"},
+    "settings": {"autotune", "common", "record", "storage", "strategy"},
+    "study": {"common", "record", "settings", "storage", "strategy"},
+    "workers": {"autotune", "common", "settings", "study"},
+    "reporting": {"autotune", "common", "record", "settings", "storage", "strategy"},
     "dashboard_sync": {"common", "record", "reporting", "storage"},
     "terminal": {
+        "autotune",
         "common",
         "dashboard_sync",
-        "ledger",
-        "planning",
         "record",
         "reporting",
+        "settings",
         "storage",
         "strategy",
+        "study",
     },
 }
 
@@ -222,8 +224,8 @@ def test_every_import_is_declared() -> None:
         assert {canonicalize_name(home) for home in homes.get(name, [name])} & declared, name
 
 
-@pytest.mark.parametrize("path", files("search/ledger"), ids=identify)
-def test_the_ledger_never_imports_ray(path: Path) -> None:
+@pytest.mark.parametrize("path", files("search/study"), ids=identify)
+def test_the_runner_never_imports_ray(path: Path) -> None:
     assert "ray" not in imported(path)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainers.config import AUGMENTATIONS, NORMALIZATIONS, TrainConfig
 from trainers.models import MODELS
-from trainers.rules import ConfigError
+from trainers.validators import ConfigError
 
 
 def check_fits(

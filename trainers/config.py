@@ -8,8 +8,9 @@ from typing import Any
 
 from trainers.metrics import DEFAULT_OBJECTIVE, Selecting
 from trainers.models import MODELS
-from trainers.models.outside import is_outside
-from trainers.rules import (
+from trainers.models.external import is_outside
+from trainers.registry import Augmentation, Entry, Normalization, Optimizer, Schedule
+from trainers.validators import (
     Choice,
     ConfigError,
     Flag,
@@ -20,7 +21,6 @@ from trainers.rules import (
     Rule,
     suggest,
 )
-from trainers.table import Augmentation, Entry, Normalization, Optimizer, Schedule
 
 _SGD = Entry("trainers.optim.sgd:SGD", "SGD with momentum", ("momentum", "nesterov"))
 _SAM = Entry("trainers.optim.sam:SAM", "SAM (Foret et al. 2021)", ("rho", "adaptive"))

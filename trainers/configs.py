@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainers.config import TrainConfig
-from trainers.loops.loop_config import TRAIN, LoopConfig
+from trainers.custom.loop_config import TRAIN, LoopConfig
 
 Config = TrainConfig | LoopConfig
 

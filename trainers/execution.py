@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from trainers.rules import Choice, ConfigError, Flag, Integer
+from trainers.validators import Choice, ConfigError, Flag, Integer
 
 DEVICES = ("cpu", "cuda")
 PRECISIONS = ("float32", "tf32", "bfloat16")  # tf32: float32 whose products have ten bits

@@ -27,8 +27,8 @@ from trainers.atomic_files import write_atomically
 from trainers.config import TrainConfig
 from trainers.data import ImageData, open_prepared
 from trainers.execution import Execution
-from trainers.rules import ConfigError, Integer, Number
 from trainers.trainer import Trainer
+from trainers.validators import ConfigError, Integer, Number
 
 CURVE_CSV, CURVE_PNG = "lr_range.csv", "lr_range.png"
 SMOOTHING = 0.05  # weight of the newest loss

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainers.rules import ConfigError, suggest
+from trainers.validators import ConfigError, suggest
 
 MAXIMIZE, MINIMIZE = "maximize", "minimize"  # as Optuna names them
 TRAINING, VALIDATION, TEST, COST = "training", "validation", "test", "cost"

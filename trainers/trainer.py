@@ -31,7 +31,7 @@ from trainers.graphed_steps import GraphedSteps, why_eager
 from trainers.losses import is_exploded, make_loss
 from trainers.models import MODELS, build_model
 from trainers.models.batch_norm import counted_together, frozen_statistics
-from trainers.models.outside import check_outside, is_outside
+from trainers.models.external import check_outside, is_outside
 from trainers.optim.ema import EMA
 from trainers.optim.schedules import learning_rates, stops_early
 from trainers.parallel.ranks import Ranks

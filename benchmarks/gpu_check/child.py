@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.ledger.messages import Task
+from search.study.messages import Task
 from search.workers.train_task import train_task
 from trainers.config import TrainConfig
 from trainers.data import open_prepared

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from benchmarks.gpu_check.check import Figures, Setting, expect
-from search.planning.gpu_probe import ON_A_CARD, round_of
-from search.planning.mps import Mps, private_mps
+from search.autotune.gpu_probe import ON_A_CARD, round_of
+from search.autotune.mps import Mps, private_mps
 from trainers import gpu_probe
 from trainers.config import TrainConfig
 from trainers.data import ImageData, open_prepared

@@ -30,7 +30,7 @@ def run_main(main: Callable[[], int]) -> int:
     Spaces and trainers raise subclasses of ``ValueError`` of their own for the same purpose.
     """
     from spaces.params import SpaceError
-    from trainers.rules import ConfigError
+    from trainers.validators import ConfigError
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

@@ -16,11 +16,11 @@ from optuna.trial import FrozenTrial
 
 from search.common.secrets import command_without_secrets
 from search.reporting.blocks import drop_empty_columns
+from search.reporting.format import setting
 from search.reporting.markdown import escaped, table_text
 from search.reporting.sections.result import changed, lead, references_table, side_by_side
 from search.reporting.sections.verdict import lead as verdict_lead
 from search.reporting.study_data import StudyData
-from search.reporting.texts import setting
 from search.reporting.trial_details import ending, reached
 from search.storage.optuna_internals import (
     NOTE_PIECE,

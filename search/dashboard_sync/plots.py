@@ -13,8 +13,8 @@ from optuna_dashboard import save_plotly_graph_object
 from search.reporting.chart import Chart
 from search.reporting.plotly_figures import figure, plain
 from search.reporting.sections.cost import cost_chart
-from search.reporting.sections.course import rung_chart
 from search.reporting.sections.curves import curves_chart
+from search.reporting.sections.history import rung_chart
 from search.reporting.study_data import StudyData
 
 _LOOK: Mapping[str, Any] = {

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from search.record.record import ReferenceFigure
 from trainers.metrics import find_metric
 
-# How the ledger begins the reason of what the pruner ended, what diverged and what was copied.
+# How the runner begins the reason of what the pruner ended, what diverged and what was copied.
 PRUNER_REASON, DIVERGED_REASON = "pruned at epoch", "diverged in epoch"
 COPY_REASON = "copy of trial"
 COPY_OF, RETRY_OF = "copy_of", "retry_of"  # attributes of a trial: another one's number

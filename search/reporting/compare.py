@@ -18,11 +18,8 @@ from search.reporting.blocks import (
     table_of,
 )
 from search.reporting.chart import SERIES_COLOURS, STEPS, Axis, Chart, Panel, Series, chart
-from search.reporting.difference import difference, reached_by_all, spent_by_end, time_to
 from search.reporting.export import Frames
-from search.reporting.sections.cost import seconds_column
-from search.reporting.study_data import StudyData
-from search.reporting.texts import (
+from search.reporting.format import (
     NOTHING,
     count,
     figure,
@@ -31,6 +28,9 @@ from search.reporting.texts import (
     time_span,
     whole_percent,
 )
+from search.reporting.sections.cost import seconds_column
+from search.reporting.significance import difference, reached_by_all, spent_by_end, time_to
+from search.reporting.study_data import StudyData
 
 FIGURES = ("test_top1", "test_top5", "test_loss", "parameters", "seconds")
 

@@ -8,7 +8,7 @@ from search.common.formatting import number
 from search.record.record import StudyRecord
 from search.record.trials import reference_values
 from search.reporting.blocks import CHANGED, PLAIN, RULE, Row, Table
-from search.reporting.texts import figure
+from search.reporting.format import figure
 from search.reporting.verdict import plus_minus
 from search.strategy.verdict import Verdict
 from trainers.metrics import METRICS, TEST, VALIDATION, find_metric

@@ -11,7 +11,7 @@ import pandas as pd
 from xlsxwriter import Workbook
 
 from search.reporting.columns import EPOCH_COLUMNS, TRIAL_COLUMNS
-from search.reporting.texts import missing
+from search.reporting.format import missing
 
 Frames = Mapping[str, pd.DataFrame]
 _EXCEL_ROWS = 1_048_575  # without the heading

@@ -19,8 +19,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from search.reporting.chart import Chart, OptunaPlot, chart
+from search.reporting.format import count
 from search.reporting.study_data import StudyData
-from search.reporting.texts import count
 
 MOST_POINTS, MOST_LINES = 1_000, 200  # of a figure: more make a wall, and a page that is slow
 MOST_PARAMETERS = 12

@@ -17,8 +17,8 @@ from search.common.layout import StudyFolder
 from search.common.study_files import files_of
 from search.record.record import ReferenceFigure, StudyRecord, read_record
 from search.record.trials import Spending, ranked, reference_values, spending
+from search.reporting.format import figure
 from search.reporting.frames import make_epochs_frame, make_trials_frame
-from search.reporting.texts import figure
 from search.strategy.confirmed import Confirmation, confirming_trials, read_confirmation
 from search.strategy.verdict import Verdict, chosen_trial, judge
 from trainers.metrics import MAXIMIZE, METRICS, MINIMIZE, TEST, VALIDATION, Metric, find_metric

@@ -11,8 +11,8 @@ import pandas as pd
 from torch import nn
 
 from search.reporting.blocks import Row, Table
+from search.reporting.format import figure, heading
 from search.reporting.fragment import html_table
-from search.reporting.texts import figure, heading
 from trainers.config import TrainConfig
 from trainers.evaluation.evaluation import Evaluation
 from trainers.runs.training_run import TrainingRun

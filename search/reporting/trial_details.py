@@ -9,11 +9,11 @@ from optuna.trial import FrozenTrial
 
 from search.common.layout import where
 from search.record.trials import is_paused
+from search.reporting.format import missing, setting, time_span
 from search.reporting.plotly_figures import numbers
 from search.reporting.sections.result import changed
 from search.reporting.sections.trials import listed
 from search.reporting.study_data import StudyData
-from search.reporting.texts import missing, setting, time_span
 from trainers.metrics import find_metric
 
 

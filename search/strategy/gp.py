@@ -17,7 +17,7 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.strategy.recent_trials import recent_trials
+from search.strategy.history_window import recent_trials
 
 MOST_TRIALS = 200  # above, one proposal takes more than a second
 

@@ -118,7 +118,7 @@ class PromotionRule:
 
 
 class PromotionPruner(BasePruner):
-    """The study's pruner where trials pause: it ends none itself; the ledger asks its ``rule``."""
+    """The study's pruner where trials pause: it ends none itself; the runner asks its ``rule``."""
 
     def __init__(self, rule: PromotionRule):
         self.rule = rule

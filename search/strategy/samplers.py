@@ -33,7 +33,7 @@ def make_sampler(name: str, space: ScaledSpace, seed: int) -> BaseSampler:
 def _tpe(space: ScaledSpace, seed: int) -> BaseSampler:
     from optuna.samplers import RandomSampler, TPESampler
 
-    from search.strategy.per_trial import PerTrialSampler
+    from search.strategy.seeded_sampler import PerTrialSampler
 
     def make(trial_seed: int) -> BaseSampler:
         if trial_seed % EXPLORE == 0:
@@ -46,20 +46,20 @@ def _tpe(space: ScaledSpace, seed: int) -> BaseSampler:
 def _random(space: ScaledSpace, seed: int) -> BaseSampler:
     from optuna.samplers import RandomSampler
 
-    from search.strategy.per_trial import PerTrialSampler
+    from search.strategy.seeded_sampler import PerTrialSampler
 
     return PerTrialSampler(space, seed, RandomSampler, proposals=1000)  # they cost nothing
 
 
 def _gp(space: ScaledSpace, seed: int) -> BaseSampler:
     from search.strategy.gp import as_if_completed, gp_sampler
-    from search.strategy.per_trial import PerTrialSampler
+    from search.strategy.seeded_sampler import PerTrialSampler
 
     return PerTrialSampler(space, seed, gp_sampler, see=as_if_completed, proposals=1)
 
 
 def _qmc(space: ScaledSpace, seed: int) -> BaseSampler:
-    from search.strategy.per_trial import PerTrialSampler
+    from search.strategy.seeded_sampler import PerTrialSampler
     from search.strategy.sobol import SobolSampler
 
     return PerTrialSampler(space, seed, lambda _: SobolSampler(space, seed), proposals=1)

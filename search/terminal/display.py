@@ -12,9 +12,9 @@ from optuna.study import Study
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from search.ledger.events import Event, Note, Standing
-from search.planning.plan import SearchPlan, TrialPlan
 from search.reporting.comparison import reference_figures
+from search.settings.plan import SearchPlan, TrialPlan
+from search.study.events import Event, Note, Standing
 from search.terminal.event_lines import line
 from search.terminal.live_view import live_view
 from search.terminal.notebook import NotebookView, in_notebook

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search.common.formatting import number, settings
-from search.ledger.events import Ended, Epoch, Event, Note, Paused, Promoted, Resumed, Started
+from search.study.events import Ended, Epoch, Event, Note, Paused, Promoted, Resumed, Started
 from trainers.metrics import METRICS
 
 VALIDATION, TRAINING = ("val_top1", "val_loss"), ("train_top1", "train_loss")

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.common.formatting import duration, settings
-from search.ledger.events import Ended
+from search.study.events import Ended
 from search.terminal.event_lines import line
 from search.terminal.progress import Progress, Row
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from search.ledger.events import Ended, Epoch, Event, Paused, Standing, Started
 from search.record.trials import continued, counted, is_copy, is_paused
+from search.study.events import Ended, Epoch, Event, Paused, Standing, Started
 
 RECENT = 6
 

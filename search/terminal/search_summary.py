@@ -17,17 +17,17 @@ from search.common.formatting import duration
 from search.common.layout import where
 from search.common.secrets import without_secrets
 from search.common.study_files import files_of
-from search.ledger.events import FINISHED
-from search.planning.plan import SearchPlan
 from search.record.record import StudyRecord
 from search.record.trials import best_completed, reference_values, spending
 from search.reporting.blocks import CHANGED, RULE, Table
 from search.reporting.comparison import comparison
 from search.reporting.rank_agreement import agreement_line
 from search.reporting.verdict import beside, luck, sentence, state
+from search.settings.plan import SearchPlan
 from search.strategy.confirmed import confirming_trials, read_confirmation
 from search.strategy.promotion_audit import audit_of
 from search.strategy.verdict import Verdict, chosen_trial, judge
+from search.study.events import FINISHED
 from search.terminal.plain_line import PlainTable, say
 
 MOST_FAILURES = 5

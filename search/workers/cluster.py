@@ -21,7 +21,7 @@ from typing import Any
 from search.common.errors import UserError, one_line
 from search.common.layout import StudyFolder
 from search.common.study_files import Files, files_of
-from search.workers.carried_code import carried
+from search.workers.code_upload import carried
 from search.workers.node_facts import NodeFacts, facts_here, name_of, node_name
 from search.workers.nodes import Answer
 from search.workers.ray_internals import draining_nodes, modules_of_job, signals_held_back

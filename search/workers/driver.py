@@ -12,22 +12,22 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from search.autotune.resources import Resources
 from search.common.errors import SearchError
 from search.common.layout import origin_of
-from search.ledger.events import FINISHED, INTERRUPTED, TIMED_OUT, Note
-from search.ledger.ledger import Ledger
-from search.planning.resources import Resources
-from search.workers.losses import Losses
+from search.study.events import FINISHED, INTERRUPTED, TIMED_OUT, Note
+from search.study.trial_runner import TrialRunner
+from search.workers.capacity import Room
+from search.workers.failure_monitor import Losses
 from search.workers.open_ray import open_ray
+from search.workers.phases import Stages
 from search.workers.ray_internals import (
     STOP_SIGNALS,
     RayNotStartedError,
     in_main_thread,
     lost_process,
 )
-from search.workers.room import Room
-from search.workers.stages import Stages
-from search.workers.watch import Watch
+from search.workers.watchdog import Watch
 
 if TYPE_CHECKING:
     from search.workers.worker import Work
@@ -36,28 +36,28 @@ MOST_RESTARTS = 3  # of Ray, in one search
 
 
 def run_search(
-    ledger: Ledger,
+    runner: TrialRunner,
     resources: Resources,
     work: Work,
     timeout: float | None = None,
-    then: Callable[[], Ledger | None] = lambda: None,
+    then: Callable[[], TrialRunner | None] = lambda: None,
 ) -> str:
     """Trains until the study is met, ``timeout`` seconds have passed or a signal came.
 
     ``work`` is a function from ``Task`` to messages, as ``search.workers.train_task.train_task``;
-    ``then`` opens the ledger that the same workers turn to once this one is met, if there is any.
+    ``then`` opens the runner that the same workers turn to once this one is met, if there is any.
     Returns how it ended; trials that were live then stay RUNNING in the study and on disk.
     """
     with _stop_signals() as stop:
         deadline = _Deadline(stop, timeout)
 
-        def prepare(ledger: Ledger) -> None:
-            ledger.should_stop = deadline.reached
-            if ledger.promotion:
-                ledger.promotion.seconds_left = deadline.seconds_left
-            ledger.shares_gpus = resources.gpus_per_trial < 1
+        def prepare(runner: TrialRunner) -> None:
+            runner.should_stop = deadline.reached
+            if runner.promotion:
+                runner.promotion.seconds_left = deadline.seconds_left
+            runner.shares_gpus = resources.gpus_per_trial < 1
 
-        stages = Stages(ledger, then, prepare)
+        stages = Stages(runner, then, prepare)
         losses, restarts = Losses(lost_process), 0
         while not stages.are_met() and (
             lost := _with_ray(stages, resources, work, deadline, losses)
@@ -67,11 +67,11 @@ def run_search(
                 raise SearchError(
                     f"{lost}, {restarts} times; what was recorded is kept, the same command goes on"
                 )
-            for number in list(stages.ledger.live):
-                stages.ledger.release(number)
-            stages.ledger.observe(Note(f"{lost}; Ray is started again", warning=True))
+            for number in list(stages.runner.live):
+                stages.runner.release(number)
+            stages.runner.observe(Note(f"{lost}; Ray is started again", warning=True))
     ended = FINISHED if stages.are_met() else INTERRUPTED if stop.asked else TIMED_OUT
-    stages.ledger.close()
+    stages.runner.close()
     return ended
 
 
@@ -158,18 +158,18 @@ def _tune(
     from ray import tune
     from ray.tune import TuneError
 
-    from search.workers.far_beats import FarBeats
     from search.workers.node_data import drivers_data
     from search.workers.ray_adapters import (
-        LedgerScheduler,
-        LedgerSearcher,
-        LedgerStopper,
         NoReporter,
+        RunnerScheduler,
+        RunnerSearcher,
+        RunnerStopper,
         StopNow,
     )
+    from search.workers.remote_heartbeat import FarBeats
     from search.workers.worker import make_worker, placement
 
-    folder = stages.ledger.plan.folder
+    folder = stages.runner.plan.folder
     far = FarBeats() if resources.ray_address and origin_of(folder.results_dir) else None
     watch = Watch(resources.silence, far=far)
     data = drivers_data() if resources.ray_address else None
@@ -178,9 +178,9 @@ def _tune(
     try:
         tune.run(
             tune.with_resources(make_worker(work, data), takes),
-            search_alg=LedgerSearcher(stages, room),
-            scheduler=LedgerScheduler(stages, watch, room, resources.max_retries, losses),
-            stop=LedgerStopper(stages, deadline.reached, watch, room, losses),
+            search_alg=RunnerSearcher(stages, room),
+            scheduler=RunnerScheduler(stages, watch, room, resources.max_retries, losses),
+            stop=RunnerStopper(stages, deadline.reached, watch, room, losses),
             num_samples=-1,
             reuse_actors=True,
             raise_on_failed_trial=False,
@@ -191,6 +191,6 @@ def _tune(
         )
     except StopNow:
         if deadline.reached():
-            stages.ledger.observe(Note(deadline.reason()))
-    except TuneError as error:  # the ledger's own error, which Ray keeps as a text
+            stages.runner.observe(Note(deadline.reason()))
+    except TuneError as error:  # the runner's own error, which Ray keeps as a text
         raise error.__context__ or error from None

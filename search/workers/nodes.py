@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from search.common.errors import UserError
-from search.ledger.events import Note
-from search.workers.fitness import Needs, remarks, room, why_unfit
+from search.study.events import Note
 from search.workers.node_facts import NodeFacts
+from search.workers.node_requirements import Needs, remarks, room, why_unfit
 
 SECONDS_BETWEEN_LOOKS = 2.0
 SECONDS_BETWEEN_FIRST_LOOKS = 0.1

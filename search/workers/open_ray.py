@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from search.autotune.mps import Mps, in_turns, private_mps
+from search.autotune.resources import ANY, Resources
 from search.common.study_files import files_of
-from search.ledger.events import Note
-from search.ledger.ledger import Ledger
-from search.planning.mps import Mps, in_turns, private_mps
-from search.planning.resources import ANY, Resources
-from search.workers.fitness import Needs
-from search.workers.losses import Losses
+from search.study.events import Note
+from search.study.trial_runner import TrialRunner
+from search.workers.capacity import OwnMachine, Room
+from search.workers.failure_monitor import Losses
 from search.workers.node_facts import facts_here
+from search.workers.node_requirements import Needs
 from search.workers.nodes import Nodes
+from search.workers.phases import Stages
 from search.workers.ray_internals import local_ray, set_up_tune
-from search.workers.room import OwnMachine, Room
-from search.workers.stages import Stages
 
 MOST_PENDING = 1000  # trials that wait for a cluster to start their workers
 NO_MORE = Mps(False, in_turns("a trial broke the card for all that share it"))
@@ -38,19 +38,19 @@ def open_ray(
     set_up_tune(resources.most or MOST_PENDING)
     from search.workers.cluster import RayView, cluster_ray
 
-    plan = stages.ledger.plan
+    plan = stages.runner.plan
     with cluster_ray(resources.ray_address, plan.folder, plan.space) as scratch:
         view = RayView(Path(scratch, "token"), files_of(plan.folder, patience=0))
-        nodes = Nodes(view, _needs(stages.ledger, resources), resources.most, stages.say)
+        nodes = Nodes(view, _needs(stages.runner, resources), resources.most, stages.say)
         nodes.wait(stop)
         yield scratch, nodes
 
 
-def _needs(ledger: Ledger, resources: Resources) -> Needs:
+def _needs(runner: TrialRunner, resources: Resources) -> Needs:
     """What a node of a cluster must have."""
-    execution = ledger.plan.execution
+    execution = runner.plan.execution
     driver = facts_here("")
-    kind = ledger.device_kind() or driver.kind(execution.device)
+    kind = runner.device_kind() or driver.kind(execution.device)
     return Needs(
         execution,
         resources.threads * resources.processes,
@@ -69,5 +69,5 @@ def _mps(stages: Stages, resources: Resources, losses: Losses) -> Iterator[None]
     with nullcontext(NO_MORE) if losses.card else private_mps() as mps:
         losses.through_mps = mps.runs
         if mps.said:
-            stages.ledger.observe(Note(mps.said))
+            stages.runner.observe(Note(mps.said))
         yield

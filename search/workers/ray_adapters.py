@@ -1,7 +1,7 @@
-"""The two thin adapters between Ray Tune's controller and the ledger.
+"""The two thin adapters between Ray Tune's controller and the runner.
 
 Tune's controller asks the scheduler first; when that says STOP, the searcher hears of the last
-result in ``on_trial_complete`` only. So the scheduler hands every message to the ledger, and the
+result in ``on_trial_complete`` only. So the scheduler hands every message to the runner, and the
 searcher asks for tasks and hears of trials that Ray gave up.
 """
 
@@ -19,13 +19,13 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from search.common.layout import HEARTBEAT
-from search.ledger.events import Note
-from search.ledger.messages import DeviceLost, EpochDone, Failed, Message, OutOfMemory, Remark, Task
-from search.workers.losses import Losses
+from search.study.events import Note
+from search.study.messages import DeviceLost, EpochDone, Failed, Message, OutOfMemory, Remark, Task
+from search.workers.capacity import Room
+from search.workers.failure_monitor import Losses
+from search.workers.phases import Stages
 from search.workers.ray_internals import error_of, is_of_node, unstage
-from search.workers.room import Room
-from search.workers.stages import Stages
-from search.workers.watch import Watch
+from search.workers.watchdog import Watch
 from search.workers.worker import MESSAGE, PLACES, TASK, Began
 
 LOW_ON_MEMORY = "low on memory"  # how Ray says that its memory monitor ended a worker
@@ -46,7 +46,7 @@ class NoReporter(tune.ProgressReporter):
         return False
 
 
-class LedgerSearcher(NotSaved, Searcher):
+class RunnerSearcher(NotSaved, Searcher):
     """Gives Ray one task at a time, never more at once than there is ``room`` for."""
 
     def __init__(self, stages: Stages, room: Room):
@@ -57,21 +57,21 @@ class LedgerSearcher(NotSaved, Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         """A configuration; None to wait; FINISHED when all is met, nothing fits into the time
-        that is left, or the ledger is closed."""
-        ledger = self.stages.ledger
-        if ledger.closed:
+        that is left, or the runner is closed."""
+        runner = self.stages.runner
+        if runner.closed:
             return Searcher.FINISHED
         at_once = self.room.at_once()
-        if ledger.promotion:
-            ledger.promotion.workers = max(1, at_once)
-        if len(ledger.live) >= at_once or time.monotonic() < self._next_look:
+        if runner.promotion:
+            runner.promotion.workers = max(1, at_once)
+        if len(runner.live) >= at_once or time.monotonic() < self._next_look:
             return None
-        task = ledger.next_task()
+        task = runner.next_task()
         if task is not None:
             return {TASK: task, PLACES: self.room.places()}
-        if self.stages.are_met() or (ledger.out_of_time and not ledger.live):
+        if self.stages.are_met() or (runner.out_of_time and not runner.live):
             return Searcher.FINISHED
-        if self.stages.ledger is not ledger:
+        if self.stages.runner is not runner:
             return self.suggest(trial_id)
         self._next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS  # another driver is at work
         return None
@@ -89,8 +89,8 @@ class LedgerSearcher(NotSaved, Searcher):
         raise NotImplementedError("a search goes on from its study, not from Ray's snapshot")
 
 
-class LedgerScheduler(NotSaved, FIFOScheduler):
-    """Hands each message to the ledger and passes its decision on.
+class RunnerScheduler(NotSaved, FIFOScheduler):
+    """Hands each message to the runner and passes its decision on.
 
     A trial whose worker died is asked for again, up to ``max_retries`` times. ``losses`` tells of
     what all workers need, if it is lost: no trial is to blame for that, nor for a node's death.
@@ -136,7 +136,7 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
         """It was taken back before it had a worker."""
         task = trial.config[TASK]
         if self.stages.has_issued(task):
-            self.stages.ledger.release(task.number)
+            self.stages.runner.release(task.number)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         task: Task = trial.config[TASK]
@@ -148,33 +148,33 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
 
     def _goes_on(self, task: Task, message: Message | Began) -> bool:
         """Takes a message in; False when the worker is free for another task."""
-        number, ledger = task.number, self.stages.ledger
+        number, runner = task.number, self.stages.runner
         if isinstance(message, Began):
             heartbeat = Path(message.folder or task.folder) / HEARTBEAT
             self.watch.began(number, message.pid, heartbeat, message.node)
-            ledger.began(number, message.node, self.room.kind(message.node))
+            runner.began(number, message.node, self.room.kind(message.node))
         elif isinstance(message, DeviceLost):
             self.losses.of_card()
             self.reasons[number] = f"the GPU does not answer any more ({message.reason})"
         elif isinstance(message, Remark):
-            ledger.observe(Note(message.text, warning=True))
+            runner.observe(Note(message.text, warning=True))
         elif isinstance(message, EpochDone):
-            return ledger.report(number, message)
+            return runner.report(number, message)
         else:
-            ledger.end(number, message)
+            runner.end(number, message)
             return False
         return True
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """Its worker died."""
-        task, ledger = trial.config[TASK], self.stages.ledger
+        task, runner = trial.config[TASK], self.stages.runner
         number, node = task.number, self.watch.node(task.number)
         silent, said = self.watch.ended(number), error_of(trial)
         reason = self.reasons.pop(number, silent) or "its worker died"
         if self.losses() or not self.stages.has_issued(task):
             return
         if LOW_ON_MEMORY in said.lower():
-            ledger.end(number, OutOfMemory("host memory: Ray ended the worker"))
+            runner.end(number, OutOfMemory("host memory: Ray ended the worker"))
             return
         if trial.config[PLACES] and is_of_node(said):
             reason = f"its node {node} is gone or cannot be reached"
@@ -182,10 +182,10 @@ class LedgerScheduler(NotSaved, FIFOScheduler):
             self.deaths[task.folder] += 1
         if self.deaths[task.folder] <= self.max_retries:
             text = f"trial {number}: {reason}; another worker goes on with it"
-            ledger.observe(Note(text, warning=True))
-            ledger.release(number)
+            runner.observe(Note(text, warning=True))
+            runner.release(number)
         else:
-            ledger.end(number, Failed(f"{reason}, {self.deaths[task.folder]} times", said))
+            runner.end(number, Failed(f"{reason}, {self.deaths[task.folder]} times", said))
 
 
 class StopNow(BaseException):
@@ -193,8 +193,8 @@ class StopNow(BaseException):
     is just starting; nothing is gained by that, since study and checkpoints are always whole."""
 
 
-class LedgerStopper(NotSaved, tune.Stopper):
-    """Leaves Tune when ``stop`` says so, after the ledger has been closed, or when all workers are
+class RunnerStopper(NotSaved, tune.Stopper):
+    """Leaves Tune when ``stop`` says so, after the runner has been closed, or when all workers are
     lost; looks after them and the nodes meanwhile."""
 
     def __init__(
@@ -211,11 +211,11 @@ class LedgerStopper(NotSaved, tune.Stopper):
 
     def stop_all(self) -> bool:
         if self.stop():
-            self.stages.ledger.close()
+            self.stages.runner.close()
             raise StopNow
         if self.losses():
             raise StopNow
         self.watch.look()
         self.room.look()
-        self.stages.ledger.claims.keep()
+        self.stages.runner.claims.keep()
         return False

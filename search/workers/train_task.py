@@ -9,7 +9,7 @@ from pathlib import Path
 
 from search.common.errors import one_line
 from search.common.layout import HEARTBEAT
-from search.ledger.messages import (
+from search.study.messages import (
     Blocked,
     Completed,
     DeviceLost,
@@ -30,8 +30,8 @@ from search.workers.failures import (
     is_out_of_memory,
     set_aside,
 )
+from search.workers.folder_sync import Upkeep
 from search.workers.heartbeat import Heartbeat
-from search.workers.working_folder import Upkeep
 
 
 def train_task(task: Task, gpus: float = 0.0) -> Iterator[Message]:

@@ -1,4 +1,4 @@
-"""The Ray worker that stays warm from trial to trial. It imports neither Optuna nor the ledger:
+"""The Ray worker that stays warm from trial to trial. It imports neither Optuna nor the runner:
 every worker would have to load them before its first trial."""
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from ray import tune
 
 from search.common.errors import one_line
 from search.common.layout import HEARTBEAT
-from search.ledger.messages import Blocked, DeviceLost, Message, Task
+from search.study.messages import Blocked, DeviceLost, Message, Task
+from search.workers.folder_sync import on_this_node
 from search.workers.heartbeat import Heartbeat
 from search.workers.node_data import NodeData
 from search.workers.node_facts import node_name
-from search.workers.working_folder import on_this_node
 from trainers.data.errors import DataError
 from trainers.parallel.parent_process import die_with_parent
 

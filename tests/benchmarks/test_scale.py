@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks.harness import Options
 from benchmarks.scale import do_nothing, drive, faults, main
-from benchmarks.studies import open_ledger, study_request
-from search.ledger.messages import Completed, EpochDone
-from search.planning.request import Request
+from benchmarks.studies import open_runner, study_request
+from search.settings.request import Request
+from search.study.messages import Completed, EpochDone
 
 
 @pytest.fixture
@@ -30,15 +30,15 @@ def test_a_whole_study_has_no_faults_until_somebody_says_it_told_more(
 
 
 def test_a_trial_that_ended_without_all_epochs_is_found(request_of_three: Request) -> None:
-    with open_ledger(request_of_three) as ledger:
-        task = ledger.next_task()
+    with open_runner(request_of_three) as runner:
+        task = runner.next_task()
         assert task is not None
         *epochs, _, completed = do_nothing(task)
         for epoch in epochs:
             assert isinstance(epoch, EpochDone)
-            ledger.report(task.number, epoch)
+            runner.report(task.number, epoch)
         assert isinstance(completed, Completed)
-        ledger.end(task.number, completed)
+        runner.end(task.number, completed)
     drive(request_of_three)
     assert faults(request_of_three, [3]) == ["trials without all their epochs: [0] and so on"]
 

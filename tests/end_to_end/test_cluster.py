@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from search.ledger.events import FINISHED, INTERRUPTED, Epoch, Event, Note
-from search.ledger.messages import Completed, EpochDone, Message, Remark, Task
-from search.planning.resources import Resources
+from search.autotune.resources import Resources
+from search.study.events import FINISHED, INTERRUPTED, Epoch, Event, Note
+from search.study.messages import Completed, EpochDone, Message, Remark, Task
 from search.workers.driver import run_search
 from tests.search.desk import Desk, Desks
 
@@ -65,7 +65,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def test_a_cluster_trains_with_the_drivers_code_and_says_where(address: str, desk: Desk) -> None:
     resources = Resources(2, 1, ray_address=address)
-    assert run_search(desk.ledger, resources, say_whose_code) == FINISHED
+    assert run_search(desk.runner, resources, say_whose_code) == FINISHED
     trials = desk.study.get_trials()
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 4
     assert len({trial.user_attrs["node"] for trial in trials}) == 2
@@ -82,7 +82,7 @@ def test_a_signal_leaves_live_trials_to_the_next_run(address: str, desk: Desk) -
         if isinstance(event, Epoch):
             os.kill(os.getpid(), signal.SIGTERM)
 
-    desk.ledger.observe = observe
+    desk.runner.observe = observe
     resources = Resources(1, 1, ray_address=address, most=1)
-    assert run_search(desk.ledger, resources, endless) == INTERRUPTED
+    assert run_search(desk.runner, resources, endless) == INTERRUPTED
     assert desk.states == ["RUNNING"]

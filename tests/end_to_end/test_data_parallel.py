@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from search import train
-from search.ledger.messages import Completed, EpochDone, Failed, Task
+from search.study.messages import Completed, EpochDone, Failed, Task
 from search.workers.train_task import train_task
 from tests.trainers.curves import same_curve
 from trainers.config import TrainConfig

@@ -14,8 +14,9 @@ from types import SimpleNamespace
 import optuna
 import pytest
 
-from search.ledger.events import FINISHED, INTERRUPTED, TIMED_OUT, Ended, Epoch, Event, Note
-from search.ledger.messages import (
+from search.autotune.resources import Resources
+from search.study.events import FINISHED, INTERRUPTED, TIMED_OUT, Ended, Epoch, Event, Note
+from search.study.messages import (
     Completed,
     DeviceLost,
     Diverged,
@@ -25,7 +26,6 @@ from search.ledger.messages import (
     OutOfMemory,
     Task,
 )
-from search.planning.resources import Resources
 from search.workers.driver import run_search
 from tests.search.desk import Desk, Desks
 
@@ -94,13 +94,13 @@ def module_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desks]:
 def played(module_desk: Desks) -> Desk:
     """The desk of a study that was run to its total, two trials at a time."""
     desk = module_desk(n_trials=TOTAL, pruner=PruneBelowTen())
-    desk.ended = run_search(desk.ledger, Resources(2, 1, max_retries=1), play)
+    desk.ended = run_search(desk.runner, Resources(2, 1, max_retries=1), play)
     return desk
 
 
 def test_the_search_ends_with_one_terminal_state_for_each_trial(played: Desk) -> None:
     assert played.ended == FINISHED
-    assert played.ledger.is_met()
+    assert played.runner.is_met()
     assert len(played.states) == TOTAL
     assert all(trial.state.is_finished() for trial in played.study.get_trials())
     ended = [event.number for event in played.events if isinstance(event, Ended)]
@@ -214,7 +214,7 @@ def test_a_time_out_in_another_thread_leaves_live_trials_to_the_next_run(
     monkeypatch.setattr("search.workers.driver.time", SimpleNamespace(monotonic=monotonic))
     ended: list[str] = []
     thread = threading.Thread(
-        target=lambda: ended.append(run_search(desk.ledger, Resources(1, 1), endless, 500.0))
+        target=lambda: ended.append(run_search(desk.runner, Resources(1, 1), endless, 500.0))
     )
     thread.start()
     thread.join(timeout=600)
@@ -238,10 +238,10 @@ def test_a_second_worker_comes_though_trials_are_shorter_than_its_start(tmp_path
 
         def observe(event: Event) -> None:
             if isinstance(event, Epoch):
-                seen.add((desk.ledger.live[event.number].usage or {})["worker"])
+                seen.add((desk.runner.live[event.number].usage or {})["worker"])
                 if len(seen) == 2:
                     os.kill(os.getpid(), signal.SIGTERM)
 
-        desk.ledger.observe = observe
-        ended = run_search(desk.ledger, Resources(2, 1), play_briefly, timeout=150.0)
+        desk.runner.observe = observe
+        ended = run_search(desk.runner, Resources(2, 1), play_briefly, timeout=150.0)
     assert ended == INTERRUPTED

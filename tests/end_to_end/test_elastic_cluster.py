@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from optuna.pruners import NopPruner
 
-from search.ledger.events import FINISHED, Epoch, Event, Note, Started
-from search.ledger.messages import Completed, EpochDone, Message, Task
-from search.planning.resources import Resources
+from search.autotune.resources import Resources
 from search.record.trials import NODE, TRAINED_ON
+from search.study.events import FINISHED, Epoch, Event, Note, Started
+from search.study.messages import Completed, EpochDone, Message, Task
 from search.workers.driver import run_search
 from search.workers.node_facts import torch_capability
 from tests.search.desk import Desk, Desks
@@ -88,9 +88,9 @@ def test_trials_of_a_dead_node_go_on_elsewhere_and_one_that_joins_gets_some(
 ) -> None:
     """No death is held against a trial: the first would end it."""
     doomed = cluster.add_node(**NODE_OPTIONS)
-    play = desk.ledger.observe = Play(cluster, doomed)
+    play = desk.runner.observe = Play(cluster, doomed)
     resources = Resources(1, 1, max_retries=0, ray_address=cluster.address)
-    assert run_search(desk.ledger, resources, wait_in_the_second) == FINISHED
+    assert run_search(desk.runner, resources, wait_in_the_second) == FINISHED
     trials = desk.study.get_trials()
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 4
     for trial in trials:
@@ -136,9 +136,9 @@ def test_a_node_that_is_drained_and_dies_gets_no_more_and_its_trial_goes_on(
         if isinstance(event, Note) and "is gone or cannot be reached" in event.text:
             go.touch()
 
-    desk.ledger.observe = observe
+    desk.runner.observe = observe
     resources = Resources(1, 1, max_retries=0, ray_address=cluster.address)
-    assert run_search(desk.ledger, resources, wait_in_the_second) == FINISHED
+    assert run_search(desk.runner, resources, wait_in_the_second) == FINISHED
     trials = desk.study.get_trials()
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 4
     assert len(epochs) == 12
@@ -160,7 +160,7 @@ def test_a_node_whose_torch_computes_with_other_instructions_gets_no_trial(
     if torch_capability() == "DEFAULT":
         pytest.skip("this processor, or its environment, has no other instructions")
     resources = Resources(1, 1, ray_address=cluster.address)
-    assert run_search(desk.ledger, resources, at_once) == FINISHED
+    assert run_search(desk.runner, resources, at_once) == FINISHED
     nodes = {trial.user_attrs[NODE] for trial in desk.study.get_trials()}
     assert len(nodes) == 1
     assert not nodes.pop().endswith(other.node_id[:8])

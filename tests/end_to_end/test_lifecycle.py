@@ -47,19 +47,19 @@ SPACE = Space(
 STRUCK = """
 import os, runpy, sys
 from signal import SIGINT, default_int_handler, signal as handle
-from search.ledger.ledger import Ledger
+from search.study.trial_runner import TrialRunner
 
 handle(SIGINT, default_int_handler)
 number, epoch, signal = (int(part) for part in sys.argv.pop(1).split(","))
-report = Ledger.report
+report = TrialRunner.report
 
-def report_and_strike(ledger, trial, news):
-    goes_on = report(ledger, trial, news)
+def report_and_strike(runner, trial, news):
+    goes_on = report(runner, trial, news)
     if (trial, news.result["epoch"]) == (number, epoch):
         os.kill(os.getpid(), signal)
     return goes_on
 
-Ledger.report = report_and_strike
+TrialRunner.report = report_and_strike
 runpy.run_module("search.run", run_name="__main__", alter_sys=True)
 """
 RUN = ["--space", "tiny.py", "--preset", "quick", "--concurrency", "1", "--threads", "1"]

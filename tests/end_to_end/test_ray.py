@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from search.ledger.events import FINISHED
-from search.ledger.messages import Completed, EpochDone, Message, Task
-from search.planning.resources import Resources
+from search.autotune.resources import Resources
+from search.study.events import FINISHED
+from search.study.messages import Completed, EpochDone, Message, Task
 from search.workers import driver, ray_internals
 from tests.search.desk import Desks
 
@@ -82,7 +82,7 @@ def test_a_search_ends_with_nothing_of_rays_replaced(
     try:
         with desks.leases:
             desk = desks(n_trials=2)
-            assert driver.run_search(desk.ledger, Resources(1, 1), two_epochs) == FINISHED
+            assert driver.run_search(desk.runner, Resources(1, 1), two_epochs) == FINISHED
     finally:
         cloudpickle.unregister_pickle_by_value(module)
     assert [trial.state.name for trial in desk.study.get_trials()] == ["COMPLETE"] * 2

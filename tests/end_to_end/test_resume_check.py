@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from search.common.errors import UserError
-from search.planning import resume_check
-from search.planning.request import make_request
 from search.record.record import EXACT
 from search.run import make_parser
+from search.settings import resume_check
+from search.settings.request import make_request
 from trainers.execution import Execution
 
 SPACE = """

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import ray
 
-from search.ledger.events import FINISHED, Note
-from search.ledger.messages import Completed, DeviceLost, EpochDone, Message, Task
-from search.planning.mps import PIPES
-from search.planning.resources import Resources
+from search.autotune.mps import PIPES
+from search.autotune.resources import Resources
+from search.study.events import FINISHED, Note
+from search.study.messages import Completed, DeviceLost, EpochDone, Message, Task
 from search.workers.driver import run_search
 from tests.search.conftest import Desks
 from tests.search.mps_stand_in import stand_in_for_mps
@@ -35,13 +35,13 @@ def test_all_go_on_without_mps_and_none_is_to_blame(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = stand_in_for_mps(tmp_path, monkeypatch)
-    monkeypatch.setattr("search.planning.mps.run_module", lambda *arguments: ["[]"])
+    monkeypatch.setattr("search.autotune.mps.run_module", lambda *arguments: ["[]"])
     monkeypatch.setattr(ray, "init", partial(ray.init, num_gpus=1))
     desks = Desks(tmp_path)
     with desks.leases:
         desk = desks(n_trials=3)
         resources = Resources(2, 1, gpus_per_trial=0.5, max_retries=0)
-        assert run_search(desk.ledger, resources, breaks_it_once) == FINISHED
+        assert run_search(desk.runner, resources, breaks_it_once) == FINISHED
     assert [trial.state.name for trial in desk.study.get_trials()] == ["COMPLETE"] * 3
     assert [line.split()[0] for line in told()] == ["start", "quit"]
     said = [event.text for event in desk.events if isinstance(event, Note)]

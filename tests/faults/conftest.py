@@ -44,9 +44,9 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     [
         "trainers.runs.training_run",
-        "search.planning.check_data",
-        "search.ledger.ledger",
-        "search.planning.open_study",
+        "search.settings.check_data",
+        "search.study.trial_runner",
+        "search.settings.open_study",
         "search.run",
         "search.workers.train_task",
         "optuna.samplers._tpe.sampler",

@@ -1,5 +1,5 @@
 """Drivers to be killed, each run in a child process: without Ray, in one plain loop of the
-ledger's questions and a worker's messages, or with it.
+runner's questions and a worker's messages, or with it.
 
 ``invented`` stands in for training: it keeps a file like a checkpoint, costs nothing and ends
 trials in all ways there are.
@@ -23,10 +23,19 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 
 from search.common.errors import SearchError
-from search.ledger.confirming import open_confirmation
-from search.ledger.events import Event, Standing
-from search.ledger.ledger import Ledger
-from search.ledger.messages import (
+from search.record.record import read_record
+from search.run import make_parser
+from search.settings.check_data import check_data, prepare_data
+from search.settings.decide import decide
+from search.settings.open_study import SECONDS_TO_WAIT, find_record, open_study
+from search.settings.request import Request, make_request
+from search.storage.lease import Lease
+from search.storage.storage import open_storage, write_often
+from search.strategy.confirmed import CONFIRMED, confirming_trials, read_confirmation
+from search.strategy.verdict import judge
+from search.study.confirming import open_confirmation
+from search.study.events import Event, Standing
+from search.study.messages import (
     Blocked,
     Completed,
     Diverged,
@@ -37,20 +46,11 @@ from search.ledger.messages import (
     Remark,
     Task,
 )
-from search.ledger.retrying import RetryingLedger
-from search.planning.check_data import check_data, prepare_data
-from search.planning.decide import decide
-from search.planning.open_study import SECONDS_TO_WAIT, find_record, open_study
-from search.planning.request import Request, make_request
-from search.record.record import read_record
-from search.run import make_parser
-from search.storage.lease import Lease
-from search.storage.storage import open_storage, write_often
-from search.strategy.confirmed import CONFIRMED, confirming_trials, read_confirmation
-from search.strategy.verdict import judge
+from search.study.retrying import RetryingRunner
+from search.study.trial_runner import TrialRunner
 from search.terminal.event_lines import line
 from search.workers.driver import run_search
-from search.workers.stages import Stages
+from search.workers.phases import Stages
 from search.workers.train_task import train_task
 from trainers.atomic_files import remove_partials, write_atomically
 from trainers.failpoints import VARIABLE
@@ -172,24 +172,24 @@ def _drive(asked: Request, work: str, log: Path) -> None:
         write_often(storage)
         study = open_study(plan, storage, lease)
         observe = partial(tell, lines)
-        ledger = RetryingLedger(study, plan, lease, observe)
+        runner = RetryingRunner(study, plan, lease, observe)
         if asked.retry_failed:
-            ledger.retry_failed()
+            runner.retry_failed()
         if work.startswith("ray "):
             os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # workers import this file
             quick = replace(plan.resources, silence=5.0)
-            run_search(ledger, quick, WORKS[work.removeprefix("ray ")])
+            run_search(runner, quick, WORKS[work.removeprefix("ray ")])
             return
-        stages = Stages(ledger, partial(open_confirmation, plan, study, storage, leases, observe))
+        stages = Stages(runner, partial(open_confirmation, plan, study, storage, leases, observe))
         while not stages.are_met():
-            ledger = stages.ledger
-            task = ledger.next_task()
+            runner = stages.runner
+            task = runner.next_task()
             if task is None:
                 time.sleep(0.05)  # another driver is at work
             else:
-                listen(ledger, task, WORKS[work](task))
-            if not ledger.live:
-                ledger.leftovers.sweep(ledger.study.get_trials())
+                listen(runner, task, WORKS[work](task))
+            if not runner.live:
+                runner.leftovers.sweep(runner.study.get_trials())
 
 
 def tell(lines: IO[str], event: Event) -> None:
@@ -197,14 +197,14 @@ def tell(lines: IO[str], event: Event) -> None:
         print(line(event), file=lines)
 
 
-def listen(ledger: Ledger, task: Task, messages: Iterator[Message]) -> None:
+def listen(runner: TrialRunner, task: Task, messages: Iterator[Message]) -> None:
     for message in messages:
         if isinstance(message, Remark):
             continue
         if not isinstance(message, EpochDone):
-            ledger.end(task.number, message)
+            runner.end(task.number, message)
             return
-        if not ledger.report(task.number, message):
+        if not runner.report(task.number, message):
             return
 
 

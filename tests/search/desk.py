@@ -1,4 +1,4 @@
-"""A ledger on a small space, with its study and its lease: what most tests of the search sit at."""
+"""A runner on a small space, with its study and its lease: what most tests of the search sit at."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from search.common.layout import StudyFolder
-from search.ledger.events import Event
-from search.ledger.ledger import Ledger
-from search.ledger.messages import Completed, EpochDone, Task
-from search.planning.plan import TrialPlan
+from search.settings.plan import TrialPlan
 from search.storage.lease import Lease
 from search.strategy.halving import HalvingPruner
 from search.strategy.samplers import make_sampler
+from search.study.events import Event
+from search.study.messages import Completed, EpochDone, Task
+from search.study.trial_runner import TrialRunner
 from spaces.params import Categorical, Float, Int, Parameter
 from spaces.space import Constraint, Preset, ScaledSpace, Space
 from trainers.execution import Execution
@@ -61,10 +61,10 @@ def small_space(
 
 @dataclass
 class Desk:
-    """A ledger, its study and what it announced."""
+    """A runner, its study and what it announced."""
 
     study: Study
-    ledger: Ledger
+    runner: TrialRunner
     lease: Lease
     folder: StudyFolder
     events: list[Event] = field(default_factory=list)
@@ -73,7 +73,7 @@ class Desk:
         """Epochs ``first``, ``first`` + 1, … of a trial; the answer to the last."""
         goes_on = True
         for epoch, value in enumerate(values, first):
-            goes_on = self.ledger.report(task.number, news(epoch, value))
+            goes_on = self.runner.report(task.number, news(epoch, value))
         return goes_on
 
     def trial(self, number: int) -> FrozenTrial:
@@ -84,7 +84,7 @@ class Desk:
         return [trial.state.name for trial in self.study.get_trials()]
 
     def next_task(self) -> Task:
-        task = self.ledger.next_task()
+        task = self.runner.next_task()
         assert task is not None
         return task
 
@@ -94,7 +94,7 @@ def news(epoch: int, value: float) -> EpochDone:
 
 
 class Desks:
-    """Opens ledgers on studies below one folder."""
+    """Opens runners on studies below one folder."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -138,7 +138,7 @@ class Desks:
             epoch_budget=epoch_budget,
         )
         events: list[Event] = []
-        return Desk(study, Ledger(study, plan, lease, events.append), lease, folder, events)
+        return Desk(study, TrialRunner(study, plan, lease, events.append), lease, folder, events)
 
 
 def train(desk: Desk, task: Task, value: float) -> bool:
@@ -146,14 +146,14 @@ def train(desk: Desk, task: Task, value: float) -> bool:
     for epoch in range(task.reported + 1, int(task.config["epochs"]) + 1):
         if not desk.report(task, value + epoch, first=epoch):
             return False
-    desk.ledger.end(task.number, Completed({}))
+    desk.runner.end(task.number, Completed({}))
     return True
 
 
 def run(desk: Desk, values: list[float]) -> list[int]:
     """To the end, one trial after the other; the numbers of the tasks in order."""
     order = []
-    while task := desk.ledger.next_task():
+    while task := desk.runner.next_task():
         order.append(task.number)
         train(desk, task, values[task.number])
     return order

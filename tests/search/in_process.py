@@ -7,30 +7,30 @@ from typing import Any
 from optuna.study import Study
 from rich.console import Console
 
-from search.ledger.events import FINISHED
-from search.ledger.ledger import Ledger
-from search.ledger.messages import EpochDone, Remark
-from search.planning.check_data import check_data, prepare_data
-from search.planning.decide import decide
-from search.planning.open_study import find_record, open_study
-from search.planning.request import make_request
 from search.run import make_parser
+from search.settings.check_data import check_data, prepare_data
+from search.settings.decide import decide
+from search.settings.open_study import find_record, open_study
+from search.settings.request import make_request
 from search.storage.lease import Lease
 from search.storage.storage import open_storage
+from search.study.events import FINISHED
+from search.study.messages import EpochDone, Remark
+from search.study.trial_runner import TrialRunner
 from search.workers.train_task import train_task
 
 
-def run_here(ledger: Ledger, *_: Any) -> str:
+def run_here(runner: TrialRunner, *_: Any) -> str:
     """As ``search.workers.driver.run_search``, without resources and time-out."""
     import torch
 
     threads = torch.get_num_threads()
-    while task := ledger.next_task():
+    while task := runner.next_task():
         for message in train_task(task):
             assert not isinstance(message, Remark), message
             if not isinstance(message, EpochDone):
-                ledger.end(task.number, message)
-            elif not ledger.report(task.number, message):
+                runner.end(task.number, message)
+            elif not runner.report(task.number, message):
                 break
     torch.set_num_threads(threads)
     return FINISHED
@@ -46,5 +46,5 @@ def search_here(*flags: str) -> Study:
     plan, _ = decide(request, meta, data, find_record(request, storage), print)
     with Lease(plan.folder) as lease:
         study = open_study(plan, storage, lease)
-        run_here(Ledger(study, plan, lease, lambda event: None))
+        run_here(TrialRunner(study, plan, lease, lambda event: None))
     return study

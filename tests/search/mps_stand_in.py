@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from search.planning.mps import CONTROL, LOGS, PIPES
+from search.autotune.mps import CONTROL, LOGS, PIPES
 
 Told = Callable[[], list[str]]
 

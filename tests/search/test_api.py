@@ -20,8 +20,8 @@ from spaces.space import Preset, Space
 from tests.faults.tiny_space import SPACE
 from tests.search.in_process import run_here
 from tests.search.reporting import studies
-from trainers.rules import ConfigError
 from trainers.runs.history import read_history
+from trainers.validators import ConfigError
 
 
 @pytest.fixture(autouse=True)

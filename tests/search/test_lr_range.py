@@ -12,13 +12,13 @@ import pytest
 from optuna.distributions import distribution_to_json
 
 from search import lr_range, run
+from search.autotune.lr_interval import lr_parameter, narrowed, with_interval
+from search.autotune.lr_range_test import in_words
 from search.common.errors import UserError, run_main
-from search.planning import request
-from search.planning.decide import decide, range_test_steps
-from search.planning.lr_interval import lr_parameter, narrowed, with_interval
-from search.planning.lr_range_test import in_words
-from search.planning.request import Request
 from search.record.record import LRRangeFacts, StudyRecord
+from search.settings import request
+from search.settings.decide import decide, range_test_steps
+from search.settings.request import Request
 from search.strategy.distributions import distributions
 from spaces import named_space
 from spaces.params import Float

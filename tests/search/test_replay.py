@@ -135,7 +135,7 @@ def test_a_loop_of_ones_own_comes_out_the_same(
         "SPACE = Space('mine', recipe={'x': 0.5, 'epochs': 4},\n"
         "              parameters=(Float('x', 0.0, 1.0),), train='task:train')\n"
     )
-    monkeypatch.setattr("search.planning.decide.check_resume", lambda *_: EXACT)
+    monkeypatch.setattr("search.settings.decide.check_resume", lambda *_: EXACT)
     places = ["--results-dir", str(tmp_path / "results"), "--data-dir", str(tmp_path)]
     flags = ["--space", str(tmp_path / "space.py"), "--n-trials", "1", "--study-name", "s"]
     study = in_process(*flags, *places, "--pruner", "none", "--no-confirm", "--threads", "1")

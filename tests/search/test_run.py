@@ -17,7 +17,7 @@ from search.common.errors import SearchError, StorageError, UserError, run_main
 from search.run import main
 from spaces.params import SpaceError
 from tests.search.desk import Desks
-from trainers.rules import ConfigError
+from trainers.validators import ConfigError
 
 HEAVY = ("torch", "ray", "optuna", "rich", "numpy", "sqlalchemy")
 
@@ -157,9 +157,9 @@ def test_a_dry_run_prepares_no_data(
 def test_a_dry_runs_sample_is_what_the_search_would_draw(
     tmp_path: Path, data_dir: Path, open_desk: Desks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from search.planning.decide import choose_strategy
-    from search.planning.request import make_request
     from search.run import make_parser
+    from search.settings.decide import choose_strategy
+    from search.settings.request import make_request
     from search.terminal.dry_run import sampled
 
     monkeypatch.chdir(tmp_path)
@@ -177,13 +177,13 @@ def test_the_timeout_counts_from_the_start_of_the_command(
     """What data, probe and range test took is part of it."""
     from rich.console import Console
 
-    from search.ledger.events import TIMED_OUT
-    from search.planning.request import make_request
     from search.run import make_parser, search
+    from search.settings.request import make_request
+    from search.study.events import TIMED_OUT
 
     left: list[float] = []
 
-    def run_search(ledger: Any, resources: Any, work: Any, timeout: float, then: Any) -> str:
+    def run_search(runner: Any, resources: Any, work: Any, timeout: float, then: Any) -> str:
         left.append(timeout)
         return TIMED_OUT
 

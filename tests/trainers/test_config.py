@@ -10,7 +10,7 @@ import pytest
 
 from trainers.config import OPTIMIZERS, TrainConfig, option_help, option_names
 from trainers.models import MODELS
-from trainers.rules import ConfigError
+from trainers.validators import ConfigError
 
 MODEL_NAMES, OPTIMIZER_NAMES = ", ".join(MODELS), ", ".join(OPTIMIZERS)
 WHOLE = "must be a whole number at least"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from trainers.execution import Execution
-from trainers.rules import ConfigError
+from trainers.validators import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ from trainers.lr_range import (
     steepest,
     write_curve,
 )
-from trainers.rules import ConfigError
 from trainers.trainer import Trainer
+from trainers.validators import ConfigError
 
 SHORT = Sweep(1e-3, 0.1, 20)
 

@@ -22,8 +22,8 @@ from trainers.epoch_result import DivergedError, EpochResult, best_epoch
 from trainers.evaluation.running_metrics import Summary
 from trainers.execution import Execution
 from trainers.models import build_model
-from trainers.rules import ConfigError
 from trainers.trainer import Trainer
+from trainers.validators import ConfigError
 
 Make = Callable[..., Trainer]
 

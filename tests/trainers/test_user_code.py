@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from trainers.rules import ConfigError
 from trainers.user_code import CARRIED, load, located, pinned, same_code
+from trainers.validators import ConfigError
 
 NET = "def net():\n    import helper\n\n    return helper.WIDTH, __file__\n"
 

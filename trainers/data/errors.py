@@ -7,7 +7,7 @@ import tokenize
 import zipfile
 import zlib
 
-from trainers.rules import ConfigError
+from trainers.validators import ConfigError
 
 # What numpy and zipfile raise for a damaged .npy or .npz file.
 ARRAY_DAMAGE = (

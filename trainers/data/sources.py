@@ -13,7 +13,7 @@ from trainers.data.folder import folder_source
 from trainers.data.npz import is_npy_folder, npy_source, npz_source
 from trainers.data.raw import Source
 from trainers.data.torchvision_sets import cifar_source, torchvision_source
-from trainers.rules import suggest
+from trainers.validators import suggest
 
 # Of the published archives, as torchvision checks them.
 _CIFAR10_MD5 = "c58f30108f718f92721af3b95e74349a"

@@ -23,7 +23,7 @@ from trainers.data.errors import DataError, one_line
 from trainers.data.folder import REMEDY, fitted
 from trainers.data.images import check_square
 from trainers.data.raw import RawSet, RawSplit, Source, split_of
-from trainers.rules import suggest
+from trainers.validators import suggest
 
 _LABELS = ("targets", "labels", "_labels")  # as one class or another calls them
 _FAILURES = (OSError, RuntimeError, HTTPException, tarfile.TarError, EOFError)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
-from trainers.rules import ConfigError, suggest
+from trainers.validators import ConfigError, suggest
 
 TILE, GAP, TITLE, COLUMNS = 64, 4, 18, 16  # pixels; maps in a row
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainers.models.outside import OutsideModel, is_outside
-from trainers.rules import Choice, ConfigError, Integer, Multiple
-from trainers.table import Entry
+from trainers.models.external import OutsideModel, is_outside
+from trainers.registry import Entry
+from trainers.validators import Choice, ConfigError, Integer, Multiple
 
 if TYPE_CHECKING:
     from torch import nn

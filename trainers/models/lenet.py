@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from trainers.rules import ConfigError
+from trainers.validators import ConfigError
 
 
 class LeNet(nn.Sequential):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from torch import nn
 
 from trainers.models.blocks import Residual, classifier, conv1x1, drop, norm
-from trainers.rules import ConfigError
+from trainers.validators import ConfigError
 
 
 class _Convolution(NamedTuple):

@@ -9,8 +9,8 @@ from typing import Any
 
 from trainers.configs import Config, config_from_mapping
 from trainers.execution import Execution
-from trainers.rules import ConfigError
 from trainers.runs.checkpoint import read_newest
+from trainers.validators import ConfigError
 
 
 @dataclass(frozen=True)

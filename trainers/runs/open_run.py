@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from trainers.configs import Config
+from trainers.custom.loop_config import LoopConfig
 from trainers.execution import Execution
-from trainers.loops.loop_config import LoopConfig
 
 
 class Result(Protocol):
@@ -49,7 +49,7 @@ def open_run(
     """``on_batch`` is called at every batch, or as often as a function of the user's own shows that
     it is at work; ``on_kept`` when an epoch is on disk, before it is given out."""
     if isinstance(config, LoopConfig):
-        from trainers.loops.loop_run import LoopRun
+        from trainers.custom.loop_run import LoopRun
 
         loop = LoopRun(config, execution, folder)
         loop.on_batch = on_batch or loop.on_batch

@@ -13,11 +13,11 @@ from trainers.config import TrainConfig
 from trainers.configs import trainer_config
 from trainers.data import DataError, ImageData
 from trainers.execution import Execution
-from trainers.rules import ConfigError
 from trainers.runs.checkpoint import CheckpointError, read_checkpoint
 from trainers.runs.identity import Identity
 from trainers.runs.training_run import BEST
 from trainers.trainer import Trainer
+from trainers.validators import ConfigError
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ from trainers.runs.checkpoint import (
     write_checkpoint,
 )
 from trainers.runs.history import write_history
-from trainers.runs.host_copy import HostCopy
 from trainers.runs.identity import Identity
+from trainers.runs.snapshot import HostCopy
 from trainers.trainer import Trainer, evaluated_weights, fitting_split
 
 BEST, TEST = "best.pt", "test.json"

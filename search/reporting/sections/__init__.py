@@ -7,9 +7,9 @@ from collections.abc import Callable
 from search.reporting.blocks import Section
 from search.reporting.sections.classes import evaluation
 from search.reporting.sections.cost import cost
-from search.reporting.sections.course import course
 from search.reporting.sections.curves import curves
-from search.reporting.sections.origin import origin
+from search.reporting.sections.history import course
+from search.reporting.sections.provenance import origin
 from search.reporting.sections.result import result
 from search.reporting.sections.tables import reports_tables
 from search.reporting.sections.trials import trials

@@ -23,11 +23,11 @@ from search.reporting.blocks import (
     section,
 )
 from search.reporting.chart import Axis, Chart, Heatmap, chart
+from search.reporting.format import count, figure, heading
 from search.reporting.sections.curves import main_trials
 from search.reporting.sections.lr_range import lr_range_chart
 from search.reporting.sections.result import differs_in_words
 from search.reporting.study_data import StudyData
-from search.reporting.texts import count, figure, heading
 from trainers.evaluation.confusion import ClassScores, Confusion
 
 MOST_ROWS = 6

@@ -21,9 +21,9 @@ from search.reporting.chart import (
     Series,
     chart,
 )
+from search.reporting.format import figure, heading
 from search.reporting.sections.result import differs_in_words
 from search.reporting.study_data import StudyData
-from search.reporting.texts import figure, heading
 from trainers.metrics import Metric
 
 

@@ -24,8 +24,8 @@ from search.reporting.chart import (
     Series,
     chart,
 )
+from search.reporting.format import heading
 from search.reporting.study_data import StudyData
-from search.reporting.texts import heading
 from trainers.metrics import find_metric
 
 EPOCH = Axis("epoch", whole=True)

@@ -16,8 +16,8 @@ from search.reporting.chart import (
     Series,
     chart,
 )
+from search.reporting.format import setting
 from search.reporting.study_data import StudyData
-from search.reporting.texts import setting
 
 
 def lr_range_chart(data: StudyData) -> Chart | None:

@@ -22,8 +22,7 @@ from search.reporting.blocks import (
     section,
     table_of,
 )
-from search.reporting.study_data import StudyData
-from search.reporting.texts import (
+from search.reporting.format import (
     NOTHING,
     count,
     figure,
@@ -33,6 +32,7 @@ from search.reporting.texts import (
     time_span,
     whole_percent,
 )
+from search.reporting.study_data import StudyData
 from trainers.metrics import find_metric
 
 COMPARED = ("test_top1", "test_top5", "test_loss", "test_loss_batch_sum")

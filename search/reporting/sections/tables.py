@@ -17,9 +17,9 @@ from search.reporting.blocks import (
     table_of,
 )
 from search.reporting.columns import PARAMETER_PREFIX
+from search.reporting.format import NOTHING, count, figure, heading, setting
 from search.reporting.sections.classes import per_class
 from search.reporting.study_data import StudyData
-from search.reporting.texts import NOTHING, count, figure, heading, setting
 from trainers.metrics import find_metric
 
 MOST_MODELS, MOST_VALUES = 15, 8

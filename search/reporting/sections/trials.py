@@ -14,8 +14,8 @@ from search.reporting.blocks import (
     section,
 )
 from search.reporting.columns import PARAMETER_PREFIX
+from search.reporting.format import count, figure, heading, setting
 from search.reporting.study_data import StudyData
-from search.reporting.texts import count, figure, heading, setting
 
 MOST_TRIALS, BRIEF = 1_000, 15
 FIGURES = ("test_top1", "test_top5", "test_loss", "train_top1", "best_epoch", "seconds")

@@ -10,8 +10,8 @@ from optuna.trial import FrozenTrial
 from search.common.statistics import mean
 from search.record.trials import is_copy
 from search.reporting.blocks import BEST, Section, Table, section, table_of
+from search.reporting.format import NOTHING, count, figure, heading, time_span
 from search.reporting.study_data import StudyData
-from search.reporting.texts import NOTHING, count, figure, heading, time_span
 from search.reporting.verdict import beside, luck, plus_minus, sentence, signed_plus_minus, state
 from search.strategy.confirmation import Row
 from search.strategy.confirmed import RECIPE, Confirmation, value_of

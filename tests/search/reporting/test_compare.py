@@ -14,7 +14,7 @@ from search.record.record import StrategyFacts
 from search.reporting.blocks import Table
 from search.reporting.chart import Chart, Panel
 from search.reporting.compare import compare_sections, comparison_frames
-from search.reporting.difference import difference
+from search.reporting.significance import difference
 from search.reporting.study_data import StudyData, read_study
 from search.strategy.verdict import WINS, Verdict
 from tests.search.reporting import studies

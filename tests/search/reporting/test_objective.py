@@ -18,7 +18,7 @@ from search.reporting.compare import compare_sections
 from search.reporting.page import make_page
 from search.reporting.sections import sections_of
 from search.reporting.sections.cost import cost_chart, cost_table
-from search.reporting.sections.course import rung_table
+from search.reporting.sections.history import rung_table
 from search.reporting.sections.result import lead, side_by_side, tiles
 from search.reporting.sections.tables import by_value
 from search.reporting.sections.trials import trials_table

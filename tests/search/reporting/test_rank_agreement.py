@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from search.reporting.rank_agreement import agreement_line, rank_agreement
-from search.reporting.sections.course import agreement_table
+from search.reporting.sections.history import agreement_table
 from search.reporting.study_data import read_study
 from tests.search.reporting import studies
 

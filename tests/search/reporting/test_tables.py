@@ -12,7 +12,7 @@ from search.common.layout import StudyFolder
 from search.record.record import ReferenceFigure
 from search.reporting.blocks import PLAIN, REFERENCE, Table, fold_constant_columns, table_of
 from search.reporting.sections.classes import per_class
-from search.reporting.sections.course import reasons, rung_table
+from search.reporting.sections.history import reasons, rung_table
 from search.reporting.sections.result import (
     changes,
     lead,

@@ -21,10 +21,10 @@ from sqlalchemy.exc import OperationalError
 
 from search.common.errors import UserError
 from search.common.layout import StudyFolder
-from search.ledger.events import Note
 from search.storage.database import StudyDatabase, database_of
 from search.storage.lease import Lease
 from search.storage.storage import open_storage
+from search.study.events import Note
 from tests.postgresql import Server, own_server
 from tests.search.desk import Desks
 
@@ -225,7 +225,7 @@ def test_a_trial_that_another_driver_took_over_is_let_go(
     second = open_desk(storage=database)
     assert second.next_task().number == task.number
     assert first.next_task().number == 1
-    assert task.number not in first.ledger.live
+    assert task.number not in first.runner.live
     assert not first.report(task, 50.0)
     assert second.report(task, 50.0)
     notes = [event.text for event in first.events if isinstance(event, Note)]
@@ -241,10 +241,10 @@ import optuna
 from search.strategy.distributions import distributions
 from search.common.layout import StudyFolder
 from search.storage.lease import Lease
-from search.ledger.ledger import Ledger
-from search.planning.plan import TrialPlan
+from search.study.trial_runner import TrialRunner
+from search.settings.plan import TrialPlan
 from trainers.execution import Execution
-from search.ledger.messages import Completed, EpochDone
+from search.study.messages import Completed, EpochDone
 from search.strategy.samplers import make_sampler
 from spaces.named.wrn_sam import SPACE
 
@@ -261,12 +261,12 @@ with Lease(folder) as lease:
         pruner=optuna.pruners.NopPruner(),
     )
     plan = TrialPlan(space, total, Execution(), results, folder, ("val_top1",))
-    ledger = Ledger(study, plan, lease, lambda event: None)
+    runner = TrialRunner(study, plan, lease, lambda event: None)
     print("ready", flush=True)
-    while sys.stdin.readline() and (task := ledger.next_task()):
+    while sys.stdin.readline() and (task := runner.next_task()):
         for epoch in (1, 2):
-            ledger.report(task.number, EpochDone({"epoch": epoch, "val_top1": 50.0}))
-        ledger.end(task.number, Completed({}))
+            runner.report(task.number, EpochDone({"epoch": epoch, "val_top1": 50.0}))
+        runner.end(task.number, Completed({}))
         print(task.number, flush=True)
 """
 

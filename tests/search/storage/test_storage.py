@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from search.common.errors import StorageError, UserError, one_line
-from search.ledger.messages import Completed
 from search.storage.storage import load_study, open_storage, watched
+from search.study.messages import Completed
 from tests.search.desk import Desks
 
 
@@ -78,13 +78,13 @@ def test_a_search_goes_on_in_a_file(tmp_path: Path, open_desk: Desks, kind: str)
     url = f"sqlite:///{tmp_path}/studies.db" if kind == "sqlite" else f"{tmp_path}/study.journal"
     first = open_desk(open_storage(url), n_trials=2)
     first.report(first.next_task(), 50.0, 60.0)
-    first.ledger.close()
+    first.runner.close()
     first.lease.__exit__()
     second = open_desk(open_storage(url), n_trials=2)
     task = second.next_task()
     assert (task.number, task.reported) == (0, 2)
     second.report(task, 70.0, first=3)
-    second.ledger.end(0, Completed({"test_top1": 66.0}))
+    second.runner.end(0, Completed({"test_top1": 66.0}))
     assert open_desk(open_storage(url)).trial(0).intermediate_values == {1: 50.0, 2: 60.0, 3: 70.0}
 
 
@@ -94,7 +94,7 @@ def test_two_studies_share_a_database_without_meeting(tmp_path: Path, open_desk:
     other.ask()
     desk = open_desk(storage, n_trials=1)
     assert desk.next_task().number == 0
-    assert desk.ledger.next_task() is None
+    assert desk.runner.next_task() is None
     assert len(desk.study.get_trials()) == 1
     assert len(other.get_trials()) == 1
 
@@ -115,14 +115,14 @@ def test_reading_all_the_time_does_not_stop_the_writer(tmp_path: Path, open_desk
 
     reader = threading.Thread(target=read)
     reader.start()
-    while (task := desk.ledger.next_task()) is not None:
+    while (task := desk.runner.next_task()) is not None:
         if desk.report(task, *[50.0 + task.number] * 4):
-            desk.ledger.end(task.number, Completed({}))
+            desk.runner.end(task.number, Completed({}))
     done.set()
     reader.join()
     assert not problems
     assert seen
-    assert desk.ledger.is_met()
+    assert desk.runner.is_met()
 
 
 def test_an_at_in_a_password_is_refused_unwritten_and_unseen() -> None:

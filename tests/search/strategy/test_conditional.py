@@ -9,12 +9,12 @@ from typing import Any
 import optuna
 import pytest
 
-from search.ledger.messages import Completed
 from search.record.record import SpaceFacts
 from search.reporting.study_data import read_study
 from search.strategy.distributions import draw
 from search.strategy.grid import grid_rows
 from search.strategy.samplers import SAMPLERS, STARTUP, make_sampler
+from search.study.messages import Completed
 from spaces.params import Categorical, Float, Int
 from spaces.space import Constraint, ScaledSpace
 from tests.search.desk import Desk, Desks
@@ -57,10 +57,10 @@ def expected_names(params: dict[str, Any]) -> set[str]:
 
 def run(desk: Desk, total: int) -> list[dict[str, Any]]:
     """All trials, some pruned; their parameters."""
-    while (task := desk.ledger.next_task()) is not None:
+    while (task := desk.runner.next_task()) is not None:
         if desk.report(task, 10.0 * task.config["lr"], 50.0 - task.number % 11):
             desk.report(task, 60.0, 60.0, first=3)
-            desk.ledger.end(task.number, Completed({}))
+            desk.runner.end(task.number, Completed({}))
     trials = desk.study.get_trials()
     assert len(trials) == total
     return [trial.params for trial in trials]
@@ -171,7 +171,7 @@ def test_a_value_given_to_what_does_not_exist_is_refused(
     desk = open_desk(space=space, n_trials=2)
     desk.study.enqueue_trial({"optimizer": "adamw", "momentum": 0.5})
     desk.next_task()
-    desk.ledger.next_task()
+    desk.runner.next_task()
     assert desk.states[1] == "FAIL"
     reason = desk.trial(1).user_attrs["reason"]
     assert "momentum exists only with optimizer=sgd" in reason

@@ -10,11 +10,11 @@ import optuna
 import pytest
 
 from search.common.errors import UserError
-from search.ledger.messages import Completed, Failed
 from search.storage.optuna_internals import suggest
 from search.storage.storage import open_storage
 from search.strategy.distributions import distributions
 from search.strategy.grid import grid_rows
+from search.study.messages import Completed, Failed
 from spaces.params import Categorical, Float, Int
 from spaces.space import Constraint, ScaledSpace
 from tests.search.desk import Desk, Desks
@@ -34,10 +34,10 @@ def small(make_space: Any) -> ScaledSpace:
 
 def train_all(desk: Desk, fails: tuple[int, ...] = ()) -> list[dict[str, Any]]:
     """Trials in turn until none is left; the parameters of those that completed, in order."""
-    while (task := desk.ledger.next_task()) is not None:
+    while (task := desk.runner.next_task()) is not None:
         desk.report(task, 50.0, 50.0, 50.0, 50.0)
         failed = task.number in fails
-        desk.ledger.end(task.number, Failed(f"no {task.number}") if failed else Completed({}))
+        desk.runner.end(task.number, Failed(f"no {task.number}") if failed else Completed({}))
     trials = desk.study.get_trials()
     return [trial.params for trial in trials if trial.state.name != "FAIL"]
 
@@ -86,7 +86,7 @@ def test_the_rows_come_in_order(open_desk: Desks, small: ScaledSpace, tmp_path: 
     storage = open_storage(f"sqlite:///{tmp_path / 'studies.db'}")
     desk = open_desk(storage, small, n_trials=6, sampler="grid")
     assert train_all(desk) == grid_rows(small)
-    assert desk.ledger.is_met()
+    assert desk.runner.is_met()
 
 
 def test_an_enqueued_row_is_neither_lost_nor_repeated(open_desk: Desks, small: ScaledSpace) -> None:
@@ -118,7 +118,7 @@ def test_a_failed_row_is_left_until_it_is_enqueued_again(
     desk = open_desk(space=small, n_trials=6, sampler="grid")
     rows = grid_rows(small)
     assert keys(train_all(desk, fails=(2,))) == keys(rows[:2] + rows[3:])
-    assert desk.ledger.is_met()
+    assert desk.runner.is_met()
     desk.study.enqueue_trial(rows[2])
     assert keys(train_all(desk)) == keys(rows)
     assert len(desk.study.get_trials()) == 7
@@ -131,7 +131,7 @@ def test_two_drivers_share_the_rows(open_desk: Desks, small: ScaledSpace) -> Non
     names = list(small.baseline())
     rows = [{name: task.config[name] for name in names} for task in tasks]
     assert rows == grid_rows(small)
-    assert all(desk.ledger.next_task() is None for desk in desks)
+    assert all(desk.runner.next_task() is None for desk in desks)
 
 
 def test_a_crash_between_parameters_leaves_the_row_to_its_trial(

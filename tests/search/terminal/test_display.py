@@ -13,8 +13,8 @@ from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
 from search.common.formatting import duration, number, settings
-from search.ledger.events import Ended, Epoch, Event, Note, Resumed, Standing, Started
 from search.record.record import DataFacts, ReferenceFigure, SpaceFacts, StudyRecord
+from search.study.events import Ended, Epoch, Event, Note, Resumed, Standing, Started
 from search.terminal import progress as progress_module
 from search.terminal.display import QUIET, VERBOSE, Display
 from search.terminal.event_lines import line

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from search.ledger.events import Ended, Epoch, Started
+from search.study.events import Ended, Epoch, Started
 from search.terminal.event_lines import line
 from search.terminal.live_view import live_view
 from search.terminal.progress import Progress

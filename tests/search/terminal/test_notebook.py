@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from search.ledger.events import Ended, Epoch, Note, Standing, Started
+from search.study.events import Ended, Epoch, Note, Standing, Started
 from search.terminal import notebook
 from search.terminal.display import Display
 from search.terminal.progress import Progress

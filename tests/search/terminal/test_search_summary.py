@@ -17,14 +17,14 @@ from optuna_dashboard import get_note
 from rich.console import Console
 
 from search.dashboard import make_parser as dashboard_parser
-from search.ledger.events import FINISHED, INTERRUPTED
-from search.planning.decide import decide
-from search.planning.plan import SearchPlan
-from search.planning.request import make_request
 from search.record.record import ReferenceFigure, write_record
 from search.record.trials import spending
 from search.report import make_parser as report_parser
 from search.run import make_parser
+from search.settings.decide import decide
+from search.settings.plan import SearchPlan
+from search.settings.request import make_request
+from search.study.events import FINISHED, INTERRUPTED
 from search.terminal.search_summary import conclude, leave_note, where
 from trainers.data.prepared import Meta
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from search.workers.fitness import Needs
 from search.workers.node_facts import NodeFacts
+from search.workers.node_requirements import Needs
 from trainers.execution import Execution
 
 VERSIONS = {"torch": "2.14.1", "torch's build": "cu130", "Python": "3.11.7", "CUDA": "13.0"}

@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 
 from search.common.errors import UserError
-from search.ledger.events import Note
+from search.study.events import Note
 from search.workers.node_facts import NodeFacts
 from search.workers.nodes import Answer, Nodes
 from tests.search.workers.made_up_nodes import LIKE, ON_CPU

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from search.ledger.messages import (
+from search.study.messages import (
     Blocked,
     Completed,
     DeviceLost,

@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 from torchvision import datasets
 
 from trainers.data import DATASETS, SHAPES, DataError, ImageData, open_prepared, prepare
-from trainers.rules import ConfigError
+from trainers.validators import ConfigError
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from torch import nn
 
 from trainers.evaluation.feature_maps import feature_maps, find_convolutions, save_feature_picture
 from trainers.models import build_model
-from trainers.rules import ConfigError
+from trainers.validators import ConfigError
 
 
 @pytest.fixture

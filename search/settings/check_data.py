@@ -1,0 +1,100 @@
+"""Whether what is asked for fits its data set, before any worker starts. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from search.common.errors import UserError
+from search.settings.request import Request
+from spaces.params import Parameter
+from trainers.compatibility import check_fits
+from trainers.config import TrainConfig
+from trainers.configs import trainer_config
+from trainers.data.prepare import prepare
+from trainers.data.prepared import FORMAT, Meta, load_prepared, verify_prepared
+from trainers.data.split import split_indices
+from trainers.models.external import check_outside, is_outside
+from trainers.validators import ConfigError
+
+MOST_VALUES = 100  # of one parameter; a step of more than this is not looked into
+NO_DATA = Meta(FORMAT, "", (), {}, (), (), "")
+Shape = tuple[int, int, int, int, int]  # training images, side, channels, classes, processes
+
+
+def prepare_data(
+    dataset: str, data_dir: Path, console: Console, image_size: int | None = None
+) -> Path:
+    """The folder of a data set, decoded if it has not been yet, with a bar while that lasts; none
+    where no data set is named."""
+    if not dataset:
+        return Path()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task(f"preparing {dataset}", total=None, visible=False)
+
+        def show(done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total, visible=True)
+
+        remark = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+        return prepare(dataset, data_dir, show, remark, image_size)
+
+
+def check_data(request: Request, folder: Path) -> Meta:
+    """The prepared data set fits the recipe, and each value that may vary when the others are
+    the recipe's; of data that a function of the user's own reads nothing is known. Raises
+    ``UserError``."""
+    if request.own_loop:
+        return NO_DATA
+    verify_prepared(folder)  # damaged since it was prepared? about 1 s for each GB
+    meta, arrays = load_prepared(folder)
+    recipe = trainer_config(request.config)
+    train, _ = split_indices(arrays["train_labels"], recipe.val_fraction, recipe.split_seed)
+    _, image_size, _, channels = meta.shapes["train_images"]
+    shape = (len(train), image_size, channels, len(meta.classes), request.processes or 1)
+    check_fits(recipe, *shape)
+    _check_network(recipe, shape)
+    for parameter in request.space.parameters:
+        for value in representative(parameter):
+            config = valid_config({**request.space.recipe, parameter.name: value})
+            if config is not None:
+                _check_value(parameter.name, value, config, shape)
+    return meta
+
+
+def representative(parameter: Parameter) -> Sequence[Any]:
+    """The ends of a parameter's interval and some values between, each of them where they are
+    few."""
+    values = parameter.grid()
+    last, points = len(values) - 1, min(len(values), MOST_VALUES)
+    return [values[i * last // max(1, points - 1)] for i in range(points)]
+
+
+def valid_config(values: dict[str, Any]) -> TrainConfig | None:
+    """None where a rule is broken: whether that can happen depends on the space's constraints."""
+    try:
+        return TrainConfig.from_mapping(values)
+    except ConfigError:
+        return None
+
+
+def _check_value(name: str, value: Any, config: TrainConfig, shape: Shape) -> None:
+    try:
+        check_fits(config, *shape)
+        if name == "model":
+            _check_network(config, shape)
+    except ConfigError as error:
+        raise UserError(
+            f"{name} may be {value} in this space, but {error}; fix it with --set {name}=VALUE"
+        ) from None
+
+
+def _check_network(config: TrainConfig, shape: Shape) -> None:
+    """Of a model that is not of this package, what only an attempt shows."""
+    if is_outside(config.model):
+        _, side, channels, classes, _ = shape
+        check_outside(config.model, config.model_options, classes, channels, side)

@@ -1,0 +1,163 @@
+"""Whether what is asked for may go on with the study that is on record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import chain
+from typing import Any
+
+from optuna.distributions import json_to_distribution
+
+from search.common.errors import UserError
+from search.record.record import StrategyFacts, StudyRecord
+from search.settings.request import Request
+from spaces.params import Categorical
+from trainers.configs import config_from_mapping
+from trainers.execution import Execution
+from trainers.user_code import located, names_file, same_code
+
+
+def refuse_another(study_name: str, found: StudyRecord, wanted: StudyRecord) -> None:
+    """Raises ``UserError`` if the study ``found`` was made for something else than ``wanted``.
+
+    Values are compared, not texts, and what a record lacks has its default: a release that adds
+    an option goes on with older studies.
+    """
+    parts: dict[str, tuple[Any, Any]] = {
+        "space": (found.space.name, wanted.space.name),
+        "dataset": (found.data.fingerprint, wanted.data.fingerprint),
+        "objective": (", ".join(found.objectives), ", ".join(wanted.objectives)),
+        "parameters": (_parameters(found), _parameters(wanted)),
+        "condition": (found.space.conditions, wanted.space.conditions),
+        "recipe": (_recipe(found), _recipe(wanted)),
+    }
+    if found.space.constraints is not None:
+        parts["constraint"] = (found.space.constraints, wanted.space.constraints)
+    for part, (old, new) in parts.items():
+        if old != new:
+            raise UserError(
+                f"study {study_name!r} was made for another {part}: {_difference(old, new)}; "
+                "choose another --study-name, or give the same settings to go on with it"
+            )
+
+
+def as_begun(request: Request, found: StudyRecord) -> Request:
+    """``request``; what it leaves open of intervals and of how many trials share a card is as its
+    study has it. Raises ``UserError`` where it asks for other intervals."""
+    request = _with_recorded_code(_with_ranges(request, found), found)
+    share = found.gpus_per_trial
+    if request.gpus_per_trial is None and 0 < share < 1:
+        return replace(request, gpus_per_trial=share)
+    return request
+
+
+def _with_ranges(request: Request, found: StudyRecord) -> Request:
+    """``request`` with the intervals that its study was begun with. Raises ``UserError`` where it
+    asks for others."""
+    began = {name: (low, high) for name, (low, high) in found.space.ranges.items()}
+    if not request.ranges:
+        return replace(request, space=request.space.narrow(began), ranges=began)
+    if request.ranges != began:
+        flags = " ".join(f"--range {k}={low:g}:{high:g}" for k, (low, high) in began.items())
+        raise UserError(
+            f"study {request.study_name!r} was begun with {flags or 'no --range'}; "
+            "leave out --range, or choose another --study-name"
+        )
+    return request
+
+
+def _with_recorded_code(request: Request, found: StudyRecord) -> Request:
+    """``request`` whose files of models and training functions go by the paths on record, where
+    they are the same: a job of a cluster has them under another path each time."""
+    settings = {**found.space.recipe, **found.space.baseline}
+    choices = [getattr(kind, "choices", ()) for kind in _parameters(found).values()]
+    recorded = [v for v in (*settings.values(), *chain(*choices)) if is_code(v) and located(v)]
+
+    def renamed(value: Any) -> Any:
+        return next((r for r in recorded if is_code(value) and same_code(r, value)), value)
+
+    space = request.space
+    space = replace(
+        space,
+        recipe={name: renamed(value) for name, value in space.recipe.items()},
+        parameters=tuple(
+            replace(p, choices=tuple(map(renamed, p.choices))) if isinstance(p, Categorical) else p
+            for p in space.parameters
+        ),
+    )
+    if not recorded or space == request.space:
+        return request
+    return replace(request, space=space, config=config_from_mapping(dict(space.recipe)))
+
+
+def is_code(value: Any) -> bool:
+    """Whether it names a file's."""
+    return isinstance(value, str) and names_file(value)
+
+
+def refuse_other_computing(request: Request, began: Execution) -> None:
+    """Raises ``UserError`` where flags ask to compute in another way than the study began:
+    precision, threads and processes change the bits of a curve."""
+    name = request.study_name
+    for flag in ("precision", "threads", "processes"):
+        asked, old = getattr(request, flag), getattr(began, flag)
+        if asked is not None and asked != old:
+            raise UserError(
+                f"study {name!r} began with --{flag} {old}, and {asked} would change its curves; "
+                f"leave out --{flag}, or choose another --study-name"
+            )
+    exact = request.deterministic
+    if exact is not None and exact != began.deterministic:
+        how, flag = ("with", "--no-") if began.deterministic else ("without", "--")
+        raise UserError(
+            f"study {name!r} began {how} --deterministic; leave out {flag}deterministic, or choose "
+            "another --study-name"
+        )
+    on_gpu, asked_gpus = began.device == "cuda", request.gpus_per_trial
+    if on_gpu and not request.resources(began).gpus_per_trial:
+        raise UserError(
+            f"study {name!r} began on a GPU, and this run has none; go on where there is one, "
+            "or choose another --study-name"
+        )
+    if not on_gpu and asked_gpus:
+        raise UserError(
+            f"study {name!r} began on the CPU, got --gpus-per-trial {asked_gpus:g}; "
+            "leave it out, or choose another --study-name"
+        )
+
+
+def strategy_changes(old: StrategyFacts, new: StrategyFacts) -> list[str]:
+    """A line for each choice that holds from now on and was another."""
+    named = (
+        ("sampler", old.sampler, new.sampler),
+        ("pruner", old.pruner, new.pruner),
+        ("seed of the sampler", old.seed, new.seed),
+        ("number of trials", old.n_trials, new.n_trials),
+        ("weights kept", old.keep_weights, new.keep_weights),
+        ("budget of epochs", old.epoch_budget, new.epoch_budget),
+    )
+    return [
+        f"{what}: {now} from now on, until now {then}"
+        for what, then, now in named
+        if then is not None and then != now
+    ]
+
+
+def _parameters(record: StudyRecord) -> dict[str, Any]:
+    return {name: json_to_distribution(text) for name, text in record.space.parameters.items()}
+
+
+def _recipe(record: StudyRecord) -> dict[str, Any]:
+    """All that is fixed."""
+    config = config_from_mapping({**record.space.recipe, **record.space.baseline})
+    varies = record.space.parameters
+    return {name: value for name, value in config.to_dict().items() if name not in varies}
+
+
+def _difference(old: Any, new: Any) -> str:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted(old.keys() | new.keys()):
+            if old.get(key) != new.get(key):
+                return f"{key} was {old.get(key)!r}, now {new.get(key)!r}"
+    return f"it was {old!r}, now {new!r}"

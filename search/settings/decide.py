@@ -1,0 +1,184 @@
+"""From what is asked for and what is on record to a plan in which nothing is open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from search.autotune.choose_execution import cost_of_determinism, decide_execution
+from search.autotune.epoch_budget import is_sized_by_time, measured_budget, split
+from search.autotune.lr_interval import DEFAULT_STEPS, lr_parameter, with_interval
+from search.autotune.lr_range_test import in_words, run_range_test
+from search.common.errors import UserError
+from search.record.record import ConfirmationFacts, LRRangeFacts, StrategyFacts, StudyRecord
+from search.settings.compatibility import (
+    as_begun,
+    refuse_another,
+    strategy_changes,
+)
+from search.settings.confirming import choose_confirmation, confirmation_trainings
+from search.settings.new_record import continued_record, new_record
+from search.settings.plan import SearchPlan
+from search.settings.request import Request, total
+from search.settings.resume_check import check_resume
+from search.settings.resume_check import in_words as resume_in_words
+from search.strategy.pruners import PROMOTION
+from spaces.space import ScaledSpace
+from trainers.configs import trainer_config
+from trainers.data.prepared import Meta
+from trainers.execution import Execution
+
+Announce = Callable[[str], None]
+
+
+def decide(
+    request: Request, data: Meta, data_folder: Path, found: StudyRecord | None, announce: Announce
+) -> tuple[SearchPlan, list[str]]:
+    """The plan, and a line for each decision that the user may want to know of.
+
+    ``found`` is the study's record, None for a new study. What the record does not answer is
+    measured: how to compute by a probe, the learning rate by a range test, each announced when
+    it begins. Raises ``UserError`` where ``request`` does not fit ``found``.
+    """
+    if found is not None:
+        request = as_begun(request, found)
+    execution, resources, reason = decide_execution(request, data, data_folder, found, announce)
+    space, lr_range = _decide_lr_range(request, execution, data_folder, found, announce)
+    strategy = choose_strategy(request, None if found is None else found.strategy)
+    confirmation = choose_confirmation(request, found)
+    notes = [f"computing: {reason}"]
+    if request.deterministic:
+        notes.append(cost_of_determinism(execution))
+    if found is None and is_sized_by_time(request, strategy):
+        at_once = resources.concurrency
+        whole = measured_budget(request, execution, at_once, data_folder, announce)
+        strategy, confirmation, note = _sized(request, strategy, confirmation, whole)
+        notes.append(note)
+    resume = _decide_resume(request, execution, found, announce)
+    if resume:
+        notes.append(resume_in_words(resume))
+    record = new_record(request, data, space, execution, strategy, lr_range, confirmation, resume)
+    record = replace(record, gpus_per_trial=resources.gpus_per_trial)
+    if lr_range:
+        notes.append(f"{'as the study began: ' if found else ''}{in_words(lr_range)}")
+    if found is not None:
+        refuse_another(request.study_name, found, record)
+        notes += strategy_changes(found.strategy, strategy)
+        record = continued_record(found, record)
+    plan = SearchPlan(
+        space=space,
+        n_trials=total(strategy.n_trials, strategy.sampler, space),
+        execution=execution,
+        data_folder=data_folder,
+        fingerprint=data.fingerprint,
+        folder=request.folder,
+        objectives=request.objectives,
+        keep_weights=strategy.keep_weights,
+        config=request.config,
+        resources=resources,
+        storage=request.storage,
+        timeout=request.timeout,
+        record=record,
+        epoch_budget=strategy.epoch_budget,
+    )
+    return plan, notes
+
+
+def choose_strategy(request: Request, found: StrategyFacts | None) -> StrategyFacts:
+    """As asked, else as the study has it, else as the preset says."""
+    preset = request.space.preset
+    default = found or StrategyFacts(preset.sampler, preset.pruner, keep_weights="best")
+    sampler = request.sampler or default.sampler
+    # A budget is planned for by the one rule that lets trials pause.
+    pruner = request.pruner or (PROMOTION if request.epoch_budget else default.pruner)
+    if request.epoch_budget and pruner != PROMOTION:
+        raise UserError(
+            f"--epoch-budget is planned for by --pruner {PROMOTION} alone, got --pruner {pruner}; "
+            "leave one of them out"
+        )
+    epochs = request.epoch_budget or (default.epoch_budget if pruner == PROMOTION else None)
+    n_trials = _cap(request, default) if request.n_trials is None else request.n_trials
+    return StrategyFacts(
+        sampler,
+        pruner,
+        default.seed if request.seed is None else request.seed,
+        total(n_trials, sampler, request.space, default.n_trials),
+        request.keep_weights or default.keep_weights,
+        epochs,
+    )
+
+
+def _sized(
+    request: Request, strategy: StrategyFacts, confirmation: ConfirmationFacts | None, whole: int
+) -> tuple[StrategyFacts, ConfirmationFacts | None, str]:
+    """Search and confirmation that take ``whole`` epochs together, and a line that says so."""
+    full, minutes = request.config.epochs, request.space.preset.minutes
+    fixed = request.confirm is not None or request.confirm_seeds is not None
+    epochs, confirmation = split(whole, full, confirmation, fixed)
+    later = confirmation_trainings(confirmation) * full
+    confirmed = f" with up to {later} epochs more that confirm the best" if later else ""
+    note = f"budget: {epochs} epochs, about {minutes:g} minutes{confirmed}"
+    return replace(strategy, epoch_budget=epochs, n_trials=epochs), confirmation, note
+
+
+def _cap(request: Request, default: StrategyFacts) -> int | None:
+    """A budget of epochs that is new, or raised, says by itself how many trials there will be:
+    no more than epochs, nor than a grid has points."""
+    if request.epoch_budget is None or request.epoch_budget == default.epoch_budget:
+        return None
+    grid = (request.sampler or default.sampler) == "grid"
+    return None if grid else request.epoch_budget
+
+
+def _decide_resume(
+    request: Request, execution: Execution, found: StudyRecord | None, announce: Announce
+) -> str:
+    """What the check of a training function came to; "" where there is none."""
+    if request.own_loop is None:
+        return ""
+    if found is not None:
+        return found.resume_check
+    return check_resume(request.own_loop, execution, announce)
+
+
+def _decide_lr_range(
+    request: Request,
+    execution: Execution,
+    data_folder: Path,
+    found: StudyRecord | None,
+    announce: Announce,
+) -> tuple[ScaledSpace, LRRangeFacts | None]:
+    """The space to search, and the range test that narrowed its learning rate, if one did."""
+    space = request.space
+    if found is not None:
+        _refuse_other_range_test(request, found)
+        if found.lr_range is None:
+            return space, None
+        return with_interval(space, found.lr_range.low, found.lr_range.high), found.lr_range
+    steps = range_test_steps(request)
+    if not steps:
+        return space, None
+    announce(f"learning-rate range test over {steps} mini-batches")
+    folder = request.folder.path
+    return run_range_test(
+        space, trainer_config(request.config), execution, data_folder, steps, folder
+    )
+
+
+def range_test_steps(request: Request) -> int:
+    """Mini-batches of the range test that a new study begins with; 0 for none."""
+    if request.lr_range_test is False or request.own_loop or lr_parameter(request.space) is None:
+        return 0
+    asked = DEFAULT_STEPS if request.lr_range_test else 0
+    return request.space.preset.lr_range_steps or asked
+
+
+def _refuse_other_range_test(request: Request, found: StudyRecord) -> None:
+    began, asked = found.lr_range is not None, request.lr_range_test
+    if asked is not None and asked != began:
+        how, flag = ("with", "--no-") if began else ("without", "--")
+        raise UserError(
+            f"study {request.study_name!r} was begun {how} a range test; "
+            f"leave out {flag}lr-range-test, or choose another --study-name"
+        )

@@ -1,0 +1,107 @@
+"""What a study says of itself from the start, and what changes when it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from optuna.distributions import distribution_to_json
+
+from search.common.secrets import without_secrets
+from search.record.provenance import provenance_here
+from search.record.record import (
+    ConfirmationFacts,
+    DataFacts,
+    LRRangeFacts,
+    ReferenceFigure,
+    SpaceFacts,
+    StrategyFacts,
+    StudyRecord,
+)
+from search.settings.references import references_on
+from search.settings.request import Request
+from search.strategy.distributions import distributions
+from spaces.space import ScaledSpace
+from trainers.data import DATASETS
+from trainers.data.prepared import Meta
+from trainers.data.sources import TORCHVISION
+from trainers.execution import Execution
+
+
+def new_record(
+    request: Request,
+    data: Meta,
+    space: ScaledSpace,
+    execution: Execution,
+    strategy: StrategyFacts,
+    lr_range: LRRangeFacts | None,
+    confirmation: ConfirmationFacts | None,
+    resume_check: str,
+) -> StudyRecord:
+    """What a new study says of itself."""
+    return StudyRecord(
+        space=_describe_space(request, data, space),
+        data=DataFacts(
+            fingerprint=data.fingerprint,
+            name=data.name,
+            given=_absolute(request.dataset),
+            data_dir=str(request.data_dir.resolve()),
+            image_size=request.image_size,
+            classes=data.classes,
+            shapes=data.shapes,
+        ),
+        execution=execution,
+        objectives=request.objectives,
+        strategy=strategy,
+        references=tuple(
+            ReferenceFigure(item.metric, item.value, item.source, dict(item.setting))
+            for item in references_on(space, request.dataset)
+        ),
+        lr_range=lr_range,
+        confirmation=confirmation,
+        resume_check=resume_check,
+        provenance=provenance_here(request.command, without_secrets(request.storage)),
+        folder=request.folder.address,
+    )
+
+
+def _describe_space(request: Request, data: Meta, space: ScaledSpace) -> SpaceFacts:
+    varies = distributions(space.parameters)
+    recipe, definition = request.config.to_dict(), space.definition
+    return SpaceFacts(
+        name=definition.name,
+        title=", on ".join(filter(None, (definition.title or definition.name, data.name))),
+        source=definition.source,
+        preset=space.preset_name,
+        recipe={name: value for name, value in recipe.items() if name not in varies},
+        baseline=space.baseline(),
+        parameters={name: distribution_to_json(kind) for name, kind in varies.items()},
+        constraints=tuple(item.description for item in definition.constraints),
+        conditions={
+            parameter.name: {name: list(values) for name, values in parameter.conditions.items()}
+            for parameter in space.parameters
+            if parameter.only_if
+        },
+        ranges={name: list(ends) for name, ends in request.ranges.items()},
+    )
+
+
+def continued_record(found: StudyRecord, now: StudyRecord) -> StudyRecord:
+    """``found`` with what a run or a release may change, and the command that goes on."""
+    title, constraints, command = now.space.title, now.space.constraints, now.provenance.command
+    return replace(
+        found,
+        space=replace(found.space, title=title, constraints=constraints),
+        references=now.references,
+        strategy=now.strategy,
+        confirmation=now.confirmation,
+        gpus_per_trial=now.gpus_per_trial,
+        provenance=replace(found.provenance, command=command, storage=now.provenance.storage),
+        folder=now.folder,
+    )
+
+
+def _absolute(dataset: str) -> str:
+    """A name as it is, a path such that it can be found from anywhere."""
+    named = not dataset or dataset in DATASETS or dataset.startswith(TORCHVISION)
+    return dataset if named else str(Path(dataset).expanduser().resolve())

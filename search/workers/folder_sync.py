@@ -1,0 +1,96 @@
+"""A trial's folder on the node that trains it, where results lie at a URL: fetched from there
+before the trial goes on, sent there whenever an epoch is on disk.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from search.common.layout import BEST_WEIGHTS, CHECKPOINTS, HEARTBEAT
+from search.common.remote_folder import RemoteFolder
+from search.study.messages import Task
+
+RESUMES, PREVIOUS = CHECKPOINTS  # one there is enough: a file there is whole, or the one before it
+FETCHED = (BEST_WEIGHTS, RESUMES)
+NEVER_SENT = (PREVIOUS, HEARTBEAT)
+
+
+def on_this_node(task: Task) -> Task:
+    """``task`` in a folder of this process's own, if its own lies at a URL."""
+    if not task.url:
+        return task
+    root = Path(tempfile.gettempdir(), f"sharpsearch-{getpass.getuser()}")
+    root.mkdir(mode=0o700, exist_ok=True)
+    _sweep(root)
+    folder = root / str(os.getpid()) / task.name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return replace(task, folder=str(folder))
+
+
+def _sweep(root: Path) -> None:
+    """Removes what processes left that were killed."""
+    for folder in root.iterdir():
+        try:
+            os.kill(int(folder.name), 0)
+        except (ProcessLookupError, ValueError):
+            shutil.rmtree(folder, ignore_errors=True)
+        except PermissionError:
+            continue
+
+
+class Upkeep:
+    """Keeps a task's folder at its URL; does nothing where it has none. ``on_wait`` is called while
+    the network is waited for, minutes if need be; what fails in the end is an ``OSError``."""
+
+    def __init__(self, task: Task, on_wait: Callable[[], None]):
+        self._folder = Path(task.folder)
+        self._remote = RemoteFolder(task.url, task.name, on_wait) if task.url else None
+        self._sent: dict[str, tuple[int, int]] = {}
+        self._closed = False
+        self._sending = threading.Lock()
+
+    def fetch(self) -> None:
+        """What the trial goes on from."""
+        if self._remote is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for name in sorted(self._remote.files().keys() & set(FETCHED)):
+                self._remote.fetch(name, self._folder / name)
+                self._sent[name] = self._stamp(name)
+
+    def send(self) -> None:
+        """What is new: the best weights before the checkpoint that relies on them. By any thread;
+        after ``close`` nothing."""
+        if self._remote is None:
+            return
+        names = {file.name for file in self._folder.iterdir() if file.suffix != ".tmp"}
+        for name in sorted(names - {*NEVER_SENT}, key=_order):
+            with self._sending:
+                if not self._closed and self._stamp(name) != self._sent.get(name):
+                    self._remote.send(self._folder / name, name)
+                    self._sent[name] = self._stamp(name)
+
+    def _stamp(self, name: str) -> tuple[int, int]:
+        found = (self._folder / name).stat()
+        return found.st_mtime_ns, found.st_ino
+
+    def close(self) -> None:
+        """The trial is over here: what it leaves there may be removed from now on."""
+        with self._sending:
+            self._closed = True
+
+    def clear(self) -> None:
+        """Nothing is left on the node."""
+        if self._remote is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _order(name: str) -> tuple[bool, bool, str]:
+    return name != BEST_WEIGHTS, name != RESUMES, name

@@ -1,0 +1,175 @@
+"""What a command line comes to: preset, names, totals, resources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from search.autotune.resources import choose_resources, default_execution
+from search.common.errors import UserError
+from search.run import make_parser
+from search.settings.load_space import choose_preset
+from search.settings.request import Request, make_request
+from trainers.execution import Execution
+
+
+@pytest.fixture
+def request_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Request]:
+    monkeypatch.chdir(tmp_path)
+    for name in ("OPTUNA_STORAGE", "RAY_ADDRESS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("search.autotune.machine.gpu_count", lambda: 0)
+    monkeypatch.setattr("search.autotune.machine.cpu_count", lambda: 4)
+    return lambda *flags: make_request(make_parser().parse_args(["--space", "wrn_sam", *flags]))
+
+
+def test_defaults_on_a_machine_without_gpu(request_of: Callable[..., Request]) -> None:
+    request = request_of()
+    assert request.study_name == "wrn_sam-quick"
+    assert request.storage == "sqlite:///results/studies.db"
+    assert request.folder.path == Path("results/wrn_sam-quick")
+    assert request.dataset == "digits"
+    resources = request.resources()
+    assert (resources.concurrency, resources.threads) == (4, 1)
+    assert default_execution(resources, None) == Execution(threads=1)
+    left_open = ("n_trials", "sampler", "pruner", "seed", "timeout", "precision", "processes")
+    assert [getattr(request, name) for name in left_open] == [None] * len(left_open)
+
+
+def test_the_full_preset_carries_the_spaces_name(request_of: Callable[..., Request]) -> None:
+    request = request_of("--preset", "full")
+    assert (request.study_name, request.dataset) == ("wrn_sam", "cifar100")
+    assert request.config.depth == 34
+
+
+def test_flags_win(request_of: Callable[..., Request], monkeypatch: pytest.MonkeyPatch) -> None:
+    request = request_of(
+        *("--study-name", "mine", "--results-dir", "out", "--n-trials", "7", "--epochs", "3"),
+        *("--dataset", "x.npz", "--sampler", "random", "--pruner", "none", "--timeout", "9"),
+    )
+    assert request.folder.path == Path("out/mine")
+    assert request.storage == "sqlite:///out/studies.db"
+    assert (request.n_trials, request.config.epochs, request.timeout) == (7, 3, 9)
+    assert (request.dataset, request.sampler, request.pruner) == ("x.npz", "random", "none")
+    monkeypatch.setenv("OPTUNA_STORAGE", "sqlite:///env.db")
+    assert request_of().storage == "sqlite:///env.db"
+    assert request_of("--storage", "sqlite:///flag.db").storage == "sqlite:///flag.db"
+
+
+def test_on_a_cluster_folders_are_whole_and_what_the_nodes_have_is_not_asked_here(
+    request_of: Callable[..., Request],
+) -> None:
+    request = request_of("--ray-address", "auto", "--results-dir", "out", "--concurrency", "64")
+    assert request.results_dir == Path.cwd() / "out"
+    resources = request.resources()
+    assert (resources.ray_address, resources.concurrency, resources.threads) == ("auto", 64, 1)
+
+
+def test_an_address_is_rays_own_or_none(
+    request_of: Callable[..., Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert request_of().ray_address == "10.0.0.1:6379"
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    assert request_of().ray_address is None
+    with pytest.raises(UserError, match=r"host:port or auto, got ray://head:10001.*on a node"):
+        request_of("--ray-address", "ray://head:10001")
+
+
+def test_what_is_set_no_longer_varies(request_of: Callable[..., Request]) -> None:
+    request = request_of("--set", "width=2", "--set", "lr=0.2")
+    varies = set(request_of().space.baseline())
+    assert set(request.space.baseline()) == varies - {"width", "lr"}
+    assert (request.config.width, request.config.lr) == (2, 0.2)
+
+
+def test_a_fixed_value_may_lie_outside_the_space(request_of: Callable[..., Request]) -> None:
+    assert request_of("--set", "lr=7").config.lr == 7
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpus", "name", "says"),
+    [
+        ("auto", 0, "quick", "no GPU found; for the report's own scale: --preset full"),
+        ("auto", 2, "full", "found 2 GPU(s); for the small one: --preset quick"),
+        ("quick", 2, "quick", "as asked"),
+        ("full", 0, "full", "as asked"),
+    ],
+)
+def test_the_preset_says_why(asked: str, gpus: int, name: str, says: str) -> None:
+    chosen, reason = choose_preset(asked, gpus)
+    assert chosen == name
+    assert says in reason
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpus", "processes", "expected"),
+    [
+        ((None, None, None), 0, 1, (4, 1, 0.0)),
+        ((1, None, None), 0, 1, (1, 4, 0.0)),
+        ((None, 2, None), 0, 1, (2, 2, 0.0)),
+        ((None, 8, None), 0, 1, (1, 8, 0.0)),
+        ((8, None, None), 0, 1, (8, 1, 0.0)),
+        ((3, 5, None), 0, 1, (3, 5, 0.0)),
+        ((None, None, None), 2, 1, (2, 2, 1.0)),
+        ((None, None, 0.5), 2, 1, (4, 1, 0.5)),
+        ((None, None, 0.4), 2, 1, (4, 1, 0.4)),
+        ((None, None, 1 / 3), 1, 1, (3, 1, 1 / 3)),
+        ((None, None, 2), 2, 1, (1, 4, 2)),
+        ((None, None, 0), 2, 1, (4, 1, 0)),
+        ((1, None, 1), 2, 1, (1, 4, 1)),
+        ((None, None, None), 0, 2, (2, 1, 0.0)),
+        ((1, None, None), 0, 2, (1, 2, 0.0)),
+        ((None, None, None), 4, 2, (2, 1, 2.0)),
+        ((None, None, 0), 4, 2, (2, 1, 0)),
+    ],
+)
+def test_resources_of_four_cores(
+    monkeypatch: pytest.MonkeyPatch,
+    asked: tuple[int | None, int | None, float | None],
+    gpus: int,
+    processes: int,
+    expected: tuple[int, int, float],
+) -> None:
+    monkeypatch.setattr("search.autotune.machine.cpu_count", lambda: 4)
+    chosen = choose_resources(*asked, gpus, processes)
+    assert (chosen.concurrency, chosen.threads, chosen.gpus_per_trial) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ((None, None, 3.0), "--gpus-per-trial must be at most 2, the GPUs found, got 3.0"),
+        ((None, None, 1.5), "--gpus-per-trial must be a whole number above 1, got 1.5"),
+        ((3, None, 1.0), "--concurrency must be at most 2, .*1 each, got 3"),
+        ((None, None, 1e-9), "--gpus-per-trial must be 0 or at least 0.01, got 1e-09"),
+    ],
+)
+def test_gpus_that_are_not_there_are_refused(
+    asked: tuple[int | None, int | None, float | None], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        choose_resources(*asked, gpus=2)
+
+
+def test_each_process_has_a_gpu_of_its_own() -> None:
+    with pytest.raises(UserError, match="--gpus-per-trial must be 2, one for each of the --proc"):
+        choose_resources(None, None, 1.0, gpus=2, processes=2)
+
+
+def test_results_at_a_url_need_a_database_with_locks(
+    request_of: Callable[..., Request], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
+    url = ("--results-dir", f"file://{tmp_path}/there")
+    with pytest.raises(UserError, match="needs a database server beside it, which --storage names"):
+        request_of(*url)
+    for storage in ("sqlite:///studies.db", "studies.log", "redis://host/0"):
+        with pytest.raises(UserError, match=f"need a database whose own locks .* got '{storage}'"):
+            request_of(*url, "--storage", storage)
+    asked = request_of(*url, "--storage", "postgresql+psycopg://host/db")
+    assert asked.folder.address == f"file://{tmp_path}/there/{asked.study_name}"
+    assert asked.folder.path.is_relative_to(tmp_path / "cache")
