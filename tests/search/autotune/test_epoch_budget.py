@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from search.autotune import epoch_budget
 from search.record.record import ConfirmationFacts
 from search.run import make_parser
-from search.settings import epoch_budget
 from search.settings.decide import decide
 from search.settings.plan import SearchPlan
 from search.settings.request import make_request

@@ -46,7 +46,7 @@ def test_stops_where_the_command_is_killed(told, tmp_path: Path, monkeypatch) ->
     os.mkfifo(quit_)
     monkeypatch.setenv("QUIT", str(quit_))
     script = (
-        "import os, signal; from search.settings import mps\n"
+        "import os, signal; from search.autotune import mps\n"
         "mps.run_module = lambda *arguments: []\n"
         "with mps.private_mps(): os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from search.settings import probe as module
+from search.autotune import probe as module
 from trainers.config import TrainConfig
 from trainers.execution import Execution
 
