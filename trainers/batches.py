@@ -152,8 +152,8 @@ def fits(size: int, device: torch.device) -> bool:
     if device.type != "cuda":
         return True
     free, total = torch.cuda.mem_get_info(device)
-    ours = total * torch.cuda.get_per_process_memory_fraction(device)  # beside other trials
-    return size <= SHARE_OF_MEMORY * min(free, ours)
+    share = torch.cuda.get_per_process_memory_fraction(device.index)  # beside other trials
+    return size <= SHARE_OF_MEMORY * min(free, share * total)
 
 
 def _nothing() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from itertools import chain
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -218,17 +220,23 @@ def test_large_images_are_evaluated_few_at_a_time(
     assert eval_batch(batch_size, side, torch.device("cuda")) == on_a_gpu
 
 
+@pytest.mark.parametrize("gpu", ["cuda", "cuda:0"])
 def test_what_takes_more_than_half_of_a_gpus_free_memory_stays_on_the_host(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, gpu: str
 ) -> None:
-    share = "torch.cuda.get_per_process_memory_fraction"
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 4000))
-    monkeypatch.setattr(share, lambda device: 1.0)
-    gpu = torch.device("cuda", 0)
-    assert [fits(size, gpu) for size in (0, 500, 501, 10**12)] == [True, True, False, False]
+    """``gpu`` as a process alone names it, and as one of several does."""
+    card = SimpleNamespace(cudaMemGetInfo=lambda index: (1000, 4000))
+    monkeypatch.setattr("torch.cuda._initialized", True)
+    monkeypatch.setattr("torch.cuda._cudart", card)
+    monkeypatch.setattr("torch._C._cuda_getDevice", lambda: 0, raising=False)
+    monkeypatch.setattr("torch._C._cuda_getDeviceCount", lambda: 1, raising=False)
+    set_share = partial(monkeypatch.setattr, "torch._C._cuda_getMemoryFraction", raising=False)
+    set_share(lambda index: 1.0)
+    device = torch.device(gpu)
+    assert [fits(size, device) for size in (0, 500, 501, 10**12)] == [True, True, False, False]
     assert fits(10**18, CPU)  # its files are mapped
-    monkeypatch.setattr(share, lambda device: 0.2)  # beside four other trials
-    assert [fits(size, gpu) for size in (400, 401)] == [True, False]
+    set_share(lambda index: 0.2)  # beside four other trials
+    assert [fits(size, device) for size in (400, 401)] == [True, False]
 
 
 class Elsewhere(torch.Tensor):
