@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -13,7 +12,7 @@ import torch
 
 from benchmarks.gpu_check.check import Figures, Setting, expect
 from search.autotune.gpu_probe import ON_A_CARD, round_of
-from search.autotune.mps import Mps, private_mps
+from search.autotune.machine import mps_runs
 from trainers import gpu_probe
 from trainers.config import TrainConfig
 from trainers.data import ImageData, open_prepared
@@ -149,8 +148,8 @@ def _seconds(work: Callable[[], Any], cuda: bool, times: int = 10) -> float:
 
 def trials_at_once(setting: Setting) -> Figures:
     """Images a second of the small CNN, of all trials on the device together: 1, 2, 4 and 8 of
-    them, each in a process of its own. On a card each has its share of memory, through MPS where it
-    can be had, and trains kernel by kernel and as a graph."""
+    them, each in a process of its own. On a card each has its share of memory
+    and trains kernel by kernel and as a graph."""
     chosen = TrainConfig.from_mapping(NETWORKS[SMALL_CNN])
     precisions = ("float32",) if setting.smallest else ("float32", "bfloat16")
     ways = [
@@ -158,17 +157,15 @@ def trials_at_once(setting: Setting) -> Figures:
         for precision, graph in product(precisions, (False, True) if setting.cuda else (False,))
     ]
     found: dict[str, dict[str, float]] = {}
-    with private_mps() if setting.cuda else nullcontext(Mps(False, "on the CPU")) as mps:
-        for count in ON_A_CARD[:2] if setting.smallest else ON_A_CARD:
-            speeds = round_of(chosen, ways, count, setting.data)
-            found[str(count)] = {
-                f"{way.precision}{', graph' if way.graph else ''}": _short(speed)
-                for way, speed in speeds.items()
-            }
+    for count in ON_A_CARD[:2] if setting.smallest else ON_A_CARD:
+        speeds = round_of(chosen, ways, count, setting.data)
+        found[str(count)] = {
+            f"{way.precision}{', graph' if way.graph else ''}": _short(speed)
+            for way, speed in speeds.items()
+        }
     best = max(max(speeds.values()) for speeds in found.values())
-    mps_said = "runs" if mps.runs else mps.said or "the user's own"
     reached = {"aim": AIM_AT_ONCE, "reached": best >= AIM_AT_ONCE} if setting.cuda else {}
-    return {"images_per_second": found, "mps": mps_said, **reached}
+    return {"images_per_second": found, "mps": mps_runs(), **reached}
 
 
 def _short(figure: float) -> float:

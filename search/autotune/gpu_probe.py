@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import product
@@ -22,7 +20,6 @@ from typing import Any
 from search.autotune import machine
 from search.autotune.child_processes import run_module
 from search.autotune.gpus import Gpus, images_fit
-from search.autotune.mps import CONTROL, private_mps
 from search.autotune.probe import CLEARLY, Timing
 from search.autotune.resources import Resources
 from search.common.errors import UserError
@@ -51,7 +48,7 @@ class GpuProbe:
             "card": [gpus.name, gpus.capability, gpus.driver],
             "cores": machine.cpu_count(),
             "torch": version("torch"),
-            "mps": shutil.which(CONTROL) is not None,
+            "mps": machine.mps_runs(),
             "data": data.shapes["train_images"],
             "ways": [way.to_dict() for way in self.ways],
             "counts": self.counts,
@@ -126,24 +123,21 @@ def _measure(asked: GpuProbe, data: Path) -> list[dict[str, Any]]:
     """Images a second of a card's trials together, in each way, until more trials do not pay."""
     timings: list[dict[str, Any]] = []
     ways = list(asked.ways)
-    with ExitStack() as stack:
-        for n in asked.counts:
-            if n > 1 and n == next(count for count in asked.counts if count > 1):
-                stack.enter_context(private_mps())
-            try:
-                speeds = round_of(asked.config, ways, n, data)
-            except UserError:
-                if not timings:
-                    raise
-                break
-            timings += [
-                {"execution": way.to_dict(), "at_once": n, "speed": speed}
-                for way, speed in speeds.items()
-            ]
-            if chosen(timings)["at_once"] != n:
-                break
-            fastest = max(speeds.values())
-            ways = [way for way, speed in speeds.items() if speed >= IN_SIGHT * fastest]
+    for n in asked.counts:
+        try:
+            speeds = round_of(asked.config, ways, n, data)
+        except UserError:
+            if not timings:
+                raise
+            break
+        timings += [
+            {"execution": way.to_dict(), "at_once": n, "speed": speed}
+            for way, speed in speeds.items()
+        ]
+        if chosen(timings)["at_once"] != n:
+            break
+        fastest = max(speeds.values())
+        ways = [way for way, speed in speeds.items() if speed >= IN_SIGHT * fastest]
     return timings
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from itertools import takewhile
+from pathlib import Path
 
 
 def gpu_count() -> int:
@@ -35,6 +36,12 @@ def gpu_driver() -> str:
     except pynvml.NVMLError:
         return ""
     return driver
+
+
+def mps_runs() -> bool:
+    """Return whether a daemon of NVIDIA's Multi-Process Service runs here: trials that share a card
+    then compute there side by side, and not in turns."""
+    return Path(os.environ.get("CUDA_MPS_PIPE_DIRECTORY", "/tmp/nvidia-mps"), "control").exists()
 
 
 def cpu_count() -> int:

@@ -18,7 +18,6 @@ from search.common.layout import origin_of
 from search.study.events import FINISHED, INTERRUPTED, TIMED_OUT, Note
 from search.study.trial_runner import TrialRunner
 from search.workers.capacity import Room
-from search.workers.failure_monitor import Losses
 from search.workers.open_ray import open_ray
 from search.workers.phases import Stages
 from search.workers.ray_internals import (
@@ -58,10 +57,8 @@ def run_search(
             runner.shares_gpus = resources.gpus_per_trial < 1
 
         stages = Stages(runner, then, prepare)
-        losses, restarts = Losses(lost_process), 0
-        while not stages.are_met() and (
-            lost := _with_ray(stages, resources, work, deadline, losses)
-        ):
+        restarts = 0
+        while not stages.are_met() and (lost := _with_ray(stages, resources, work, deadline)):
             restarts += 1
             if restarts > MOST_RESTARTS:
                 raise SearchError(
@@ -75,18 +72,17 @@ def run_search(
     return ended
 
 
-def _with_ray(
-    stages: Stages, resources: Resources, work: Work, deadline: _Deadline, losses: Losses
-) -> str:
+def _with_ray(stages: Stages, resources: Resources, work: Work, deadline: _Deadline) -> str:
     """Trains until what all workers need is lost or they are no longer needed; returns a sentence
     about the loss, "" if there was none."""
     if deadline.reached():
         return ""
     try:
-        with open_ray(stages, resources, losses, deadline.reached) as (scratch, room):
+        with open_ray(stages, resources, deadline.reached) as (scratch, room):
             if not deadline.reached():
-                _tune(stages, resources, work, deadline, scratch, room, losses)
-            return "" if deadline.reached() else losses()
+                _tune(stages, resources, work, deadline, scratch, room)
+            died = "" if deadline.reached() else lost_process()
+            return f"Ray's {died} died" if died else ""
     except RayNotStartedError as error:
         return "" if deadline.reached() else str(error)
 
@@ -153,7 +149,6 @@ def _tune(
     deadline: _Deadline,
     scratch: str,
     room: Room,
-    losses: Losses,
 ) -> None:
     from ray import tune
     from ray.tune import TuneError
@@ -179,8 +174,8 @@ def _tune(
         tune.run(
             tune.with_resources(make_worker(work, data), takes),
             search_alg=RunnerSearcher(stages, room),
-            scheduler=RunnerScheduler(stages, watch, room, resources.max_retries, losses),
-            stop=RunnerStopper(stages, deadline.reached, watch, room, losses),
+            scheduler=RunnerScheduler(stages, watch, room, resources.max_retries, lost_process),
+            stop=RunnerStopper(stages, deadline.reached, watch, room, lost_process),
             num_samples=-1,
             reuse_actors=True,
             raise_on_failed_trial=False,

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
-from search.autotune.mps import Mps, in_turns, private_mps
 from search.autotune.resources import ANY, Resources
 from search.common.study_files import files_of
-from search.study.events import Note
 from search.study.trial_runner import TrialRunner
 from search.workers.capacity import OwnMachine, Room
-from search.workers.failure_monitor import Losses
 from search.workers.node_facts import facts_here
 from search.workers.node_requirements import Needs
 from search.workers.nodes import Nodes
@@ -20,19 +17,18 @@ from search.workers.phases import Stages
 from search.workers.ray_internals import local_ray, set_up_tune
 
 MOST_PENDING = 1000  # trials that wait for a cluster to start their workers
-NO_MORE = Mps(False, in_turns("a trial broke the card for all that share it"))
 
 
 @contextmanager
 def open_ray(
-    stages: Stages, resources: Resources, losses: Losses, stop: Callable[[], bool]
+    stages: Stages, resources: Resources, stop: Callable[[], bool]
 ) -> Iterator[tuple[str, Room]]:
-    """A private Ray, with MPS where its trials share a card, or the cluster that ``resources``
-    name: a scratch folder for Tune, and how many trials may be at work where. Raises ``UserError``
-    where no node of the cluster may train, ``RayNotStartedError``."""
+    """A private Ray, or the cluster that ``resources`` name: a scratch folder for Tune, and how
+    many trials may be at work where. Raises ``UserError`` where no node of the cluster may train,
+    ``RayNotStartedError``."""
     if resources.ray_address is None:
         cpus = resources.concurrency * resources.threads * resources.processes
-        with _mps(stages, resources, losses), local_ray(cpus, resources.concurrency) as scratch:
+        with local_ray(cpus, resources.concurrency) as scratch:
             yield scratch, OwnMachine(resources.concurrency)
         return
     set_up_tune(resources.most or MOST_PENDING)
@@ -58,16 +54,3 @@ def _needs(runner: TrialRunner, resources: Resources) -> Needs:
         driver,
         None if resources.device_kinds == ANY else kind,
     )
-
-
-@contextmanager
-def _mps(stages: Stages, resources: Resources, losses: Losses) -> Iterator[None]:
-    """Within: trials that share a card do so through MPS, if it can be had; if not, it is said."""
-    if not resources.shares_gpus:
-        yield
-        return
-    with nullcontext(NO_MORE) if losses.card else private_mps() as mps:
-        losses.through_mps = mps.runs
-        if mps.said:
-            stages.runner.observe(Note(mps.said))
-        yield

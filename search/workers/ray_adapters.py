@@ -22,7 +22,6 @@ from search.common.layout import HEARTBEAT
 from search.study.events import Note
 from search.study.messages import DeviceLost, EpochDone, Failed, Message, OutOfMemory, Remark, Task
 from search.workers.capacity import Room
-from search.workers.failure_monitor import Losses
 from search.workers.phases import Stages
 from search.workers.ray_internals import error_of, is_of_node, unstage
 from search.workers.watchdog import Watch
@@ -92,17 +91,24 @@ class RunnerSearcher(NotSaved, Searcher):
 class RunnerScheduler(NotSaved, FIFOScheduler):
     """Hands each message to the runner and passes its decision on.
 
-    A trial whose worker died is asked for again, up to ``max_retries`` times. ``losses`` tells of
-    what all workers need, if it is lost: no trial is to blame for that, nor for a node's death.
+    A trial whose worker died is asked for again, up to ``max_retries`` times. ``lost`` names the
+    processes of Ray that died: no trial is to blame for that, nor for a node's death.
     """
 
-    def __init__(self, stages: Stages, watch: Watch, room: Room, max_retries: int, losses: Losses):
+    def __init__(
+        self,
+        stages: Stages,
+        watch: Watch,
+        room: Room,
+        max_retries: int,
+        lost: Callable[[], str],
+    ):
         super().__init__()
         self.stages = stages
         self.watch = watch
         self.room = room
         self.max_retries = max_retries
-        self.losses = losses
+        self.lost = lost
         self.deaths: Counter[str] = Counter()  # by a trial's folder
         self.reasons: dict[int, str] = {}  # why a worker said that it must end
         self._places: tuple[str, ...] = ()  # that pending trials may go to
@@ -154,7 +160,6 @@ class RunnerScheduler(NotSaved, FIFOScheduler):
             self.watch.began(number, message.pid, heartbeat, message.node)
             runner.began(number, message.node, self.room.kind(message.node))
         elif isinstance(message, DeviceLost):
-            self.losses.of_card()
             self.reasons[number] = f"the GPU does not answer any more ({message.reason})"
         elif isinstance(message, Remark):
             runner.observe(Note(message.text, warning=True))
@@ -171,7 +176,7 @@ class RunnerScheduler(NotSaved, FIFOScheduler):
         number, node = task.number, self.watch.node(task.number)
         silent, said = self.watch.ended(number), error_of(trial)
         reason = self.reasons.pop(number, silent) or "its worker died"
-        if self.losses() or not self.stages.has_issued(task):
+        if self.lost() or not self.stages.has_issued(task):
             return
         if LOW_ON_MEMORY in said.lower():
             runner.end(number, OutOfMemory("host memory: Ray ended the worker"))
@@ -198,13 +203,18 @@ class RunnerStopper(NotSaved, tune.Stopper):
     lost; looks after them and the nodes meanwhile."""
 
     def __init__(
-        self, stages: Stages, stop: Callable[[], bool], watch: Watch, room: Room, losses: Losses
+        self,
+        stages: Stages,
+        stop: Callable[[], bool],
+        watch: Watch,
+        room: Room,
+        lost: Callable[[], str],
     ):
         self.stages = stages
         self.stop = stop
         self.watch = watch
         self.room = room
-        self.losses = losses
+        self.lost = lost
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
@@ -213,7 +223,7 @@ class RunnerStopper(NotSaved, tune.Stopper):
         if self.stop():
             self.stages.runner.close()
             raise StopNow
-        if self.losses():
+        if self.lost():
             raise StopNow
         self.watch.look()
         self.room.look()

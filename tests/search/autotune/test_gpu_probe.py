@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +12,9 @@ import pytest
 
 from search.autotune.gpu_probe import GpuProbe, counts_of, probe_gpu, ways_of
 from search.autotune.gpus import Gpus
-from search.autotune.mps import PIPES
 from search.autotune.probe import Timing
 from search.autotune.resources import Resources
 from search.common.errors import UserError
-from tests.search.mps_stand_in import stand_in_for_mps
 from trainers.config import TrainConfig
 from trainers.data.prepared import Meta
 from trainers.execution import Execution
@@ -37,7 +34,6 @@ class Children:
     def __init__(self, table: Table) -> None:
         self.table = table
         self.rounds: list[tuple[int, list[Execution]]] = []
-        self.through_mps: list[bool] = []
 
     def __call__(self, arguments: Sequence[str], count: int, *said: str) -> list[str]:
         task = json.loads(arguments[1])
@@ -45,7 +41,6 @@ class Children:
         assert arguments[0] == "trainers.gpu_probe"
         assert task["count"] == count
         self.rounds.append((count, ways))
-        self.through_mps.append(PIPES in os.environ)
         if count not in self.table:
             raise UserError("a process was ended by signal 9")
         speeds = [self.table[count][way] for way in ways]
@@ -59,9 +54,6 @@ Run = Callable[..., tuple[Timing, Children]]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setattr("search.autotune.mps.run_module", lambda *arguments: ["[]"])
-    stand_in_for_mps(tmp_path, monkeypatch)
-
     def probe(table: Table, counts: Sequence[int] = (1, 2, 4, 8), **changes: Any) -> Any:
         children = Children(table)
         monkeypatch.setattr("search.autotune.gpu_probe.run_module", children)
@@ -138,14 +130,6 @@ def test_a_round_that_fails_ends_the_probe_with_what_it_found(run: Run) -> None:
     assert (best.execution, best.at_once) == (EAGER, 1)
     with pytest.raises(UserError, match=r"could not train: CUDA out of memory; computing goes by"):
         run({1: {GRAPH: OUT_OF_MEMORY}})
-
-
-def test_only_trials_that_share_the_card_are_timed_through_mps(run: Run) -> None:
-    _, children = run({n: {EAGER: 50} for n in (1, 2, 4, 8)})
-    assert children.through_mps == [False, True, True, True]
-    assert PIPES not in os.environ
-    _, children = run({2: {GRAPH: 50}}, counts=(2,))
-    assert children.through_mps == [True]
 
 
 def test_a_finding_is_kept_for_the_same_card_driver_torch_and_setting(run: Run) -> None:
