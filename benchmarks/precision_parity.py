@@ -33,8 +33,8 @@ Task = tuple[dict[str, Any], str, str, int]  # configuration, precision, data fo
 def cases(options: Options) -> list[Case]:
     digits = str(prepare("digits", options.data_dir))
     images = str(prepared(options))
-    wrn = {**named_space("wrn_sam").at("quick").recipe, "epochs": options.of(12, 1)}
-    cnn = {**named_space("lenet_batch").at("full").recipe, "epochs": options.of(2, 1)}
+    wrn = {**named_space("wrn_sam").at("quick").baseline, "epochs": options.of(12, 1)}
+    cnn = {**named_space("lenet_batch").at("full").baseline, "epochs": options.of(2, 1)}
     few = options.of(ALL, 300)
     rows = [
         ("WideResNet-10-1 with SAM, digits", wrn, digits, few),

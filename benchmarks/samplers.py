@@ -27,7 +27,7 @@ from search.strategy.distributions import distributions
 from search.strategy.pruners import make_pruner
 from search.strategy.samplers import make_sampler
 from spaces.named.wrn_sam import SPACE
-from spaces.space import Constraint, ScaledSpace
+from spaces.space import Constraint, ResolvedSpace
 
 TRIALS, SEEDS, EPOCHS, NOISE, BEST = (48, 12), (10, 1), 16, 0.7, 92
 MEMORY = 1000  # batch size · depth · width; half of all points need more, the best just does not
@@ -68,13 +68,13 @@ class Outcome:
 
 
 def search(
-    sampler: str, seed: int, trials: int, space: ScaledSpace, memory: float = math.inf
+    sampler: str, seed: int, trials: int, space: ResolvedSpace, memory: float = math.inf
 ) -> Outcome:
     made = make_sampler(sampler, space, seed)
     study = optuna.create_study(
         direction="maximize", sampler=made, pruner=make_pruner("halving", EPOCHS)
     )
-    study.enqueue_trial(space.baseline())
+    study.enqueue_trial(space.baseline_params())
     lost, epochs, seconds = 0, 0, 0.0
     for number in range(trials):
         start = time.perf_counter()

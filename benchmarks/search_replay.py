@@ -32,7 +32,7 @@ from search.study.messages import Completed, EpochDone, Task
 from search.study.retention import Leftovers
 from search.study.trial_runner import TrialRunner
 from spaces.params import Float
-from spaces.space import Preset, ScaledSpace, Space
+from spaces.space import Preset, ResolvedSpace, Space
 from trainers.execution import Execution
 
 # Stand-ins for a table's hyperparameters: options of the trainer that may have any value in (0, 1).
@@ -115,7 +115,7 @@ def _in_unit_cube(params: np.ndarray, log: np.ndarray) -> np.ndarray:
     return 2 * LOW + share * (1 - 4 * LOW) + APART * np.arange(len(params))[:, None]
 
 
-def space_of(table: Table) -> ScaledSpace:
+def space_of(table: Table) -> ResolvedSpace:
     """A space of as many parameters as the table has."""
     names = OPTIONS[: table.points.shape[1]]
     preset = Preset(dataset="digits", n_trials=1)
@@ -124,7 +124,7 @@ def space_of(table: Table) -> ScaledSpace:
         name="table",
         title=table.name,
         source="replay",
-        recipe={**recipe, **dict.fromkeys(names, 0.5)},
+        baseline={**recipe, **dict.fromkeys(names, 0.5)},
         parameters=tuple(Float(name, LOW, HIGH) for name in names),
         presets={"quick": preset, "full": preset},
     ).at("quick")

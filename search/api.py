@@ -57,7 +57,7 @@ def search(space: str | Path | Space, **flags: Any) -> SearchResult:
 
 
 def train(space: str | Path | Space, **flags: Any) -> TrainResult:
-    """Trains the space's recipe, or what ``set`` makes of it, as ``python -m search.train`` does.
+    """Trains the space's baseline, or what ``set`` makes of it, as ``python -m search.train`` does.
 
     Raises ``trainers.epoch_result.DivergedError``; with ``resume=True`` goes on after an
     interruption.

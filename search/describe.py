@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
 
     space, _ = asked_space(args)
     refuse_own_loop(space)
-    config = TrainConfig.from_mapping(dict(space.recipe))
+    config = TrainConfig.from_mapping(dict(space.baseline))
     console = Console()
     shape = image_shape(args, args.dataset or space.preset.dataset, console)
     if is_outside(config.model):

@@ -68,7 +68,11 @@ def make_parser() -> argparse.ArgumentParser:
     add(
         "--pruner", metavar="NAME", help=f"default: promotion, or the preset's; {_choices(PRUNERS)}"
     )
-    add("--enqueue-from", metavar="STUDY", help="start with another study's best, after the recipe")
+    add(
+        "--enqueue-from",
+        metavar="STUDY",
+        help="start with another study's best, after the baseline",
+    )
     add("--top", type=int, metavar="K", help=f"how many of them (default: {DEFAULT_TOP})")
     add("--seed", type=int, help="of the sampler (default: 0); the trainer's: --set seed=N")
     add(
@@ -93,14 +97,14 @@ def make_parser() -> argparse.ArgumentParser:
         "--keep-weights",
         metavar="WHICH",
         help="of trials that have ended, the best weights of: best (default), the best three and "
-        "the recipe; all; none",
+        "the baseline; all; none",
     )
     add("--confirm", type=int, metavar="K", help="settings to confirm (default: the preset's)")
     add(
         "--confirm-seeds",
         type=int,
         metavar="R",
-        help="fresh seeds by which the winner and the recipe are judged (default: the preset's)",
+        help="fresh seeds by which the winner and the baseline are judged (default: the preset's)",
     )
     add("--no-confirm", dest="confirm", action="store_const", const=0, help="leave that out")
     add(

@@ -33,7 +33,7 @@ def make_parser() -> argparse.ArgumentParser:
     """The flags of one training run."""
     parser = OneLineParser(
         prog="python -m search.train",
-        description="Train the recipe of a space, or one setting of it, and evaluate it.",
+        description="Train the baseline of a space, or one setting of it, and evaluate it.",
         epilog=SPACE_FILE_WARNING,
     )
     add_space_flags(parser)

@@ -14,17 +14,17 @@ class SpaceError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Conditional:
-    """``only_if``: the parameter exists only where each of these others has that value, or one of
+    """``condition``: the parameter exists only where each of these others has that value, or one of
     that tuple of values."""
 
-    only_if: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
+    condition: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
     @property
     def conditions(self) -> dict[str, tuple[Any, ...]]:
         """The values of each other parameter with which this one exists."""
         return {
             name: value if isinstance(value, tuple) else (value,)
-            for name, value in self.only_if.items()
+            for name, value in self.condition.items()
         }
 
     def exists(self, values: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""A space: a recipe, what may vary, which combinations make sense, and what was published."""
+"""A space: a baseline, what may vary, which combinations make sense, and what was published."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Constraint:
 class Reference:
     """A published figure: ``metric`` as studies name it, such as ``test_top1`` (in %).
 
-    ``setting`` holds the values it belongs to where they differ from the recipe; ``source`` says
+    ``setting`` holds the values it belongs to where they differ from the baseline; ``source`` says
     which report, and what else is to be known of the figure.
     """
 
@@ -35,19 +35,19 @@ class Reference:
 
 @dataclass(frozen=True)
 class Preset:
-    """How much to spend: recipe values and parameters that replace the space's own.
+    """How much to spend: baseline values and parameters that replace the space's own.
 
     ``dataset`` is "" where a function of the user's own trains, on whatever it likes.
     ``minutes`` > 0: where trials pause, as many epochs as that takes on the machine at hand,
     confirmation included, and not ``n_trials``, unless a budget is asked for.
     ``lr_range_steps`` > 0: a learning-rate range test over so many mini-batches comes first. After
-    the search the best ``confirm`` settings are trained again, and the chosen one and the recipe
+    the search the best ``confirm`` settings are trained again, and the chosen one and the baseline
     judged by ``confirm_seeds`` seeds; 0 settings for none.
     """
 
     dataset: str = ""
     n_trials: int = 30
-    recipe: Mapping[str, Any] = field(default_factory=dict)
+    baseline: Mapping[str, Any] = field(default_factory=dict)
     parameters: tuple[Parameter, ...] = ()
     sampler: str = "tpe"
     pruner: str = "promotion"
@@ -61,8 +61,8 @@ class Preset:
 class Space:
     """What a search is about.
 
-    ``recipe`` is the report's own setting, complete in what differs from the trainer's defaults;
-    it becomes trial 0. Each of ``parameters`` varies one of the recipe's values. ``objective``
+    ``baseline`` is the report's own setting, complete in what differs from the trainer's defaults;
+    it becomes trial 0. Each of ``parameters`` varies one of the baseline's values. ``objective``
     is the metric that the search optimises and that chooses a trial's best epoch, as the trainer
     names it. ``train`` names a function of the user's own that trains a setting, "module:function"
     of a module beside the space's file; such a space needs no presets. Raises ``SpaceError`` where
@@ -72,7 +72,7 @@ class Space:
     name: str
     title: str = ""
     source: str = ""
-    recipe: Mapping[str, Any] = field(default_factory=dict)
+    baseline: Mapping[str, Any] = field(default_factory=dict)
     parameters: tuple[Parameter, ...] = ()
     presets: Mapping[str, Preset] = field(default_factory=dict)
     references: tuple[Reference, ...] = ()
@@ -100,7 +100,7 @@ class Space:
         full = self.presets.get("full")
         return full.dataset if full else ""
 
-    def at(self, preset_name: str) -> ScaledSpace:
+    def at(self, preset_name: str) -> ResolvedSpace:
         """This space with the replacements of one preset; checked."""
         preset = self.presets[preset_name]
         replaced = {parameter.name: parameter for parameter in preset.parameters}
@@ -110,56 +110,56 @@ class Space:
                 raise SpaceError(f"preset {preset_name!r} replaces {name!r}, which does not vary")
         parameters = tuple(replaced.get(p.name, p) for p in self.parameters)
         function = {"train": self.train} if self.train else {}
-        recipe = {"objective": self.objective, **function, **self.recipe, **preset.recipe}
-        return ScaledSpace(self, preset_name, recipe, _settled(parameters, recipe))
+        baseline = {"objective": self.objective, **function, **self.baseline, **preset.baseline}
+        return ResolvedSpace(self, preset_name, baseline, _settled(parameters, baseline))
 
 
 @dataclass(frozen=True)
-class ScaledSpace:
+class ResolvedSpace:
     """A space at one preset's scale: what is fixed, what varies, and how much is spent.
 
-    The recipe must have a value inside every parameter and keep every constraint. A parameter that
-    exists only with a value of another comes after it.
+    The baseline must have a value inside every parameter and keep every constraint. A parameter
+    that exists only with a value of another comes after it.
     """
 
     definition: Space
     preset_name: str
-    recipe: Mapping[str, Any]
+    baseline: Mapping[str, Any]
     parameters: tuple[Parameter, ...]
 
     def __post_init__(self) -> None:
         before: dict[str, Parameter] = {}
         for parameter in self.parameters:
-            if parameter.name not in self.recipe:
-                raise SpaceError(f"the recipe must have a value for {parameter.name!r}")
-            parameter.check(self.recipe[parameter.name])
+            if parameter.name not in self.baseline:
+                raise SpaceError(f"the baseline must have a value for {parameter.name!r}")
+            parameter.check(self.baseline[parameter.name])
             _check_conditions(parameter, before)
             before[parameter.name] = parameter
         broken = self.broken_constraint({})
         if broken:
-            raise SpaceError(f"the recipe breaks a constraint: {broken}")
+            raise SpaceError(f"the baseline breaks a constraint: {broken}")
 
     @property
     def preset(self) -> Preset:
         return self.definition.presets[self.preset_name]
 
-    def fix(self, values: Mapping[str, Any]) -> ScaledSpace:
-        """With ``values`` in the recipe; what is fixed no longer varies."""
-        recipe = {**self.recipe, **values}
+    def fix(self, values: Mapping[str, Any]) -> ResolvedSpace:
+        """With ``values`` in the baseline; what is fixed no longer varies."""
+        baseline = {**self.baseline, **values}
         left = tuple(p for p in self.parameters if p.name not in values)
-        return replace(self, recipe=recipe, parameters=_settled(left, recipe))
+        return replace(self, baseline=baseline, parameters=_settled(left, baseline))
 
-    def narrow(self, ranges: Mapping[str, tuple[float, float]]) -> ScaledSpace:
+    def narrow(self, ranges: Mapping[str, tuple[float, float]]) -> ResolvedSpace:
         """With each of ``ranges``, (low, high) by name, in place of its parameter's interval, of
-        which it must be a part; the recipe's value stays inside. Raises ``SpaceError``."""
+        which it must be a part; the baseline's value stays inside. Raises ``SpaceError``."""
         names = [parameter.name for parameter in self.parameters]
         for name, (low, high) in ranges.items():
             if name not in names:
                 raise SpaceError(f"{name!r} does not vary here (varies: {', '.join(names)})")
-            value = self.recipe[name]
+            value = self.baseline[name]
             if isinstance(value, (int, float)) and not low <= value <= high:
                 raise SpaceError(
-                    f"{name} must keep the recipe's own value, {value!r}, which is trial 0's, "
+                    f"{name} must keep the baseline's own value, {value!r}, which is trial 0's, "
                     f"got {low!r} to {high!r}"
                 )
         parameters = tuple(
@@ -180,19 +180,19 @@ class ScaledSpace:
         found = self.active(values)
         return all(p.name in found or not p.exists(found) for p in self.parameters)
 
-    def baseline(self) -> dict[str, Any]:
-        """The recipe's own values of what varies: trial 0."""
-        return self.active(self.recipe)
+    def baseline_params(self) -> dict[str, Any]:
+        """The baseline's own values of what varies: trial 0."""
+        return self.active(self.baseline)
 
     def setting(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """What is fixed, and ``values``: one trial. A parameter that does not exist is left out."""
         names = {parameter.name for parameter in self.parameters}
-        return {**{k: v for k, v in self.recipe.items() if k not in names}, **values}
+        return {**{k: v for k, v in self.baseline.items() if k not in names}, **values}
 
     def broken_constraint(self, values: Mapping[str, Any]) -> str | None:
-        """The description of the first constraint that recipe and ``values`` break; a parameter
-        that does not exist has the recipe's value there."""
-        merged = {**self.recipe, **values}
+        """The description of the first constraint that baseline and ``values`` break; a parameter
+        that does not exist has the baseline's value there."""
+        merged = {**self.baseline, **values}
         for constraint in self.definition.constraints:
             try:
                 if not constraint.holds(merged):
@@ -205,23 +205,27 @@ class ScaledSpace:
         return None
 
 
-def _settled(parameters: tuple[Parameter, ...], recipe: Mapping[str, Any]) -> tuple[Parameter, ...]:
+def _settled(
+    parameters: tuple[Parameter, ...], baseline: Mapping[str, Any]
+) -> tuple[Parameter, ...]:
     """``parameters`` whose conditions on what is fixed hold, without those conditions."""
     names = {parameter.name for parameter in parameters}
     gone: set[str] = set()
     left = []
     for parameter in parameters:
-        unknown = parameter.only_if.keys() - names - recipe.keys()
+        unknown = parameter.condition.keys() - names - baseline.keys()
         if unknown:
             raise SpaceError(
-                f"{parameter.name}: only_if names {min(unknown)!r}, which the recipe has not"
+                f"{parameter.name}: condition names {min(unknown)!r}, which the baseline has not"
             )
-        fixed = {k: v for k, v in parameter.only_if.items() if k not in names}
-        if parameter.only_if.keys() & gone or not replace(parameter, only_if=fixed).exists(recipe):
+        fixed = {k: v for k, v in parameter.condition.items() if k not in names}
+        if parameter.condition.keys() & gone or not replace(parameter, condition=fixed).exists(
+            baseline
+        ):
             gone.add(parameter.name)
         else:
-            still = {k: v for k, v in parameter.only_if.items() if k in names}
-            left.append(replace(parameter, only_if=still))
+            still = {k: v for k, v in parameter.condition.items() if k in names}
+            left.append(replace(parameter, condition=still))
     return tuple(left)
 
 

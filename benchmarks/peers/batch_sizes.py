@@ -20,7 +20,7 @@ BATCH_SIZES = (100, 200, 300)
 
 def main() -> None:
     args = _arguments()
-    recipe: dict[str, Any] = dict(named_space("lenet_batch").at(args.preset).recipe)
+    recipe: dict[str, Any] = dict(named_space("lenet_batch").at(args.preset).baseline)
     for setting in args.set:
         name, _, value = setting.partition("=")
         recipe[name] = int(value)

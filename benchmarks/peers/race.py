@@ -49,7 +49,7 @@ def main() -> None:
     start = time.monotonic()
     args = _arguments()
     space = named_space("lenet_epochs").at(args.preset)
-    recipe = {**space.recipe, "epochs": args.epochs}
+    recipe = {**space.baseline, "epochs": args.epochs}
     folder = str(Path(prepare(args.dataset, args.data_dir)).resolve())
     trainable = tune.with_parameters(train, recipe=recipe, folder=folder)
     kinds = dict(distributions(space.parameters))

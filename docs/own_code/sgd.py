@@ -5,7 +5,7 @@ from spaces.space import Space
 
 SPACE = Space(
     name="sgd",
-    recipe={"lr": 0.01, "alpha": 1e-4, "epochs": 9},
+    baseline={"lr": 0.01, "alpha": 1e-4, "epochs": 9},
     parameters=(Float("lr", 1e-4, 1.0, log=True), Float("alpha", 1e-6, 1e-2, log=True)),
     train="sgd_task:train",
 )

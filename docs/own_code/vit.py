@@ -5,7 +5,7 @@ from spaces.space import Space
 
 SPACE = Space(
     name="vit",
-    recipe={"lr": 3e-3, "dim": 32, "dropout": 0.1, "batch_size": 64, "epochs": 12},
+    baseline={"lr": 3e-3, "dim": 32, "dropout": 0.1, "batch_size": 64, "epochs": 12},
     parameters=(
         Float("lr", 3e-4, 3e-2, log=True),
         Categorical("dim", (16, 32, 64)),

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from spaces.params import Float
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from trainers.config import TrainConfig
 
 DEFAULT_STEPS = 300  # mini-batches of report C's test
 FACTOR = 10.0  # the suggestion is searched around this far, up and down
 
 
-def lr_parameter(space: ScaledSpace) -> Float | None:
+def lr_parameter(space: ResolvedSpace) -> Float | None:
     """The learning rate, where it varies over an interval."""
     found = [p for p in space.parameters if p.name == "lr" and isinstance(p, Float)]
     return found[0] if found else None
 
 
-def narrowed(space: ScaledSpace, suggestion: float, config: TrainConfig) -> ScaledSpace:
+def narrowed(space: ResolvedSpace, suggestion: float, config: TrainConfig) -> ResolvedSpace:
     """``space`` with its learning rate in [suggestion / 10, suggestion · 10].
 
     The interval never leaves the space's own and always holds the recipe's rate, which trial 0
@@ -31,10 +31,10 @@ def narrowed(space: ScaledSpace, suggestion: float, config: TrainConfig) -> Scal
     low, high = max(lr.low, _round(named / FACTOR)), min(lr.high, _round(named * FACTOR))
     if low >= high:
         return space
-    return with_interval(space, min(low, space.recipe["lr"]), max(high, space.recipe["lr"]))
+    return with_interval(space, min(low, space.baseline["lr"]), max(high, space.baseline["lr"]))
 
 
-def with_interval(space: ScaledSpace, low: float, high: float) -> ScaledSpace:
+def with_interval(space: ResolvedSpace, low: float, high: float) -> ResolvedSpace:
     """``space`` with its learning rate in [low, high]."""
     parameters = tuple(
         replace(p, low=low, high=high) if p.name == "lr" and isinstance(p, Float) else p

@@ -8,19 +8,19 @@ from pathlib import Path
 from search.autotune.child_processes import run_module
 from search.autotune.lr_interval import lr_parameter, narrowed
 from search.record.record import LRRangeFacts
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from trainers.config import TrainConfig
 from trainers.execution import Execution
 
 
 def run_range_test(
-    space: ScaledSpace,
+    space: ResolvedSpace,
     config: TrainConfig,
     execution: Execution,
     data_folder: Path,
     steps: int,
     folder: Path,
-) -> tuple[ScaledSpace, LRRangeFacts]:
+) -> tuple[ResolvedSpace, LRRangeFacts]:
     """``space`` with its learning rate narrowed by a test over ``steps`` mini-batches.
 
     The curve goes to ``lr_range.csv`` and ``.png`` in ``folder``. Raises ``UserError``.

@@ -45,22 +45,22 @@ def prepare_data(
 
 
 def check_data(request: Request, folder: Path) -> Meta:
-    """The prepared data set fits the recipe, and each value that may vary when the others are
-    the recipe's; of data that a function of the user's own reads nothing is known. Raises
+    """The prepared data set fits the baseline, and each value that may vary when the others are
+    the baseline's; of data that a function of the user's own reads nothing is known. Raises
     ``UserError``."""
     if request.own_loop:
         return NO_DATA
     verify_prepared(folder)  # damaged since it was prepared? about 1 s for each GB
     meta, arrays = load_prepared(folder)
-    recipe = trainer_config(request.config)
-    train, _ = split_indices(arrays["train_labels"], recipe.val_fraction, recipe.split_seed)
+    baseline = trainer_config(request.config)
+    train, _ = split_indices(arrays["train_labels"], baseline.val_fraction, baseline.split_seed)
     _, image_size, _, channels = meta.shapes["train_images"]
     shape = (len(train), image_size, channels, len(meta.classes), request.processes or 1)
-    check_fits(recipe, *shape)
-    _check_network(recipe, shape)
+    check_fits(baseline, *shape)
+    _check_network(baseline, shape)
     for parameter in request.space.parameters:
         for value in representative(parameter):
-            config = valid_config({**request.space.recipe, parameter.name: value})
+            config = valid_config({**request.space.baseline, parameter.name: value})
             if config is not None:
                 _check_value(parameter.name, value, config, shape)
     return meta

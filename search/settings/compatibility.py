@@ -30,7 +30,7 @@ def refuse_another(study_name: str, found: StudyRecord, wanted: StudyRecord) -> 
         "objective": (", ".join(found.objectives), ", ".join(wanted.objectives)),
         "parameters": (_parameters(found), _parameters(wanted)),
         "condition": (found.space.conditions, wanted.space.conditions),
-        "recipe": (_recipe(found), _recipe(wanted)),
+        "baseline": (_baseline(found), _baseline(wanted)),
     }
     if found.space.constraints is not None:
         parts["constraint"] = (found.space.constraints, wanted.space.constraints)
@@ -80,7 +80,7 @@ def _with_recorded_code(request: Request, found: StudyRecord) -> Request:
     space = request.space
     space = replace(
         space,
-        recipe={name: renamed(value) for name, value in space.recipe.items()},
+        baseline={name: renamed(value) for name, value in space.baseline.items()},
         parameters=tuple(
             replace(p, choices=tuple(map(renamed, p.choices))) if isinstance(p, Categorical) else p
             for p in space.parameters
@@ -88,7 +88,7 @@ def _with_recorded_code(request: Request, found: StudyRecord) -> Request:
     )
     if not recorded or space == request.space:
         return request
-    return replace(request, space=space, config=config_from_mapping(dict(space.recipe)))
+    return replace(request, space=space, config=config_from_mapping(dict(space.baseline)))
 
 
 def is_code(value: Any) -> bool:
@@ -148,7 +148,7 @@ def _parameters(record: StudyRecord) -> dict[str, Any]:
     return {name: json_to_distribution(text) for name, text in record.space.parameters.items()}
 
 
-def _recipe(record: StudyRecord) -> dict[str, Any]:
+def _baseline(record: StudyRecord) -> dict[str, Any]:
     """All that is fixed."""
     config = config_from_mapping({**record.space.recipe, **record.space.baseline})
     varies = record.space.parameters

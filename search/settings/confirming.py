@@ -17,7 +17,7 @@ from search.strategy.confirmation import SEEDS, choosing_seeds, judging_seeds, m
 from search.strategy.confirmed import SEED_OPTIONS
 from search.strategy.distributions import distributions
 from spaces.params import Int
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from trainers.configs import config_from_mapping
 
 
@@ -47,7 +47,7 @@ def confirmation_plan(plan: SearchPlan) -> SearchPlan:
     facts = plan.record.confirmation
     assert facts is not None
     space = with_seeds(plan.space, facts.judging[0])
-    config = config_from_mapping(dict(space.recipe))
+    config = config_from_mapping(dict(space.baseline))
     folder = plan.folder.of_confirmation()
     record = plan.record
     varies = distributions(space.parameters)
@@ -55,7 +55,7 @@ def confirmation_plan(plan: SearchPlan) -> SearchPlan:
         record.space,
         title=f"{record.space.title}, confirmation",
         recipe={name: value for name, value in config.to_dict().items() if name not in varies},
-        baseline=space.baseline(),
+        baseline=space.baseline_params(),
         parameters={name: distribution_to_json(kind) for name, kind in varies.items()},
     )
     return replace(
@@ -81,12 +81,12 @@ def confirmation_plan(plan: SearchPlan) -> SearchPlan:
     )
 
 
-def with_seeds(space: ScaledSpace, seed: int) -> ScaledSpace:
-    """``space`` where the seeds vary, the recipe's being ``seed``."""
+def with_seeds(space: ResolvedSpace, seed: int) -> ResolvedSpace:
+    """``space`` where the seeds vary, the baseline's being ``seed``."""
     seeds: dict[str, Any] = dict.fromkeys(SEED_OPTIONS, seed)
     kept = tuple(p for p in space.parameters if p.name not in SEED_OPTIONS)
     varied = tuple(Int(name, 0, SEEDS - 1) for name in SEED_OPTIONS)
-    return replace(space, recipe={**space.recipe, **seeds}, parameters=(*kept, *varied))
+    return replace(space, baseline={**space.baseline, **seeds}, parameters=(*kept, *varied))
 
 
 def refuse_other_study(plan: SearchPlan, storage: BaseStorage) -> None:

@@ -24,7 +24,7 @@ from search.settings.request import Request, total
 from search.settings.resume_check import check_resume
 from search.settings.resume_check import in_words as resume_in_words
 from search.strategy.pruners import PROMOTION
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from trainers.configs import trainer_config
 from trainers.data.prepared import Meta
 from trainers.execution import Execution
@@ -148,7 +148,7 @@ def _decide_lr_range(
     data_folder: Path,
     found: StudyRecord | None,
     announce: Announce,
-) -> tuple[ScaledSpace, LRRangeFacts | None]:
+) -> tuple[ResolvedSpace, LRRangeFacts | None]:
     """The space to search, and the range test that narrowed its learning rate, if one did."""
     space = request.space
     if found is not None:

@@ -13,7 +13,7 @@ from search.settings.flags import BEST_KEPT, MOST_FOR_PAUSED
 from search.settings.plan import SearchPlan
 from search.strategy.pruners import PROMOTION
 from spaces.params import Categorical
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from trainers.config import TrainConfig
 from trainers.data.prepared import Meta
 from trainers.models import MODELS
@@ -53,7 +53,7 @@ def lack_of_room(plan: SearchPlan, data: Meta) -> str:
     )
 
 
-def largest_network(space: ScaledSpace, data: Meta) -> int:
+def largest_network(space: ResolvedSpace, data: Meta) -> int:
     """The most parameters that a network of ``space`` has, where each hyperparameter of it is at
     an end of its interval."""
     import torch
@@ -69,14 +69,14 @@ def largest_network(space: ScaledSpace, data: Meta) -> int:
     return max(sizes)
 
 
-def _architectures(space: ScaledSpace) -> Iterator[dict[str, Any]]:
+def _architectures(space: ResolvedSpace) -> Iterator[dict[str, Any]]:
     names = {"model", *(name for entry in MODELS.values() for name in entry.options)}
     shaping = [parameter for parameter in space.parameters if parameter.name in names]
     ends = [p.grid() if isinstance(p, Categorical) else (p.low, p.high) for p in shaping]
     for values in product(*ends):
         chosen = {parameter.name: value for parameter, value in zip(shaping, values, strict=True)}
         try:
-            yield TrainConfig.from_mapping({**space.recipe, **chosen}).to_dict()
+            yield TrainConfig.from_mapping({**space.baseline, **chosen}).to_dict()
         except ConfigError:  # a combination that the space's constraints may well forbid
             continue
 

@@ -16,7 +16,7 @@ from search.record.trials import ranked
 from search.settings.plan import SearchPlan
 from search.settings.request import Request
 from spaces.params import SpaceError
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from trainers.validators import suggest
 
 ENQUEUED_FROM = "enqueued_from"  # attribute of a trial: where its parameters come from
@@ -49,14 +49,14 @@ def enqueue(study: Study, starts: tuple[StartingPoint, ...]) -> None:
             study.enqueue_trial(dict(start.params), user_attrs={ENQUEUED_FROM: source})
 
 
-def _best(study: Study, space: ScaledSpace, top: int) -> list[StartingPoint]:
-    """The ``top`` best completed trials, each setting once; the recipe is trial 0 anyway."""
+def _best(study: Study, space: ResolvedSpace, top: int) -> list[StartingPoint]:
+    """The ``top`` best completed trials, each setting once; the baseline is trial 0 anyway."""
     record = read_record(study)
     fixed = record.space.recipe if record else {}
     points: dict[str, StartingPoint] = {}
     for trial in ranked(study.get_trials(deepcopy=False), study.directions[0]):
         params = _params(trial, space, {**fixed, **trial.params}, study.study_name)
-        if params != space.baseline():
+        if params != space.baseline_params():
             start = StartingPoint(study.study_name, trial.number, params)
             points.setdefault(repr(sorted(params.items())), start)
         if len(points) == top:
@@ -64,13 +64,13 @@ def _best(study: Study, space: ScaledSpace, top: int) -> list[StartingPoint]:
     if not points:
         raise UserError(
             f"--enqueue-from {study.study_name!r}: none of its trials that completed differs from "
-            "the recipe here; choose another study"
+            "the baseline here; choose another study"
         )
     return list(points.values())
 
 
 def _params(
-    trial: FrozenTrial, space: ScaledSpace, values: dict[str, Any], name: str
+    trial: FrozenTrial, space: ResolvedSpace, values: dict[str, Any], name: str
 ) -> dict[str, Any]:
     """What varies here, with the values of a trial there; what it has not, the sampler draws."""
     found = {p.name: values[p.name] for p in space.parameters if p.name in values}
@@ -81,8 +81,8 @@ def _params(
     except SpaceError as error:
         raise _refused(trial, name, str(error)) from None
     for key, value in trial.params.items():
-        if key not in found and space.recipe.get(key) != value:
-            here = f"is {space.recipe[key]!r}" if key in space.recipe else "is unknown"
+        if key not in found and space.baseline.get(key) != value:
+            here = f"is {space.baseline[key]!r}" if key in space.baseline else "is unknown"
             raise _refused(trial, name, f"{key} {here} here and does not vary, got {value!r}")
     active = space.active(found)
     broken = space.broken_constraint(active)

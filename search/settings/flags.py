@@ -33,7 +33,7 @@ def add_space_flags(parser: argparse.ArgumentParser, preset: str = "auto") -> No
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="fix a hyperparameter or change the recipe; repeatable",
+        help="fix a hyperparameter or change the baseline; repeatable",
     )
     add("--epochs", type=int, help="epochs of a trial")
     add("--objective", metavar="NAME", help="what is improved: val_top1 (default), val_loss, …")

@@ -21,7 +21,7 @@ from search.record.record import (
 from search.settings.references import references_on
 from search.settings.request import Request
 from search.strategy.distributions import distributions
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from trainers.data import DATASETS
 from trainers.data.prepared import Meta
 from trainers.data.sources import TORCHVISION
@@ -31,7 +31,7 @@ from trainers.execution import Execution
 def new_record(
     request: Request,
     data: Meta,
-    space: ScaledSpace,
+    space: ResolvedSpace,
     execution: Execution,
     strategy: StrategyFacts,
     lr_range: LRRangeFacts | None,
@@ -65,22 +65,22 @@ def new_record(
     )
 
 
-def _describe_space(request: Request, data: Meta, space: ScaledSpace) -> SpaceFacts:
+def _describe_space(request: Request, data: Meta, space: ResolvedSpace) -> SpaceFacts:
     varies = distributions(space.parameters)
-    recipe, definition = request.config.to_dict(), space.definition
+    baseline, definition = request.config.to_dict(), space.definition
     return SpaceFacts(
         name=definition.name,
         title=", on ".join(filter(None, (definition.title or definition.name, data.name))),
         source=definition.source,
         preset=space.preset_name,
-        recipe={name: value for name, value in recipe.items() if name not in varies},
-        baseline=space.baseline(),
+        recipe={name: value for name, value in baseline.items() if name not in varies},
+        baseline=space.baseline_params(),
         parameters={name: distribution_to_json(kind) for name, kind in varies.items()},
         constraints=tuple(item.description for item in definition.constraints),
         conditions={
             parameter.name: {name: list(values) for name, values in parameter.conditions.items()}
             for parameter in space.parameters
-            if parameter.only_if
+            if parameter.condition
         },
         ranges={name: list(ends) for name, ends in request.ranges.items()},
     )

@@ -17,7 +17,7 @@ from search.storage.lease import Lease
 from search.storage.study_folder import check_folder, claim_folder
 from search.strategy.pruners import make_pruner
 from search.strategy.samplers import make_sampler
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from trainers.failpoints import failpoint
 from trainers.metrics import MAXIMIZE, objective_metric
 
@@ -46,8 +46,8 @@ def find_record(request: Request, storage: BaseStorage) -> StudyRecord | None:
 
 
 def open_study(plan: SearchPlan, storage: BaseStorage, lease: Lease) -> Study:
-    """The study of ``plan``, a search's with its recipe as trial 0. Raises ``UserError`` if another
-    driver began it meanwhile in another way."""
+    """The study of ``plan``, a search's with its baseline as trial 0. Raises ``UserError`` if
+    another driver began it meanwhile in another way."""
     strategy = plan.record.strategy
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with lease.claiming():
@@ -67,7 +67,7 @@ def open_study(plan: SearchPlan, storage: BaseStorage, lease: Lease) -> Study:
         write_record(study, replace(plan.record, folder_token=token))
         failpoint("study identified")
         if not study.get_trials(deepcopy=False) and not plan.record.confirms:
-            study.enqueue_trial(plan.space.baseline())
+            study.enqueue_trial(plan.space.baseline_params())
         enqueue(study, plan.record.starts)
     return study
 
@@ -102,7 +102,7 @@ def _check_meanwhile(study: Study, plan: SearchPlan) -> StudyRecord | None:
     return found
 
 
-def _check_constraints(study: Study, space: ScaledSpace) -> None:
+def _check_constraints(study: Study, space: ResolvedSpace) -> None:
     """A constraint may have changed under the same description: what was trained shows it."""
     for trial in study.get_trials(deepcopy=False):
         broken = space.broken_constraint(trial.params) if trial.intermediate_values else None

@@ -8,7 +8,7 @@ from pathlib import Path
 from search.autotune.resources import Resources
 from search.common.layout import StudyFolder
 from search.record.record import StudyRecord
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from trainers.configs import Config
 from trainers.execution import Execution
 
@@ -20,7 +20,7 @@ class TrialPlan:
     ``epoch_budget`` is what all trials together may train, None where there is no such limit;
     ``fingerprint`` that of the data, "" where a training function reads its own."""
 
-    space: ScaledSpace
+    space: ResolvedSpace
     n_trials: int
     execution: Execution
     data_folder: Path

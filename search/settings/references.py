@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from spaces.space import Reference, ScaledSpace
+from spaces.space import Reference, ResolvedSpace
 from trainers.config import TrainConfig
 
 # What may differ from a report's setting without making another experiment of it.
 _FREE = ("seed", "split_seed", "val_fraction", "objective")
 
 
-def references_on(space: ScaledSpace, dataset: str) -> tuple[Reference, ...]:
+def references_on(space: ResolvedSpace, dataset: str) -> tuple[Reference, ...]:
     """The space's references, which belong to one data set; none on another."""
     return space.definition.references if dataset == space.definition.dataset else ()
 
 
-def references_for(space: ScaledSpace, config: TrainConfig, dataset: str) -> list[Reference]:
+def references_for(space: ResolvedSpace, config: TrainConfig, dataset: str) -> list[Reference]:
     """The references whose own setting is ``config``; none at the quick preset's scale.
 
     What a reference's setting names beside hyperparameters, such as a class, is left to the
@@ -25,10 +25,10 @@ def references_for(space: ScaledSpace, config: TrainConfig, dataset: str) -> lis
     return [r for r in references_on(space, dataset) if _is_setting_of(r, space, config)]
 
 
-def _is_setting_of(reference: Reference, space: ScaledSpace, config: TrainConfig) -> bool:
+def _is_setting_of(reference: Reference, space: ResolvedSpace, config: TrainConfig) -> bool:
     options = config.to_dict()
     named = {key: value for key, value in reference.setting.items() if key in options}
-    wanted = TrainConfig.from_mapping({**space.definition.recipe, **named}).to_dict()
+    wanted = TrainConfig.from_mapping({**space.definition.baseline, **named}).to_dict()
     return all(options[key] == wanted[key] for key in options if key not in _FREE)
 
 

@@ -20,7 +20,7 @@ from search.strategy.confirmation import FEWEST_SEEDS
 from search.strategy.grid import grid_rows
 from search.strategy.pruners import PRUNERS
 from search.strategy.samplers import SAMPLERS
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from trainers.configs import Config, config_from_mapping
 from trainers.custom.loop_config import LoopConfig
 from trainers.execution import PRECISIONS, Execution
@@ -30,7 +30,7 @@ from trainers.execution import PRECISIONS, Execution
 class Request:
     """What the user asked for, checked as far as it can be without data or study."""
 
-    space: ScaledSpace
+    space: ResolvedSpace
     preset_reason: str
     config: Config
     dataset: str
@@ -71,7 +71,7 @@ class Request:
 
     @property
     def own_loop(self) -> LoopConfig | None:
-        """The recipe of a space whose settings are trained by a function of the user's own."""
+        """The baseline of a space whose settings are trained by a function of the user's own."""
         return self.config if isinstance(self.config, LoopConfig) else None
 
     @property
@@ -123,7 +123,7 @@ def make_request(args: argparse.Namespace, command: str = "") -> Request:
     request = Request(
         space=space,
         preset_reason=reason,
-        config=config_from_mapping(dict(space.recipe)),
+        config=config_from_mapping(dict(space.baseline)),
         dataset=args.dataset or preset.dataset,
         data_dir=data_dir,
         image_size=size_of_images(args),
@@ -217,7 +217,9 @@ def size_of_images(args: argparse.Namespace) -> int | None:
     return size
 
 
-def total(asked: int | None, sampler: str, space: ScaledSpace, recorded: int | None = None) -> int:
+def total(
+    asked: int | None, sampler: str, space: ResolvedSpace, recorded: int | None = None
+) -> int:
     """How many trials the study shall have, ``recorded`` of which it was to have until now.
 
     Raises ``UserError`` where more are asked for than a grid has points.
@@ -234,9 +236,9 @@ def total(asked: int | None, sampler: str, space: ScaledSpace, recorded: int | N
 
 
 def check_epoch_budget(asked: int, full: int) -> None:
-    """Raises ``UserError`` where it is less than the recipe's own training takes."""
+    """Raises ``UserError`` where it is less than the baseline's own training takes."""
     if asked < full:
         raise UserError(
-            f"--epoch-budget must be at least {full}, the epochs of the recipe's own trial, "
+            f"--epoch-budget must be at least {full}, the epochs of the baseline's own trial, "
             f"got {asked}; give more, or fewer --epochs"
         )

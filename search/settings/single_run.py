@@ -11,7 +11,7 @@ from search.autotune.gpus import check_gpus
 from search.autotune.resources import choose_resources, default_execution
 from search.settings.load_space import asked_space, refuse_own_loop
 from search.settings.request import chosen_precision, size_of_images
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from trainers.config import TrainConfig
 from trainers.execution import Execution
 
@@ -20,7 +20,7 @@ from trainers.execution import Execution
 class SingleRun:
     """What is trained, on which data and how it is computed."""
 
-    space: ScaledSpace
+    space: ResolvedSpace
     preset_reason: str
     config: TrainConfig
     execution: Execution
@@ -30,7 +30,7 @@ class SingleRun:
 
 
 def decide_run(args: argparse.Namespace, processes: int | None = None) -> SingleRun:
-    """The recipe of ``args``'s space with what is set. One run has the whole machine.
+    """The baseline of ``args``'s space with what is set. One run has the whole machine.
 
     Raises ``UserError`` or ``ConfigError``.
     """
@@ -43,7 +43,7 @@ def decide_run(args: argparse.Namespace, processes: int | None = None) -> Single
     return SingleRun(
         space=space,
         preset_reason=reason,
-        config=TrainConfig.from_mapping(dict(space.recipe)),
+        config=TrainConfig.from_mapping(dict(space.baseline)),
         execution=default_execution(
             resources,
             precision,

@@ -16,7 +16,7 @@ from optuna.trial import Trial
 
 from search.storage.optuna_internals import suggest
 from spaces.params import Categorical, Float, Int, Parameter
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from trainers.failpoints import failpoint
 
 
@@ -37,10 +37,10 @@ def distributions(parameters: Iterable[Parameter]) -> dict[str, BaseDistribution
     return {parameter.name: distribution(parameter) for parameter in parameters}
 
 
-def draw(trial: Trial, space: ScaledSpace) -> None:
+def draw(trial: Trial, space: ResolvedSpace) -> None:
     """Gives ``trial`` its parameters, each that exists beside those before it."""
     for parameter in space.parameters:
-        if not parameter.only_if or parameter.exists(trial.params):
+        if not parameter.condition or parameter.exists(trial.params):
             suggest(trial, parameter.name, distribution(parameter))
             failpoint("parameter drawn")
 

@@ -17,7 +17,7 @@ from search.common.errors import UserError
 from search.storage.optuna_internals import enqueued_params
 from search.strategy.distributions import distributions
 from spaces.params import Float, Parameter
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 
 MOST_ROWS = 10_000
 
@@ -30,7 +30,7 @@ class GridSampler(BaseSampler):
     A row that failed comes again after all others only.
     """
 
-    def __init__(self, space: ScaledSpace):
+    def __init__(self, space: ResolvedSpace):
         self._space = space
         self._rows = {_key(row): row for row in grid_rows(space)}
         self._distributions = distributions(space.parameters)
@@ -49,7 +49,11 @@ class GridSampler(BaseSampler):
         taken = {_key(_values(other)) for other in others if other.state != TrialState.FAIL}
         fitting = [k for k, row in self._rows.items() if not given or _key(row | given) == k]
         first = min(fitting or self._rows, key=lambda key: (key in taken, tried[key]))
-        row = {**self._space.recipe, **self._rows[first], **given}  # which need not be on the grid
+        row = {
+            **self._space.baseline,
+            **self._rows[first],
+            **given,
+        }  # which need not be on the grid
         return self._space.active(row)
 
     def latest_of_rows(self, trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
@@ -85,20 +89,20 @@ def _key(values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     )
 
 
-def grid_rows(space: ScaledSpace) -> list[Row]:
+def grid_rows(space: ResolvedSpace) -> list[Row]:
     """The product of all parameters' grids that keeps the constraints, the recipe first; of rows
     that differ in parameters that do not exist, one.
 
     Raises ``UserError`` where the product is too large to be meant.
     """
-    recipe = space.baseline()
+    recipe = space.baseline_params()
     size = math.prod(len(parameter.grid()) for parameter in space.parameters)
     if size > MOST_ROWS:
         raise UserError(
             f"the grid of this space must have at most {MOST_ROWS:,} points, got {size:,}; "
             "fix parameters with --set or choose another --sampler"
         )
-    grids = [_grid_through(p, space.recipe[p.name]) for p in space.parameters]
+    grids = [_grid_through(p, space.baseline[p.name]) for p in space.parameters]
     names = [parameter.name for parameter in space.parameters]
     points = (dict(zip(names, values, strict=True)) for values in itertools.product(*grids))
     rows = {_key(row): row for row in map(space.active, points)}

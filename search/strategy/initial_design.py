@@ -7,12 +7,12 @@ from typing import Any
 from search.strategy.distributions import share_of, value_at
 from search.strategy.sobol import sobol_points
 from spaces.params import Categorical
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 
 BELOW_1 = 1 - 1e-9
 
 
-def first_draw(space: ScaledSpace, seed: int, index: int) -> dict[str, Any]:
+def first_draw(space: ResolvedSpace, seed: int, index: int) -> dict[str, Any]:
     """Point ``index`` of a scrambled Sobol sequence; of odd ones, numbers lie half as far from the
     recipe's, each on its parameter's scale."""
     point = next(sobol_points(space, seed, index))
@@ -21,6 +21,6 @@ def first_draw(space: ScaledSpace, seed: int, index: int) -> dict[str, Any]:
     for parameter in space.parameters:
         if not isinstance(parameter, Categorical):
             name = parameter.name
-            ends = share_of(parameter, point[name]), share_of(parameter, space.recipe[name])
+            ends = share_of(parameter, point[name]), share_of(parameter, space.baseline[name])
             point[name] = value_at(parameter, min(sum(ends) / 2, BELOW_1))
     return point

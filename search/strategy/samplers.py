@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -22,15 +22,15 @@ class Sampler(NamedTuple):
     """``make`` gets the space and the sampler's seed."""
 
     help: str
-    make: Callable[[ScaledSpace, int], BaseSampler]
+    make: Callable[[ResolvedSpace, int], BaseSampler]
 
 
-def make_sampler(name: str, space: ScaledSpace, seed: int) -> BaseSampler:
+def make_sampler(name: str, space: ResolvedSpace, seed: int) -> BaseSampler:
     """The sampler ``name`` of ``SAMPLERS`` for ``space``."""
     return SAMPLERS[name].make(space, seed)
 
 
-def _tpe(space: ScaledSpace, seed: int) -> BaseSampler:
+def _tpe(space: ResolvedSpace, seed: int) -> BaseSampler:
     from optuna.samplers import RandomSampler, TPESampler
 
     from search.strategy.seeded_sampler import PerTrialSampler
@@ -43,7 +43,7 @@ def _tpe(space: ScaledSpace, seed: int) -> BaseSampler:
     return PerTrialSampler(space, seed, make, spread=1 + STARTUP)  # trial 0 is the recipe
 
 
-def _random(space: ScaledSpace, seed: int) -> BaseSampler:
+def _random(space: ResolvedSpace, seed: int) -> BaseSampler:
     from optuna.samplers import RandomSampler
 
     from search.strategy.seeded_sampler import PerTrialSampler
@@ -51,21 +51,21 @@ def _random(space: ScaledSpace, seed: int) -> BaseSampler:
     return PerTrialSampler(space, seed, RandomSampler, proposals=1000)  # they cost nothing
 
 
-def _gp(space: ScaledSpace, seed: int) -> BaseSampler:
+def _gp(space: ResolvedSpace, seed: int) -> BaseSampler:
     from search.strategy.gp import as_if_completed, gp_sampler
     from search.strategy.seeded_sampler import PerTrialSampler
 
     return PerTrialSampler(space, seed, gp_sampler, see=as_if_completed, proposals=1)
 
 
-def _qmc(space: ScaledSpace, seed: int) -> BaseSampler:
+def _qmc(space: ResolvedSpace, seed: int) -> BaseSampler:
     from search.strategy.seeded_sampler import PerTrialSampler
     from search.strategy.sobol import SobolSampler
 
     return PerTrialSampler(space, seed, lambda _: SobolSampler(space, seed), proposals=1)
 
 
-def _grid(space: ScaledSpace, seed: int) -> BaseSampler:
+def _grid(space: ResolvedSpace, seed: int) -> BaseSampler:
     from search.strategy.grid import GridSampler
 
     return GridSampler(space)

@@ -21,7 +21,7 @@ from search.strategy.distributions import distributions, value_at
 from search.strategy.history_window import recent_trials
 from search.strategy.initial_design import first_draw
 from spaces.params import Parameter
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from trainers.seeds import derive_seed
 
 MOST_DRAWS, DRAWS_ALIKE = 10_000, 100  # a quarter of a second in all
@@ -37,7 +37,7 @@ class PerTrialSampler(BaseSampler):
 
     def __init__(
         self,
-        space: ScaledSpace,
+        space: ResolvedSpace,
         seed: int,
         make: Callable[[int], BaseSampler],
         see: Callable[[Study], list[FrozenTrial]] = recent_trials,
@@ -94,7 +94,7 @@ class PerTrialSampler(BaseSampler):
                 continue
             kinds = distributions(group)
             with_it = [t for t in trials if kinds.keys() <= t.params.keys()]
-            seen = with_trials(study, with_it if group[0].only_if else trials)
+            seen = with_trials(study, with_it if group[0].condition else trials)
             # What Optuna would find out from all trials; sorted by name, as it does.
             varying = {name: kind for name, kind in sorted(kinds.items()) if not kind.single()}
             point |= sampler.sample_relative(seen, trial, varying)
@@ -122,7 +122,7 @@ def existing_together(parameters: Sequence[Parameter]) -> list[list[Parameter]]:
 
 
 def nearest_feasible(
-    space: ScaledSpace, point: Mapping[str, Any], given: Mapping[str, Any], seed: int
+    space: ResolvedSpace, point: Mapping[str, Any], given: Mapping[str, Any], seed: int
 ) -> dict[str, Any]:
     """``point`` with as many values drawn anew as it takes to keep the constraints: one at first,
     then more. ``given`` values stay. Where no draw will do, ``point`` itself."""

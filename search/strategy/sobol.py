@@ -12,7 +12,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from search.strategy.distributions import distributions, value_at
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from trainers.seeds import derive_seed
 
 BLOCK = 64
@@ -28,7 +28,7 @@ class SobolSampler(BaseSampler):
     parameters, also those that do not exist beside the others.
     """
 
-    def __init__(self, space: ScaledSpace, seed: int):
+    def __init__(self, space: ResolvedSpace, seed: int):
         self._space = space
         self._seed = derive_seed(seed, "qmc")
 
@@ -61,7 +61,7 @@ class SobolSampler(BaseSampler):
         raise AssertionError(f"{param_name} is not part of the space")
 
 
-def sobol_points(space: ScaledSpace, seed: int, first: int = 0) -> Iterator[dict[str, Any]]:
+def sobol_points(space: ResolvedSpace, seed: int, first: int = 0) -> Iterator[dict[str, Any]]:
     """The sequence's points from number ``first`` on, whatever the space's constraints say."""
     from scipy.stats import qmc
 

@@ -131,7 +131,7 @@ class Claims:
     def _condition_broken(self, given: Mapping[str, Any]) -> str | None:
         """Of a value that was given to a parameter that does not exist beside the others given."""
         for parameter in self._plan.space.parameters:
-            known = parameter.only_if.keys() <= given.keys()
+            known = parameter.condition.keys() <= given.keys()
             if parameter.name in given and known and not parameter.exists(given):
                 return f"{parameter.name} exists{parameter.only_with().removeprefix(',')}"
         return None

@@ -33,7 +33,7 @@ class Decisions:
         promotion: Promotion | None,
     ):
         self._study = study
-        self._baseline = plan.space.baseline()
+        self._baseline = plan.space.baseline_params()
         self._claims = claims
         self._endings = endings
         self._promotion = promotion

@@ -23,7 +23,7 @@ class Promotion:
         self.workers = 1
         self.seconds_left: Callable[[], float | None] = lambda: None
         space, metric = plan.space, METRICS[plan.objectives[0]]
-        self._views = Views(space.recipe, space.baseline(), metric)
+        self._views = Views(space.baseline, space.baseline_params(), metric)
         self._rungs = rule.rungs_of(())
 
     def decide(
@@ -44,7 +44,7 @@ class Promotion:
 
     def length(self, trial: FrozenTrial) -> int:
         """Epochs of its whole training."""
-        setting: dict[str, Any] = {**self.plan.space.recipe, **trial.params}
+        setting: dict[str, Any] = {**self.plan.space.baseline, **trial.params}
         return int(setting["epochs"])
 
     def _limits(self, may_start: int, timed: bool) -> Limits:

@@ -11,7 +11,7 @@ from search.storage.optuna_internals import reported_values
 from search.study import events
 from search.study.acquire import Claims
 from search.study.finish import Endings
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from trainers.configs import Config, config_from_mapping
 from trainers.validators import ConfigError
 
@@ -19,7 +19,7 @@ from trainers.validators import ConfigError
 class Admission:
     """Checks values, rules and constraints, and looks the configuration up in the record."""
 
-    def __init__(self, space: ScaledSpace, claims: Claims, endings: Endings):
+    def __init__(self, space: ResolvedSpace, claims: Claims, endings: Endings):
         self._space = space
         self._claims = claims
         self._endings = endings

@@ -16,24 +16,24 @@ from search.storage.storage import exists, open_storage
 from search.strategy.distributions import draw
 from search.strategy.samplers import make_sampler
 from search.terminal.plain_line import PlainTable, say
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from trainers.config import TrainConfig, option_help
 from trainers.configs import Config
 
 
 def show(request: Request) -> None:
-    """Recipe, space, one sampled configuration, model size and scale of the search."""
+    """Baseline, space, one sampled configuration, model size and scale of the search."""
     console = Console()
     storage = open_storage(request.storage) if exists(request.storage) else None
     record = find_record(request, storage) if storage else None
     if record:
         request = as_begun(request, record)
-    console.print(recipe_table(request.config, request.space))
+    console.print(baseline_table(request.config, request.space))
     console.print(space_table(request.space))
     strategy = choose_strategy(request, record.strategy if record else None)
     sample = sampled(request.space, strategy)
     say(console, f"one sample:  {settings(sample)}")
-    for label, values in () if request.own_loop else (("recipe", {}), ("sample", sample)):
+    for label, values in () if request.own_loop else (("baseline", {}), ("sample", sample)):
         say(console, f"model size, {label}: {model_size(request, values)}")
     scale = f"{strategy.n_trials} trials of up to {request.config.epochs} epochs"
     if record is None and is_sized_by_time(request, strategy):
@@ -53,9 +53,9 @@ def show(request: Request) -> None:
     )
 
 
-def recipe_table(config: Config, space: ScaledSpace) -> PlainTable:
-    """Every value of the recipe, those that vary marked."""
-    table = PlainTable("recipe", ("", "value", "varies", "meaning"), right=())
+def baseline_table(config: Config, space: ResolvedSpace) -> PlainTable:
+    """Every value of the baseline, those that vary marked."""
+    table = PlainTable("baseline", ("", "value", "varies", "meaning"), right=())
     varies = {parameter.name for parameter in space.parameters}
     meaning = option_help(config) if isinstance(config, TrainConfig) else {}
     for name, value in config.to_dict().items():
@@ -63,11 +63,11 @@ def recipe_table(config: Config, space: ScaledSpace) -> PlainTable:
     return table
 
 
-def space_table(space: ScaledSpace) -> PlainTable:
+def space_table(space: ResolvedSpace) -> PlainTable:
     """What varies, and where."""
-    headings = ("parameter", "interval", "recipe")
+    headings = ("parameter", "interval", "baseline")
     table = PlainTable(f"space {space.definition.name}", headings, right=())
-    baseline = space.baseline()
+    baseline = space.baseline_params()
     for parameter in space.parameters:
         value = number(baseline[parameter.name]) if parameter.name in baseline else ""
         table.add_texts(parameter.name, parameter.describe(), value)
@@ -76,8 +76,8 @@ def space_table(space: ScaledSpace) -> PlainTable:
     return table
 
 
-def sampled(space: ScaledSpace, strategy: StrategyFacts) -> dict[str, object]:
-    """What the sampler would draw first, after the recipe."""
+def sampled(space: ResolvedSpace, strategy: StrategyFacts) -> dict[str, object]:
+    """What the sampler would draw first, after the baseline."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = make_sampler(strategy.sampler, space, strategy.seed)
     study = optuna.create_study(sampler=sampler, direction="maximize")

@@ -25,7 +25,7 @@ from search.workers.code_upload import carried
 from search.workers.node_facts import NodeFacts, facts_here, name_of, node_name
 from search.workers.nodes import Answer
 from search.workers.ray_internals import draining_nodes, modules_of_job, signals_held_back
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 
 PACKAGES = ("search", "spaces", "trainers")
 SECONDS_TO_ANSWER = 300.0
@@ -33,7 +33,7 @@ GIVE_TOKEN = "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to what its head has i
 
 
 @contextmanager
-def cluster_ray(address: str, folder: StudyFolder, space: ScaledSpace) -> Iterator[str]:
+def cluster_ray(address: str, folder: StudyFolder, space: ResolvedSpace) -> Iterator[str]:
     """Joined to the cluster at ``address``: a scratch folder for what Tune writes, in the study's
     ``folder``. The code that ``space`` names travels along.
 

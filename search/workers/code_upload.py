@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from spaces.params import Categorical
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from trainers.custom.loop_config import TRAIN
 from trainers.user_code import CARRIED, located
 
@@ -21,10 +21,10 @@ INSTALLED = {"site-packages", "dist-packages"}
 
 
 @contextmanager
-def carried(space: ScaledSpace) -> Iterator[list[Path]]:
+def carried(space: ResolvedSpace) -> Iterator[list[Path]]:
     """Within: a folder with the files that ``space`` names, if it names any. With a training
     function go the modules beside it, which it may import."""
-    models = {str(space.recipe.get("model", ""))}
+    models = {str(space.baseline.get("model", ""))}
     for parameter in space.parameters:
         if parameter.name == "model" and isinstance(parameter, Categorical):
             models.update(map(str, parameter.choices))
@@ -32,7 +32,7 @@ def carried(space: ScaledSpace) -> Iterator[list[Path]]:
         folder = Path(scratch, CARRIED)
         for spec in models:
             _gather(spec, folder, with_neighbours=False)
-        _gather(str(space.recipe.get(TRAIN, "")), folder, with_neighbours=True)
+        _gather(str(space.baseline.get(TRAIN, "")), folder, with_neighbours=True)
         yield [folder] if folder.exists() else []
 
 

@@ -29,7 +29,7 @@ SPACE = Space(
     name="cnn200",
     title="a CNN, part by part",
     source="report D",
-    recipe={
+    baseline={
         "model": "cnn200",
         "depth": 6,
         "residual": False,
@@ -65,7 +65,7 @@ SPACE = Space(
             minutes=3,
             confirm=2,
             confirm_seeds=4,
-            recipe={"epochs": 8, "plateau_patience": 1, "early_stopping": 3, "val_fraction": 0.2},
+            baseline={"epochs": 8, "plateau_patience": 1, "early_stopping": 3, "val_fraction": 0.2},
         ),
         "full": Preset(dataset="tiny-imagenet-200", n_trials=60),
     },

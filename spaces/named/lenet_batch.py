@@ -30,7 +30,7 @@ SPACE = Space(
     name="lenet_batch",
     title="batch size of a small CNN",
     source="report B",
-    recipe={
+    baseline={
         "model": "lenet",
         "batch_size": 100,
         "epochs": 10,
@@ -51,7 +51,7 @@ SPACE = Space(
             n_trials=3,
             confirm=1,
             confirm_seeds=3,
-            recipe={"epochs": 30, "lr": 0.02, "val_fraction": 0.2},
+            baseline={"epochs": 30, "lr": 0.02, "val_fraction": 0.2},
             sampler="grid",
             pruner="none",
         ),

@@ -2,7 +2,7 @@
 
     python -m search.run --space lenet_epochs
 
-The recipe is B's over-fitting study: 100 epochs, in which the training loss keeps falling while
+The baseline is B's over-fitting study: 100 epochs, in which the training loss keeps falling while
 the test accuracy stops rising. C trains the same network as the PyTorch tutorial does:
 
     python -m search.train --space lenet_epochs --preset full \\
@@ -28,7 +28,7 @@ SPACE = Space(
     name="lenet_epochs",
     title="a small CNN until it over-fits",
     source="reports B and C",
-    recipe={
+    baseline={
         "model": "lenet",
         "batch_size": 100,
         "epochs": 100,
@@ -49,7 +49,7 @@ SPACE = Space(
             minutes=3,
             confirm=2,
             confirm_seeds=4,
-            recipe={"batch_size": 16, "epochs": 16, "val_fraction": 0.2},
+            baseline={"batch_size": 16, "epochs": 16, "val_fraction": 0.2},
             parameters=(batch_size(4, 128),),
         ),
         "full": Preset(dataset="cifar10", n_trials=60),

@@ -23,7 +23,7 @@ SPACE = Space(
     name="resnet200",
     title="a residual net, part by part",
     source="report D",
-    recipe={**CNN200.recipe, "model": "resnet200", "depth": 30, "residual": True, "epochs": 15},
+    baseline={**CNN200.baseline, "model": "resnet200", "depth": 30, "residual": True, "epochs": 15},
     parameters=tuple(
         depths(10, 18, 26, 30, 34) if parameter.name == "depth" else parameter
         for parameter in CNN200.parameters
@@ -35,7 +35,7 @@ SPACE = Space(
             minutes=3,
             confirm=2,
             confirm_seeds=4,
-            recipe={**_QUICK.recipe, "depth": 10},
+            baseline={**_QUICK.baseline, "depth": 10},
             parameters=(depths(10, 18),),
         ),
         "full": Preset(dataset="tiny-imagenet-200", n_trials=60),

@@ -24,7 +24,7 @@ SPACE = Space(
     name="resnet50_cosine",
     title="ResNet-50 with a cosine schedule",
     source="report A",
-    recipe={
+    baseline={
         "model": "resnet",
         "depth": 50,
         "batch_size": 256,
@@ -52,7 +52,7 @@ SPACE = Space(
             minutes=3,
             confirm=2,
             confirm_seeds=4,
-            recipe={
+            baseline={
                 "depth": 18,
                 "batch_size": 64,
                 "epochs": 6,

@@ -25,7 +25,7 @@ SPACE = Space(
     name="resnet9_lr_range",
     title="ResNet-9 after a learning-rate range test",
     source="report C",
-    recipe={
+    baseline={
         "model": "resnet9_pool",
         "batch_size": 64,
         "epochs": 24,
@@ -52,7 +52,7 @@ SPACE = Space(
             minutes=3,
             confirm=2,
             confirm_seeds=4,
-            recipe={"epochs": 8, "crop_padding": 1, "val_fraction": 0.2},
+            baseline={"epochs": 8, "crop_padding": 1, "val_fraction": 0.2},
             lr_range_steps=100,
         ),
         "full": Preset(dataset="cifar10", n_trials=60, lr_range_steps=300),

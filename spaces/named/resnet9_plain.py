@@ -20,7 +20,7 @@ SPACE = Space(
     name="resnet9_plain",
     title="ResNet-9, constant rate",
     source="report B",
-    recipe={
+    baseline={
         "model": "resnet9",
         "batch_size": 100,
         "epochs": 20,
@@ -46,7 +46,7 @@ SPACE = Space(
             minutes=3,
             confirm=2,
             confirm_seeds=4,
-            recipe={"epochs": 8, "crop_padding": 1, "normalize": "computed", "val_fraction": 0.2},
+            baseline={"epochs": 8, "crop_padding": 1, "normalize": "computed", "val_fraction": 0.2},
             parameters=(batch_size(32, 256), augmentations("none", "crop_flip")),
         ),
         "full": Preset(dataset="cifar10", n_trials=60),

@@ -22,7 +22,7 @@ SPACE = Space(
     name="wrn_sam",
     title="WideResNet with SAM",
     source="report E",
-    recipe={
+    baseline={
         "model": "wide_resnet",
         "depth": 34,
         "width": 10,
@@ -63,7 +63,7 @@ SPACE = Space(
             minutes=3,
             confirm=2,
             confirm_seeds=4,
-            recipe={
+            baseline={
                 "depth": 10,
                 "width": 1,
                 "batch_size": 32,

@@ -18,14 +18,14 @@ SPACE = Space(
     name="branches",
     title="two rules",
     source="the tests",
-    recipe={
+    baseline={
         "model": "wide_resnet", "depth": 10, "width": 1, "epochs": 1, "batch_size": 512,
         "optimizer": "sgd", "momentum": 0.5, "lr": 0.05,
     },
     parameters=(
         Float("lr", 0.01, 1.0, log=True),
         Categorical("optimizer", ("sgd", "adamw")),
-        Float("momentum", 0.0, 0.9, only_if={"optimizer": "sgd"}),
+        Float("momentum", 0.0, 0.9, condition={"optimizer": "sgd"}),
     ),
     presets={"quick": PRESET, "full": PRESET},
 )

@@ -34,7 +34,7 @@ SPACE = Space(
     name="tiny",
     title="a tiny space",
     source="the tests",
-    recipe={
+    baseline={
         "model": "wide_resnet", "depth": 10, "width": 1, "batch_size": 32, "epochs": 4,
         "lr": 0.1, "dropout": 0.1,
     },
@@ -243,7 +243,7 @@ def test_other_settings_are_refused_and_leave_it_alone(
     monkeypatch.chdir(life.folder)
     assert run_main(lambda: main([*life.flags, "--epochs", "9"])) == 2
     message = capsys.readouterr().err
-    assert "made for another recipe: epochs was 4, now 9" in message
+    assert "made for another baseline: epochs was 4, now 9" in message
     assert message.count("\n") == 1
 
 

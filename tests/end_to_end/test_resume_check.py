@@ -16,7 +16,7 @@ from trainers.execution import Execution
 
 SPACE = """
 from spaces.space import Space
-SPACE = Space(name="mine", recipe={"lr": 0.1, "epochs": 5}, parameters=(), train="task:train")
+SPACE = Space(name="mine", baseline={"lr": 0.1, "epochs": 5}, parameters=(), train="task:train")
 """
 TASK = """
 def train(config, run):

@@ -11,7 +11,7 @@ SPACE = Space(
     name="tiny",
     title="a tiny network on the digits",
     source="the tests",
-    recipe={
+    baseline={
         "model": "wide_resnet",
         "depth": 10,
         "width": 1,

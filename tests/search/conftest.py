@@ -10,13 +10,13 @@ import optuna
 import pytest
 from optuna.study import Study
 
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from tests.search.desk import Desks, small_space
 from tests.search.in_process import search_here
 
 
 @pytest.fixture
-def make_space() -> Callable[..., ScaledSpace]:
+def make_space() -> Callable[..., ResolvedSpace]:
     return small_space
 
 

@@ -21,10 +21,10 @@ from search.study.events import Event
 from search.study.messages import Completed, EpochDone, Task
 from search.study.trial_runner import TrialRunner
 from spaces.params import Categorical, Float, Int, Parameter
-from spaces.space import Constraint, Preset, ScaledSpace, Space
+from spaces.space import Constraint, Preset, ResolvedSpace, Space
 from trainers.execution import Execution
 
-RECIPE: Mapping[str, Any] = {
+BASELINE: Mapping[str, Any] = {
     "model": "wide_resnet",
     "width": 1,
     "lr": 0.1,
@@ -42,16 +42,16 @@ PARAMETERS: tuple[Parameter, ...] = (
 
 
 def small_space(
-    recipe: Mapping[str, Any] | None = None,
+    baseline: Mapping[str, Any] | None = None,
     parameters: tuple[Parameter, ...] = PARAMETERS,
     constraints: tuple[Constraint, ...] = (),
-) -> ScaledSpace:
+) -> ResolvedSpace:
     preset = Preset(dataset="digits", n_trials=8)
     space = Space(
         name="small",
         title="a small space",
         source="the tests",
-        recipe={**RECIPE, **(recipe or {})},
+        baseline={**BASELINE, **(baseline or {})},
         parameters=parameters,
         presets={"quick": preset, "full": preset},
         constraints=constraints,
@@ -103,7 +103,7 @@ class Desks:
     def __call__(
         self,
         storage: Any = None,
-        space: ScaledSpace | None = None,
+        space: ResolvedSpace | None = None,
         n_trials: int = 3,
         pruner: optuna.pruners.BasePruner | None = None,
         sampler: str = "random",
@@ -111,7 +111,7 @@ class Desks:
         keep_weights: str = "best",
         epoch_budget: int | None = None,
     ) -> Desk:
-        """The study of ``storage`` (default: a new one in memory), the recipe enqueued first."""
+        """The study of ``storage`` (default: a new one in memory), the baseline enqueued first."""
         space = space or small_space()
         folder = StudyFolder(self.folder / "results", "study")
         lease = self.leases.enter_context(Lease(folder, storage))
@@ -124,9 +124,9 @@ class Desks:
             load_if_exists=True,
         )
         if not study.get_trials(deepcopy=False):
-            study.enqueue_trial(space.baseline())
+            study.enqueue_trial(space.baseline_params())
         data = self.folder / "data"
-        objective = space.recipe["objective"]
+        objective = space.baseline["objective"]
         plan = TrialPlan(
             space,
             n_trials,

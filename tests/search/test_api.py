@@ -61,7 +61,7 @@ def test_a_search_of_a_space_object_gives_its_study(data_dir: Path) -> None:
 def test_a_training_function_is_found_beside_the_notebook(tmp_path: Path) -> None:
     space = Space(
         name="mine",
-        recipe={"lr": 0.1, "epochs": 1},
+        baseline={"lr": 0.1, "epochs": 1},
         parameters=(Float("lr", 0.01, 1.0, log=True),),
         presets={"full": Preset(n_trials=2, sampler="random", confirm=0)},
         train="my_task:train",
@@ -138,7 +138,7 @@ def test_a_study_is_read_as_its_report_has_it(tmp_path: Path) -> None:
         api.load("none")
 
 
-def test_a_notebook_shows_what_is_chosen_beside_the_recipe(tmp_path: Path) -> None:
+def test_a_notebook_shows_what_is_chosen_beside_the_baseline(tmp_path: Path) -> None:
     results = tmp_path / "results"
     results.mkdir()
     studies.usual_study(results, name="a <b>", storage=default_storage(results))

@@ -137,12 +137,12 @@ def test_a_folder_that_cannot_be_made_is_refused(refused: Refused, tmp_path: Pat
         ),
         (
             "from spaces.space import Space\n"
-            "SPACE = Space(name='a', title='', source='', recipe={}, parameters=(), presets={})",
+            "SPACE = Space(name='a', title='', source='', baseline={}, parameters=(), presets={})",
             "must have a preset 'quick'",
         ),
         (
             "from spaces.space import Preset, Space\nP = Preset('digits', 2)\n"
-            "SPACE = Space(name='a', title='', source='', recipe={'speed': 3}, parameters=(),"
+            "SPACE = Space(name='a', title='', source='', baseline={'speed': 3}, parameters=(),"
             " presets={'quick': P, 'full': P})",
             "unknown hyperparameter 'speed'",
         ),
@@ -150,7 +150,7 @@ def test_a_folder_that_cannot_be_made_is_refused(refused: Refused, tmp_path: Pat
             "from spaces.params import Int\nfrom spaces.space import Preset, Space\n"
             "P = Preset('digits', 2)\n"
             "SPACE = Space(name='a', title='', source='',"
-            " recipe={'depth': 10, 'width': 1, 'batch_size': 64},"
+            " baseline={'depth': 10, 'width': 1, 'batch_size': 64},"
             " parameters=(Int('batch_size', 16, 4096, log=True),),"
             " presets={'quick': P, 'full': P})",
             "batch_size may be .* in this space, but batch_size must be at most 12.*--set batch_s",

@@ -22,7 +22,7 @@ from search.settings.request import Request
 from search.strategy.distributions import distributions
 from spaces import named_space
 from spaces.params import Float
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from trainers.config import TrainConfig
 from trainers.data.prepared import Meta
 
@@ -48,24 +48,24 @@ def make_request(tmp_path: Path) -> Callable[..., Request]:
     return make
 
 
-def interval(space: ScaledSpace) -> tuple[float, float]:
+def interval(space: ResolvedSpace) -> tuple[float, float]:
     lr = lr_parameter(space)
     assert isinstance(lr, Float)
     return lr.low, lr.high
 
 
-def c_space(**recipe: Any) -> tuple[ScaledSpace, TrainConfig]:
-    """Report C's: lr in [1e-4, 1], the recipe's 0.005."""
+def c_space(**baseline: Any) -> tuple[ResolvedSpace, TrainConfig]:
+    """Report C's: lr in [1e-4, 1], the baseline's 0.005."""
     space = named_space("resnet9_lr_range").at("quick")
-    space = replace(space, recipe={**space.recipe, **recipe})
-    return space, TrainConfig.from_mapping(dict(space.recipe))
+    space = replace(space, baseline={**space.baseline, **baseline})
+    return space, TrainConfig.from_mapping(dict(space.baseline))
 
 
 @pytest.mark.parametrize(
     ("suggestion", "expected"),
     [
         (0.01, (0.001, 0.1)),
-        (0.5, (0.005, 1.0)),  # the space ends at 1; the recipe's 0.005 stays inside
+        (0.5, (0.005, 1.0)),  # the space ends at 1; the baseline's 0.005 stays inside
         (2e-4, (1e-4, 0.005)),  # the space begins at 1e-4; likewise
         (100.0, (1e-4, 1.0)),  # all of its interval lies outside: as it was
         (0.0123456, (0.00123, 0.123)),
@@ -87,7 +87,7 @@ def test_with_linear_scaling_the_rate_of_the_base_batch_is_narrowed() -> None:
     )
 
 
-def _with(pair: tuple[ScaledSpace, TrainConfig], suggestion: float) -> tuple[Any, ...]:
+def _with(pair: tuple[ResolvedSpace, TrainConfig], suggestion: float) -> tuple[Any, ...]:
     return pair[0], suggestion, pair[1]
 
 

@@ -41,7 +41,9 @@ def test_a_models_file_is_searched_and_its_change_is_said(
     assert record.space.recipe["model_options"] == {"width": 8}
     assert not {"depth", "width", "dropout"} & record.space.parameters.keys()  # of WideResNet
     (tmp_path / "net.py").write_text(NET + "\n")
-    with pytest.raises(UserError, match=r"another recipe: model was '.*net@\w+', now '.*net@\w+'"):
+    with pytest.raises(
+        UserError, match=r"another baseline: model was '.*net@\w+', now '.*net@\w+'"
+    ):
         in_process(*flags, "--n-trials", "3")
 
 

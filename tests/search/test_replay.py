@@ -132,7 +132,7 @@ def test_a_loop_of_ones_own_comes_out_the_same(
     )
     (tmp_path / "space.py").write_text(
         "from spaces.params import Float\nfrom spaces.space import Space\n"
-        "SPACE = Space('mine', recipe={'x': 0.5, 'epochs': 4},\n"
+        "SPACE = Space('mine', baseline={'x': 0.5, 'epochs': 4},\n"
         "              parameters=(Float('x', 0.0, 1.0),), train='task:train')\n"
     )
     monkeypatch.setattr("search.settings.decide.check_resume", lambda *_: EXACT)

@@ -135,7 +135,7 @@ def test_a_dry_run_shows_all_and_writes_nothing(
     assert main(["--space", "mine.py", "--set", "width=2", "--n-trials", "9", *flags]) == 0
     assert tree_of(tmp_path) == before
     text = capsys.readouterr().out
-    for part in ("recipe", "10 … 16, step 6", "one sample", "model size", "9 trials", "digits"):
+    for part in ("baseline", "10 … 16, step 6", "one sample", "model size", "9 trials", "digits"):
         assert part in text
 
 

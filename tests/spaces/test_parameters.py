@@ -122,9 +122,9 @@ def test_grids_of_the_others_are_every_value() -> None:
         (Int("x", 10, 40, step=6), "10 … 40, step 6"),
         (Int("x", 32, 512, log=True), "32 … 512, log"),
         (Categorical("x", ("a", 2)), "a, 2"),
-        (Int("x", 1, 3, only_if={"y": "b"}), "1 … 3, only with y=b"),
-        (Categorical("x", (1, 2), only_if={"y": ("b", "c")}), "1, 2, only with y=b or c"),
-        (Float("x", 0, 1, only_if={"y": 1, "z": True}), "0 … 1, only with y=1 and z=True"),
+        (Int("x", 1, 3, condition={"y": "b"}), "1 … 3, only with y=b"),
+        (Categorical("x", (1, 2), condition={"y": ("b", "c")}), "1, 2, only with y=b or c"),
+        (Float("x", 0, 1, condition={"y": 1, "z": True}), "0 … 1, only with y=1 and z=True"),
     ],
 )
 def test_describes_itself(parameter: Parameter, text: str) -> None:

@@ -1,7 +1,7 @@
 """Every figure that the five reports published is a reference of exactly one space.
 
 The list below was copied from the reports by hand, row by row of their tables: what was measured
-or printed, not what was set (recipes have tests of their own).
+or printed, not what was set (baselines have tests of their own).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 from spaces import SPACES, named_space
 from spaces.space import Reference
 
-# space: lines of "metric value | setting where it differs from the recipe".
+# space: lines of "metric value | setting where it differs from the baseline".
 PUBLISHED = {
     "resnet50_cosine": """
         parameters 23520842

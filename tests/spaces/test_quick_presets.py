@@ -40,11 +40,11 @@ def part_of(data: ImageData) -> ImageData:
 def test_an_epoch_of_the_quick_preset(name: str, data_dir: Path) -> None:
     space = named_space(name).at("quick")
     data = part_of(open_prepared(prepare(space.preset.dataset, data_dir)))
-    config = TrainConfig.from_mapping({**space.recipe, "batch_size": 40})
+    config = TrainConfig.from_mapping({**space.baseline, "batch_size": 40})
     trainer = Trainer(config, data, Execution())
     result = trainer.train_epoch()
     assert result.epoch == 1
-    assert result.lr == pytest.approx(space.recipe["lr"])
+    assert result.lr == pytest.approx(space.baseline["lr"])
     assert 0 < result.train_loss < 100
 
 
@@ -54,7 +54,7 @@ def test_its_steps_may_be_one_graph(name: str, data_dir: Path) -> None:
     """Replayed, they learn bit for bit what they do one by one."""
     space = named_space(name).at("quick")
     data = part_of(open_prepared(prepare(space.preset.dataset, data_dir)))
-    config = TrainConfig.from_mapping({**space.recipe, "batch_size": 20})
+    config = TrainConfig.from_mapping({**space.baseline, "batch_size": 20})
     eager, replayed = (Trainer(config, data, Execution()) for _ in range(2))
     graph = RecordedGraph()
     replayed.graphed = GraphedSteps(replayed.batches, 20, data.num_classes, graph)
@@ -72,7 +72,7 @@ def test_the_quick_preset_learns_a_batch_by_heart(name: str, data_dir: Path) -> 
     """At a small rate the loss on the same images falls with every step, whatever the rounding."""
     space = named_space(name).at("quick")
     data = open_prepared(prepare(space.preset.dataset, data_dir))
-    config = TrainConfig.from_mapping({**space.recipe, "batch_size": 40, "lr": 0.01})
+    config = TrainConfig.from_mapping({**space.baseline, "batch_size": 40, "lr": 0.01})
     trainer = Trainer(config, data, Execution())
     trainer.optimizer.lr = config.initial_lr
     images, labels = next(iter(trainer.batches.training(trainer.train_indices, 1)))

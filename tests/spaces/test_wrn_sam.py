@@ -48,15 +48,15 @@ SPACE = named_space("wrn_sam")
 
 
 @pytest.mark.parametrize("name", REPORT_E)
-def test_the_recipe_is_the_reports(name: str) -> None:
-    config = TrainConfig.from_mapping(SPACE.at("full").recipe)
+def test_the_baseline_is_the_reports(name: str) -> None:
+    config = TrainConfig.from_mapping(SPACE.at("full").baseline)
     assert getattr(config, name) == REPORT_E[name]
 
 
 def test_full_is_the_reports_scale() -> None:
     full = SPACE.at("full")
     assert full.preset.dataset == "cifar100"
-    assert full.recipe == {"objective": "val_top1", **SPACE.recipe}
+    assert full.baseline == {"objective": "val_top1", **SPACE.baseline}
 
 
 def test_what_varies() -> None:
@@ -66,12 +66,12 @@ def test_what_varies() -> None:
 
 
 @pytest.mark.parametrize("preset", ["quick", "full"])
-def test_the_baseline_is_the_recipe_and_both_ends_make_a_configuration(preset: str) -> None:
+def test_the_baseline_and_both_ends_make_a_configuration(preset: str) -> None:
     scaled = SPACE.at(preset)
-    assert scaled.baseline() == {p.name: scaled.recipe[p.name] for p in scaled.parameters}
+    assert scaled.baseline_params() == {p.name: scaled.baseline[p.name] for p in scaled.parameters}
     for end in (0, -1):
         values = {p.name: p.grid()[end] for p in scaled.parameters}
-        TrainConfig.from_mapping({**scaled.recipe, **values})
+        TrainConfig.from_mapping({**scaled.baseline, **values})
         assert scaled.broken_constraint(values) is None
 
 
@@ -87,7 +87,7 @@ def test_all_depths_offered_make_three_equal_groups(preset: str, depths: tuple[i
 def test_quick_fits_the_embedded_digits() -> None:
     quick = SPACE.at("quick")
     assert quick.preset.dataset == "digits"
-    assert quick.recipe["cutout_size"] <= 8
+    assert quick.baseline["cutout_size"] <= 8
     (batch,) = [p for p in quick.parameters if p.name == "batch_size"]
     assert batch.grid()[-1] <= 1438 * 0.8  # images of the training split
 

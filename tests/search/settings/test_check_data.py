@@ -24,7 +24,7 @@ from spaces.parameters.architecture import depths
 from spaces.params import Int
 from spaces.space import Constraint, Preset, Space
 P = Preset("x.npz", 2)
-SPACE = Space(name="mine", title="", source="", recipe={recipe},
+SPACE = Space(name="mine", title="", source="", baseline={baseline},
               parameters=({parameters},), presets={{"quick": P, "full": P}})
 """
 
@@ -35,8 +35,10 @@ def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., An
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
 
-    def check(side: int, recipe: str, parameters: str) -> Any:
-        tmp_path.joinpath("mine.py").write_text(SPACE.format(recipe=recipe, parameters=parameters))
+    def check(side: int, baseline: str, parameters: str) -> Any:
+        tmp_path.joinpath("mine.py").write_text(
+            SPACE.format(baseline=baseline, parameters=parameters)
+        )
         images = np.random.default_rng(0).integers(0, 256, (40, side, side, 3), dtype=np.uint8)
         labels = np.arange(40) % 4
         np.savez(
@@ -60,7 +62,7 @@ def test_what_fits_passes(checked: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("side", "recipe", "parameters", "message"),
+    ("side", "baseline", "parameters", "message"),
     [
         (
             *(16, "{'model': 'lenet', 'batch_size': 8}", "Int('batch_size', 1, 37)"),
@@ -77,10 +79,10 @@ def test_what_fits_passes(checked: Callable[..., Any]) -> None:
     ],
 )
 def test_what_does_not_fit_is_refused(
-    checked: Callable[..., Any], side: int, recipe: str, parameters: str, message: str
+    checked: Callable[..., Any], side: int, baseline: str, parameters: str, message: str
 ) -> None:
     with pytest.raises((UserError, ConfigError), match=message):
-        checked(side, recipe, parameters)
+        checked(side, baseline, parameters)
 
 
 def test_values_that_break_a_rule_are_left_to_the_constraints(checked: Callable[..., Any]) -> None:

@@ -26,10 +26,10 @@ def lack(monkeypatch: pytest.MonkeyPatch, folder: Path, free: float, *flags: str
     file.write_text(
         "from spaces.space import Space, Preset\n"
         "from spaces.params import Categorical, Int\n"
-        "RECIPE = {'model': 'wide_resnet', 'depth': 10, 'width': 1, 'epochs': 2}\n"
+        "BASELINE = {'model': 'wide_resnet', 'depth': 10, 'width': 1, 'epochs': 2}\n"
         "VARIES = (Categorical('width', (1, 4, 2)), Int('depth', 10, 16, step=6))\n"
         "PRESETS = dict.fromkeys(('quick', 'full'), Preset(dataset='digits', n_trials=20))\n"
-        "SPACE = Space(name='s', title='', source='', recipe=RECIPE, parameters=VARIES,\n"
+        "SPACE = Space(name='s', title='', source='', baseline=BASELINE, parameters=VARIES,\n"
         "              presets=PRESETS)\n"
     )
     asked = ["--space", str(file), "--preset", "quick", "--results-dir", str(folder / "results")]

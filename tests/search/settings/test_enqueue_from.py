@@ -1,4 +1,4 @@
-"""Another study's best settings come right after the recipe, once."""
+"""Another study's best settings come right after the baseline, once."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def waiting(study: Study) -> list[dict[str, Any]]:
     return [trial.system_attrs["fixed_params"] for trial in study.get_trials()]
 
 
-def test_the_best_come_after_the_recipe_each_setting_once(begin: Any) -> None:
+def test_the_best_come_after_the_baseline_each_setting_once(begin: Any) -> None:
     first = begin("first")
     for value, lr in ((50.0, 0.1), (90.0, 0.2), (70.0, 0.3), (80.0, 0.2), (60.0, 0.4)):
         complete(first, value, lr=lr)
     second = begin("second", "--enqueue-from", "first", "--top", "3")
-    recipe, *others = waiting(second)
-    assert recipe == waiting(begin("third"))[0]
+    baseline, *others = waiting(second)
+    assert baseline == waiting(begin("third"))[0]
     assert others == [{**POINT, "lr": lr} for lr in (0.2, 0.3, 0.4)]
 
 

@@ -78,7 +78,7 @@ def change_record(study: optuna.Study, **changes: Any) -> None:
     write_record(study, replace(record_of(study), **changes))
 
 
-def test_a_new_study_says_what_it_is_and_starts_with_the_recipe(search: Search) -> None:
+def test_a_new_study_says_what_it_is_and_starts_with_the_baseline(search: Search) -> None:
     study = search.open()
     assert study.study_name == "wrn_sam-quick"
     assert study.direction == optuna.study.StudyDirection.MAXIMIZE
@@ -179,12 +179,12 @@ def test_another_strategy_holds_from_now_on_and_is_said_and_recorded(search: Sea
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--epochs", "5"), "made for another recipe: epochs was 9, now 5"),
-        (("--set", "augment=none"), "another recipe: augment was 'crop_flip_cutout', now 'none'"),
+        (("--epochs", "5"), "made for another baseline: epochs was 9, now 5"),
+        (("--set", "augment=none"), "another baseline: augment was 'crop_flip_cutout', now 'none'"),
         (("--set", "lr=0.1"), "made for another parameters: lr was "),
     ],
 )
-def test_another_recipe_is_refused(search: Search, flags: tuple[str, ...], message: str) -> None:
+def test_another_baseline_is_refused(search: Search, flags: tuple[str, ...], message: str) -> None:
     search.open()
     with pytest.raises(UserError) as caught:
         search.open(*flags)
@@ -199,7 +199,7 @@ def test_an_option_that_the_record_lacks_has_its_default(search: Search) -> None
     older = {name: value for name, value in space.recipe.items() if name != "early_stopping"}
     change_record(study, space=replace(space, recipe=older))
     assert record_of(search.open()).space.recipe == older
-    with pytest.raises(UserError, match="another recipe: early_stopping was 0, now 3"):
+    with pytest.raises(UserError, match="another baseline: early_stopping was 0, now 3"):
         search.open("--set", "early_stopping=3")
 
 
@@ -263,7 +263,7 @@ def test_deciding_makes_no_study(search: Search) -> None:
 
 
 def test_a_study_without_its_first_trial_gets_it(search: Search, tmp_path: Path) -> None:
-    """Its first driver died before the recipe was enqueued, or before its record was written."""
+    """Its first driver died before the baseline was enqueued, or before its record was written."""
     tmp_path.joinpath("results").mkdir()
     url = search.request().storage
     optuna.create_study(study_name="wrn_sam-quick", storage=url, direction="maximize")
@@ -508,7 +508,7 @@ def test_a_budget_of_epochs_is_recorded_and_says_how_many_trials_may_begin(searc
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--epoch-budget", "8"), "--epoch-budget must be at least 9, the epochs of the recipe"),
+        (("--epoch-budget", "8"), "--epoch-budget must be at least 9, the epochs of the baseline"),
         (
             ("--epoch-budget", "99", "--pruner", "halving"),
             "--epoch-budget is planned for by --pruner promotion alone, got --pruner halving",

@@ -20,7 +20,7 @@ SPACE = """
 from spaces.params import Float
 from spaces.space import Space
 SPACE = Space(
-    name="mine", recipe={"lr": 0.1, "layers": [4, 4], "epochs": 5},
+    name="mine", baseline={"lr": 0.1, "layers": [4, 4], "epochs": 5},
     parameters=(Float("lr", 0.01, 1.0),), train="TRAIN",
 )
 """
@@ -106,7 +106,7 @@ def test_a_changed_function_is_another_study(
     monkeypatch.setattr("search.settings.decide.check_resume", lambda *_: EXACT)
     record = decide(asked(), NO_DATA, tmp_path, None, print)[0].record
     (tmp_path / "task.py").write_text(TASK + "# another\n")
-    with pytest.raises(UserError, match=r"was made for another recipe: train was .*@.*, now .*@"):
+    with pytest.raises(UserError, match=r"was made for another baseline: train was .*@.*, now .*@"):
         decide(asked(), NO_DATA, tmp_path, record, print)
 
 

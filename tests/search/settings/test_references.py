@@ -14,10 +14,10 @@ from trainers.config import TrainConfig
 def figures(space_name: str, preset: str = "full", dataset: str = "", **settings: Any) -> Any:
     space = named_space(space_name).at(preset).fix(settings)
     dataset = dataset or space.preset.dataset
-    return references_for(space, TrainConfig.from_mapping(dict(space.recipe)), dataset)
+    return references_for(space, TrainConfig.from_mapping(dict(space.baseline)), dataset)
 
 
-def test_the_recipe_has_the_reports_headline() -> None:
+def test_the_baseline_has_the_reports_headline() -> None:
     found = plain_figures(figures("lenet_batch"))
     assert found["test_top1"] == 53.36
     assert found["wall_seconds"] == 33.66

@@ -16,7 +16,7 @@ from search.strategy.grid import grid_rows
 from search.strategy.samplers import SAMPLERS, STARTUP, make_sampler
 from search.study.messages import Completed
 from spaces.params import Categorical, Float, Int
-from spaces.space import Constraint, ScaledSpace
+from spaces.space import Constraint, ResolvedSpace
 from tests.search.desk import Desk, Desks
 from trainers.config import TrainConfig
 
@@ -24,11 +24,11 @@ SGD, FLIP, RANDOM = {"optimizer": "sgd"}, {"augment": ("flip", "crop_flip")}, "r
 TREE = (
     Float("lr", 0.01, 1.0, log=True),
     Categorical("optimizer", ("sgd", "adamw")),
-    Float("momentum", 0.0, 0.9, only_if=SGD),
-    Float("beta2", 0.9, 0.99, only_if={"optimizer": "adamw"}),
+    Float("momentum", 0.0, 0.9, condition=SGD),
+    Float("beta2", 0.9, 0.99, condition={"optimizer": "adamw"}),
     Categorical("augment", ("none", "flip", "crop_flip")),
-    Categorical("policy", ("none", RANDOM), only_if=FLIP),
-    Int("magnitude", 1, 30, only_if={"policy": RANDOM}),
+    Categorical("policy", ("none", RANDOM), condition=FLIP),
+    Int("magnitude", 1, 30, condition={"policy": RANDOM}),
 )
 RECIPE = {
     "momentum": 0.45,
@@ -40,7 +40,7 @@ RECIPE = {
 
 
 @pytest.fixture
-def space(make_space: Any) -> ScaledSpace:
+def space(make_space: Any) -> ResolvedSpace:
     return make_space(RECIPE, TREE)
 
 
@@ -68,7 +68,7 @@ def run(desk: Desk, total: int) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_trial_has_the_parameters_that_exist_and_no_others(
-    open_desk: Desks, space: ScaledSpace, sampler: str
+    open_desk: Desks, space: ResolvedSpace, sampler: str
 ) -> None:
     total = 12 if sampler == "gp" else 30  # which takes its time; it begins to learn at ten
     drawn = run(open_desk(space=space, n_trials=total, sampler=sampler), total)
@@ -83,7 +83,7 @@ def test_a_trial_has_the_parameters_that_exist_and_no_others(
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_resumed_search_draws_what_an_uninterrupted_one_draws(
-    open_desk: Desks, space: ScaledSpace, sampler: str
+    open_desk: Desks, space: ResolvedSpace, sampler: str
 ) -> None:
     whole = run(open_desk(space=space, n_trials=12, sampler=sampler), 12)
     storage = optuna.storages.InMemoryStorage()
@@ -94,7 +94,7 @@ def test_a_resumed_search_draws_what_an_uninterrupted_one_draws(
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_trial_that_a_crash_left_with_some_parameters_gets_the_rest(
-    open_desk: Desks, space: ScaledSpace, sampler: str
+    open_desk: Desks, space: ResolvedSpace, sampler: str
 ) -> None:
     for count in range(3):
         study = optuna.create_study(sampler=make_sampler(sampler, space, 0))
@@ -152,7 +152,7 @@ def test_a_grid_has_each_row_once(make_space: Any) -> None:
 
 
 def test_the_configuration_has_the_default_of_what_does_not_exist(
-    open_desk: Desks, space: ScaledSpace
+    open_desk: Desks, space: ResolvedSpace
 ) -> None:
     desk = open_desk(space=space, n_trials=2)
     desk.study.enqueue_trial({"lr": 0.5, "optimizer": "adamw", "beta2": 0.95, "augment": "none"})
@@ -160,13 +160,13 @@ def test_the_configuration_has_the_default_of_what_does_not_exist(
     config = desk.next_task().config
     assert (config["beta2"], config["momentum"]) == (0.95, TrainConfig().momentum)
     varying = {parameter.name for parameter in space.parameters}
-    fixed = {name: value for name, value in space.recipe.items() if name not in varying}
+    fixed = {name: value for name, value in space.baseline.items() if name not in varying}
     params = desk.trial(1).params  # a replay has the record's fixed part and these
     assert TrainConfig.from_mapping({**fixed, **params}).to_dict() == config
 
 
 def test_a_value_given_to_what_does_not_exist_is_refused(
-    open_desk: Desks, space: ScaledSpace
+    open_desk: Desks, space: ResolvedSpace
 ) -> None:
     desk = open_desk(space=space, n_trials=2)
     desk.study.enqueue_trial({"optimizer": "adamw", "momentum": 0.5})
@@ -177,7 +177,9 @@ def test_a_value_given_to_what_does_not_exist_is_refused(
     assert "momentum exists only with optimizer=sgd" in reason
 
 
-def test_tables_leave_the_cell_blank(open_desk: Desks, space: ScaledSpace, tmp_path: Path) -> None:
+def test_tables_leave_the_cell_blank(
+    open_desk: Desks, space: ResolvedSpace, tmp_path: Path
+) -> None:
     desk = open_desk(space=space, n_trials=12)
     drawn = run(desk, 12)
     frame = read_study(desk.study, tmp_path).trials

@@ -13,7 +13,7 @@ from search.strategy.distributions import distributions
 from search.strategy.gp import as_if_completed
 from search.strategy.samplers import make_sampler
 from spaces.params import Float, Int
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 
 
 def new_study(direction: str = "maximize", **given: Any) -> optuna.Study:
@@ -79,7 +79,7 @@ def test_what_runs_or_failed_is_left_as_it_is() -> None:
 LR = Float("lr", 0.001, 10.0, log=True)
 
 
-def draws(study: optuna.Study, space: ScaledSpace, name: str, count: int) -> list[float]:
+def draws(study: optuna.Study, space: ResolvedSpace, name: str, count: int) -> list[float]:
     """What the next trials would get."""
     chosen = distributions(space.parameters)
     found = []

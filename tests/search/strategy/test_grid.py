@@ -16,19 +16,19 @@ from search.strategy.distributions import distributions
 from search.strategy.grid import grid_rows
 from search.study.messages import Completed, Failed
 from spaces.params import Categorical, Float, Int
-from spaces.space import Constraint, ScaledSpace
+from spaces.space import Constraint, ResolvedSpace
 from tests.search.desk import Desk, Desks
 
 TWO_BY_THREE = (Float("lr", 0.01, 1.0, log=True), Categorical("optimizer", ("sgd", "sam")))
 
 
 @pytest.fixture
-def grid_space(make_space: Any) -> ScaledSpace:
+def grid_space(make_space: Any) -> ResolvedSpace:
     return make_space()  # 3 x 4 x 2 x 2 rows
 
 
 @pytest.fixture
-def small(make_space: Any) -> ScaledSpace:
+def small(make_space: Any) -> ResolvedSpace:
     return make_space(parameters=TWO_BY_THREE)
 
 
@@ -46,7 +46,7 @@ def keys(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return sorted(tuple(row[name] for name in sorted(row)) for row in rows)
 
 
-def test_the_grid_is_the_product_with_the_recipe_first(grid_space: ScaledSpace) -> None:
+def test_the_grid_is_the_product_with_the_baseline_first(grid_space: ResolvedSpace) -> None:
     points = grid_rows(grid_space)
     assert points[0] == {"lr": 0.1, "depth": 16, "optimizer": "sgd", "residual": True}
     product = itertools.product((0.01, 0.1, 1.0), (10, 16, 22, 28), ("sgd", "sam"), (True, False))
@@ -57,7 +57,7 @@ def test_the_grid_is_the_product_with_the_recipe_first(grid_space: ScaledSpace) 
     assert len(points) == len(expected)
 
 
-def test_a_recipe_off_the_grid_is_one_point_more(make_space: Any) -> None:
+def test_a_baseline_off_the_grid_is_one_point_more(make_space: Any) -> None:
     space = make_space({"lr": 0.3})
     points = grid_rows(space)
     assert points[0]["lr"] == 0.3
@@ -81,7 +81,7 @@ def test_a_grid_too_large_is_refused(make_space: Any) -> None:
         grid_rows(make_space({"batch_size": 64}, wide))
 
 
-def test_the_rows_come_in_order(open_desk: Desks, small: ScaledSpace, tmp_path: Path) -> None:
+def test_the_rows_come_in_order(open_desk: Desks, small: ResolvedSpace, tmp_path: Path) -> None:
     """Also through a database, whose numbers may differ by rounding."""
     storage = open_storage(f"sqlite:///{tmp_path / 'studies.db'}")
     desk = open_desk(storage, small, n_trials=6, sampler="grid")
@@ -89,13 +89,15 @@ def test_the_rows_come_in_order(open_desk: Desks, small: ScaledSpace, tmp_path: 
     assert desk.runner.is_met()
 
 
-def test_an_enqueued_row_is_neither_lost_nor_repeated(open_desk: Desks, small: ScaledSpace) -> None:
+def test_an_enqueued_row_is_neither_lost_nor_repeated(
+    open_desk: Desks, small: ResolvedSpace
+) -> None:
     desk = open_desk(space=small, n_trials=6, sampler="grid")
     desk.study.enqueue_trial(grid_rows(small)[3])
     assert keys(train_all(desk)) == keys(grid_rows(small))
 
 
-def test_a_point_off_the_grid_comes_in_addition(open_desk: Desks, small: ScaledSpace) -> None:
+def test_a_point_off_the_grid_comes_in_addition(open_desk: Desks, small: ResolvedSpace) -> None:
     desk = open_desk(space=small, n_trials=6, sampler="grid")
     off = {"lr": 0.5, "optimizer": "sam"}
     desk.study.enqueue_trial(off)
@@ -103,7 +105,7 @@ def test_a_point_off_the_grid_comes_in_addition(open_desk: Desks, small: ScaledS
 
 
 def test_part_of_a_row_enqueued_is_the_first_row_that_has_it(
-    open_desk: Desks, small: ScaledSpace
+    open_desk: Desks, small: ResolvedSpace
 ) -> None:
     desk = open_desk(space=small, n_trials=6, sampler="grid")
     desk.study.enqueue_trial({"optimizer": "sam"})
@@ -113,7 +115,7 @@ def test_part_of_a_row_enqueued_is_the_first_row_that_has_it(
 
 
 def test_a_failed_row_is_left_until_it_is_enqueued_again(
-    open_desk: Desks, small: ScaledSpace
+    open_desk: Desks, small: ResolvedSpace
 ) -> None:
     desk = open_desk(space=small, n_trials=6, sampler="grid")
     rows = grid_rows(small)
@@ -124,18 +126,18 @@ def test_a_failed_row_is_left_until_it_is_enqueued_again(
     assert len(desk.study.get_trials()) == 7
 
 
-def test_two_drivers_share_the_rows(open_desk: Desks, small: ScaledSpace) -> None:
+def test_two_drivers_share_the_rows(open_desk: Desks, small: ResolvedSpace) -> None:
     storage = optuna.storages.InMemoryStorage()
     desks = [open_desk(storage, small, n_trials=6, sampler="grid") for _ in range(2)]
     tasks = [desk.next_task() for _ in range(3) for desk in desks]
-    names = list(small.baseline())
+    names = list(small.baseline_params())
     rows = [{name: task.config[name] for name in names} for task in tasks]
     assert rows == grid_rows(small)
     assert all(desk.runner.next_task() is None for desk in desks)
 
 
 def test_a_crash_between_parameters_leaves_the_row_to_its_trial(
-    open_desk: Desks, small: ScaledSpace
+    open_desk: Desks, small: ResolvedSpace
 ) -> None:
     storage = optuna.storages.InMemoryStorage()
     lost = open_desk(storage, small, n_trials=6, sampler="grid")
@@ -149,7 +151,7 @@ def test_a_crash_between_parameters_leaves_the_row_to_its_trial(
     assert len(lost.study.get_trials()) == 6
 
 
-def test_fewer_trials_than_rows_are_the_first_rows(open_desk: Desks, small: ScaledSpace) -> None:
+def test_fewer_trials_than_rows_are_the_first_rows(open_desk: Desks, small: ResolvedSpace) -> None:
     desk = open_desk(space=small, n_trials=4, sampler="grid")
     assert train_all(desk) == grid_rows(small)[:4]
 

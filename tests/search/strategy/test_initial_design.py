@@ -11,7 +11,7 @@ from search.strategy.distributions import distributions, share_of, value_at
 from search.strategy.initial_design import first_draw
 from search.strategy.samplers import STARTUP, make_sampler
 from spaces.params import Categorical, Float, Int, Parameter
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 
 SCALES: tuple[Parameter, ...] = (
     Float("lr", 0.01, 1.0, log=True),
@@ -31,7 +31,7 @@ def test_the_share_of_a_value_leads_back_to_it(parameter: Float | Int) -> None:
 
 
 def test_half_of_them_lie_within_half_of_the_way_to_the_ends(
-    make_space: Callable[..., ScaledSpace],
+    make_space: Callable[..., ResolvedSpace],
 ) -> None:
     """The recipe's rate, 0.1, is the middle of 0.01 to 1 on its scale."""
     space = make_space()
@@ -45,7 +45,7 @@ def test_half_of_them_lie_within_half_of_the_way_to_the_ends(
     assert min(quarters) >= 3  # of 16
 
 
-def test_they_follow_from_seed_and_number(make_space: Callable[..., ScaledSpace]) -> None:
+def test_they_follow_from_seed_and_number(make_space: Callable[..., ResolvedSpace]) -> None:
     space = make_space()
     kinds = distributions(space.parameters)
 
@@ -59,12 +59,12 @@ def test_they_follow_from_seed_and_number(make_space: Callable[..., ScaledSpace]
     assert {params["optimizer"] for params in first} == {"sgd", "sam"}
 
 
-def test_a_space_of_names_alone_is_spread_too(make_space: Callable[..., ScaledSpace]) -> None:
+def test_a_space_of_names_alone_is_spread_too(make_space: Callable[..., ResolvedSpace]) -> None:
     space = make_space(parameters=(Categorical("optimizer", ("sgd", "sam")),))
     assert {first_draw(space, 0, index)["optimizer"] for index in range(4)} == {"sgd", "sam"}
 
 
-def test_some_draws_are_random_ever_after(make_space: Callable[..., ScaledSpace]) -> None:
+def test_some_draws_are_random_ever_after(make_space: Callable[..., ResolvedSpace]) -> None:
     """TPE settles where the value is best; a third of the trials lies anywhere all the same."""
     space = make_space(parameters=(Float("lr", 0.01, 1.0, log=True),))
     kinds = distributions(space.parameters)

@@ -15,7 +15,7 @@ from search.strategy.distributions import distributions
 from search.strategy.samplers import SAMPLERS, STARTUP, make_sampler
 from search.study.messages import Completed, Diverged, Failed, OutOfMemory
 from spaces.params import Categorical, Float, Int
-from spaces.space import Constraint, ScaledSpace
+from spaces.space import Constraint, ResolvedSpace
 from tests.search.desk import Desk, Desks
 
 MIXED = (
@@ -30,12 +30,12 @@ EXTRA = {"dropout": 0.0, "batch_size": 64}
 
 
 @pytest.fixture
-def space(make_space: Any) -> ScaledSpace:
+def space(make_space: Any) -> ResolvedSpace:
     return make_space(EXTRA, MIXED)
 
 
 @pytest.fixture
-def grid_space(make_space: Any) -> ScaledSpace:
+def grid_space(make_space: Any) -> ResolvedSpace:
     return make_space()  # 3 x 4 x 2 x 2 points
 
 
@@ -58,7 +58,7 @@ def run(desk: Desk, total: int) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_every_sampler_works_through_a_mixed_search(
-    open_desk: Desks, space: ScaledSpace, grid_space: ScaledSpace, sampler: str
+    open_desk: Desks, space: ResolvedSpace, grid_space: ResolvedSpace, sampler: str
 ) -> None:
     used = grid_space if sampler == "grid" else space
     total = 16 if sampler == "gp" else 30  # which takes its time
@@ -68,7 +68,7 @@ def test_every_sampler_works_through_a_mixed_search(
     for params in drawn:
         for parameter in used.parameters:
             parameter.check(params[parameter.name])
-    assert drawn[0] == used.baseline()
+    assert drawn[0] == used.baseline_params()
     states = {trial.state.name for trial in desk.study.get_trials()}
     assert states == {"COMPLETE", "PRUNED", "FAIL"}
     for parameter in used.parameters:
@@ -159,7 +159,7 @@ def test_a_sampler_follows_the_studys_direction(
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_resumed_search_draws_what_an_uninterrupted_one_draws(
-    open_desk: Desks, grid_space: ScaledSpace, sampler: str
+    open_desk: Desks, grid_space: ResolvedSpace, sampler: str
 ) -> None:
     """A new driver for every four trials, against one driver for all."""
     whole = run(open_desk(space=grid_space, n_trials=16, sampler=sampler), 16)
@@ -172,19 +172,19 @@ def test_a_resumed_search_draws_what_an_uninterrupted_one_draws(
 
 @pytest.mark.parametrize("sampler", ["random", "qmc", "grid"])
 def test_what_a_trial_gets_does_not_depend_on_the_others(
-    open_desk: Desks, grid_space: ScaledSpace, sampler: str
+    open_desk: Desks, grid_space: ResolvedSpace, sampler: str
 ) -> None:
     asked = open_desk(space=grid_space, n_trials=8, sampler=sampler)
     at_once = [asked.next_task().config for _ in range(8)]
     told = open_desk(space=grid_space, n_trials=8, sampler=sampler)
     run(told, 8)
-    names = list(grid_space.baseline())
+    names = list(grid_space.baseline_params())
     one_by_one = [trial.params for trial in told.study.get_trials()]
     assert [{name: config[name] for name in names} for config in at_once] == one_by_one
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "qmc"])
-def test_another_seed_draws_other_points(space: ScaledSpace, sampler: str) -> None:
+def test_another_seed_draws_other_points(space: ResolvedSpace, sampler: str) -> None:
     chosen = distributions(space.parameters)
     drawn = []
     for seed in (0, 1):
@@ -213,7 +213,7 @@ def test_a_fresh_process_draws_the_same(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_qmc_is_not_shifted_by_a_crash_between_number_and_parameters(
-    open_desk: Desks, grid_space: ScaledSpace
+    open_desk: Desks, grid_space: ResolvedSpace
 ) -> None:
     whole = open_desk(space=grid_space, n_trials=6, sampler="qmc")
     expected = [whole.next_task().config for _ in range(6)]
@@ -225,12 +225,12 @@ def test_qmc_is_not_shifted_by_a_crash_between_number_and_parameters(
     assert first + rest == expected
 
 
-def sobol_points(space: ScaledSpace, count: int) -> list[dict[str, Any]]:
+def sobol_points(space: ResolvedSpace, count: int) -> list[dict[str, Any]]:
     study = optuna.create_study(sampler=make_sampler("qmc", space, 1))
     return [study.ask(distributions(space.parameters)).params for _ in range(count)]
 
 
-def test_a_sobol_sequence_covers_evenly(space: ScaledSpace) -> None:
+def test_a_sobol_sequence_covers_evenly(space: ResolvedSpace) -> None:
     """Of 64 points, a quarter in each quarter of the scale, and each choice half of the time."""
     points = sobol_points(space, 64)
     bounds = [10 ** (-2 + quarter * 0.5) for quarter in range(5)]

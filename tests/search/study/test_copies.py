@@ -104,7 +104,7 @@ def test_a_recipe_that_failed_and_is_enqueued_again_is_not_pruned(
     desk = open_desk(n_trials=2, pruner=HalvingPruner(2, 2))
     desk.next_task()
     desk.runner.end(0, Failed("ValueError: no"))
-    desk.study.enqueue_trial(make_space().baseline())
+    desk.study.enqueue_trial(make_space().baseline_params())
     again = desk.next_task()
     assert desk.report(again, 1.0, 0.0)  # as trial 0 it runs to its end
 
@@ -234,7 +234,7 @@ def test_values_outside_the_space_are_not_tried_again(open_desk: Desks) -> None:
 
 
 def test_a_row_of_a_grid_that_failed_is_tried_again_once(open_desk: Desks, make_space: Any) -> None:
-    space = make_space(parameters=(Categorical("depth", (10, 16, 22)),), recipe={"depth": 16})
+    space = make_space(parameters=(Categorical("depth", (10, 16, 22)),), baseline={"depth": 16})
     desk = open_desk(space=space, n_trials=3, sampler="grid")
     desk.report(desk.next_task(), 50.0)
     desk.runner.end(0, Completed({}))

@@ -31,7 +31,7 @@ SPACE = Space(
     name="small",
     title="a small space",
     source="the tests",
-    recipe={"model": "wide_resnet", "depth": 10, "width": 1, "lr": 0.1, "epochs": EPOCHS},
+    baseline={"model": "wide_resnet", "depth": 10, "width": 1, "lr": 0.1, "epochs": EPOCHS},
     parameters=(Float("lr", 0.01, 1.0, log=True),),
     presets={"quick": PRESET, "full": PRESET},
 ).at("quick")
@@ -71,7 +71,7 @@ class RunnerMachine(RuleBasedStateMachine):
             load_if_exists=True,
         )
         if not study.get_trials(deepcopy=False):
-            study.enqueue_trial(SPACE.baseline())
+            study.enqueue_trial(SPACE.baseline_params())
         plan = TrialPlan(SPACE, TOTAL, Execution(), Path("data"), self.folder, ("val_top1",))
         return TrialRunner(study, plan, lease, lambda event: None)
 

@@ -45,7 +45,7 @@ class CrashingPruner(optuna.pruners.BasePruner):
 
 def test_the_first_task_is_the_recipe(open_desk: Desks, make_space: Any) -> None:
     task = open_desk().next_task()
-    recipe = TrainConfig.from_mapping(make_space().recipe)
+    recipe = TrainConfig.from_mapping(make_space().baseline)
     assert task.number == 0
     assert TrainConfig.from_mapping(task.config) == recipe
     assert task.reported == 0

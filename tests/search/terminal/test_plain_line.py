@@ -12,7 +12,7 @@ from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
 from search.record.record import DataFacts, ReferenceFigure, SpaceFacts, StudyRecord
-from search.terminal.dry_run import recipe_table, space_table
+from search.terminal.dry_run import baseline_table, space_table
 from search.terminal.evaluation_tables import print_evaluation
 from search.terminal.plain_line import PlainTable, say
 from search.terminal.search_summary import print_result
@@ -78,7 +78,7 @@ def test_classes_with_brackets_are_named(name: str) -> None:
 
 def test_a_dry_run_shows_the_recipe_and_the_space() -> None:
     space = named_space("wrn_sam").at("quick")
-    config = TrainConfig.from_mapping(dict(space.recipe))
-    text = shown(recipe_table(config, space), space_table(space))
+    config = TrainConfig.from_mapping(dict(space.baseline))
+    text = shown(baseline_table(config, space), space_table(space))
     assert "wide_resnet" in text
     assert "0.01 … 1, log" in text.split("interval")[1]

@@ -8,7 +8,7 @@ import pytest
 
 from search.workers.code_upload import carried
 from spaces.params import Categorical
-from spaces.space import ScaledSpace
+from spaces.space import ResolvedSpace
 from tests.search.desk import small_space
 from trainers.user_code import located, pinned
 
@@ -22,7 +22,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def files(space: ScaledSpace) -> set[str]:
+def files(space: ResolvedSpace) -> set[str]:
     """What travels, without the digests' folders."""
     with carried(space) as folders:
         found = [file for folder in folders for file in folder.rglob("*") if file.is_file()]

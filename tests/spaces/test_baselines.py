@@ -1,4 +1,4 @@
-"""The recipes against the reports, and what varies against the networks."""
+"""The baselines against the reports, and what varies against the networks."""
 
 from __future__ import annotations
 
@@ -105,15 +105,15 @@ REPORTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_the_full_recipe_is_the_reports(name: str) -> None:
-    config = TrainConfig.from_mapping(named_space(name).at("full").recipe)
+def test_the_full_baseline_is_the_reports(name: str) -> None:
+    config = TrainConfig.from_mapping(named_space(name).at("full").baseline)
     assert {key: getattr(config, key) for key in REPORTS[name]} == REPORTS[name]
 
 
 def test_weight_decay_of_report_c_grows_with_the_batch() -> None:
-    recipe = named_space("resnet9_lr_range").at("full").recipe
-    assert TrainConfig.from_mapping(recipe).effective_weight_decay == pytest.approx(0.032)
-    larger = TrainConfig.from_mapping({**recipe, "batch_size": 128})
+    baseline = named_space("resnet9_lr_range").at("full").baseline
+    assert TrainConfig.from_mapping(baseline).effective_weight_decay == pytest.approx(0.032)
+    larger = TrainConfig.from_mapping({**baseline, "batch_size": 128})
     assert larger.effective_weight_decay == pytest.approx(0.064)
 
 
@@ -124,7 +124,7 @@ def test_the_batch_size_table_is_a_whole_grid() -> None:
         assert batch_size.grid() == (100, 200, 300)
         chosen = space.presets[preset]
         assert (chosen.sampler, chosen.pruner, chosen.n_trials) == ("grid", "none", 3)
-    assert space.recipe["val_fraction"] <= 0.02  # nothing is selected: the images are to train on
+    assert space.baseline["val_fraction"] <= 0.02  # nothing is selected: the images are to train on
 
 
 @pytest.mark.parametrize("name", ["cnn200", "resnet200"])
@@ -134,7 +134,7 @@ def test_the_parts_of_report_d_can_be_switched(name: str) -> None:
     assert switches["batch_norm"] == switches["residual"] == {True, False}
     assert switches["schedule"] == {"plateau", "constant"}
     assert len(switches["depth"]) > 1
-    assert TrainConfig.from_mapping(named_space(name).recipe).early_stopping > 0
+    assert TrainConfig.from_mapping(named_space(name).baseline).early_stopping > 0
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -146,7 +146,7 @@ def test_every_value_that_may_vary_makes_a_network_for_the_data(name: str, prese
     images = torch.empty(2, shape.channels, shape.side, shape.side, device="meta")
     built = set()
     for setting in settings:
-        config = TrainConfig.from_mapping({**space.recipe, **setting})
+        config = TrainConfig.from_mapping({**space.baseline, **setting})
         network = (config.depth, config.width, config.residual, config.batch_norm, config.dropout)
         if network in built:
             continue
