@@ -4,6 +4,7 @@ results/studies.db                   the study database, unless --storage names 
 results/<study>/search.log           what happened, line by line
 results/<study>/trials/00007/        one trial: history.csv, test.json; best.pt, where it is kept;
                                      checkpoint.pt and the one before, while it may go on
+                                     output.log, if it printed anything; error.txt, if it failed
 results/<study>/drivers/             a lock file per driver at work, unless the database has it
 results/<study>/folder.token         what the study's record says too: that this is its folder
 results/<study>/lr_range.csv         the learning-rate range test, where one was run
@@ -36,6 +37,7 @@ BEST_WEIGHTS = "best.pt"  # in a trial's folder, as ``trainers.runs`` writes it,
 CHECKPOINTS = ("checkpoint.pt", "checkpoint.previous.pt")
 CONFIRMATION = "-confirm"  # what the study that confirms another one's best is called after
 HEARTBEAT = "heartbeat"  # in a trial's folder while a worker is at it
+OUTPUT = "output.log"  # in a trial's folder: what it printed
 
 
 def cache_dir() -> str:

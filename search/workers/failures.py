@@ -1,12 +1,17 @@
-"""What an exception in a trial was about: memory or not, and whether the GPU still answers."""
+"""What an exception in a trial was about: memory, the machine or the trial's own code; and whether
+the GPU still answers."""
 
 from __future__ import annotations
 
 import gc
 import re
-from errno import ENOMEM
+import tempfile
+from errno import EDQUOT, EMFILE, ENOMEM, ENOSPC
+from pathlib import Path
 
 from search.common.errors import one_line
+
+MOST_CHARACTERS = 1000  # of a reason; a traceback has all of it
 
 # CUDA's, cuDNN's, cuBLAS's and the host's words for it; torch raises RuntimeErrors for most.
 _NO_MEMORY = re.compile(
@@ -34,10 +39,41 @@ def is_of_device(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or bool(_DEVICE.search(str(error)))
 
 
+class SyncError(OSError):
+    """A trial's folder could not be fetched from its URL, or sent there."""
+
+
+def is_of_machine(error: BaseException, folder: Path) -> bool:
+    """Return whether the next trial would meet ``error`` too: the disk is full, or ``folder``, the
+    trial's own, cannot be written or sent. Any other ``OSError``, such as a file that a user's
+    function misses or a server that it cannot reach, is a failure of the trial."""
+    if isinstance(error, SyncError):
+        return True
+    if not isinstance(error, OSError):
+        return False
+    return error.errno in (ENOSPC, EDQUOT) or not _is_writable(folder)
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError as error:
+        return error.errno == EMFILE  # of files that the trial left open
+
+
 def first_line(error: BaseException) -> str:
-    """What it says, never empty."""
-    lines = str(error).strip().splitlines()
-    return one_line(lines[0]) if lines else type(error).__name__
+    """Return what ``error`` says, of bounded length and never empty."""
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # an exception class of a user's whose text cannot be made
+        lines = []
+    return printable(one_line(lines[0]))[:MOST_CHARACTERS] if lines else type(error).__name__
+
+
+def printable(text: str) -> str:
+    """Return ``text`` as UTF-8 can encode it: file names may hold other bytes."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def set_aside() -> None:

@@ -9,13 +9,16 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from search.common.errors import one_line
 from search.common.layout import BEST_WEIGHTS, CHECKPOINTS, HEARTBEAT
 from search.common.remote_folder import RemoteFolder
 from search.study.messages import Task
+from search.workers.failures import SyncError
 
 RESUMES, PREVIOUS = CHECKPOINTS  # one there is enough: a file there is whole, or the one before it
 FETCHED = (BEST_WEIGHTS, RESUMES)
@@ -48,7 +51,7 @@ def _sweep(root: Path) -> None:
 
 class Upkeep:
     """Keeps a task's folder at its URL; does nothing where it has none. ``on_wait`` is called while
-    the network is waited for, minutes if need be; what fails in the end is an ``OSError``."""
+    the network is waited for, minutes if need be; what fails in the end is a ``SyncError``."""
 
     def __init__(self, task: Task, on_wait: Callable[[], None]):
         self._folder = Path(task.folder)
@@ -61,9 +64,10 @@ class Upkeep:
         """What the trial goes on from."""
         if self._remote is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            for name in sorted(self._remote.files().keys() & set(FETCHED)):
-                self._remote.fetch(name, self._folder / name)
-                self._sent[name] = self._stamp(name)
+            with _of_the_network():
+                for name in sorted(self._remote.files().keys() & set(FETCHED)):
+                    self._remote.fetch(name, self._folder / name)
+                    self._sent[name] = self._stamp(name)
 
     def send(self) -> None:
         """What is new: the best weights before the checkpoint that relies on them. By any thread;
@@ -74,7 +78,8 @@ class Upkeep:
         for name in sorted(names - {*NEVER_SENT}, key=_order):
             with self._sending:
                 if not self._closed and self._stamp(name) != self._sent.get(name):
-                    self._remote.send(self._folder / name, name)
+                    with _of_the_network():
+                        self._remote.send(self._folder / name, name)
                     self._sent[name] = self._stamp(name)
 
     def _stamp(self, name: str) -> tuple[int, int]:
@@ -90,6 +95,14 @@ class Upkeep:
         """Nothing is left on the node."""
         if self._remote is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@contextmanager
+def _of_the_network() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SyncError(one_line(error)) from error
 
 
 def _order(name: str) -> tuple[bool, bool, str]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
-from search.common.errors import one_line
 from search.common.layout import HEARTBEAT
 from search.study.messages import (
     Blocked,
@@ -27,7 +26,9 @@ from search.workers.failures import (
     first_line,
     give_memory_back,
     is_of_device,
+    is_of_machine,
     is_out_of_memory,
+    printable,
     set_aside,
 )
 from search.workers.folder_sync import Upkeep
@@ -43,7 +44,11 @@ def train_task(task: Task, gpus: float = 0.0) -> Iterator[Message]:
     if task.execution.get("device") == "cuda":
         set_aside()
     try:
-        ending = yield from _attempt(task, gpus, heartbeat, upkeep)
+        with closing(upkeep):
+            ending = yield from _attempt(task, gpus, heartbeat, upkeep)
+            if isinstance(ending, Failed):
+                with suppress(OSError):
+                    upkeep.send()  # what it printed
     finally:
         give_memory_back()
         heartbeat.stop()
@@ -62,20 +67,21 @@ def _attempt(
     from trainers.epoch_result import DivergedError
 
     try:
-        with closing(upkeep):
-            return (yield from _train(task, gpus, heartbeat, upkeep))
+        return (yield from _train(task, gpus, heartbeat, upkeep))
     except DivergedError as error:
         return Diverged(str(error), error.epoch)
     except DataError as error:
         return Blocked(str(error))
-    except Exception as error:
+    except (GeneratorExit, KeyboardInterrupt):  # whoever takes the messages wants no more
+        raise
+    except BaseException as error:  # sys.exit in a user's function is a failure like any other
         if is_out_of_memory(error):
             where = "GPU memory" if is_of_device(error) else "host memory"
             return OutOfMemory(f"{where}: {first_line(error)}", is_of_device(error))
-        if isinstance(error, OSError):  # a full disk, a folder that is gone: not the trial's doing
-            return Blocked(one_line(error))
+        if is_of_machine(error, Path(task.folder)):
+            return Blocked(first_line(error))
         reason = f"{type(error).__name__}: {first_line(error)}"
-        return Failed(reason, traceback.format_exc())
+        return Failed(reason, printable(traceback.format_exc()))
 
 
 def _train(

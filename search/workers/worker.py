@@ -12,12 +12,13 @@ from typing import Any
 from ray import tune
 
 from search.common.errors import one_line
-from search.common.layout import HEARTBEAT
-from search.study.messages import Blocked, DeviceLost, Message, Task
+from search.common.layout import HEARTBEAT, OUTPUT
+from search.study.messages import Blocked, DeviceLost, Ending, Message, Task
 from search.workers.folder_sync import on_this_node
 from search.workers.heartbeat import Heartbeat
 from search.workers.node_data import NodeData
 from search.workers.node_facts import node_name
+from search.workers.output_log import OutputLog
 from trainers.data.errors import DataError
 from trainers.parallel.parent_process import die_with_parent
 
@@ -71,10 +72,13 @@ def make_worker(work: Work, data: NodeData | None = None) -> type[tune.Trainable
 def _announced(work: Work, task: Task, data: NodeData | None) -> Iterator[Message | Began]:
     task = on_this_node(task)
     yield Began(os.getpid(), node_name() if data else "", task.folder)
-    for message in _with_data(work, task, data) if data else work(task):
-        yield message
-        if isinstance(message, DeviceLost):
-            os._exit(1)  # asked for the next message, the driver has heard why
+    with OutputLog(Path(task.folder) / OUTPUT) as output:
+        for message in _with_data(work, task, data) if data else work(task):
+            if isinstance(message, Ending):
+                output.stop()
+            yield message
+            if isinstance(message, DeviceLost):
+                os._exit(1)  # asked for the next message, the driver has heard why
 
 
 def _with_data(work: Work, task: Task, data: NodeData) -> Iterator[Message]:

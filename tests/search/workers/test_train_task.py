@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import weakref
 from collections.abc import Callable, Iterator
-from errno import ENOMEM, ENOSPC
+from errno import EMFILE, ENOMEM, ENOSPC
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import PIL
 import pytest
 import torch
 
@@ -39,6 +41,13 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         return {"epoch": self.epoch, "val_top1": 10.0 * self.epoch}
+
+
+class Mute(BaseException):
+    """An exception whose text cannot be made."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
 
 
 @pytest.fixture
@@ -105,6 +114,15 @@ def test_all_epochs_reported_leaves_the_completion(play: Play) -> None:
         (RuntimeError("CUDA error: an illegal memory access was encountered"), Failed),
         (RuntimeError("boom\nand more"), Failed),
         (ValueError(), Failed),
+        (FileNotFoundError(2, "No such file or directory", "augment.yaml"), Failed),
+        (ConnectionError("the tracking server is away"), Failed),
+        (PIL.UnidentifiedImageError("cannot identify image file"), Failed),
+        (OSError(EMFILE, "Too many open files"), Failed),
+        (SystemExit(1), Failed),
+        (asyncio.CancelledError(), Failed),
+        (Mute(), Failed),
+        (ValueError("x" * 10**6), Failed),
+        (FileNotFoundError(2, "No such file or directory", "caf\udce9"), Failed),
         (AssertionError("never"), Failed),
     ],
 )
@@ -115,7 +133,21 @@ def test_an_error_is_one_ending_after_the_epochs_before(
     assert isinstance(first, EpochDone)
     assert type(last) is ending
     assert "\n" not in last.reason
-    assert last.reason
+    assert 0 < len(last.reason.encode()) < 2000
+
+
+def test_a_folder_that_is_gone_is_not_the_trials_fault(play: Play, tmp_path: Path) -> None:
+    error = FileNotFoundError(2, "No such file or directory")
+    assert isinstance(play(error)[-1], Failed)
+    tmp_path.rename(tmp_path.with_name("gone"))
+    assert isinstance(play(error)[-1], Blocked)
+
+
+def test_sys_exit_in_a_trial_fails_it_with_its_traceback(play: Play) -> None:
+    last = play(SystemExit(1))[-1]
+    assert isinstance(last, Failed)
+    assert last.reason == "SystemExit: 1"
+    assert "in results" in last.traceback
 
 
 def test_a_failure_brings_its_traceback(play: Play) -> None:
