@@ -127,7 +127,7 @@ def replay(
         raise UserError(
             "this study was trained on a GPU, and there is none here; replay it where there is one"
         )
-    config = config_from_mapping({**record.space.recipe, **trial.params})
+    config = config_from_mapping({**record.space.fixed, **trial.params})
     run = open_run(config, data_folder, record.execution, scratch)
     rows = {int(row["epoch"]): row for row in read_history(kept)}
     results = run.results()
@@ -164,9 +164,9 @@ def _compare(epoch: int | str, recorded: dict[str, Any], found: dict[str, Any]) 
 
 def surroundings(record: StudyRecord) -> list[str]:
     """In what the study's machine and versions differ from today's."""
-    from search.record.provenance import provenance_here
+    from search.record.record import Provenance
 
-    then, now = _facts(record.provenance), _facts(provenance_here())
+    then, now = _facts(record.provenance), _facts(Provenance.here())
     lines = [
         f"{name} was {then.get(name)}, now {value}"
         for name, value in now.items()

@@ -1,53 +1,75 @@
 """All that a study says of itself: one frozen, versioned record, written and read here alone.
 
-The record is one attribute of the Optuna study. Version 1, of the first release, was a set of
-attributes without a version; it is read as what it would be today, and what it lacks has the
-default that it had.
+The record is one attribute of the Optuna study. Each part reads itself; what a record lacks has its
+default.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import platform
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, TypeVar
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, ClassVar, Self
 
 from optuna.study import Study
 
 from search.common.errors import UserError
-from search.record.version_1 import as_version_2
 from trainers.execution import Execution
 from trainers.metrics import DEFAULT_OBJECTIVE, TEST, VALIDATION
 
-VERSION = 2
+VERSION = 1
 RECORD = "sharpsearch"  # the study's attribute
 EXACT = "exact"  # of ``resume_check``
+PACKAGES = ("sharpsearch", "torch", "torchvision", "optuna", "ray", "numpy")
 
-Part = TypeVar("Part")
+
+Read = Callable[[Any], Any]
+
+
+class Part:
+    """A part of the record, which reads itself from a mapping."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Returns the part in ``values``: what is missing has its default, what a later release
+        added is left out, and the lists that JSON made of tuples are tuples again."""
+        known = {item.name for item in fields(cls)}  # type: ignore[arg-type]
+        found = {name: value for name, value in values.items() if name in known}
+        return cls(**{n: tuple(v) if isinstance(v, list) else v for n, v in found.items()})
+
+    @classmethod
+    def each(cls, values: Sequence[Mapping[str, Any]]) -> tuple[Self, ...]:
+        return tuple(map(cls.from_dict, values))
+
+    @classmethod
+    def if_any(cls, values: Mapping[str, Any] | None) -> Self | None:
+        return None if values is None else cls.from_dict(values)
 
 
 @dataclass(frozen=True)
-class SpaceFacts:
-    """The space that the study searches. ``constraints`` are descriptions, None in studies of
-    version 1; ``parameters`` Optuna's distributions as JSON texts, ``recipe`` what is fixed,
-    ``baseline`` the recipe's own values of what varies: trial 0's. ``conditions``: a parameter that
-    does not always exist, and the values of others with which it does; ``ranges``: intervals that
-    were narrowed on the command line, [low, high]."""
+class SpaceFacts(Part):
+    """The space that the study searches. ``fixed`` holds the values of what does not vary,
+    ``baseline`` the baseline's own values of what does; ``parameters`` are Optuna's distributions
+    as JSON texts, ``constraints`` descriptions. ``conditions``: a parameter that does not always
+    exist, and the values of others with which it does; ``ranges``: intervals that were narrowed on
+    the command line, [low, high]."""
 
     name: str
     title: str = ""
     source: str = ""
     preset: str = "full"
-    recipe: Mapping[str, Any] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
     baseline: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
-    constraints: tuple[str, ...] | None = None
+    constraints: tuple[str, ...] = ()
     conditions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     ranges: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class ReferenceFigure:
+class ReferenceFigure(Part):
     """A figure that a report published; ``setting`` as in ``spaces.space.Reference``."""
 
     metric: str
@@ -57,7 +79,7 @@ class ReferenceFigure:
 
 
 @dataclass(frozen=True)
-class DataFacts:
+class DataFacts(Part):
     """The data set: ``given`` is how it was named on the command line, ``shapes`` of its arrays,
     ``data_dir`` where it was prepared, ``image_size`` what its images were resized to."""
 
@@ -71,36 +93,36 @@ class DataFacts:
 
 
 @dataclass(frozen=True)
-class StrategyFacts:
+class StrategyFacts(Part):
     """Which settings are tried: names of the tables of samplers and pruners; the sampler's seed.
-    And whose weights are kept, ``all`` of them in studies that do not say. ``epoch_budget``: of all
+    ``keep_weights`` says whose weights are kept: best, all or none. ``epoch_budget`` is that of all
     trials together, None where there is no such limit."""
 
     sampler: str = "tpe"
     pruner: str = "halving"
     seed: int = 0
     n_trials: int | None = None
-    keep_weights: str = "all"
+    keep_weights: str = "best"
     epoch_budget: int | None = None
 
 
 @dataclass(frozen=True)
-class ConfirmationFacts:
-    """How the best are confirmed: so many ``settings`` beside the recipe; the seeds that choose one
-    of them, and those by which it and the recipe are judged."""
+class ConfirmationFacts(Part):
+    """How the best are re-evaluated: so many ``settings`` beside the baseline, the seeds that
+    choose one of them, and those by which it and the baseline are judged."""
 
     settings: int
     choosing: tuple[int, ...]
     judging: tuple[int, ...]
 
     def part(self, settings: int, judging: int) -> ConfirmationFacts:
-        """With fewer settings and seeds."""
+        """Returns the same with fewer settings and seeds."""
         choosing = self.choosing[: (judging + 1) // 2]
         return ConfirmationFacts(settings, choosing, self.judging[:judging])
 
 
 @dataclass(frozen=True)
-class LRRangeFacts:
+class LRRangeFacts(Part):
     """What a learning-rate range test came to: the rate at which the loss fell fastest, if it did,
     and the interval that is searched since."""
 
@@ -113,7 +135,7 @@ class LRRangeFacts:
 
 
 @dataclass(frozen=True)
-class StartingPoint:
+class StartingPoint(Part):
     """Parameters that are tried first: those of ``trial`` of another ``study``."""
 
     study: str
@@ -122,7 +144,7 @@ class StartingPoint:
 
 
 @dataclass(frozen=True)
-class Provenance:
+class Provenance(Part):
     """Where the study began: command without passwords, package versions, machine."""
 
     command: str = ""
@@ -131,18 +153,34 @@ class Provenance:
     python: str = ""
     machine: str = ""
 
+    @classmethod
+    def here(cls, command: str = "", storage: str = "") -> Provenance:
+        """Returns that of this process; ``command`` and ``storage`` are without passwords."""
+        machine = f"{platform.node()}, {platform.machine()}, {platform.system()}"
+        return cls(command, storage, _package_versions(), platform.python_version(), machine)
+
+
+def _package_versions() -> dict[str, str]:
+    """Returns the installed versions of what a curve depends on."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
 
 @dataclass(frozen=True)
-class StudyRecord:
+class StudyRecord(Part):
     """Everything that a reader of a study needs beside its trials.
 
     ``folder`` is where its trials' files lie, ``folder_token`` what that folder holds too, so that
-    another disk's folder of the same name is not taken for it ("" in studies of version 1).
-    ``confirmation`` is None where nothing is confirmed, as in studies that do not say; ``confirms``
-    names the study whose best settings this one's trials are, "" in any other. ``resume_check``:
-    of a training function of the user's own, ``EXACT`` or the first value that differs after a
-    restart; "" in any other study. ``gpus_per_trial`` is what a trial had of a card's time and
-    memory, 0 without a GPU and in studies that do not say.
+    another disk's folder of the same name is not taken for it. ``confirmation`` is None where
+    nothing is re-evaluated; ``confirms`` names the study whose best settings this one's trials are,
+    "" in any other. ``resume_check``: of a training function of the user's own, ``EXACT`` or the
+    first value that differs after a restart; "" in any other study. ``gpus_per_trial`` is what a
+    trial had of a card's time and memory, 0 without a GPU.
     """
 
     space: SpaceFacts
@@ -161,41 +199,35 @@ class StudyRecord:
     folder: str = ""
     folder_token: str = ""
 
+    parts: ClassVar[Mapping[str, Read]] = {
+        "space": SpaceFacts.from_dict,
+        "data": DataFacts.from_dict,
+        "execution": Execution.from_mapping,
+        "strategy": StrategyFacts.from_dict,
+        "references": ReferenceFigure.each,
+        "lr_range": LRRangeFacts.if_any,
+        "starts": StartingPoint.each,
+        "confirmation": ConfirmationFacts.if_any,
+        "provenance": Provenance.from_dict,
+    }
+
     def images(self, split: str) -> int | None:
         """About how many images a metric of ``split`` is measured on while weights stand still;
         None where the record does not say."""
         shape = self.data.shapes.get("test_images" if split == TEST else "train_images")
         if shape is None or split == TEST:
             return shape[0] if shape else None
-        fraction = self.space.recipe.get("val_fraction")
+        fraction = self.space.fixed.get("val_fraction")
         return round(shape[0] * fraction) if split == VALIDATION and fraction else None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """Returns the record as JSON holds it."""
         return {"version": VERSION, **asdict(self)}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> StudyRecord:
-        """The record in ``values``; what a later release added and this one does not know is
-        left out, what is missing has its default."""
-        lr_range, confirmation = values.get("lr_range"), values.get("confirmation")
-        return cls(
-            space=_part(SpaceFacts, values["space"]),
-            data=_part(DataFacts, values["data"]),
-            execution=_part(Execution, values["execution"]),
-            objectives=tuple(values.get("objectives", (DEFAULT_OBJECTIVE,))),
-            strategy=_part(StrategyFacts, values.get("strategy", {})),
-            references=tuple(_part(ReferenceFigure, r) for r in values.get("references", ())),
-            lr_range=None if lr_range is None else _part(LRRangeFacts, lr_range),
-            starts=tuple(_part(StartingPoint, start) for start in values.get("starts", ())),
-            confirmation=confirmation and _part(ConfirmationFacts, confirmation),
-            confirms=values.get("confirms", ""),
-            resume_check=values.get("resume_check", ""),
-            gpus_per_trial=values.get("gpus_per_trial", 0.0),
-            provenance=_part(Provenance, values.get("provenance", {})),
-            folder=values.get("folder", ""),
-            folder_token=values.get("folder_token", ""),
-        )
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        read = {name: read(values[name]) for name, read in cls.parts.items() if name in values}
+        return super().from_dict({**values, **read})
 
 
 def read_record(study: Study) -> StudyRecord | None:
@@ -203,8 +235,7 @@ def read_record(study: Study) -> StudyRecord | None:
 
     Raises ``UserError`` where a newer release wrote it.
     """
-    attributes = study.user_attrs
-    values = attributes.get(RECORD) or as_version_2(attributes)
+    values = study.user_attrs.get(RECORD)
     if values is None:
         return None
     if values["version"] > VERSION:
@@ -220,12 +251,3 @@ def write_record(study: Study, record: StudyRecord) -> None:
     values = json.loads(json.dumps(record.to_dict()))  # lists, as they are read again
     if study.user_attrs.get(RECORD) != values:
         study.set_user_attr(RECORD, values)
-
-
-def _part(kind: type[Part], values: Mapping[str, Any]) -> Part:
-    known = {item.name: item.type for item in fields(kind)}  # type: ignore[arg-type]
-    kept = {name: value for name, value in values.items() if name in known}
-    for name, value in kept.items():
-        if isinstance(value, list) and str(known[name]).startswith("tuple"):
-            kept[name] = tuple(value)
-    return kind(**kept)

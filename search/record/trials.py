@@ -20,9 +20,9 @@ COPY_OF, RETRY_OF = "copy_of", "retry_of"  # attributes of a trial: another one'
 # Of a cluster: the node that trained a trial last, and all that did: the epoch after which each
 # went on, its name and the kind of its device.
 NODE, TRAINED_ON = "node", "trained_on"
-# Attributes of a trial that may pause, all of them epochs: the one that its worker was sent to,
-# the last one at which it paused, and the one that it left by lot, as an audit of the rule.
-TARGET, PAUSED, AUDIT = "target", "paused_at", "audit"
+# Attributes of a trial that may pause, both epochs: the one that its worker was sent to, and the
+# last one at which it paused.
+TARGET, PAUSED = "target", "paused_at"
 # Attribute of a trial: the one whose epochs it has too, which was told and then could go on.
 CONTINUES = "continues"
 FEWEST_ALIKE, MOST_ALIKE = 5, 10  # failures for the same reason that end a search

@@ -75,7 +75,7 @@ def _shared(record: StudyRecord) -> dict[str, Any]:
     """What is the same for all trials."""
     versions = record.provenance.versions.items()
     return {
-        "seed": record.space.recipe.get("seed"),
+        "seed": record.space.fixed.get("seed"),
         "device": record.execution.device,
         "versions": ", ".join(f"{name} {version}" for name, version in versions),
     }

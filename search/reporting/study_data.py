@@ -83,7 +83,7 @@ class StudyData:
     @property
     def full_epochs(self) -> int | None:
         """Epochs of a trial that runs to its end, where all have the same."""
-        return self.record.space.recipe.get("epochs") if self.record else None
+        return self.record.space.fixed.get("epochs") if self.record else None
 
     @property
     def at_report_scale(self) -> bool:
@@ -120,7 +120,7 @@ class StudyData:
 
     @cached_property
     def spent(self) -> Spending:
-        return spending(self.frozen, self.record.space.recipe if self.record else {})
+        return spending(self.frozen, self.record.space.fixed if self.record else {})
 
     @cached_property
     def common_epoch(self) -> int | None:

@@ -31,9 +31,8 @@ def refuse_another(study_name: str, found: StudyRecord, wanted: StudyRecord) -> 
         "parameters": (_parameters(found), _parameters(wanted)),
         "condition": (found.space.conditions, wanted.space.conditions),
         "baseline": (_baseline(found), _baseline(wanted)),
+        "constraint": (found.space.constraints, wanted.space.constraints),
     }
-    if found.space.constraints is not None:
-        parts["constraint"] = (found.space.constraints, wanted.space.constraints)
     for part, (old, new) in parts.items():
         if old != new:
             raise UserError(
@@ -70,7 +69,7 @@ def _with_ranges(request: Request, found: StudyRecord) -> Request:
 def _with_recorded_code(request: Request, found: StudyRecord) -> Request:
     """``request`` whose files of models and training functions go by the paths on record, where
     they are the same: a job of a cluster has them under another path each time."""
-    settings = {**found.space.recipe, **found.space.baseline}
+    settings = {**found.space.fixed, **found.space.baseline}
     choices = [getattr(kind, "choices", ()) for kind in _parameters(found).values()]
     recorded = [v for v in (*settings.values(), *chain(*choices)) if is_code(v) and located(v)]
 
@@ -150,7 +149,7 @@ def _parameters(record: StudyRecord) -> dict[str, Any]:
 
 def _baseline(record: StudyRecord) -> dict[str, Any]:
     """All that is fixed."""
-    config = config_from_mapping({**record.space.recipe, **record.space.baseline})
+    config = config_from_mapping({**record.space.fixed, **record.space.baseline})
     varies = record.space.parameters
     return {name: value for name, value in config.to_dict().items() if name not in varies}
 

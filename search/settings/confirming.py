@@ -54,7 +54,7 @@ def confirmation_plan(plan: SearchPlan) -> SearchPlan:
     described = replace(
         record.space,
         title=f"{record.space.title}, confirmation",
-        recipe={name: value for name, value in config.to_dict().items() if name not in varies},
+        fixed={name: value for name, value in config.to_dict().items() if name not in varies},
         baseline=space.baseline_params(),
         parameters={name: distribution_to_json(kind) for name, kind in varies.items()},
     )

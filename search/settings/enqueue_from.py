@@ -52,7 +52,7 @@ def enqueue(study: Study, starts: tuple[StartingPoint, ...]) -> None:
 def _best(study: Study, space: ResolvedSpace, top: int) -> list[StartingPoint]:
     """The ``top`` best completed trials, each setting once; the baseline is trial 0 anyway."""
     record = read_record(study)
-    fixed = record.space.recipe if record else {}
+    fixed = record.space.fixed if record else {}
     points: dict[str, StartingPoint] = {}
     for trial in ranked(study.get_trials(deepcopy=False), study.directions[0]):
         params = _params(trial, space, {**fixed, **trial.params}, study.study_name)

@@ -8,11 +8,11 @@ from pathlib import Path
 from optuna.distributions import distribution_to_json
 
 from search.common.secrets import without_secrets
-from search.record.provenance import provenance_here
 from search.record.record import (
     ConfirmationFacts,
     DataFacts,
     LRRangeFacts,
+    Provenance,
     ReferenceFigure,
     SpaceFacts,
     StrategyFacts,
@@ -60,7 +60,7 @@ def new_record(
         lr_range=lr_range,
         confirmation=confirmation,
         resume_check=resume_check,
-        provenance=provenance_here(request.command, without_secrets(request.storage)),
+        provenance=Provenance.here(request.command, without_secrets(request.storage)),
         folder=request.folder.address,
     )
 
@@ -73,7 +73,7 @@ def _describe_space(request: Request, data: Meta, space: ResolvedSpace) -> Space
         title=", on ".join(filter(None, (definition.title or definition.name, data.name))),
         source=definition.source,
         preset=space.preset_name,
-        recipe={name: value for name, value in baseline.items() if name not in varies},
+        fixed={name: value for name, value in baseline.items() if name not in varies},
         baseline=space.baseline_params(),
         parameters={name: distribution_to_json(kind) for name, kind in varies.items()},
         constraints=tuple(item.description for item in definition.constraints),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -47,7 +46,6 @@ class Step:
 
     number: int | None
     target: int
-    audit: bool = False
 
 
 class Pause(Enum):
@@ -63,8 +61,7 @@ class PromotionRule:
 
     A rung's share that goes on is ``spacing ** (-power * agreement)``, ``free_power`` where no
     budget forces a choice; ``early`` is the part of it that goes on before all trials have begun.
-    Agreement counts as if ``prior_trials`` trials had shown ``prior``. One in ``audit_every``
-    arrivals at a rung goes on to the next whatever the rule says; 0 for none.
+    Agreement counts as if ``prior_trials`` trials had shown ``prior``.
     """
 
     full: int
@@ -75,7 +72,6 @@ class PromotionRule:
     prior: float = 0.5
     prior_trials: int = 6
     least_share: float = 0.05
-    audit_every: int = 20
 
     @property
     def rungs(self) -> list[int]:
@@ -91,12 +87,6 @@ class PromotionRule:
         above = [rung for rung in self.rungs[:-1] if epoch < rung < length]
         return min(above, default=length)
 
-    def is_audited(self, trial: TrialView, level: int) -> bool:
-        """By lot, once a trial."""
-        if not self.audit_every or trial.audited is not None:
-            return False
-        return zlib.crc32(f"{trial.number}:{level}".encode()) % self.audit_every == 0
-
     def shares(self, rungs: Rungs, power: float) -> list[float]:
         """Of each rung but the last, the part that goes on."""
         found = (
@@ -109,12 +99,12 @@ class PromotionRule:
         return self.decide_at(self.rungs_of(trials), limits)
 
     def rungs_of(self, trials: Iterable[TrialView]) -> Rungs:
-        return Rungs(self.rungs, trials, self.is_audited)
+        return Rungs(self.rungs, trials)
 
     def decide_at(self, rungs: Rungs, limits: Limits) -> Step | Pause:
         """The same, of rungs that were brought up to date since the last decision."""
         turn = _Turn(self, rungs, limits)
-        return turn.early() or turn.audit() or turn.new() or turn.fill() or turn.rest()
+        return turn.early() or turn.new() or turn.fill() or turn.rest()
 
 
 class PromotionPruner(BasePruner):
@@ -128,13 +118,12 @@ class PromotionPruner(BasePruner):
 
 
 class _Stair(NamedTuple):
-    """The way to a rung: the ``share`` of the rung below that takes it, what it costs, how many
-    have begun it on merit and how many as audits."""
+    """The way to a rung: the ``share`` of the rung below that takes it, what it costs, and how many
+    have begun it."""
 
     share: float
     cost: float
     begun: float
-    audits: int
 
 
 class _Turn:
@@ -147,7 +136,7 @@ class _Turn:
         self._epoch_cost = (seconds_per_epoch(rungs.trials) if limits.timed else None) or 1.0
         steps = (after - before for before, after in itertools.pairwise([0, *rungs.epochs]))
         self._stairs = [
-            _Stair(share, step * self._epoch_cost, float(rung.begun), rung.audits)
+            _Stair(share, step * self._epoch_cost, float(rung.begun))
             for share, step, rung in zip([1.0, *self._shares], steps, rungs.rungs, strict=True)
         ]
         self._places = self._without_budget() if limits.left is None else self._plan(limits.left)
@@ -163,14 +152,6 @@ class _Turn:
             one_over = self._rungs[level + 1].begun <= self._places[level + 1]
             if best and self._rungs.rank(level, best) < sure and one_over:
                 return self._up(best, level)
-        return None
-
-    def audit(self) -> Step | None:
-        """One drawn by lot, where enough is left to finish a trial afterwards."""
-        for level in reversed(range(self._rungs.last)):
-            for trial in map(self._rungs.trial, self._rungs[level].drawn):
-                if self._can_afford_audit(trial, level):
-                    return self._up(trial, level, audit=True)
         return None
 
     def new(self) -> Step | None:
@@ -217,28 +198,21 @@ class _Turn:
 
     # -- what the steps ask ----------------------------------------------------------------------
 
-    def _up(self, trial: TrialView, level: int, audit: bool = False) -> Step:
-        return Step(trial.number, self._rungs.epoch_of(level + 1, trial), audit)
+    def _up(self, trial: TrialView, level: int) -> Step:
+        return Step(trial.number, self._rungs.epoch_of(level + 1, trial))
 
     def _has_place(self, level: int) -> bool:
         return self._rungs[level].begun + 1 <= self._places[level] + ROUNDING
 
-    def _cost(self, trial: TrialView, epochs: int) -> float:
-        return epochs * ((trial.seconds or self._epoch_cost) if self._limits.timed else 1.0)
-
     def _cost_to_end(self, trial: TrialView) -> float:
-        return self._cost(trial, trial.length - trial.epochs)
+        epoch = (trial.seconds or self._epoch_cost) if self._limits.timed else 1.0
+        return (trial.length - trial.epochs) * epoch
 
     def _best_paused(self, level: int) -> TrialView | None:
         """Of those that could still be finished; the older of equals."""
         lane = self._limits.lane + ROUNDING
         paused = (self._rungs.trial(number) for _, number in self._rungs[level].paused)
         return next((trial for trial in paused if self._cost_to_end(trial) <= lane), None)
-
-    def _can_afford_audit(self, trial: TrialView, level: int) -> bool:
-        left = math.inf if self._limits.left is None else self._limits.left
-        onward = self._cost(trial, self._rungs.epoch_of(level + 1, trial) - trial.epochs)
-        return min(left - onward, self._limits.lane) >= self._cost_to_end(trial)
 
     # -- how many are to begin the way to each rung ----------------------------------------------
 
@@ -274,10 +248,8 @@ class _Turn:
         return [max(stair.begun, x, least) for stair, x in zip(self._stairs, expected, strict=True)]
 
     def _cost_of_plan(self, first: float) -> float:
-        least, every = self._at_least(), self._rule.audit_every or math.inf
-        cost, expected = 0.0, first
-        for share, step, begun, audits in self._stairs:
-            before, expected = expected, expected * share
-            audits_to_come = max(0.0, (before - expected) / every - audits)
-            cost += step * (max(begun, expected, least) - begun + audits_to_come)
+        least, cost, expected = self._at_least(), 0.0, first
+        for share, step, begun in self._stairs:
+            expected *= share
+            cost += step * (max(begun, expected, least) - begun)
         return cost

@@ -9,14 +9,14 @@ from __future__ import annotations
 import itertools
 import math
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable, Mapping, Sequence, ValuesView
+from collections.abc import Iterable, Mapping, Sequence, ValuesView
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from search.record.trials import AUDIT, COPY_OF, TARGET, continued, may_go_on
+from search.record.trials import COPY_OF, TARGET, continued, may_go_on
 from trainers.metrics import Metric
 
 
@@ -26,8 +26,8 @@ class TrialView:
 
     ``values`` are those of its epochs, higher is better, NaN where it diverged; ``length`` is the
     epochs of its whole training, ``target`` the epoch that it is on its way to (None: nobody works
-    on it). Only what is ``paused`` may go on. ``audited``: the epoch that it left as an audit.
-    ``exempt`` is the recipe's own trial, which runs to its end whatever the rule says.
+    on it). Only what is ``paused`` may go on. ``exempt`` is the baseline's trial, which runs to its
+    end whatever the rule says.
     """
 
     number: int
@@ -36,7 +36,6 @@ class TrialView:
     target: int | None = None
     paused: bool = False
     complete: bool = False
-    audited: int | None = None
     exempt: bool = False
     seconds: float | None = None  # of an epoch, as measured
 
@@ -96,7 +95,6 @@ class Views:
             target=target if running and not paused else None,
             paused=paused,
             complete=trial.state == TrialState.COMPLETE,
-            audited=trial.user_attrs.get(AUDIT),
             exempt=exempt,
             seconds=float(seconds) if isinstance(seconds, (int, float)) else None,
         )
@@ -104,19 +102,16 @@ class Views:
 
 @dataclass
 class Rung:
-    """``begun`` segments lead to it, ended or not; ``audits`` of them came as audits and are not
-    among the ``begun``, nor is the recipe above the first rung. ``arrived`` came on merit.
+    """``begun`` segments lead to it, ended or not, and ``arrived`` of them did; above the first
+    rung the baseline is not among them.
 
     ``ranked`` are the best values there of all that reached it, the lowest first; ``paused`` those
-    that pause at it, the best first and the older of equals: (−value, number). ``drawn``: numbers
-    of those that go on by lot.
+    that pause at it, the best first and the older of equals: (−value, number).
     """
 
     ranked: list[float] = field(default_factory=list)
     paused: list[tuple[float, int]] = field(default_factory=list)
-    drawn: list[int] = field(default_factory=list)
     begun: int = 0
-    audits: int = 0
     arrived: int = 0
     on_the_way: int = 0
 
@@ -125,17 +120,11 @@ class Rungs:
     """The rungs at ``epochs``, the last of which stands for the end of any trial's training.
 
     ``running`` are the trials that somebody works on; ``promised`` the epochs that were trained or
-    for which a worker was sent off. ``draws`` says of a trial and a level if it goes on by lot.
+    for which a worker was sent off.
     """
 
-    def __init__(
-        self,
-        epochs: Sequence[int],
-        trials: Iterable[TrialView] = (),
-        draws: Callable[[TrialView, int], bool] = lambda trial, level: False,
-    ):
+    def __init__(self, epochs: Sequence[int], trials: Iterable[TrialView] = ()):
         self.epochs = epochs
-        self._draws = draws
         self.rungs = [Rung() for _ in epochs]
         self.running: dict[int, TrialView] = {}
         self.promised = 0
@@ -194,15 +183,13 @@ class Rungs:
             here = self.is_at(level, trial)
             if not here and (trial.target is None or trial.target < epoch):
                 break
-            audit = level > 0 and trial.audited == self.epochs[level - 1]
-            on_merit = not audit and not (trial.exempt and level)
-            rung.audits += sign * audit
+            on_merit = not (trial.exempt and level)
             rung.begun += sign * on_merit
             if here:
                 value = trial.best_at(epoch)
                 rung.arrived += sign * on_merit
                 _put_sorted(rung.ranked, value, sign)
-                if level and trial.audited is None and not trial.exempt:
+                if level and not trial.exempt:
                     _put(self._both[level], trial.number, (below, value), sign)
                     self._concordance.pop(level, None)
                 below = value
@@ -215,8 +202,6 @@ class Rungs:
         if trial.paused and not trial.diverged and level >= 0:
             best = trial.best_at(self.epoch_of(level, trial))
             _put_sorted(self.rungs[level].paused, (-best, trial.number), sign)
-            if self._draws(trial, level):
-                _put_sorted(self.rungs[level].drawn, trial.number, sign)
 
     def is_at(self, level: int, trial: TrialView) -> bool:
         """Whether ``trial`` reached the rung, or diverged on the way from the one below."""

@@ -10,7 +10,7 @@ from typing import Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from search.record.trials import AUDIT, RETRY_OF, TARGET, counted, is_paused
+from search.record.trials import RETRY_OF, TARGET, counted, is_paused
 from search.settings.plan import TrialPlan
 from search.storage.database import one_commit
 from search.storage.lease import Lease
@@ -99,7 +99,7 @@ class Claims:
         if paused.state.is_finished():
             return continue_as_new(self._study, paused, step)
         trial = Trial(self._study, trial_id(paused))
-        record_step(trial, step, paused.last_step)
+        record_step(trial, step)
         failpoint("promoted")
         return trial
 
@@ -156,9 +156,7 @@ class Claims:
         return trial
 
 
-def record_step(trial: Trial, step: Step, epoch: int | None) -> None:
-    """That ``trial``, paused after ``epoch``, goes on: known before any worker begins."""
+def record_step(trial: Trial, step: Step) -> None:
+    """Records that ``trial``, which paused, is promoted: before any worker begins."""
     trial.set_user_attr(TARGET, step.target)
-    if step.audit:
-        trial.set_user_attr(AUDIT, epoch)
     failpoint("target recorded")

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from search.common.layout import BEST_WEIGHTS, CHECKPOINTS, StudyFolder
 from search.common.study_files import files_of
-from search.record.trials import AUDIT, CONTINUES, PAUSED, RETRY_OF, TARGET
+from search.record.trials import CONTINUES, PAUSED, RETRY_OF, TARGET
 from search.storage.optuna_internals import trial_id
 from search.strategy.promotion import Step
 from trainers.failpoints import failpoint
@@ -25,8 +25,6 @@ def continue_as_new(study: Study, told: FrozenTrial, step: Step) -> Trial:
     the storage, so that no crash leaves a part of it."""
     attributes = {name: v for name, v in told.user_attrs.items() if name not in OF_THE_TOLD}
     attributes |= {CONTINUES: told.number, TARGET: step.target}
-    if step.audit:
-        attributes[AUDIT] = told.last_step
     new = create_trial(
         state=TrialState.RUNNING,
         params=told.params,

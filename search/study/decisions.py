@@ -88,7 +88,7 @@ class Decisions:
         trials = self._study.get_trials(deepcopy=False)
         step = promotion.decide(trials, self._claims.may_start(trials), asking=number)
         if isinstance(step, Step) and step.number == number:
-            record_step(live.trial, step, epoch)
+            record_step(live.trial, step)
             live.target = step.target
             return None
         for name, figure in {**(live.usage or {}), PAUSED: epoch}.items():

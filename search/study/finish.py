@@ -13,7 +13,6 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from search.common.layout import StudyFolder
 from search.common.study_files import files_of
 from search.record.trials import (
-    AUDIT,
     COPY_OF,
     COPY_REASON,
     PAUSED,
@@ -31,7 +30,7 @@ from trainers.atomic_files import remove_partials
 from trainers.failpoints import failpoint
 from trainers.metrics import Metric
 
-OF_ONE_TRIAL = ("driver", RETRY_OF, TARGET, PAUSED, AUDIT)  # attributes that no copy shares
+OF_ONE_TRIAL = ("driver", RETRY_OF, TARGET, PAUSED)  # attributes that no copy shares
 
 
 class Endings:

@@ -25,7 +25,6 @@ from search.reporting.rank_agreement import agreement_line
 from search.reporting.verdict import beside, luck, sentence, state
 from search.settings.plan import SearchPlan
 from search.strategy.confirmed import confirming_trials, read_confirmation
-from search.strategy.promotion_audit import audit_of
 from search.strategy.verdict import Verdict, chosen_trial, judge
 from search.study.events import FINISHED
 from search.terminal.plain_line import PlainTable, say
@@ -85,11 +84,9 @@ def print_result(console: Console, study: Study, record: StudyRecord) -> None:
         say(console, f"trial {trial.number} failed: {trial.user_attrs.get('reason')}")
     if len(failed) > MOST_FAILURES:
         say(console, f"… and {len(failed) - MOST_FAILURES} more failed")
-    say(console, savings(trials, record.space.recipe))
+    say(console, savings(trials, record.space.fixed))
     if confirming:
-        say(console, f"confirmation: {savings(confirming, record.space.recipe)}")
-    if found := audit_of(record, trials):
-        say(console, str(found))
+        say(console, f"confirmation: {savings(confirming, record.space.fixed)}")
     if line := agreement_line(trials):
         say(console, line)
 

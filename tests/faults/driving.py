@@ -57,7 +57,7 @@ from trainers.failpoints import VARIABLE
 
 FIXED = (
     *("reason", "copy_of", "retry_of", "best_epoch", "confusion"),
-    *("target", "paused_at", "audit", "continues", CONFIRMED),
+    *("target", "paused_at", "continues", CONFIRMED),
 )
 SPACE = Path(__file__).with_name("tiny_space.py")
 

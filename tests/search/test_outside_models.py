@@ -37,8 +37,8 @@ def test_a_models_file_is_searched_and_its_change_is_said(
     assert [trial.state.name for trial in study.get_trials()] == ["COMPLETE", "COMPLETE"]
     record = read_record(study)
     assert record is not None
-    assert record.space.recipe["model"].startswith(f"{tmp_path.resolve()}/net.py:net@")
-    assert record.space.recipe["model_options"] == {"width": 8}
+    assert record.space.fixed["model"].startswith(f"{tmp_path.resolve()}/net.py:net@")
+    assert record.space.fixed["model_options"] == {"width": 8}
     assert not {"depth", "width", "dropout"} & record.space.parameters.keys()  # of WideResNet
     (tmp_path / "net.py").write_text(NET + "\n")
     with pytest.raises(

@@ -29,7 +29,6 @@ from search.reporting.optuna_plots import (
 )
 from search.reporting.rank_agreement import rank_agreement, value_at
 from search.reporting.study_data import StudyData
-from search.strategy.promotion_audit import audit_of
 
 MOST_REASONS = 20
 MOST_RUNGS = 12
@@ -49,13 +48,7 @@ def course(data: StudyData) -> Section | None:
         timeline_chart(data),
         reasons(data),
     ]
-    return section("search", "How the search went", blocks, _audit(data))
-
-
-def _audit(data: StudyData) -> str:
-    """How often the promotion rule leaves a better trial behind; empty for another pruner."""
-    found = None if data.record is None else audit_of(data.record, data.frozen)
-    return "" if found is None else f"{found}."
+    return section("search", "How the search went", blocks)
 
 
 def _cut(data: StudyData) -> dict[int, set[int]]:
@@ -118,7 +111,7 @@ def _values_at_rungs(data: StudyData, cut: dict[int, set[int]]) -> Panel:
 def rung_table(data: StudyData) -> Table | None:
     """Each rung: how many reached it, how many were cut, the best of both sides."""
     rows = []
-    recipe = data.record.space.recipe if data.record else {}
+    recipe = data.record.space.fixed if data.record else {}
     for epoch, ended in list(_cut(data).items())[:MOST_RUNGS]:
         values = {t.number: v for t in data.frozen if (v := value_at(t, epoch)) is not None}
         reached = sum(len(t.intermediate_values) >= epoch for t in data.frozen)
@@ -151,8 +144,6 @@ def agreement_table(data: StudyData) -> Table | None:
         rows.append((cells, PLAIN))
     caption = "Between the order at the epoch and at the end, of trials that reached the end. "
     caption += "Those that were cut are missing: among survivors early order counts for less."
-    if _audit(data):
-        caption += " The audit above says what became of some that would have been left behind."
     return table_of("Rank agreement with the end", rows, caption)
 
 

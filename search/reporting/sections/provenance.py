@@ -16,7 +16,7 @@ from search.reporting.study_data import StudyData
 def origin(data: StudyData) -> Section | None:
     """Section 8 of the page."""
     record = data.record
-    fixed = {} if record is None else record.space.recipe
+    fixed = {} if record is None else record.space.fixed
     items = {"study": data.name, **({} if record is None else _recorded(record)), **_times(data)}
     shown = [(name, value) for name, value in items.items() if not missing(value) and value != ""]
     study = Facts("Study", tuple((name, str(value)) for name, value in shown))
@@ -25,7 +25,7 @@ def origin(data: StudyData) -> Section | None:
 
 
 def _recorded(record: StudyRecord) -> dict[str, Any]:
-    origin, strategy, recipe = record.provenance, record.strategy, record.space.recipe
+    origin, strategy, recipe = record.provenance, record.strategy, record.space.fixed
     return {
         "space": record.space.name,
         "preset": record.space.preset,

@@ -257,7 +257,7 @@ def _measured(row: pd.Series, name: str) -> Any:
 def _trial_with(data: StudyData, changed: Mapping[str, Any]) -> FrozenTrial | None:
     """The completed trial that is the recipe but for ``changed``."""
     assert data.record is not None  # it has references
-    baseline, fixed = data.record.space.baseline, data.record.space.recipe
+    baseline, fixed = data.record.space.baseline, data.record.space.fixed
     for name, value in changed.items():
         if name not in baseline and fixed.get(name) != value:
             return None

@@ -181,7 +181,7 @@ def models(data: StudyData) -> Table | None:
 
 
 def _model_label(data: StudyData, group: pd.DataFrame) -> str:
-    recipe = data.record.space.recipe if data.record else {}
+    recipe = data.record.space.fixed if data.record else {}
     parts = [str(recipe["model"])] if "model" in recipe else []
     for name in MODEL_OPTIONS:
         column = PARAMETER_PREFIX + name

@@ -52,7 +52,7 @@ def our_record(epochs: int = 4, **changes: Any) -> StudyRecord:
             title="A space",
             source="report E",
             preset="quick",
-            recipe={
+            fixed={
                 "model": "lenet",
                 "epochs": epochs,
                 "seed": 17,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,7 @@ from search.reporting.sections.result import lead, side_by_side, tiles
 from search.reporting.sections.tables import by_value
 from search.reporting.sections.trials import trials_table
 from search.reporting.study_data import StudyData, read_study
-from search.reporting.write import subtitle
-from search.storage.storage import load_study
 from tests.search.reporting import studies
-
-FIRST_RELEASE = Path(__file__).parents[1] / "record" / "version_1"
 
 
 @pytest.fixture
@@ -160,13 +155,3 @@ def test_texts_where_we_keep_numbers_do_no_harm(name: str, tmp_path: Path) -> No
     data = read_study(study, tmp_path)
     assert make_page("x", "", sections_of(data))
     assert data.trials["reason"].tolist() == ["3", "3", "3"]
-
-
-def test_a_study_of_the_first_release_has_a_report(tmp_path: Path) -> None:
-    shutil.copytree(FIRST_RELEASE, tmp_path / "old")
-    study = load_study("lenet_epochs-quick", f"sqlite:///{tmp_path}/old/studies.db")
-    data = read_study(study, tmp_path / "old")
-    assert data.objective.name == "val_top1"
-    assert data.record is not None
-    assert "a small CNN on CIFAR-10" in subtitle(data)
-    assert "trial 0, the recipe" in make_page(data.name, "", sections_of(data))

@@ -123,4 +123,4 @@ def test_the_same_function_at_another_path_is_the_same_study(
     request = make_request(make_parser().parse_args(["--space", "mine.py"]))
     plan, _ = decide(request, NO_DATA, tmp_path, record, print)
     assert plan.record.space == record.space
-    assert plan.config.to_dict()["train"] == record.space.recipe["train"]
+    assert plan.config.to_dict()["train"] == record.space.fixed["train"]

@@ -10,10 +10,9 @@ from dataclasses import replace
 import pytest
 
 from search.strategy.promotion import Limits, Pause, PromotionRule, Step
-from search.strategy.promotion_audit import Audit, audit
 from search.strategy.rungs import TrialView, concordance
 
-RULE = PromotionRule(9, audit_every=0)  # rungs 1, 3, 9
+RULE = PromotionRule(9)  # rungs 1, 3, 9
 
 
 def paused(number: int, *values: float, seconds: float | None = None) -> TrialView:
@@ -128,14 +127,6 @@ def test_what_no_longer_fits_is_passed_over() -> None:
     assert RULE.decide(trials, Limits(0, 5.0, 5.0, timed=True)) is Pause.DONE
 
 
-def test_an_audit_goes_on_whatever_its_rank_and_once_only() -> None:
-    always = PromotionRule(9, audit_every=1)
-    trials = [paused(0, 10.0), paused(1, 40.0)]
-    assert always.decide(trials, Limits(0)) == Step(0, 3, audit=True)
-    moved = TrialView(0, (10.0, 11.0, 12.0), 9, paused=True, audited=1)
-    assert always.decide([moved, trials[1]], Limits(0)) == Step(1, 3, audit=True)
-
-
 def test_the_decision_does_not_hang_on_the_order_of_the_trials() -> None:
     draw = random.Random(0)
     trials = [paused(n, *(draw.random() for _ in range(draw.choice((1, 3))))) for n in range(12)]
@@ -151,10 +142,9 @@ def moved(trial: TrialView, draw: random.Random) -> TrialView:
     """What may have become of a trial meanwhile."""
     if trial.complete or trial.diverged:
         return trial
-    if trial.target is None:  # it goes on, on merit or as an audit
-        audited = trial.epochs if trial.audited is None and draw.random() < 0.3 else trial.audited
+    if trial.target is None:
         target = RULE.next_rung(trial.epochs, trial.length)
-        return replace(trial, target=target, paused=False, audited=audited)
+        return replace(trial, target=target, paused=False)
     value = math.nan if draw.random() < 0.1 else draw.choice((draw.random(), 0.5))
     trial = replace(trial, values=(*trial.values, value))
     if trial.epochs == trial.length and not trial.diverged:
@@ -167,9 +157,8 @@ def moved(trial: TrialView, draw: random.Random) -> TrialView:
 def test_rungs_brought_up_to_date_are_those_of_the_trials_alone(seed: int) -> None:
     """Studies drawn by lot: after each change the kept rungs decide as new ones do."""
     draw = random.Random(seed)
-    rule = PromotionRule(9, audit_every=3)
     trials: list[TrialView] = []
-    kept = rule.rungs_of(trials)
+    kept = RULE.rungs_of(trials)
     for _ in range(150):
         if draw.random() < 0.4 or not trials:
             length = draw.choice((9, 9, 9, 5))
@@ -180,12 +169,12 @@ def test_rungs_brought_up_to_date_are_those_of_the_trials_alone(seed: int) -> No
             trials.pop(draw.randrange(len(trials)))  # turned out to be a copy
             trials = [replace(trial, number=n) for n, trial in enumerate(trials)]
         kept.update(trials)
-        new = rule.rungs_of(trials)
+        new = RULE.rungs_of(trials)
         assert kept.rungs == new.rungs
         assert (kept.running, kept.promised) == (new.running, new.promised)
         left = float(draw.randrange(60))
         for limits in (Limits(3), Limits(0, left, left), Limits(5, left, 8.0, 2, timed=True)):
-            assert rule.decide_at(kept, limits) == rule.decide(trials, limits)
+            assert RULE.decide_at(kept, limits) == RULE.decide(trials, limits)
 
 
 def test_concordance_is_kendalls() -> None:
@@ -198,26 +187,3 @@ def test_concordance_is_kendalls() -> None:
             if a[0] != b[0] and a[1] != b[1]
         ]
         assert concordance(points) == (sum(signs), len(signs))
-
-
-def test_the_audit_counts_what_would_have_been_left_behind() -> None:
-    """Eleven at epoch 1; trial 10, the last of them, went on by lot and is the best at epoch 3."""
-    trials = [paused(n, 50.0 - n) for n in range(2, 10)]
-    trials += [paused(n, 50.0 - n, 0.0, 60.0 - n) for n in range(2)]
-    trials.append(TrialView(10, (1.0, 2.0, 90.0), 9, paused=True, audited=1))
-    found = audit(RULE, trials)
-    assert (found.hits, found.audited) == (1, 1)
-    assert "too few to say" in str(found)
-
-
-def test_who_has_earned_a_place_meanwhile_is_no_audit() -> None:
-    """The first of four: its place came after the lot."""
-    trials = [paused(n, 10.0 - n) for n in range(1, 4)]
-    trials.append(TrialView(0, (50.0, 51.0, 52.0), 9, paused=True, audited=1))
-    assert audit(RULE, trials).audited == 0
-
-
-def test_the_audits_interval_is_wilsons() -> None:
-    """For 2 of 20: 0.028 to 0.301."""
-    assert "2 of 20" in str(Audit(2, 20))
-    assert "(10 %, 95 % interval 3 to 30 %)" in str(Audit(2, 20))

@@ -11,7 +11,7 @@ import pytest
 from search.storage.storage import open_storage
 from search.strategy.promotion import PromotionPruner, PromotionRule
 
-RULE = PromotionRule(4, audit_every=0)  # rungs 1, 3, 4
+RULE = PromotionRule(4)  # rungs 1, 3, 4
 
 
 @pytest.fixture(params=["memory", "sqlite", "journal"])

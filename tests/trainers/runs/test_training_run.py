@@ -15,7 +15,6 @@ import pytest
 import torch
 
 from tests.trainers.curves import same_curve
-from trainers.config import TrainConfig
 from trainers.data import prepare
 from trainers.epoch_result import DivergedError, EpochResult
 from trainers.evaluation.confusion import Confusion
@@ -386,32 +385,6 @@ def test_usage_of_a_resumed_run_adds_up(open_run: Open) -> None:
     list(resumed.results())
     assert resumed.usage()["cpu_seconds"] > used["cpu_seconds"]
     assert resumed.usage()["wall_seconds"] > used["wall_seconds"]
-
-
-RELEASED = Path(__file__).parents[2] / "search/record/version_1/lenet_epochs-quick/trials/00003"
-
-
-@pytest.fixture
-def released(tmp_path: Path) -> Path:
-    """A trial of the first release, killed after the sixth epoch of a few; its third is best."""
-    return Path(shutil.copytree(RELEASED, tmp_path / "released"))
-
-
-def test_a_checkpoint_of_the_first_release_goes_on(released: Path, tmp_path: Path) -> None:
-    """It knows nothing of the options that came later: they have the defaults that it had."""
-    identity = read_checkpoint(released / LATEST)["identity"]
-    config = TrainConfig.from_mapping(identity["config"])
-    assert "objective" not in identity["config"]
-    assert (config.objective, config.plateau_metric) == ("val_top1", "val_loss")
-    before, data = read_history(released), prepare("digits32", tmp_path)
-    run = TrainingRun(config, data, Execution.from_mapping(identity["execution"]), released)
-    assert run.problems == []
-    assert [result.to_dict() for result in run.trainer.history] == before
-    assert (run.trainer.best_epoch, len(before)) == (3, 6)
-    results = list(run.results())
-    assert [result.epoch for result in results] == list(range(1, config.epochs + 1))
-    assert [result.to_dict() for result in results[:6]] == before
-    assert read_saved(released).epoch == run.trainer.best_epoch
 
 
 def test_a_checkpoint_of_a_later_release_is_passed_over(open_run: Open) -> None:
