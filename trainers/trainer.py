@@ -45,7 +45,9 @@ def fitting_split(
     config: TrainConfig, data: ImageData, execution: Execution
 ) -> tuple[Tensor, Tensor]:
     """Training and validation indices. Raises ``ConfigError`` if ``config`` does not fit."""
-    train, val = stratified_split(data.train_labels, config.val_fraction, config.split_seed)
+    train, val = stratified_split(
+        data.train_labels, config.val_fraction, config.split_seed, data.classes
+    )
     shape = (data.image_size, data.in_channels, data.num_classes)
     check_fits(config, len(train), *shape, execution.processes)
     if is_outside(config.model):

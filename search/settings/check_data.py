@@ -52,8 +52,9 @@ def check_data(request: Request, folder: Path) -> Meta:
         return NO_DATA
     verify_prepared(folder)  # damaged since it was prepared? about 1 s for each GB
     meta, arrays = load_prepared(folder)
-    baseline = trainer_config(request.config)
-    train, _ = split_indices(arrays["train_labels"], baseline.val_fraction, baseline.split_seed)
+    baseline, labels = trainer_config(request.config), arrays["train_labels"]
+    split = (baseline.val_fraction, baseline.split_seed)
+    train, _ = split_indices(labels, *split, meta.classes)
     _, image_size, _, channels = meta.shapes["train_images"]
     shape = (len(train), image_size, channels, len(meta.classes), request.processes or 1)
     check_fits(baseline, *shape)

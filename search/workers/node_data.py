@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from search.common.layout import default_data_dir
-from trainers.data.errors import DataError
+from trainers.data import DataError
 from trainers.data.prepare import locked, making
 from trainers.data.prepared import FILES, holds
 

@@ -63,7 +63,7 @@ def _attempt(
     task: Task, gpus: float, heartbeat: Heartbeat, upkeep: Upkeep
 ) -> Generator[Message, None, Ending]:
     """Trains; returns how it ended. With its frame, all that an exception refers to is gone."""
-    from trainers.data.errors import DataError
+    from trainers.data import DataError
     from trainers.epoch_result import DivergedError
 
     try:

@@ -19,7 +19,7 @@ from search.workers.heartbeat import Heartbeat
 from search.workers.node_data import NodeData
 from search.workers.node_facts import node_name
 from search.workers.output_log import OutputLog
-from trainers.data.errors import DataError
+from trainers.data import DataError
 from trainers.parallel.parent_process import die_with_parent
 
 TASK, PLACES, MESSAGE = "task", "places", "message"  # Ray's ids of the nodes that may train it

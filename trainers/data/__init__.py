@@ -1,7 +1,6 @@
 """Image data: prepared once per machine, mapped by every process. Importing it spares torch."""
 
-from trainers.data.errors import DataError
-from trainers.data.images import ImageData
+from trainers.data.images import DataError, ImageData
 from trainers.data.prepare import prepare
 from trainers.data.prepared import Meta, load_prepared, open_prepared, read_meta, verify_prepared
 from trainers.data.sources import DATASETS, SHAPES, ImageShape

@@ -11,14 +11,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
 from uuid import uuid4
 
 import numpy as np
 
-from trainers.data.errors import DataError, one_line
-from trainers.data.prepared import DTYPES, FORMAT, Meta, fingerprint, is_whole, pieces
-from trainers.data.raw import RawSet, RawSplit, Source
+from trainers.data.images import DataError, RawSet, RawSplit, Source, one_line
+from trainers.data.prepared import (
+    DTYPES,
+    FORMAT,
+    Meta,
+    fingerprint,
+    is_whole,
+    load_prepared,
+    pieces,
+)
 from trainers.data.sources import find_source
 
 Progress = Callable[[int, int], None]
@@ -43,35 +49,60 @@ def prepare(
     """
     cache = Path(os.path.expanduser(data_dir)) / "cache"
     source = find_source(name_or_path, cache.parent, image_size)
-    if remark is not None:
-        for text in source.remarks:
-            remark(text)
     folder = cache / _key(source, cache / "memo")
-    if is_whole(folder):
-        return folder
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with locked(cache / f"{folder.name}.lock"):
-            if not is_whole(folder):  # another process may have made it meanwhile
-                build(folder, source.name, source.read(), progress)
-    except OSError as error:
-        raise DataError(
-            f"cannot write the prepared data to {cache}: {one_line(error)}; "
-            "choose another data folder"
-        ) from None
+    if not is_whole(folder):
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            with locked(cache / f"{folder.name}.lock"):
+                if not is_whole(folder):  # another process may have made it meanwhile
+                    with making(folder) as partial:
+                        _write(partial, source.name, source.read(), progress)
+        except OSError as error:
+            raise DataError(
+                f"cannot write the prepared data to {cache}: {one_line(error)}; "
+                "choose another data folder"
+            ) from None
+    for text in (*source.remarks, *_absent_classes(str(name_or_path), folder)):
+        if remark is not None:
+            remark(text)
     return folder
+
+
+def _absent_classes(where: str, folder: Path) -> list[str]:
+    """A line for each split that has no image of some classes. Raises ``DataError`` where only the
+    test split has a class: no network could learn it."""
+    meta, arrays = load_prepared(folder)
+    train, test = (
+        np.bincount(arrays[f"{split}_labels"], minlength=len(meta.classes)) > 0
+        for split in ("train", "test")
+    )
+    if (test & ~train).any():
+        raise DataError(
+            f"{where}: the test images have {_names(meta, test & ~train)}, of which there is "
+            "no training image"
+        )
+    said = [
+        f"{where}: no {kind} image of {_names(meta, ~present)}; {effect}"
+        for kind, present, effect in (
+            ("training", train, "the network has an output for it all the same"),
+            ("test", test, "means over the classes leave it out, unless images are taken for it"),
+        )
+        if not present.all()
+    ]
+    return said[:1]  # what has no training image has no test image either
+
+
+def _names(meta: Meta, chosen: np.ndarray) -> str:
+    """``class 'a'`` or ``classes 'a', 'b', …``."""
+    names = [repr(meta.classes[i]) for i in np.flatnonzero(chosen)]
+    shown = ", ".join(names[:5]) + (f", … ({len(names)} in all)" if len(names) > 5 else "")
+    return f"class {shown}" if len(names) == 1 else f"classes {shown}"
 
 
 def _key(source: Source, memo: Path) -> str:
     parts = json.dumps([FORMAT, source.name, source.content(memo)])
     readable = re.sub(r"[^A-Za-z0-9_-]+", "_", source.name)[:40]
     return f"{readable}-{hashlib.sha256(parts.encode()).hexdigest()[:16]}"
-
-
-def build(folder: Path, name: str, raw: RawSet, progress: Progress | None) -> None:
-    """Write ``raw`` to ``folder``, which appears at once and whole or not at all."""
-    with making(folder) as partial:
-        _write(partial, name, raw, progress or _silent)
 
 
 @contextmanager
@@ -87,14 +118,15 @@ def making(folder: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _write(folder: Path, name: str, raw: RawSet, progress: Progress) -> None:
+def _write(folder: Path, name: str, raw: RawSet, progress: Progress | None) -> None:
     total = raw.train.shape[0] + raw.test.shape[0]
     done = 0
     for split, images in (("train", raw.train), ("test", raw.test)):
         np.save(folder / f"{split}_labels.npy", images.labels.astype("<i8"))
         for count in _write_images(folder / f"{split}_images.npy", images):
             done += count
-            progress(done, total)
+            if progress is not None:
+                progress(done, total)
     arrays = {key: np.load(folder / f"{key}.npy", mmap_mode="r") for key in DTYPES}
     mean, std = channel_statistics(arrays["train_images"])
     shapes = {key: array.shape for key, array in arrays.items()}
@@ -132,10 +164,6 @@ def _sweep(cache: Path) -> None:
                 shutil.rmtree(partial)
 
 
-def _silent(done: int, total: int) -> None:
-    pass
-
-
 @contextmanager
 def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
     """One process at a time, where the file system can do that; the lock dies with its holder.
@@ -144,22 +172,16 @@ def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[No
         with suppress(ImportError, OSError):
             import fcntl
 
-            while on_wait and not _is_free(file):
-                on_wait()
-                time.sleep(SECONDS_BETWEEN_TRIES)
-            fcntl.flock(file, fcntl.LOCK_EX)
+            if on_wait is None:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            while on_wait is not None:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    on_wait()
+                    time.sleep(SECONDS_BETWEEN_TRIES)
         yield
-
-
-def _is_free(file: TextIO) -> bool:
-    """Then it is locked now."""
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def channel_statistics(images: np.memmap) -> tuple[tuple[float, ...], tuple[float, ...]]:

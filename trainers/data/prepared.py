@@ -1,19 +1,21 @@
-"""Prepared data sets: folders of plain .npy files, and meta.json, that all processes map."""
+"""Prepared data sets: folders of plain .npy files, and meta.json, that all processes map; and how
+it is known, without reading everything again, that files have not changed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 
-from trainers.data.errors import ARRAY_DAMAGE, DataError, one_line
-from trainers.data.hashing import remember, stamp
-from trainers.data.images import ImageData
+from trainers.data.images import DataError, ImageData, one_line
 
 FORMAT = 1  # of a prepared folder; a change makes all of them anew
 FILE, VERIFIED = "meta.json", "verified.stamp"
@@ -25,6 +27,7 @@ DTYPES = {
 }
 FILES = (FILE, *(f"{name}.npy" for name in DTYPES))
 PIECE = 3 * 2**18  # bytes read at a time; whole pixels of one or three channels
+SETTLED = 2.0  # seconds after which a file that changes gets another time stamp
 
 
 @dataclass(frozen=True)
@@ -84,18 +87,17 @@ def verify_prepared(folder: Path) -> None:
     """Read everything again, unless the files have not changed since that was last done. Raises
     ``DataError`` when it is not what was once prepared."""
     meta, arrays = load_prepared(Path(folder))
-    now, verified = stamp(folder, FILES), folder / VERIFIED
-    with suppress(OSError, ValueError):
-        if verified.read_text(encoding="ascii") == now.text:
-            return
+    now, settled = _stamp(folder, FILES)
+    if _remembered(folder / VERIFIED) == now:
+        return
     found = fingerprint(arrays, meta.classes)
     if found != meta.fingerprint:
         raise DataError(
             f"{folder} was changed: its fingerprint must be {meta.fingerprint}, got {found}; "
             "delete the folder to have it made again"
         )
-    if now.settled:
-        remember(verified, now.text)
+    if settled:
+        _remember(folder / VERIFIED, now)
 
 
 def load_prepared(folder: Path) -> tuple[Meta, dict[str, np.memmap]]:
@@ -114,7 +116,7 @@ def _map(path: Path, shape: tuple[int, ...], dtype: str) -> np.memmap:
         # can never be changed through them, yet the array counts as writable, so torch takes
         # it as it is. With mode "r" torch.from_numpy would warn.
         array = np.load(path, mmap_mode="c", allow_pickle=False)
-    except ARRAY_DAMAGE as error:
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise DataError(f"{path} is damaged: {one_line(error)}") from None
     wanted = (shape, dtype, path.stat().st_size)
     mapped = isinstance(array, np.memmap)
@@ -124,7 +126,7 @@ def _map(path: Path, shape: tuple[int, ...], dtype: str) -> np.memmap:
 
 
 def holds(folder: Path, wanted: str) -> bool:
-    """Whether the data set of the fingerprint ``wanted`` is in ``folder``, undamaged."""
+    """Return whether the data set of the fingerprint ``wanted`` is in ``folder``, undamaged."""
     try:
         if read_meta(folder).fingerprint != wanted:
             return False
@@ -135,7 +137,7 @@ def holds(folder: Path, wanted: str) -> bool:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether ``folder`` can be opened as it is."""
+    """Return whether ``folder`` can be opened as it is."""
     try:
         load_prepared(folder)
     except DataError:
@@ -159,3 +161,59 @@ def pieces(array: np.memmap) -> Iterator[bytes]:
         file.seek(array.offset)
         while piece := file.read(PIECE):
             yield piece
+
+
+def content_hash(root: Path, names: Sequence[str], memo: Path) -> str:
+    """SHA-256 over the names and bytes of the files ``names`` under ``root``.
+
+    It is remembered in the folder ``memo`` by root and each file's name, size and times, so an
+    unchanged folder is not read again. Raises ``DataError`` when a file cannot be read.
+    """
+    try:
+        key, settled = _stamp(root, names)
+        found = _remembered(memo / key) or _hash_files(root, names)
+    except OSError as error:
+        raise DataError(f"cannot read {root}: {one_line(error)}") from None
+    if settled:
+        _remember(memo / key, found)
+    return found
+
+
+def _stamp(root: Path, names: Sequence[str]) -> tuple[str, bool]:
+    """A text that is another one when a file has changed since, of where the files are, their
+    sizes, times and inodes; and whether all were settled: what changed just now might change again
+    within the same time stamp. Raises ``OSError``."""
+    stats = [os.stat(root / name) for name in names]
+    listing = [
+        [name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+        for name, stat in zip(names, stats, strict=True)
+    ]
+    text = hashlib.sha256(json.dumps([str(root.resolve()), listing]).encode()).hexdigest()
+    newest = max(max(stat.st_mtime, stat.st_ctime) for stat in stats)
+    return text, newest < time.time() - SETTLED
+
+
+def _hash_files(root: Path, names: Sequence[str]) -> str:
+    digest = hashlib.sha256()
+    for name in names:
+        with open(root / name, "rb") as file:
+            inner = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(json.dumps([name, inner]).encode())
+    return digest.hexdigest()
+
+
+def _remembered(path: Path) -> str:
+    """What was remembered there; empty where that is nothing, or not whole."""
+    with suppress(OSError, ValueError):
+        text = path.read_text(encoding="ascii")
+        return text if len(text) == 64 else ""
+    return ""
+
+
+def _remember(path: Path, text: str) -> None:
+    """Writes ``path``, or not: it only saves time, without it the files are read again."""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{uuid4().hex}")
+        partial.write_text(text, encoding="ascii")
+        os.replace(partial, path)

@@ -7,12 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainers.data.digits import digits_source
-from trainers.data.errors import DataError
+from trainers.data.arrays import is_npy_folder, npy_source, npz_source
 from trainers.data.folder import folder_source
-from trainers.data.npz import is_npy_folder, npy_source, npz_source
-from trainers.data.raw import Source
-from trainers.data.torchvision_sets import cifar_source, torchvision_source
+from trainers.data.images import DataError, Source
+from trainers.data.library_sets import cifar_source, digits_source, torchvision_source
 from trainers.validators import suggest
 
 # Of the published archives, as torchvision checks them.

@@ -11,17 +11,21 @@ import numpy as np
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Percentages, one a class, and its number of images. What has no image or was never named
-    counts as 0, as with scikit-learn's ``zero_division=0``."""
+    """Percentages, one a class, and its number of images and of answers. What has no image or was
+    never named counts as 0, as with scikit-learn's ``zero_division=0``."""
 
     precision: tuple[float, ...]
     recall: tuple[float, ...]
     f1: tuple[float, ...]
     images: tuple[int, ...]
+    named: tuple[int, ...]
 
     def means(self) -> tuple[float, float, float]:
-        """Precision, recall and F1, each the plain mean over the classes (macro average)."""
-        precision, recall, f1 = (float(np.mean(v)) for v in (self.precision, self.recall, self.f1))
+        """Precision, recall and F1, each the plain mean over the classes (macro average) that have
+        an image or were named, as scikit-learn takes it."""
+        present = (np.array(self.images) + np.array(self.named)) > 0
+        columns = (self.precision, self.recall, self.f1)
+        precision, recall, f1 = (float(np.mean(np.array(v)[present])) for v in columns)
         return precision, recall, f1
 
 
@@ -35,25 +39,12 @@ class Confusion:
 
     @classmethod
     def from_mapping(cls, content: Mapping[str, Any]) -> Confusion:
-        """From a test.json; the first release wrote the whole matrix. Raises ``ValueError``,
-        ``KeyError`` or ``TypeError`` where it is neither."""
+        """From a test.json. Raises ``ValueError``, ``KeyError`` and ``TypeError``."""
         classes = len(content["classes"])
-        if "confusion" in content:
-            return cls.from_matrix(
-                np.array(content["confusion"], np.int64).reshape(classes, classes)
-            )
         cells = tuple((int(i), int(j), int(n)) for i, j, n in content["cells"])
         if any(not (0 <= i < classes and 0 <= j < classes and n > 0) for i, j, n in cells):
             raise ValueError(f"a cell is outside of {classes} classes, or empty")
         return cls(classes, cells)
-
-    @classmethod
-    def from_matrix(cls, matrix: np.ndarray) -> Confusion:
-        """``matrix[i, j]`` counts images of class i that were called j."""
-        labels, called = np.nonzero(matrix)
-        counts = matrix[labels, called]
-        cells = zip(labels.tolist(), called.tolist(), counts.tolist(), strict=True)
-        return cls(len(matrix), tuple(cells))
 
     def matrix(self) -> np.ndarray:
         """(classes, classes) int64, empty cells and all."""
@@ -70,7 +61,8 @@ class Confusion:
         )
         shares = (right / np.maximum(1, n) for n in (named, images, (images + named) / 2))
         precision, recall, f1 = (tuple((100 * share).tolist()) for share in shares)
-        return ClassScores(precision, recall, f1, tuple(images.astype(int).tolist()))
+        whole = (tuple(n.astype(int).tolist()) for n in (images, named))
+        return ClassScores(precision, recall, f1, *whole)
 
     def _columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         labels, called, counts = np.array(self.cells, np.int64).reshape(-1, 3).T

@@ -182,7 +182,8 @@ def write_evaluation(
 ) -> None:
     """The ``test.json`` of a trial."""
     folder.trial(number).mkdir(parents=True, exist_ok=True)
-    content: Mapping[str, Any] = {"classes": list(classes), "confusion": confusion, "top1": 1.0}
+    cells = [(i, j, n) for i, row in enumerate(confusion) for j, n in enumerate(row) if n]
+    content: Mapping[str, Any] = {"classes": list(classes), "cells": cells, "top1": 1.0}
     folder.evaluation(number).write_text(json.dumps(content))
 
 

@@ -82,10 +82,10 @@ def test_ten_thousand_classes_show_the_worst_and_the_best(tmp_path: Path) -> Non
     [
         "",
         "[]",
-        '{"classes": ["a"], "confusion": [[1, 2]]}',
-        '{"classes": [], "confusion": []}',
-        '{"classes": ["a"], "confusion": "x"}',
-        '{"classes": ["a", "b"], "confusion": [[1], [2, 3]]}',
+        '{"classes": ["a"], "cells": [[1, 2]]}',
+        '{"classes": [], "cells": [[0, 0, 1]]}',
+        '{"classes": ["a"], "cells": "x"}',
+        '{"classes": ["a", "b"], "cells": [[0, 2, 1]]}',
     ],
 )
 def test_a_damaged_file_is_no_evaluation(text: str, tmp_path: Path) -> None:

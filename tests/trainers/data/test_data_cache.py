@@ -115,7 +115,7 @@ def test_an_unchanged_data_set_is_not_read_again(
     folder = prepare(tiny_npz, tmp_path)
     verify_prepared(folder)
     assert len(reads) == 1  # written just now: it might change again within the same time stamp
-    monkeypatch.setattr("trainers.data.hashing.SETTLED", -60.0)
+    monkeypatch.setattr("trainers.data.prepared.SETTLED", -60.0)
     for _ in range(3):
         verify_prepared(folder)
     assert len(reads) == 2

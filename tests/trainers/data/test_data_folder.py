@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from trainers.data import DataError, open_prepared, prepare, verify_prepared
 
@@ -83,6 +83,68 @@ def test_test_is_preferred_to_val_and_that_is_said(folder: Path, tmp_path: Path)
         assert len(open_prepared(prepare(folder, tmp_path, None, remarks.append)).test_labels) == 3
     said = f"{folder}: test/ is the test set and val/ is left out; validation images are a share of"
     assert [text.startswith(said) for text in remarks] == [True, True]
+
+
+def remarks_of(source: Path, tmp_path: Path) -> list[str]:
+    remarks: list[str] = []
+    for _ in range(2):  # also when it is prepared already
+        remarks.clear()
+        prepare(source, tmp_path / "data", remark=remarks.append)
+    return remarks
+
+
+def test_sub_folders_are_read_and_what_is_left_out_is_said(
+    folder: Path, sorted_arrays: dict[str, Any], tmp_path: Path
+) -> None:
+    before = open_prepared(prepare(folder, tmp_path / "data")).train_labels.tolist()
+    save(folder / "train" / "bee" / "more" / "0.png", sorted_arrays["train_images"][0])
+    for name in ("train/ant/0.tif", "train/ant/1.TIF", "train/stray.png", "test/cow/notes.txt"):
+        (folder / name).write_bytes(b"")
+    (folder / "train" / "ant" / "broken.png").symlink_to("nowhere.png")
+    (folder / "train" / "ant" / ".hidden.gif").write_bytes(b"")
+    data = open_prepared(prepare(folder, tmp_path / "data"))
+    assert data.train_labels.tolist() == sorted([*before, 1])
+    assert data.train_images[4].numpy().tolist() == sorted_arrays["train_images"][0].tolist()
+    (said,) = remarks_of(folder, tmp_path)
+    assert said.startswith(f"{folder}: files left out: 2 .png, 2 .tif, 1 .txt, such as train/str")
+
+
+@pytest.mark.parametrize(
+    ("names", "remark"), [(("2", "10"), "order of their names as text: 10, 2"), (("1", "2"), "")]
+)
+def test_the_order_of_numbered_classes_is_said(
+    tmp_path: Path, names: tuple[str, ...], remark: str
+) -> None:
+    for split in ("train", "test"):
+        for name in names:
+            save(tmp_path / "n" / split / name / "0.png", np.zeros((4, 4, 3), np.uint8))
+    assert [remark in text for text in remarks_of(tmp_path / "n", tmp_path)] == [True] * bool(
+        remark
+    )
+
+
+def test_a_class_without_test_images_is_said(folder: Path, tmp_path: Path) -> None:
+    for file in (folder / "test" / "bee").iterdir():
+        file.unlink()
+    (said,) = remarks_of(folder, tmp_path)
+    assert said.startswith(f"{folder}: no test image of class 'bee'; means over")
+
+
+@pytest.mark.parametrize("size", [None, 4])
+def test_photographs_stand_upright(tmp_path: Path, size: int | None) -> None:
+    """A phone stores a picture as its sensor saw it, and says in EXIF how it was held."""
+    seen = Image.fromarray(np.repeat(np.arange(0, 160, 40, dtype=np.uint8), 4).reshape(4, 4))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    for split in ("train", "test"):
+        folder = tmp_path / "phone" / split / "a"
+        folder.mkdir(parents=True)
+        seen.save(folder / "0.png", exif=exif)
+        seen.save(folder / "1.png")
+    data = open_prepared(prepare(tmp_path / "phone", tmp_path / "d", image_size=size))
+    turned, plain = data.train_images[:, :, :, 0]
+    assert plain[:, 0].tolist() == [0, 40, 80, 120]
+    assert turned[0].tolist() == [120, 80, 40, 0]
 
 
 def test_large_images_are_decoded_within_a_fixed_memory(tmp_path: Path) -> None:

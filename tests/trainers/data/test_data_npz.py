@@ -30,7 +30,10 @@ MADE_WRONG: list[tuple[dict[str, Any], str]] = [
     ({"train_labels": np.zeros(6, bool)}, "train_labels must be whole numbers, got bool"),
     ({"train_labels": np.array([0, 1, 3, 0, 0, 0])}, r"train_labels must be in \[0, 2\], got 3"),
     ({"test_labels": np.array([0, -1, 0])}, r"test_labels must be in \[0, 2\], got -1"),
-    ({"test_labels": np.array([0, -1, 0]), "classes": None}, r"in \[0, 2\], got -1"),
+    ({"test_labels": np.array([0, -1, 0]), "classes": None}, r"in \[0, 5\], got -1"),
+    ({"train_labels": np.array([0, 1, 2, 0, 0, 10**9]), "classes": None}, "got 1000000000"),
+    ({"test_labels": np.array([0, 10**9, 0]), "classes": None}, r"in \[0, 5\], got 1000000000"),
+    ({"classes": np.array(list("abcdefg"))}, "classes must be at most 6, .* got 7"),
     (
         {"train_labels": np.full(6, 2**64 - 1, np.uint64)},
         r"train_labels must be in \[0, 2\], got 18446744073709551615",
@@ -38,7 +41,7 @@ MADE_WRONG: list[tuple[dict[str, Any], str]] = [
     ({"classes": np.arange(3)}, "classes must be text"),
     ({"classes": np.array("abc")}, r"classes must be text of shape \(K,\)"),
     ({"classes": np.array(["a", "b", "a"])}, "classes must differ"),
-    ({"classes": np.array(["a", None, "b"], object)}, "classes.npy holds Python objects"),
+    ({"classes": np.array(["a", None, "b"], object)}, "Object arrays cannot be loaded"),
 ]
 
 
@@ -53,6 +56,19 @@ def test_a_wrong_array_is_named_with_its_rule(
         prepare(path, tmp_path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_classes_must_have_training_images(tiny_arrays: dict[str, Any], tmp_path: Path) -> None:
+    path, remarks = tmp_path / "few.npz", list[str]()
+    tiny_arrays["train_labels"] = np.array([0, 1, 0, 1, 0, 0])
+    np.savez(path, **tiny_arrays)
+    with pytest.raises(DataError, match=r"few\.npz: the test images have class 'cow', of which"):
+        prepare(path, tmp_path)
+    np.savez(path, **tiny_arrays | {"test_labels": np.array([1, 0, 1])})
+    prepare(path, tmp_path, remark=remarks.append)
+    assert [text.partition("; ")[0] for text in remarks] == [
+        f"{path}: no training image of class 'cow'"
+    ]
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 1000, -1, -30])
@@ -99,7 +115,7 @@ def test_a_header_that_lies_is_refused_before_anything_is_allocated(
             np.save(content, arrays[name])
             whole = member if name == "train_images" else content.getvalue()
             file.writestr(f"{name}.npy", whole)
-    with pytest.raises(DataError, match=r"lie\.npz: not a valid \.npz file") as caught:
+    with pytest.raises(DataError, match=r"lie\.npz: ") as caught:
         prepare(tmp_path / "lie.npz", tmp_path)
     assert "\n" not in str(caught.value)
 
@@ -121,6 +137,7 @@ def test_without_classes_they_are_counted_from_the_labels(
     tiny_arrays: dict[str, Any], tmp_path: Path
 ) -> None:
     del tiny_arrays["classes"]
+    tiny_arrays["train_labels"] = np.array([0, 1, 0, 3, 0, 1])
     tiny_arrays["test_labels"] = np.array([3, 0, 1], np.uint8)
     np.savez_compressed(tmp_path / "bare.npz", **tiny_arrays)
     data = open_prepared(prepare(tmp_path / "bare.npz", tmp_path))

@@ -68,6 +68,8 @@ def test_every_image_can_be_chosen() -> None:
 def test_a_class_of_one_image_is_named() -> None:
     with pytest.raises(DataError, match="class 1 has 1 training image, but needs at least 2"):
         stratified_split(torch.tensor([0, 0, 1]), 0.5, seed=0)
+    with pytest.raises(DataError, match="class '10' has 1 training image"):
+        stratified_split(torch.tensor([0, 0, 1]), 0.5, seed=0, classes=("1", "10"))
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, float("nan")])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
@@ -9,35 +11,38 @@ from sklearn.metrics import precision_recall_fscore_support
 from trainers.evaluation.confusion import ClassScores, Confusion
 
 
+def confusion_of(matrix: Any) -> Confusion:
+    cells = ((i, j, int(n)) for (i, j), n in np.ndenumerate(np.array(matrix)) if n)
+    return Confusion(len(matrix), tuple(cells))
+
+
 def class_scores(matrix: tuple[tuple[int, ...], ...]) -> ClassScores:
-    return Confusion.from_matrix(np.array(matrix)).scores()
+    return confusion_of(matrix).scores()
 
 
 def test_scores_are_those_of_scikit_learn() -> None:
     matrix = np.random.default_rng(0).integers(0, 4, (6, 6))
-    matrix[:, 2] = matrix[4] = 0  # never named; without images
+    matrix[:, 2] = matrix[4] = matrix[:, 5] = matrix[5] = 0  # unnamed; without images; both
     labels, called = np.indices(matrix.shape).reshape(2, -1).repeat(matrix.ravel(), axis=1)
     expected = precision_recall_fscore_support(labels, called, labels=range(6), zero_division=0)
-    found = Confusion.from_matrix(matrix).scores()
+    found = confusion_of(matrix).scores()
     for ours, theirs in zip((found.precision, found.recall, found.f1), expected, strict=False):
         assert ours == pytest.approx(tuple(100 * theirs))
     assert found.images == tuple(matrix.sum(axis=1))
+    macro = precision_recall_fscore_support(labels, called, average="macro", zero_division=0)
+    assert found.means() == pytest.approx(tuple(100 * value for value in macro[:3]))
 
 
-def test_the_matrix_of_the_first_release_and_the_cells_of_this_one_are_the_same() -> None:
+def test_cells_give_the_matrix_again() -> None:
     matrix = [[3, 0, 1], [0, 0, 0], [0, 2, 5]]
-    found = Confusion.from_mapping({"classes": ["a", "b", "c"], "confusion": matrix})
+    found = confusion_of(matrix)
     assert found.cells == ((0, 0, 3), (0, 2, 1), (2, 1, 2), (2, 2, 5))
-    again = Confusion.from_mapping(
-        {"classes": ["a", "b", "c"], "cells": [list(c) for c in found.cells]}
-    )
-    assert again == found
-    assert again.matrix().tolist() == matrix
+    content = {"classes": ["a", "b", "c"], "cells": [list(cell) for cell in found.cells]}
+    assert Confusion.from_mapping(content) == found
+    assert found.matrix().tolist() == matrix
 
 
-@pytest.mark.parametrize(
-    "content", [{}, {"confusion": [[1, 2]]}, {"cells": 3}, {"cells": [[1]]}, {"cells": [[0, 1, 2]]}]
-)
+@pytest.mark.parametrize("content", [{}, {"cells": 3}, {"cells": [[1]]}, {"cells": [[0, 1, 2]]}])
 def test_what_is_no_confusion_is_refused(content: dict) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
         Confusion.from_mapping({"classes": ["a"], **content})

@@ -1,7 +1,8 @@
-"""Classification sets that torchvision fetches and checks.
+"""Data sets that libraries bring: scikit-learn's digits, and what torchvision fetches and checks.
 
-CIFAR-10 and CIFAR-100 have names of their own: Krizhevsky, *Learning Multiple Layers of Features
-from Tiny Images*, 2009. Any other is ``torchvision:NAME``.
+The digits are real images that need no network: Alpaydin and Kaynak, *Optical Recognition of
+Handwritten Digits*, 1998 (UCI). CIFAR-10 and CIFAR-100 have names of their own: Krizhevsky,
+*Learning Multiple Layers of Features from Tiny Images*, 2009. Any other is ``torchvision:NAME``.
 """
 
 from __future__ import annotations
@@ -19,14 +20,45 @@ from typing import Any
 
 import numpy as np
 
-from trainers.data.errors import DataError, one_line
-from trainers.data.folder import REMEDY, fitted
-from trainers.data.images import check_square
-from trainers.data.raw import RawSet, RawSplit, Source, split_of
+from trainers.data.folder import REMEDY, fitted, upright
+from trainers.data.images import (
+    DataError,
+    RawSet,
+    RawSplit,
+    Source,
+    check_square,
+    one_line,
+    split_of,
+)
+from trainers.data.split import split_indices
 from trainers.validators import suggest
 
+DIGITS_TEST_FRACTION, DIGITS_SPLIT_SEED = 0.2, 0  # of each digit
 _LABELS = ("targets", "labels", "_labels")  # as one class or another calls them
 _FAILURES = (OSError, RuntimeError, HTTPException, tarfile.TarError, EOFError)
+
+
+def digits_source(name: str, size: int, channels: int) -> Source:
+    """The 1,797 digits, 8 x 8, enlarged to ``size`` (nearest), with ``channels`` equal channels."""
+    split = f"{DIGITS_TEST_FRACTION} {DIGITS_SPLIT_SEED}"
+    content = f"digits {version('scikit-learn')} {size} {channels} {split}"
+    return Source(name, lambda memo: content, partial(_read_digits, size, channels))
+
+
+def _read_digits(size: int, channels: int) -> RawSet:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    labels = digits.target.astype(np.int64)
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)  # values 0..16
+    images = images.repeat(size // 8, axis=1).repeat(size // 8, axis=2)
+    images = images[..., None].repeat(channels, axis=3)
+    train, test = split_indices(labels, DIGITS_TEST_FRACTION, DIGITS_SPLIT_SEED)
+    return RawSet(
+        split_of(images[train], labels[train]),
+        split_of(images[test], labels[test]),
+        tuple(str(name) for name in digits.target_names),
+    )
 
 
 def cifar_source(name: str, class_name: str, md5: str, data_dir: Path) -> Source:
@@ -68,7 +100,7 @@ def _read_any(class_name: str, data_dir: Path, side: int | None) -> RawSet:
             f"torchvision:{class_name} cannot be had by its name alone: {one_line(error)}"
         ) from None
     first, _ = train[0]
-    size = (side, side) if side else first.size
+    size = (side, side) if side else upright(first).size
     mode = "L" if first.mode in ("1", "L") else "RGB"
     splits = [_any_split(class_name, part, size, mode, bool(side)) for part in (train, test)]
     count = 1 + max(int(part.labels.max()) for part in splits)
@@ -107,7 +139,7 @@ def _any_split(
     if labels is None:
         labels = [fetched[i][1] for i in range(len(fetched))]
     found = np.asarray(labels)
-    if found.dtype.kind not in "iu" or found.shape != (len(fetched),):
+    if found.dtype.kind not in "iu" or found.shape != (len(fetched),) or found.min() < 0:
         raise DataError(f"torchvision:{class_name} does not give each image one class")
     check_square(f"torchvision:{class_name}", size[1], size[0])
     shape = (len(fetched), size[1], size[0], 1 if mode == "L" else 3)
@@ -118,7 +150,7 @@ def _images(
     class_name: str, fetched: Any, size: tuple[int, int], mode: str, fit: bool
 ) -> Iterator[np.ndarray]:
     for i in range(len(fetched)):
-        image = fetched[i][0].convert(mode)
+        image = upright(fetched[i][0]).convert(mode)
         if image.size != size and not fit:
             raise DataError(
                 f"torchvision:{class_name}: all images must have one size, {size[0]} x {size[1]} "
