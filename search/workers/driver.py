@@ -62,7 +62,8 @@ def run_search(
             restarts += 1
             if restarts > MOST_RESTARTS:
                 raise SearchError(
-                    f"{lost}, {restarts} times; what was recorded is kept, the same command goes on"
+                    f"{lost}, {restarts} times; what was recorded is kept, the same command "
+                    "resumes it"
                 )
             for number in list(stages.runner.live):
                 stages.runner.release(number)

@@ -1,8 +1,7 @@
-"""A private Ray on this machine's loopback, and whether it still lives.
+"""A private Ray on this machine's loopback, and all that the search relies on of Ray's insides.
 
-Nothing else touches Ray's insides. Without a name that is relied on here, Ray does as it does by
-itself: slower, and killed by a signal to the whole process group.
-``tests/search/workers/test_ray_internals.py`` says which.
+A Ray that lacks one of these names ends the search with an ``AttributeError`` that says which;
+``tests/search/workers/test_ray_internals.py`` finds it before.
 """
 
 from __future__ import annotations
@@ -10,20 +9,20 @@ from __future__ import annotations
 import json
 import logging
 import os
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-from search.common.errors import UserError, one_line
+from search.common.errors import SearchError, UserError, one_line
 
 # Ray decides these when it is imported; a user's own setting wins.
 _RAY_ENVIRONMENT = {
@@ -31,6 +30,7 @@ _RAY_ENVIRONMENT = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # everywhere: ports open on the loopback only
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
+    "RAY_worker_niceness": "0",  # Ray's 15 starves a search beside any other busy program
     # By workers, while the driver gets ready.
     "RAY_preload_python_modules": "ray.tune,torch,search.workers.worker,trainers.runs.training_run",
 }
@@ -45,11 +45,12 @@ _TUNE_ENVIRONMENT = {
 }
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NODE_LOST = ("its node has died", "actor is temporarily unavailable")  # as Ray puts it
+_LONGEST_FOLDER = 107 - 66  # bytes: of a Unix socket's path, and what Ray takes of them behind it
 _OBJECT_STORE_BYTES = 80 * 1024 * 1024  # messages are small, images are memory-mapped files
 
 
 class RayNotStartedError(RuntimeError):
-    """Says why."""
+    """Says why; another try may do better."""
 
 
 def refuse_other_ray() -> None:
@@ -64,21 +65,42 @@ def refuse_other_ray() -> None:
 
 @contextmanager
 def local_ray(cpus: int, at_once: int) -> Iterator[str]:
-    """A private Ray on this machine's loopback, and a scratch folder for what Tune writes."""
+    """A private Ray on this machine's loopback, and a scratch folder for what Tune writes.
+
+    Raises ``UserError`` where there is no folder for it, ``RayNotStartedError`` and, where another
+    try would end in the same way, ``SearchError``.
+    """
     for name, value in _RAY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    if "RAY_AUTH_TOKEN_PATH" not in os.environ:  # else Ray keeps one for all to read, in the home
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     set_up_tune(at_once)
+    scratch = _short_folder()
     import ray
 
-    scratch = tempfile.mkdtemp(prefix="sharpsearch-")
     try:
         with signals_held_back(), replaced(WHILE_STARTING):
-            _start(cpus)
+            _start(cpus, scratch)
         with replaced(WHILE_TRAINING):
             yield scratch
     finally:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _short_folder() -> str:
+    """Make a folder in which Ray can have its sockets: their paths are bounded, and Ray takes
+    ASCII only. It is in the usual one for temporary files, if that will do."""
+    usual = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+    for parent in (usual, "/tmp", "/var/tmp"):
+        if parent.isascii() and len(parent) <= _LONGEST_FOLDER - len("/search-12345678"):
+            with suppress(OSError):
+                return tempfile.mkdtemp(prefix="search-", dir=parent)
+    raise UserError(
+        f"Ray cannot have its sockets in {usual!r}: that must be a folder that can be written to, "
+        f"of at most {_LONGEST_FOLDER - len('/search-12345678')} characters, all of them ASCII; "
+        "name one with TMPDIR"
+    )
 
 
 def set_up_tune(at_once: int) -> None:
@@ -89,7 +111,7 @@ def set_up_tune(at_once: int) -> None:
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a worker's death is told by us
 
 
-def _start(cpus: int) -> None:
+def _start(cpus: int, folder: str) -> None:
     import ray
 
     try:
@@ -101,18 +123,17 @@ def _start(cpus: int) -> None:
             log_to_driver=False,
             logging_level=logging.ERROR,
             _node_ip_address="127.0.0.1",
+            _temp_dir=folder,
         )
+    except (ConnectionError, TimeoutError) as error:
+        raise RayNotStartedError(f"Ray could not be started ({one_line(error)})") from error
+    except (OSError, ValueError) as error:  # a full disk, no right to write, a wrong variable
+        raise SearchError(
+            f"Ray cannot be started: {one_line(error)}; mend that, and the same command resumes "
+            "the study"
+        ) from error
     except Exception as error:  # Ray has no narrower one: a machine too busy for its 30 s
         raise RayNotStartedError(f"Ray could not be started ({one_line(error)})") from error
-
-
-@dataclass(frozen=True)
-class Replacement:
-    """Another value for a name of Ray's: ``owner`` as ``module`` or ``module:class``."""
-
-    owner: str
-    name: str
-    value: Any
 
 
 def _in_own_session(command: Any, preexec_fn: Callable[[], None], **options: Any) -> Any:
@@ -130,46 +151,28 @@ def _in_own_session(command: Any, preexec_fn: Callable[[], None], **options: Any
 # workers' output. Each takes half a second of a core just when workers start.
 # Ray's processes get a session of their own: a signal to the driver's process group, as from a
 # terminal that is closed or from `timeout`, leaves it to the driver to stop them in good order.
-WHILE_STARTING = (
-    Replacement("ray._private.services", "start_api_server", lambda *args, **kwargs: ("", None)),
-    Replacement("ray._private.node:Node", "start_monitor", lambda node: None),
-    Replacement("ray._private.node:Node", "start_log_monitor", lambda node: None),
-    Replacement("ray._private.services", "ConsolePopen", _in_own_session),
-    Replacement("ray._private.utils", "set_sigterm_handler", lambda handler: None),
-)
+WHILE_STARTING: Mapping[str, Any] = {
+    "ray._private.services.start_api_server": lambda *args, **kwargs: ("", None),
+    "ray._private.node.Node.start_monitor": lambda node: None,
+    "ray._private.node.Node.start_log_monitor": lambda node: None,
+    "ray._private.services.ConsolePopen": _in_own_session,
+    "ray._private.utils.set_sigterm_handler": lambda handler: None,
+}
 # Not to give trials an environment of their own: Ray would start other workers than those that
 # wait already. All processes here inherit the driver's.
-WHILE_TRAINING = (
-    Replacement("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS", {}),
-    Replacement("ray.tune.execution.class_cache", "ENV_VARS_TO_PROPAGATE", set()),
-)
-
-
-def _owner(path: str, name: str) -> Any:
-    """The module, or the class in it, that has ``name``; None where this Ray has no such name."""
-    module, _, within = path.partition(":")
-    try:
-        owner: Any = import_module(module)
-    except ImportError:
-        return None
-    owner = getattr(owner, within, None) if within else owner
-    return owner if hasattr(owner, name) else None
+WHILE_TRAINING: Mapping[str, Any] = {
+    "ray.tune.execution.class_cache.DEFAULT_ENV_VARS": {},
+    "ray.tune.execution.class_cache.ENV_VARS_TO_PROPAGATE": set(),
+}
 
 
 @contextmanager
-def replaced(replacements: Sequence[Replacement]) -> Iterator[list[str]]:
-    """Within: Ray's names have other values, those that it has. Yields their names."""
-    done: list[tuple[Any, str, Any]] = []
-    try:
-        for new in replacements:
-            owner = _owner(new.owner, new.name)
-            if owner is not None:
-                done.append((owner, new.name, getattr(owner, new.name)))
-                setattr(owner, new.name, new.value)
-        yield [name for _, name, _ in done]
-    finally:
-        for owner, name, before in done:
-            setattr(owner, name, before)
+def replaced(names: Mapping[str, Any]) -> Iterator[None]:
+    """Within: Ray's ``names`` have other values. Raises ``AttributeError`` where it lacks one."""
+    with ExitStack() as stack:
+        for name, value in names.items():
+            stack.enter_context(mock.patch(name, value))
+        yield
 
 
 @contextmanager
@@ -198,25 +201,29 @@ def in_main_thread() -> bool:
 
 def lost_process() -> str:
     """The name of Ray's own process that has died, without which no worker lives; "" if none."""
-    worker = _owner("ray._private.worker", "_global_node")
-    dead_processes = getattr(worker and worker._global_node, "dead_processes", tuple)
-    dead = {kind for kind, _ in dead_processes()}
-    return ", ".join(sorted(dead & {"raylet", "gcs_server"}))
+    from ray._private import ray_constants, worker
+
+    if worker._global_node is None:
+        return ""
+    needed = {ray_constants.PROCESS_TYPE_RAYLET, ray_constants.PROCESS_TYPE_GCS_SERVER}
+    dead = {kind for kind, _ in worker._global_node.dead_processes()}
+    return ", ".join(sorted(dead & needed))
 
 
 def draining_nodes() -> set[str]:
     """Ids of a cluster's nodes that get no more work and end soon."""
-    module = _owner("ray._private.state", "state")
-    return set(getattr(module and module.state, "get_draining_nodes", tuple)())
+    from ray._private.state import state
+
+    return set(state.get_draining_nodes())
 
 
 def modules_of_job() -> list[str]:
     """The ``py_modules`` that `ray job submit` was given. Ray would refuse others beside them, so
     it is told that those of this process, which hold them too, are to stand for them."""
-    constants = _owner("ray._private.runtime_env.constants", "RAY_JOB_CONFIG_JSON_ENV_VAR")
-    name = constants.RAY_JOB_CONFIG_JSON_ENV_VAR if constants else ""
-    environment = json.loads(os.environ.get(name, "{}")).get("runtime_env", {})
-    modules: list[str] = environment.get("py_modules", [])
+    from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
+
+    job = json.loads(os.environ.get(RAY_JOB_CONFIG_JSON_ENV_VAR, "{}"))
+    modules: list[str] = job.get("runtime_env", {}).get("py_modules", [])
     if modules:
         os.environ["RAY_OVERRIDE_JOB_RUNTIME_ENV"] = "1"
     return modules
@@ -225,15 +232,15 @@ def modules_of_job() -> list[str]:
 def unstage(tune_controller: Any, trial: Any) -> None:
     """Has Tune forget that ``trial``, which was stopped before it had a worker, waits for one. It
     would keep no worker warm from then on."""
-    controller = getattr(tune_controller, "_tune_controller", tune_controller)
-    if trial in getattr(controller, "_staged_trials", ()):
+    controller = tune_controller._tune_controller
+    if trial in controller._staged_trials:
         controller._unstage_trial_with_resources(trial)
 
 
 def error_of(trial: Any) -> str:
     """What Ray says of how a trial's worker ended, from the file that it has just written: what
     Tune itself reads is copied from there later."""
-    file = getattr(trial, "error_file", None)
+    file = trial.error_file
     return Path(file).read_text() if file and Path(file).exists() else ""
 
 

@@ -28,9 +28,9 @@ def test_rays_processes_have_a_session_of_their_own_and_a_signal_waits_until_the
     heard: list[tuple[int, bool]] = []
     start = ray_internals._start
 
-    def start_and_strike(cpus: int) -> None:
+    def start_and_strike(cpus: int, folder: str) -> None:
         signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
-        start(cpus)
+        start(cpus, folder)
         assert not heard
 
     def take(number: int, frame: object) -> None:
@@ -75,7 +75,7 @@ def test_a_search_ends_with_nothing_of_rays_replaced(
     from ray import cloudpickle
 
     for names in ("WHILE_STARTING", "WHILE_TRAINING"):
-        monkeypatch.setattr(f"search.workers.ray_internals.{names}", ())
+        monkeypatch.setattr(f"search.workers.ray_internals.{names}", {})
     monkeypatch.setattr(driver, "lost_process", lambda: "")
     desks, module = Desks(tmp_path), import_module(two_epochs.__module__)
     cloudpickle.register_pickle_by_value(module)

@@ -1,146 +1,93 @@
-"""What is relied on of Ray's insides, name by name; a Ray without a name does as it does itself."""
+"""What is relied on of Ray's insides: this Ray has it, and one that lacks it is not passed over."""
 
 from __future__ import annotations
 
 import inspect
 import json
 import os
+import stat
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
+from ray._private.node import Node
+from ray.tune.execution import class_cache
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
 
+from search.common.errors import SearchError, UserError
+from search.workers import ray_internals
 from search.workers.ray_internals import (
     WHILE_STARTING,
     WHILE_TRAINING,
-    Replacement,
+    RayNotStartedError,
     draining_nodes,
     error_of,
     is_of_node,
+    local_ray,
     lost_process,
     modules_of_job,
     replaced,
 )
 
-ALL = (*WHILE_STARTING, *WHILE_TRAINING)
-
-
-def owner_of(replacement: Replacement) -> Any:
-    module, _, within = replacement.owner.partition(":")
-    return getattr(import_module(module), within) if within else import_module(module)
-
-
-def value_of(name: str) -> Any:
-    replacement = next(known for known in ALL if known.name == name)
-    return getattr(owner_of(replacement), name)
+NICENESS = "RAY_worker_niceness"
+ALL = {**WHILE_STARTING, **WHILE_TRAINING}
 
 
 # -- what this Ray has -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["start_monitor", "start_log_monitor"])
-def test_a_node_starts_its_helper_by_a_method_without_arguments(name: str) -> None:
-    assert list(inspect.signature(value_of(name)).parameters) == ["self"]
+def test_names_are_replaced_and_put_back() -> None:
+    before = class_cache.ENV_VARS_TO_PROPAGATE
+    with replaced(ALL):
+        assert not class_cache.ENV_VARS_TO_PROPAGATE
+    assert class_cache.ENV_VARS_TO_PROPAGATE is before
 
 
-def test_the_server_of_the_web_interface_is_started_by_a_function_that_returns_a_pair() -> None:
-    from ray._private.node import Node
+@pytest.mark.parametrize("name", ALL)
+def test_a_ray_without_a_name_is_not_passed_over(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(name)
+    with pytest.raises(AttributeError, match=name.rpartition(".")[2]), replaced(ALL):
+        pass
 
+
+def test_what_is_replaced_is_called_as_its_replacement_expects() -> None:
+    for name in ("start_monitor", "start_log_monitor"):
+        assert list(inspect.signature(getattr(Node, name)).parameters) == ["self"]
     call = "self._webui_url, process_info = ray._private.services.start_api_server("
     assert call in inspect.getsource(Node.start_api_server)
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"), [("DEFAULT_ENV_VARS", dict), ("ENV_VARS_TO_PROPAGATE", set)]
-)
-def test_trials_get_an_environment_from_two_tables(name: str, kind: type) -> None:
-    assert isinstance(value_of(name), kind)
-    assert name in inspect.getsource(
-        import_module("ray.tune.execution.class_cache")._ActorClassCache
-    )
-
-
-def test_ray_is_told_its_address() -> None:
-    import ray
-
-    assert '"_node_ip_address"' in inspect.getsource(ray.init)
-
-
-def test_the_driver_knows_its_node() -> None:
-    assert import_module("ray._private.worker")._global_node is None  # Ray is not started
-
-
-def test_a_node_names_its_dead_processes() -> None:
-    from ray._private.node import Node
-
-    assert list(inspect.signature(Node.dead_processes).parameters) == ["self"]
-    constants = import_module("ray._private.ray_constants")
-    assert constants.PROCESS_TYPE_RAYLET == "raylet"
-    assert constants.PROCESS_TYPE_GCS_SERVER == "gcs_server"
-
-
-# -- what happens without ----------------------------------------------------------------------
-
-
-def test_every_name_is_replaced_and_put_back() -> None:
-    before = [value_of(new.name) for new in ALL]
-    with replaced(ALL) as names:
-        assert names == [new.name for new in ALL]
-        assert [value_of(new.name) for new in ALL] == [new.value for new in ALL]
-    assert [value_of(new.name) for new in ALL] == before
-
-
-@pytest.mark.parametrize("missing", ALL, ids=lambda new: new.name)
-def test_a_name_that_is_missing_is_left_to_ray(
-    missing: Replacement, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delattr(owner_of(missing), missing.name)
-    with replaced(ALL) as names:
-        assert names == [new.name for new in ALL if new is not missing]
-        assert not hasattr(owner_of(missing), missing.name)
-    assert not hasattr(owner_of(missing), missing.name)
-
-
-@pytest.mark.parametrize("owner", ["ray.no_such_module", "ray._private.node:NoSuchClass"])
-def test_a_module_or_class_that_is_missing_is_left_to_ray(owner: str) -> None:
-    with replaced([Replacement(owner, "start_monitor", None)]) as names:
-        assert names == []
+    table = inspect.getsource(class_cache._ActorClassCache)
+    assert "DEFAULT_ENV_VARS.copy()" in table
+    assert "in ENV_VARS_TO_PROPAGATE" in table
+    assert '"_node_ip_address"' in inspect.getsource(import_module("ray").init)
 
 
 def test_a_dead_process_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lost_process() == ""  # no Ray is started
+    assert list(inspect.signature(Node.dead_processes).parameters) == ["self"]
     dead = [("raylet", None), ("log_monitor", None)]
     node = SimpleNamespace(dead_processes=lambda: dead)
     monkeypatch.setattr("ray._private.worker._global_node", node)
     assert lost_process() == "raylet"
-
-
-@pytest.mark.parametrize("node", [None, SimpleNamespace()], ids=["no node", "no dead_processes"])
-def test_nothing_is_lost_where_nothing_is_told(node: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ray._private.worker._global_node", node)
-    assert lost_process() == ""
-
-
-def test_nothing_is_lost_where_ray_has_no_such_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("ray._private.worker._global_node")
-    assert lost_process() == ""
+    with pytest.raises(AttributeError, match="_global_node"):
+        lost_process()
 
 
 # -- of a cluster ------------------------------------------------------------------------------
 
 
 def test_ray_knows_the_nodes_that_are_drained(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ray._private.state import GlobalState
-
-    assert list(inspect.signature(GlobalState.get_draining_nodes).parameters) == ["self"]
-    monkeypatch.delattr(GlobalState, "get_draining_nodes")
-    assert draining_nodes() == set()
+    monkeypatch.setattr(
+        "ray._private.state.GlobalState.get_draining_nodes", lambda state: {"1a": 5}
+    )
+    assert draining_nodes() == {"1a"}
 
 
 def test_tune_writes_how_a_worker_ended_before_it_says_so(tmp_path: Path) -> None:
-    from ray.tune.experiment import Trial
-
     file = tmp_path / "error.txt"
     assert isinstance(Trial.error_file, property)
     assert error_of(SimpleNamespace(error_file=str(file))) == ""
@@ -153,10 +100,8 @@ def test_tune_writes_how_a_worker_ended_before_it_says_so(tmp_path: Path) -> Non
 
 
 def test_tune_is_told_that_a_trial_waits_no_more() -> None:
-    controller = import_module("ray.tune.execution.tune_controller").TuneController
-    assert "self._staged_trials.remove" in inspect.getsource(
-        controller._unstage_trial_with_resources
-    )
+    forget = inspect.getsource(TuneController._unstage_trial_with_resources)
+    assert "self._staged_trials.remove" in forget
 
 
 def test_the_modules_of_a_job_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,3 +114,96 @@ def test_the_modules_of_a_job_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(constants.RAY_JOB_CONFIG_JSON_ENV_VAR, json.dumps(job))
     assert modules_of_job() == ["gcs://_ray_pkg_1a2b.zip"]
     assert os.environ[name] == "1"
+
+
+# -- the start of a private Ray ----------------------------------------------------------------
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """What ``ray.init`` is given, in place of a Ray."""
+    given: list[dict[str, object]] = []
+    for name in ray_internals._RAY_ENVIRONMENT | ray_internals._TUNE_ENVIRONMENT:
+        monkeypatch.setenv(name, "")  # put back afterwards
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TUNE_MAX_PENDING_TRIALS_PG", "")
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_TMPDIR"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("ray.init", lambda **options: given.append(options))
+    monkeypatch.setattr("ray.shutdown", lambda: None)
+    return given
+
+
+def temporary(monkeypatch: pytest.MonkeyPatch, folder: Path | str) -> None:
+    monkeypatch.setattr(ray_internals.tempfile, "gettempdir", lambda: str(folder))
+
+
+def test_it_has_a_token_of_its_own_and_no_niceness(started: list[dict[str, object]]) -> None:
+    """Ray would write a token into the home otherwise."""
+    with local_ray(1, 1):
+        assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
+        assert os.environ[NICENESS] == "0"
+
+
+def test_a_users_own_settings_win(
+    started: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(NICENESS, "15")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "a user's own token of 32 letters")
+    with local_ray(1, 1):
+        assert os.environ[NICENESS] == "15"
+        assert os.environ["RAY_AUTH_TOKEN"] == "a user's own token of 32 letters"
+
+
+@pytest.mark.parametrize("name", ["x" * 98, "täglich"])
+def test_its_folder_is_short_private_and_gone_afterwards(
+    started: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    """A Unix socket's path has at most 107 bytes, and Ray takes ASCII only."""
+    (tmp_path / name).mkdir()
+    temporary(monkeypatch, tmp_path / name)
+    with local_ray(1, 1) as folder:
+        assert started[0]["_temp_dir"] == folder
+        assert folder.isascii()
+        assert len(folder) + 66 <= 107
+        assert stat.S_IMODE(Path(folder).stat().st_mode) == 0o700
+    assert not Path(folder).exists()
+
+
+def test_without_any_folder_that_will_do_one_line_says_so(
+    started: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**options: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    temporary(monkeypatch, "/tmp")
+    monkeypatch.setattr(ray_internals.tempfile, "mkdtemp", full)
+    with (
+        pytest.raises(UserError, match=r"sockets in '/tmp': .* name one with TMPDIR"),
+        local_ray(1, 1),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (PermissionError(13, "Permission denied"), SearchError),
+        (ValueError("RAY_worker_niceness must be a number"), SearchError),
+        (RuntimeError("The current node timed out during startup"), RayNotStartedError),
+        (TimeoutError(), RayNotStartedError),
+    ],
+)
+def test_only_what_time_may_mend_is_tried_again(
+    started: list[dict[str, object]],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    outcome: type[Exception],
+) -> None:
+    def fail(**options: object) -> None:
+        raise error
+
+    monkeypatch.setattr("ray.init", fail)
+    with pytest.raises(outcome), local_ray(1, 1):
+        pass
