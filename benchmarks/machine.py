@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,12 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, Any]:
+    """Of Python, and of those packages that are installed."""
     found = {"python": platform.python_version()}
-    return {"versions": found | {name: version(name) for name in PACKAGES}}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return {"versions": found}
 
 
 def _cpu_facts() -> dict[str, str]:

@@ -1,10 +1,13 @@
-"""Whether training on this machine's GPU is right, and how fast it is: under 8 minutes.
+"""Whether training on this machine's GPU is right, and how fast it is: two halves, each under four
+minutes.
 
-    python -m benchmarks.gpu_check [--device cuda|cpu] [--smallest]
+    python -m benchmarks.gpu_check [--half correctness|speed] [--only NAMES] [--out FOLDER]
 
-Every check runs, whichever failed before. The last line is JSON: the card, its driver, versions,
-and what each check came to. Exit code 1 if one failed. No network is needed. With --device cpu it
-runs what makes sense there, to show that it works.
+Each check runs in a process of its own with its own time limit, whichever failed before, and needs
+no network. FOLDER holds NAME.json with its figures, written anew with each one, and NAME.log. The
+last line is JSON: versions, machine, and what each check came to; so is summary.json. Exit code 1
+if a check failed. Optuna and Ray are needed by "search" alone, torchvision and Pillow by "energy".
+With --device cpu --smallest it runs what makes sense there, to show that it works.
 """
 
 from __future__ import annotations
@@ -12,46 +15,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import torch
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks.gpu_check.arithmetic import curves, precision, waits
-from benchmarks.gpu_check.cards import card, nvml, reached
-from benchmarks.gpu_check.check import FAILED, PASSED, Check, Setting, Verdict, judge
-from benchmarks.gpu_check.energy import energy
-from benchmarks.gpu_check.graphs import graphs
-from benchmarks.gpu_check.processes import (
-    bit_for_bit,
-    data_parallel,
-    failing_trials,
-)
-from benchmarks.gpu_check.throughput import throughput, trials_at_once
-from benchmarks.gpu_check.whole_search import search
+from benchmarks.gpu_check.check import FAILED, write
+from benchmarks.gpu_check.checks import CHECKS, HALVES, Check
+from benchmarks.gpu_check.processes import run_half
 from benchmarks.machine import machine, versions
-from trainers.data import prepare
 
-CHECKS: Mapping[str, Check] = {
-    "the card is reached": reached,
-    "precision": precision,
-    "curves as on the CPU": curves,
-    "no step waits": waits,
-    "bit for bit": bit_for_bit,
-    "graphs": graphs,
-    "failing trials": failing_trials,
-    "NVML": nvml,
-    "data parallel": data_parallel,
-    "a search": search,
-    "throughput": throughput,
-    "trials at once": trials_at_once,
-    "energy": energy,
-}
-WIDTH = 120
+OUT = Path("results") / "gpu_check"
 
 
 def main(argv: Sequence[str] | None = None, checks: Mapping[str, Check] = CHECKS) -> int:
@@ -61,41 +35,42 @@ def main(argv: Sequence[str] | None = None, checks: Mapping[str, Check] = CHECKS
     )
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--smallest", action="store_true", help="only show that it works")
+    parser.add_argument("--half", choices=HALVES, help="one alone; default: both")
+    names = ", ".join(checks)
+    parser.add_argument("--only", nargs="+", choices=checks, metavar="NAME", help=f"of {names}")
+    parser.add_argument("--out", type=Path, default=OUT, help=f"folder of figures; default: {OUT}")
     args = parser.parse_args(argv)
-    if args.device == "cuda" and not torch.cuda.is_available():
+    if args.device == "cuda" and not _reaches_a_gpu():
         parser.error("torch reaches no GPU here; --device cpu shows that the program works")
-    console, start = Console(), time.perf_counter()
-    console.width = max(console.width, WIDTH)
-    with tempfile.TemporaryDirectory(prefix="sharpsearch-gpu-check-") as scratch:
-        folder = Path(scratch)
-        setting = Setting(args.device, args.smallest, folder, prepare("digits32", folder))
-        verdicts = {}
-        for name, check in checks.items():
-            verdicts[name] = judge(check, setting)
-            console.print(f"{name}: {verdicts[name].result} {verdicts[name].said}", markup=False)
-    console.print(_table(args.device, verdicts))
+    start = time.perf_counter()
+    out = args.out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    flags = ["--device", args.device, *(["--smallest"] if args.smallest else [])]
+    results: dict[str, Any] = {}
+    for half in [args.half] if args.half else HALVES:
+        chosen = {
+            name: check
+            for name, check in checks.items()
+            if check.half == half and name in (args.only or checks)
+        }
+        results |= run_half(chosen, out, flags)
     line = {
         "benchmark": "gpu_check",
         "device": args.device,
-        "card": card(args.device),
         "machine": machine(),
         **versions(),
         "seconds": round(time.perf_counter() - start),
-        "checks": {name: verdict.to_dict() for name, verdict in verdicts.items()},
+        "checks": results,
     }
+    write(out / "summary.json", line)
     print(json.dumps(line))
-    return 1 if any(verdict.result == FAILED for verdict in verdicts.values()) else 0
+    return 1 if any(result["result"] == FAILED for result in results.values()) else 0
 
 
-def _table(device: str, verdicts: Mapping[str, Verdict]) -> Table:
-    table = Table(title=f"checks on {device}")
-    for column in ("check", "result", "seconds", "figures, or why not"):
-        table.add_column(column)
-    for name, verdict in verdicts.items():
-        figures = json.dumps(verdict.figures) if verdict.figures else ""
-        said = figures if verdict.result == PASSED else verdict.said
-        table.add_row(name, verdict.result, f"{verdict.seconds:.1f}", said)
-    return table
+def _reaches_a_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 if __name__ == "__main__":

@@ -1,172 +1,169 @@
-"""Images a second of training, in each way of computing, beside the card's own matrix product."""
+"""Images a second of training, beside the card's own matrix product."""
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import product
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
-from benchmarks.gpu_check.check import Figures, Setting, expect
-from search.autotune.gpu_probe import ON_A_CARD, round_of
-from search.autotune.machine import mps_runs
-from trainers import gpu_probe
+from benchmarks.gpu_check import settings
+from benchmarks.gpu_check.check import Setting, expect, short
 from trainers.config import TrainConfig
-from trainers.data import ImageData, open_prepared
-from trainers.execution import PRECISIONS, Execution
+from trainers.data import ImageData
+from trainers.execution import Execution
 from trainers.gpus import compute_as
-from trainers.models import build_model
-from trainers.models.summary import summarize
+from trainers.trainer import Trainer
 
-WRN = {"model": "wide_resnet", "optimizer": "sam", "rho": 0.1, "augment": "crop_flip_cutout"}
-SMALL_CNN = "small CNN, batch 100"
-NETWORKS: Mapping[str, Mapping[str, Any]] = {
-    SMALL_CNN: {"model": "lenet", "batch_size": 100},
-    "ResNet-9, batch 100": {"model": "resnet9", "batch_size": 100},
-    "ResNet-9, batch 512": {"model": "resnet9", "batch_size": 512},
-    "WideResNet-16-4 with SAM, batch 128": {**WRN, "depth": 16, "width": 4, "batch_size": 128},
-    "WideResNet-28-10 with SAM, batch 128": {**WRN, "depth": 28, "width": 10, "batch_size": 128},
-    "WideResNet-34-10 with SAM, batch 128": {**WRN, "depth": 34, "width": 10, "batch_size": 128},
-}
-LARGE = ("WideResNet-28-10 with SAM, batch 128", "WideResNet-34-10 with SAM, batch 128")
-# The least share of the card's own bfloat16 product, and images a second of all trials on it.
-AIMS = {"WideResNet-28-10 with SAM, batch 128": 0.40, "ResNet-9, batch 512": 0.35}
-AIM_AT_ONCE = 1e6
-SIDE, SMALL_SIDE = 8192, 256
+SECONDS = 0.8  # of timing a way of training
+SECONDS_A_WAIT = 0.05  # so many steps are waited for together: a wait for each would slow them down
+WARM_UP = 8  # steps: kernels are chosen, and a graph is captured
+Way = tuple[str, bool]  # precision, channels last
+
+# The least share of the card's own bfloat16 product, or images a second, that is aimed at.
+AIM_RESNET9, AIM_WIDE_RESNET, AIM_SMALL_CNN = 0.25, 0.40, 6e5
 
 
-@dataclass(frozen=True)
-class Row:
-    """``share``: of the matrix product in bfloat16, what its convolutions and linear layers come
-    to; both None where memory ran out, or no graph can be had, which ``why_not`` says."""
-
-    network: str
-    precision: str
-    channels_last: bool
-    graph: bool
-    deterministic: bool
-    images_per_second: float | None
-    share: float | None
-    why_not: str = ""
-
-
-def throughput(setting: Setting) -> Figures:
-    """Every precision and memory layout, kernel by kernel and as a graph; the fastest once more
-    with ``deterministic``. Of the large networks channels last alone, and no float32."""
-    data = open_prepared(setting.data)
-    precisions = [p for p in PRECISIONS if setting.cuda or p != "tf32"]
-    products = {precision: _product(setting, precision) for precision in precisions}
-    rows: list[Row] = []
-    for name in (SMALL_CNN,) if setting.smallest else NETWORKS:
-        chosen = TrainConfig.from_mapping(NETWORKS[name])
-        most = products["bfloat16"] / _operations(chosen, data)
-        found = _rows(name, chosen, data, _ways(setting, precisions, name), most)
-        best = max(found, key=lambda row: row.images_per_second or 0.0)
-        expect(best.images_per_second is not None, f"{name} cannot be trained: {best.why_not}")
-        exact = Execution(
-            setting.device, best.precision, best.channels_last, deterministic=True, graph=best.graph
-        )
-        rows += [*found, *_rows(name, chosen, data, [exact], most)]
-    return {
-        "product_tflops": {name: _short(flops / 1e12) for name, flops in products.items()},
-        "rows": [vars(row) for row in rows],
-        "aims": {name: _reached(rows, name, aim) for name, aim in AIMS.items()},
-    }
+def ceilings(setting: Setting) -> None:
+    """What card this is, how fast it copies, and its product of two square bfloat16 matrices."""
+    if setting.cuda:
+        properties = torch.cuda.get_device_properties(0)
+        setting.record("card", properties.name)
+        setting.record("memory_gib", short(properties.total_memory / 2**30))
+        setting.record("driver", _driver())
+        setting.record("cuda", torch.version.cuda)
+        setting.record("cudnn", torch.backends.cudnn.version())
+    setting.record("torch", torch.__version__)
+    size = setting.of(2**32, 2**22)
+    source = torch.empty(size, dtype=torch.uint8, device=setting.device).random_()
+    target = torch.empty_like(source)
+    seconds = _seconds(lambda: target.copy_(source), setting)
+    setting.record("copy_tb_per_second", short(2 * size / seconds / 1e12))
+    for precision in ("float32", "tf32", "bfloat16") if setting.cuda else ("float32", "bfloat16"):
+        setting.record(f"product_tflops/{precision}", short(_product(setting, precision) / 1e12))
 
 
-def _ways(setting: Setting, precisions: Sequence[str], name: str) -> list[Execution]:
-    large = name in LARGE
-    return [
-        Execution(setting.device, precision, channels_last, graph=graph)
-        for precision, channels_last, graph in product(
-            [p for p in precisions if not large or p != "float32"],
-            (True,) if large else (True, False),
-            (False, True) if setting.cuda else (False,),
-        )
-    ]
+def _driver() -> str:
+    import pynvml
+
+    pynvml.nvmlInit()
+    return str(pynvml.nvmlSystemGetDriverVersion())
 
 
-def _rows(
-    name: str, chosen: TrainConfig, data: ImageData, ways: Sequence[Execution], most: float
-) -> list[Row]:
-    found = gpu_probe.speeds(chosen, data, ways, lambda: None)
-    return [
-        Row(
-            name,
-            way.precision,
-            way.channels_last,
-            way.graph,
-            way.deterministic,
-            None if speed is None else _short(speed),
-            None if speed is None else _short(speed / most),
-            reason[:80],
-        )
-        for way, (speed, reason) in zip(ways, found, strict=True)
-    ]
-
-
-def _reached(rows: Sequence[Row], name: str, aim: float) -> dict[str, Any]:
-    """The best share, and whether it is what was aimed at; None where it was not timed."""
-    shares = [row.share for row in rows if row.network == name and row.share is not None]
-    best = max(shares, default=None)
-    return {"aim": aim, "share": best, "reached": best and best >= aim}
-
-
-def _operations(chosen: TrainConfig, data: ImageData) -> float:
-    """Of one image of training: 2 a multiply-accumulate, three times that with the backward pass,
-    and all of it twice with SAM."""
-    shape = (data.in_channels, data.image_size)
-    model = build_model(chosen.to_dict(), data.num_classes, *shape)
-    passes = 2 if chosen.optimizer.startswith("sam") else 1
-    return 6.0 * passes * summarize(model, *shape, 1).macs
-
-
-def _product(setting: Setting, precision: str) -> float:
+def _product(setting: Setting, precision: str = "bfloat16") -> float:
     """Floating-point operations a second of a square matrix product."""
     compute_as(Execution(setting.device, precision))
-    side = SMALL_SIDE if setting.smallest else SIDE
+    side = setting.of(8192, 256)
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     a, b = (torch.randn(side, side, device=setting.device).to(dtype) for _ in range(2))
-    return 2 * side**3 / _seconds(lambda: torch.mm(a, b), setting.cuda)
+    return 2 * side**3 / _seconds(lambda: torch.mm(a, b), setting)
 
 
-def _seconds(work: Callable[[], Any], cuda: bool, times: int = 10) -> float:
+def _seconds(work: Callable[[], Any], setting: Setting, times: int = 10) -> float:
     """Of one of ``times``, after two to warm up."""
     for _ in range(2):
         work()
-    wait: Callable[[], None] = torch.cuda.synchronize if cuda else lambda: None
-    wait()
+    wait(setting)
     start = time.perf_counter()
     for _ in range(times):
         work()
-    wait()
+    wait(setting)
     return (time.perf_counter() - start) / times
 
 
-def trials_at_once(setting: Setting) -> Figures:
-    """Images a second of the small CNN, of all trials on the device together: 1, 2, 4 and 8 of
-    them, each in a process of its own. On a card each has its share of memory
-    and trains kernel by kernel and as a graph."""
-    chosen = TrainConfig.from_mapping(NETWORKS[SMALL_CNN])
-    precisions = ("float32",) if setting.smallest else ("float32", "bfloat16")
-    ways = [
-        Execution(setting.device, precision, graph=graph)
-        for precision, graph in product(precisions, (False, True) if setting.cuda else (False,))
-    ]
-    found: dict[str, dict[str, float]] = {}
-    for count in ON_A_CARD[:2] if setting.smallest else ON_A_CARD:
-        speeds = round_of(chosen, ways, count, setting.data)
-        found[str(count)] = {
-            f"{way.precision}{', graph' if way.graph else ''}": _short(speed)
-            for way, speed in speeds.items()
-        }
-    best = max(max(speeds.values()) for speeds in found.values())
-    reached = {"aim": AIM_AT_ONCE, "reached": best >= AIM_AT_ONCE} if setting.cuda else {}
-    return {"images_per_second": found, "mps": mps_runs(), **reached}
+def wait(setting: Setting) -> None:
+    if setting.cuda:
+        torch.cuda.synchronize()
 
 
-def _short(figure: float) -> float:
-    return float(f"{figure:.4g}")
+def small_cnn(setting: Setting) -> None:
+    """Every precision and memory layout."""
+    ways = [(p, last) for p in ("float32", "tf32", "bfloat16") for last in (True, False)]
+    best = _rows(setting, "small CNN", settings.SMALL_CNN, ways)
+    _aim(setting, "images_per_second", best["images_per_second"], AIM_SMALL_CNN)
+
+
+def resnet9(setting: Setting) -> None:
+    ways = [("bfloat16", True), ("tf32", True), ("bfloat16", False)]
+    best = _rows(setting, "ResNet-9, batch 512", settings.RESNET9, ways)
+    _aim(setting, "share", best["share"], AIM_RESNET9)
+
+
+def wide_resnets(setting: Setting) -> None:
+    """WideResNets with SAM, whose convolutions have the same shapes: kernels are chosen once."""
+    ways = [("bfloat16", True), ("tf32", True)]
+    best = _rows(setting, "WideResNet-28-10", settings.WRN_28_10, ways)
+    _aim(setting, "share", best["share"], AIM_WIDE_RESNET)
+    _rows(setting, "WideResNet-34-10", settings.WRN_34_10, ways[:1])
+
+
+def _aim(setting: Setting, what: str, figure: float, aim: float) -> None:
+    setting.record("aim", {what: aim, "reached": figure >= aim})
+
+
+def _rows(
+    setting: Setting, name: str, options: dict[str, Any], ways: Sequence[Way]
+) -> dict[str, Any]:
+    """Records each of ``ways`` of training a network, kernel by kernel and as a graph; returns the
+    fastest."""
+    chosen = settings.network(options, setting.smallest)
+    data = settings.random_images(setting.of(settings.CIFAR10, 100))
+    most = _product(setting) / settings.operations(chosen, data)
+    rows = []
+    for precision, channels_last in ways:
+        if precision == "tf32" and not setting.cuda:
+            continue
+        for graph in (False, True) if setting.cuda else (False,):
+            how = Execution(setting.device, precision, channels_last, graph=graph)
+            row = _row(setting, chosen, data, how, most)
+            layout = "channels last" if channels_last else "contiguous"
+            launched = "graph" if graph else "eager"
+            setting.record(f"{name}/{precision}, {layout}, {launched}", row)
+            rows.append(row)
+            _give_memory_back(setting)
+    timed = [row for row in rows if "images_per_second" in row]
+    expect(bool(timed), f"{name} cannot be trained: {rows[0].get('why_not')}")
+    return max(timed, key=lambda row: row["images_per_second"])
+
+
+def _row(
+    setting: Setting, chosen: TrainConfig, data: ImageData, how: Execution, most: float
+) -> dict[str, Any]:
+    """Images a second and their share of ``most``; or why the network cannot be trained so."""
+    start = time.perf_counter()
+    try:
+        trainer = Trainer(chosen, data, how)
+        steps = trainer.endless_steps()
+        found: dict[str, Any] = {}
+        for _ in range(WARM_UP):
+            next(steps)
+            captured = trainer.graphed is not None and trainer.graphed.captured
+            if not found and (captured or not how.graph):
+                wait(setting)
+                found["seconds_to_first_step"] = short(time.perf_counter() - start)
+        wait(setting)
+        speed = timed(lambda: next(steps), setting)
+    except (RuntimeError, MemoryError) as error:
+        return {"why_not": (str(error).strip().splitlines() or ["no memory"])[0][:80]}
+    if how.graph:
+        found["captured"] = captured
+    return {"images_per_second": short(speed), "share": short(speed / most), **found}
+
+
+def timed(step: Callable[[], int], setting: Setting) -> float:
+    """Images a second of steps, each of which returns how many images it trained on."""
+    images, together, start, seconds = 0, 1, time.perf_counter(), 0.0
+    while seconds < (0.1 if setting.smallest else SECONDS):
+        images += sum(step() for _ in range(together))
+        wait(setting)
+        before, seconds = seconds, time.perf_counter() - start
+        together = max(1, int(together * SECONDS_A_WAIT / (seconds - before)))
+    return images / seconds
+
+
+def _give_memory_back(setting: Setting) -> None:
+    gc.collect()
+    if setting.cuda:
+        torch.cuda.empty_cache()

@@ -11,20 +11,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+import optuna
 from optuna.trial import FrozenTrial
 
 from benchmarks.gpu_check import space
-from benchmarks.gpu_check.check import Figures, Setting, expect
-from benchmarks.gpu_check.child import REPOSITORY
+from benchmarks.gpu_check.check import Setting, expect, short
 from search.common.layout import default_storage
 
-LONGEST = 300  # s
+REPOSITORY = Path(__file__).resolve().parents[2]
 AT_ONCE = 2  # trials on the card
 AIM_BETWEEN = 0.5  # s, from a trial's end to the next one's start on the same card
 ON_THE_CPU = ("--threads", "1", "--concurrency", "1", "--precision", "float32")
 
 
-def search(setting: Setting) -> Figures:
+def search(setting: Setting) -> None:
     """12 trials, two at a time on a card. One runs out of memory and one breaks the card for its
     worker, three times; the others complete. The smallest: 3 trials of an epoch."""
     results = setting.folder / "results"
@@ -41,13 +41,15 @@ def search(setting: Setting) -> Figures:
         env=dict(os.environ) | ({} if setting.cuda else {"CUDA_VISIBLE_DEVICES": "-1"}),
         capture_output=True,
         text=True,
-        timeout=LONGEST,
     )
-    seconds = time.perf_counter() - start
+    setting.record("seconds", short(time.perf_counter() - start))
     said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
     expect(done.returncode == 0, f"exit code {done.returncode}: {said}")
     trials = _trials(default_storage(results))
     reasons = {trial.params["batch_size"]: trial.user_attrs["reason"] for trial in trials}
+    setting.record("trials", len(reasons))
+    setting.record("seconds_between_trials", seconds_between(trials))
+    setting.record("aim", {"seconds_between_trials": AIM_BETWEEN})
     fatal = {size: reasons.pop(size) for size in space.FATAL}
     out, broken = fatal.values()
     expect("out_of_memory" in out, f"where memory ran out: {out}")
@@ -55,18 +57,9 @@ def search(setting: Setting) -> Figures:
     expect(lost in broken, f"where an assert failed: {broken}")
     others = Counter(reasons.values())
     expect(set(others) == {"completed"}, f"the others ended so: {dict(others)}")
-    return {
-        "trials": len(reasons) + len(fatal),
-        "completed": len(reasons),
-        "seconds": round(seconds, 1),
-        "seconds_between_trials": seconds_between(trials),
-        "aim": AIM_BETWEEN,
-    }
 
 
 def _trials(storage: str) -> list[FrozenTrial]:
-    import optuna
-
     (name,) = optuna.get_all_study_names(storage)
     return optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
 
