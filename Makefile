@@ -5,7 +5,8 @@
 # make test-other-processor   trainer's tests, and a search, in the arithmetic of an older processor
 # make faults    the driver killed at every step and at random moments: half an hour
 # make bench-smoke   every benchmark at its smallest size, two at a time
-# make gpu-check   on a machine with a GPU: whether training there is right, and how fast; 8 minutes
+# make gpu-check   on a machine with a GPU: is training there right, and how fast; two halves of under four
+#                   minutes   (ARGS="--half correctness")
 # make lint      ruff and mypy
 # make bench     all benchmarks against their peers: under 20 minutes on a quiet machine
 

@@ -14,12 +14,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
 
 from trainers.data.images import DataError, RawSet, RawSplit, Source, check_square, one_line
 from trainers.data.prepared import content_hash
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 ANNOTATIONS = "val/val_annotations.txt"
@@ -207,7 +210,7 @@ def _decode(paths: Sequence[Path], size: tuple[int, int], fit: bool) -> Iterator
 def image_size(path: Path) -> tuple[int, int]:
     """Width and height in pixels, upright. Raises ``DataError``."""
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with _opened(path) as image:
             return upright(image).size
     except Exception as error:  # Pillow raises a dozen kinds for damaged files
         raise _unreadable(path, error) from None
@@ -220,7 +223,7 @@ def read_image(path: Path, size: tuple[int, int], fit: bool = False) -> np.ndarr
     (width, height).
     """
     try:
-        with Image.open(path, formats=_FORMATS) as opened:
+        with _opened(path) as opened:
             image = upright(opened)
             if (fit or image.size == size) and image.mode in _MODES:
                 return np.asarray(fitted(_to_rgb(image), size))
@@ -235,8 +238,16 @@ def read_image(path: Path, size: tuple[int, int], fit: bool = False) -> np.ndarr
     )
 
 
+def _opened(path: Path) -> Image.Image:
+    from PIL import Image  # only where images are read: every worker imports this module
+
+    return Image.open(path, formats=_FORMATS)
+
+
 def upright(image: Image.Image) -> Image.Image:
     """``image`` turned as its EXIF orientation says: phones store what they saw, sideways."""
+    from PIL import ExifTags, ImageOps
+
     if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
         return image
     return ImageOps.exif_transpose(image)
@@ -244,6 +255,8 @@ def upright(image: Image.Image) -> Image.Image:
 
 def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """The middle of ``image`` in the proportions of ``size``, resized to it, bilinear."""
+    from PIL import Image, ImageOps
+
     if image.size == size:
         return image
     return ImageOps.fit(image, size, Image.Resampling.BILINEAR)
