@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.common.errors import UserError, run_main
-from search.settings.flags import OneLineParser, add_data_flags, add_feature_flag
+from search.settings.flags import OneLineParser, add_data_flags, add_feature_flag, add_trust_flag
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +31,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("checkpoint", help="a best.pt, or the folder it lies in; a path, or a URL")
     add_data_flags(parser)
     add_feature_flag(parser)
+    add_trust_flag(parser)
     parser.add_argument("--threads", type=int, metavar="N", help="default: as it was trained")
     return parser
 
@@ -56,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     checkpoint = fetched(args.checkpoint)
     folder = folder_of(checkpoint)
     try:
-        saved = read_saved(checkpoint)
+        saved = read_saved(checkpoint, args.trust_code)
     except CheckpointError as error:
         gone = not (folder / BEST_WEIGHTS).exists() and (folder / HISTORY).exists()
         raise UserError(f"{error}{'; ' + REMEDY if gone else ''}") from None

@@ -18,8 +18,9 @@ from search.common.errors import UserError, run_main
 from search.common.layout import StudyFolder, default_storage
 from search.common.results_url import results_folder
 from search.common.study_files import files_of
-from search.settings.flags import OneLineParser, add_study_flags
+from search.settings.flags import OneLineParser, add_study_flags, add_trust_flag
 from trainers.metrics import same
+from trainers.user_code import refuse_code
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -44,6 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_study_flags(parser)
     add("--dataset", metavar="NAME_OR_PATH", help="default: as recorded")
     add("--data-dir", help="default: as recorded")
+    add_trust_flag(parser)
     add("--out", type=Path, help="keep the run there, its best weights too (default: nowhere)")
     return parser
 
@@ -62,6 +64,8 @@ def main(argv: list[str] | None = None) -> int:
     if record is None:
         raise UserError(f"study {study.study_name!r} was not made by this program")
     trial = recorded_trial(study, args.trial)
+    if not args.trust_code:
+        refuse_code({**record.space.fixed, **trial.params}, f"study {study.study_name!r}")
     data_folder = find_data(record.data, args.dataset, args.data_dir)
     kept = StudyFolder(results_dir, study.study_name)
     files_of(kept).refresh()

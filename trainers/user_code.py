@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,9 +22,21 @@ CARRIED = "carried_code"
 _FILE = re.compile(r"(?P<path>.+\.py):(?P<name>[^\W\d]\w*)(@(?P<digest>[0-9a-f]{12}))?")
 
 
-def names_file(spec: str) -> bool:
-    """Whether ``spec`` is of that form."""
-    return _FILE.fullmatch(spec) is not None
+def names_file(spec: Any) -> bool:
+    """Return whether ``spec`` is a text of that form."""
+    return isinstance(spec, str) and _FILE.fullmatch(spec) is not None
+
+
+def refuse_code(values: Mapping[str, Any], where: str) -> None:
+    """The gate for a configuration's ``values`` that were read from a database or a checkpoint,
+    which anyone may have made: nobody named in this command what they name. Raises ``ConfigError``
+    where they name code of a file."""
+    for name, value in values.items():
+        if names_file(value):
+            raise ConfigError(
+                f"{where} has {name}={value}, whose code would be run; if you trust it, say so "
+                "with --trust-code"
+            )
 
 
 def pinned(spec: str) -> str:
@@ -46,7 +58,7 @@ def located(spec: str) -> tuple[Path, str] | None:
 
 
 def same_code(spec: str, other: str) -> bool:
-    """Whether both are the same name of files of the same name and content."""
+    """Return whether both are the same name of files of the same name and content."""
     one, two = _FILE.fullmatch(spec), _FILE.fullmatch(other)
     if one is None or two is None or one["digest"] is None:
         return spec == other
@@ -74,7 +86,13 @@ def load(spec: str, with_neighbours: bool = False) -> Callable[..., Any]:
     module = ModuleType(f"user_code_{path.stem}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses look their module up by name
-    exec(compile(content, str(path), "exec"), module.__dict__)
+    try:
+        exec(compile(content, str(path), "exec"), module.__dict__)
+    except SystemExit as error:
+        raise ConfigError(
+            f"{path} ends with exit code {error.code} when it is imported; what only a script does "
+            "belongs below: if __name__ == '__main__':"
+        ) from error
     found = getattr(module, match["name"], None)
     if not callable(found):
         raise ConfigError(f"{path} defines no {match['name']!r} to call")

@@ -115,3 +115,12 @@ def add_feature_flag(parser: argparse.ArgumentParser) -> None:
         metavar="NAMES",
         help="draw what these convolutions make of the first test image: conv1,conv2",
     )
+
+
+def add_trust_flag(parser: argparse.ArgumentParser) -> None:
+    """--trust-code, of the commands that read settings which anyone may have made."""
+    parser.add_argument(
+        "--trust-code",
+        action="store_true",
+        help="run the Python file that the recorded setting names as its model or training loop",
+    )

@@ -9,6 +9,8 @@ import pytest
 
 from search import evaluate, train
 from search.common.errors import run_main
+from trainers.runs.checkpoint import read_checkpoint, write_checkpoint
+from trainers.user_code import pinned
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,24 @@ def test_what_is_no_checkpoint_is_one_line(
     assert error.count("\n") == 1
     assert name in error
     assert message in error
+
+
+def test_code_that_a_checkpoint_names_is_not_run(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever made it also made the file and its digest."""
+    net = tmp_path / "net.py"
+    net.write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\nclass Net: pass\n")
+    saved = read_checkpoint(run_folder / "best.pt")
+    for spec in (f"{net}:Net", pinned(f"{net}:Net")):
+        saved["identity"]["config"]["model"] = spec
+        write_checkpoint(tmp_path / "best.pt", saved)
+        assert run_main(lambda: evaluate.main([str(tmp_path)])) == 2
+        error = capsys.readouterr().err
+        assert f"best.pt has model={spec}, whose code would be run; if you trust it" in error
+        assert not (tmp_path / "ran").exists()
+    assert run_main(lambda: evaluate.main([str(tmp_path), "--trust-code"])) == 2  # no network
+    assert (tmp_path / "ran").exists()
 
 
 def test_lost_data_are_one_line(

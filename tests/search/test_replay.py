@@ -15,6 +15,7 @@ import pytest
 from search import evaluate, replay
 from search.common.errors import UserError, run_main
 from search.record.record import EXACT, read_record, write_record
+from trainers.validators import ConfigError
 
 SETTINGS = "depth=10 width=1 batch_size=512 optimizer=sgd dropout=0.1 rho=0.05 weight_decay=0.0005"
 
@@ -141,5 +142,7 @@ def test_a_loop_of_ones_own_comes_out_the_same(
     study = in_process(*flags, *places, "--pruner", "none", "--no-confirm", "--threads", "1")
     curve = study.get_trials()[0].intermediate_values
     assert (curve[1], curve[2], math.isnan(curve[3])) == (10.0, 20.0, True)
-    assert again(tmp_path / "results") == 0
+    with pytest.raises(ConfigError, match=r"study 's' has train=.*task\.py:train.*--trust-code"):
+        again(tmp_path / "results")
+    assert again(tmp_path / "results", "--trust-code") == 0
     assert capsys.readouterr().out.splitlines()[-1] == "trial 0: the same bit for bit"

@@ -74,3 +74,9 @@ def test_code_is_the_same_by_name_and_content(spec: str, tmp_path: Path) -> None
     assert not same_code(spec, pinned(f"{home / 'helper.py'}:net"))
     (moved / "net.py").write_text("net = None\n")
     assert not same_code(spec, pinned(f"{moved / 'net.py'}:net"))
+
+
+def test_a_script_that_exits_when_imported_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text("raise SystemExit(3)\n")
+    with pytest.raises(ConfigError, match="ends with exit code 3 when it is imported"):
+        load(f"{tmp_path / 'script.py'}:main")

@@ -24,7 +24,7 @@ LIBRARIES = ("torchvision", "timm")
 
 
 def is_outside(model: str) -> bool:
-    """Whether it names a library's model or a file's."""
+    """Return whether it names a library's model or a file's."""
     library, colon, name = model.partition(":")
     return names_file(model) or bool(colon and name and library in LIBRARIES)
 
@@ -53,7 +53,7 @@ class OutsideModel:
             return _from_file(self.name, shape, options)
         except ConfigError:
             raise
-        except Exception as error:  # whatever another's code raises
+        except (Exception, SystemExit) as error:  # whatever another's code raises
             raise ConfigError(f"model={self.name} cannot be made: {_said(error)}") from error
 
 
@@ -124,7 +124,7 @@ def check_outside(
         try:
             with torch.no_grad():
                 logits = network.train(training)(images)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ConfigError(
                 f"{shown}: {_said(error)}; choose other images or --set model_options=…"
             ) from error
@@ -133,6 +133,6 @@ def check_outside(
             raise ConfigError(f"{shown} must give logits (2, {num_classes}), got {shape}")
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -17,6 +17,7 @@ from trainers.runs.checkpoint import CheckpointError, read_checkpoint
 from trainers.runs.identity import Identity
 from trainers.runs.training_run import BEST
 from trainers.trainer import Trainer
+from trainers.user_code import refuse_code
 from trainers.validators import ConfigError
 
 
@@ -35,14 +36,15 @@ class SavedModel:
     weights: dict[str, Tensor]
 
 
-def read_saved(path: Path) -> SavedModel:
+def read_saved(path: Path, trust_code: bool = False) -> SavedModel:
     """The model in ``path``, a ``best.pt`` or a run's folder.
 
-    Raises ``CheckpointError`` naming the file when it is missing, damaged or something else.
+    Raises ``CheckpointError`` naming the file when it is missing, damaged or something else, and
+    ``ConfigError`` where it names code to be run, without ``trust_code``.
     """
     path = path / BEST if path.is_dir() else path
     try:
-        return _parse(read_checkpoint(path))
+        saved = _parse(read_checkpoint(path))
     except FileNotFoundError:
         raise CheckpointError(f"no such checkpoint: {path}") from None
     except OSError as error:
@@ -51,6 +53,9 @@ def read_saved(path: Path) -> SavedModel:
         raise CheckpointError(
             f"{path}: holds no finished weights with their setting; give a run's {BEST}"
         ) from None
+    if not trust_code:
+        refuse_code(saved.config.to_dict(), str(path))
+    return saved
 
 
 def _parse(state: dict[str, Any]) -> SavedModel:

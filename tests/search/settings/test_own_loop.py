@@ -81,6 +81,13 @@ def test_wrong_input_is_one_line(
     assert "\n" not in str(refused.value)
 
 
+def test_a_function_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(SPACE.replace('"TRAIN"', "print"))
+    with pytest.raises(UserError, match=r"train must be a text, module:function, .*notebook") as no:
+        make_request(make_parser().parse_args(["--space", str(tmp_path / "mine.py")]))
+    assert "\n" not in str(no.value)
+
+
 def test_its_resume_is_checked_once_and_on_record(
     asked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
