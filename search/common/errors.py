@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from io import TextIOWrapper
+from typing import Any
+
+from search.common.lasting_stream import LastingStream
 
 BROKEN = 1
 USAGE = 2
@@ -25,16 +29,27 @@ class StorageError(SearchError):
 
 
 def run_main(main: Callable[[], int]) -> int:
-    """``main``'s exit code; a user's error becomes one line on stderr and code 2.
+    """``main``'s exit code; a user's error becomes one line on stderr and code 2. Where whoever
+    reads the output is gone, ``main`` goes on.
 
     Spaces and trainers raise subclasses of ``ValueError`` of their own for the same purpose.
     """
-    from spaces.params import SpaceError
-    from trainers.validators import ConfigError
-
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without … gets a ?, not a traceback
+    out: Any = LastingStream(sys.stdout)
+    err: Any = LastingStream(sys.stderr)
+    with redirect_stdout(out), redirect_stderr(err):
+        code = _exit_code(main)
+        with suppress(OSError):  # said already
+            out.flush()
+        return code
+
+
+def _exit_code(main: Callable[[], int]) -> int:
+    from spaces.params import SpaceError
+    from trainers.validators import ConfigError
+
     try:
         return main()
     except (UserError, SpaceError, ConfigError) as error:

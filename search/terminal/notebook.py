@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 from rich.console import Console, RenderableType
+
+from search.common.lasting_stream import LastingStream
 
 SECONDS_BETWEEN_VIEWS = 0.5
 HEIGHT, WIDTH = 30, 110  # lines and columns
@@ -16,7 +20,8 @@ PRE = '<pre style="line-height: 1.2; white-space: pre">{code}</pre>'
 def make_console() -> Console:
     """In a notebook a line is plain text: rich would make an output of its own of each, or take
     Jupyter's stream for a terminal."""
-    return Console(force_jupyter=False, force_terminal=False if in_notebook() else None)
+    out: Any = LastingStream(sys.stdout)
+    return Console(file=out, force_jupyter=False, force_terminal=False if in_notebook() else None)
 
 
 def in_notebook() -> bool:

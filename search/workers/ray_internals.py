@@ -156,7 +156,6 @@ WHILE_STARTING: Mapping[str, Any] = {
     "ray._private.node.Node.start_monitor": lambda node: None,
     "ray._private.node.Node.start_log_monitor": lambda node: None,
     "ray._private.services.ConsolePopen": _in_own_session,
-    "ray._private.utils.set_sigterm_handler": lambda handler: None,
 }
 # Not to give trials an environment of their own: Ray would start other workers than those that
 # wait already. All processes here inherit the driver's.
