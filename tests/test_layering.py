@@ -63,13 +63,13 @@ def imported(path: Path) -> Iterator[str]:
             )
 
 
-# Modules that reach the insides of Optuna, Ray, the dashboard, torch.distributed, so that no other
-# need.
+# Modules that reach the insides of Optuna, Ray, the dashboard and torch, so that no other need.
 INSIDES = {
     "search/storage/optuna_internals.py",
     "search/workers/ray_internals.py",
     "search/dashboard_sync/quicken.py",
     "trainers/parallel/ranks.py",
+    "trainers/cuda/torch_internals.py",
 }
 # os._exit ends a process at once; NamedTuple's own; torch's updates of many tensors in one kernel.
 ALLOWED = re.compile("_exit|_replace|_foreach_[a-z_]+|_BatchNorm")

@@ -7,6 +7,7 @@ gathered there by the host and copied over.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count, starmap
 
 import torch
@@ -14,12 +15,13 @@ from torch import Tensor
 
 from trainers.augment import Draws, crop_and_flip, cut_out, draw
 from trainers.config import NORMALIZATIONS, TrainConfig
+from trainers.cuda.memory import images_fit
 from trainers.data import ImageData
 from trainers.parallel.ranks import Ranks
 from trainers.seeds import derive_seed
 from trainers.transforms import Mixing, Policy
 
-SHARE_OF_MEMORY = 0.5  # of what a GPU has free, for all images
+Drawn = tuple[Tensor, Draws]
 EVAL_PIXELS = 256 * 64 * 64  # at a time
 EVAL_BATCH, EVAL_BATCH_ON_GPU = 256, 1024  # images; fewer batches are fewer launches
 
@@ -46,7 +48,7 @@ class Batches:
         self.device = device
         self.channels_last = channels_last
         images = data.train_images.nbytes + data.test_images.nbytes
-        self.home = device if fits(images, device) else torch.device("cpu")
+        self.home = device if images_fit(images, device) else torch.device("cpu")
         self.train_images = data.train_images.to(self.home)
         self.train_labels = data.train_labels.to(device)
         self.test_images = data.test_images.to(self.home)
@@ -54,6 +56,8 @@ class Batches:
         self.on_batch: Callable[[], None] = _nothing
         self.eval_batch = eval_batch(config.batch_size, data.image_size, device)
         self._bounds: list[tuple[int, int]] = []
+        self._drawer = ThreadPoolExecutor(1, "draws")
+        self._ahead: tuple[int, Future[Drawn]] | None = None
         self._scale, self._shift = _affine(config, data, device)
         self._policy = Policy(config) if config.policy != "none" else None
         mixes = config.mixup or config.cutmix
@@ -82,14 +86,19 @@ class Batches:
                     images = images.contiguous(memory_format=torch.channels_last)
             yield images, labels
 
-    def drawn(self, indices: Tensor, epoch: int) -> tuple[Tensor, Draws]:
-        """An epoch's order of the images, and its draws for each; from a seed of its own and on the
-        CPU, so that a GPU sees the same images."""
-        seed = derive_seed(self.config.seed, "epoch", epoch, "data")
-        generator = torch.Generator().manual_seed(seed)
-        n, side = len(indices), self.train_images.shape[1]
-        order = indices[torch.randperm(n, generator=generator)]
-        return order, draw(self.config, n, side, generator)
+    def drawn(self, indices: Tensor, epoch: int) -> Drawn:
+        """An epoch's order of the images, and its draws for each, on the host. Those of the next
+        epoch of a GPU are drawn by another thread while it computes this one."""
+        side, host_is_free = self.train_images.shape[1], self.device.type == "cuda"
+        ahead, self._ahead = self._ahead, None
+        if ahead and ahead[0] == epoch:
+            drawn = ahead[1].result()
+        else:
+            drawn = draw_epoch(self.config, indices, side, epoch)
+        if host_is_free and epoch < self.config.epochs:
+            following = self._drawer.submit(draw_epoch, self.config, indices, side, epoch + 1)
+            self._ahead = epoch + 1, following
+        return drawn
 
     def steps(self, n: int) -> int:
         """Batches of an epoch of ``n`` images."""
@@ -146,14 +155,13 @@ class Batches:
         return pixels if self.channels_last else pixels.contiguous()
 
 
-def fits(size: int, device: torch.device) -> bool:
-    """Whether ``size`` bytes may stay on ``device`` beside what a training needs there. The CPU's
-    are mapped, and need not fit."""
-    if device.type != "cuda":
-        return True
-    free, total = torch.cuda.mem_get_info(device)
-    share = torch.cuda.get_per_process_memory_fraction(device.index)  # beside other trials
-    return size <= SHARE_OF_MEMORY * min(free, share * total)
+def draw_epoch(config: TrainConfig, indices: Tensor, side: int, epoch: int) -> Drawn:
+    """Of an ``epoch`` of the images ``indices``, ``side`` pixels each; from a seed of its own and
+    on the CPU, so that a GPU sees the same images."""
+    seed = derive_seed(config.seed, "epoch", epoch, "data")
+    generator = torch.Generator().manual_seed(seed)
+    order = indices[torch.randperm(len(indices), generator=generator)]
+    return order, draw(config, len(indices), side, generator)
 
 
 def _nothing() -> None:

@@ -89,10 +89,9 @@ def _wait(way: Execution) -> None:
 
 def _give_memory_back(way: Execution) -> None:
     if way.device == "cuda":
-        import torch
+        from trainers.cuda.memory import give_memory_back
 
-        gc.collect()
-        torch.cuda.empty_cache()
+        give_memory_back()
 
 
 def _first_line(error: BaseException) -> str:
@@ -122,7 +121,7 @@ def main() -> None:
     task = json.loads(sys.argv[1])
     ways = [Execution.from_mapping(way) for way in task["ways"]]
     if task["count"] > 1 and ways[0].device == "cuda":
-        from trainers.gpus import limit_memory
+        from trainers.cuda.memory import limit_memory
 
         limit_memory(1 / task["count"])
     found = speeds(

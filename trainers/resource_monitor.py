@@ -13,6 +13,7 @@ from typing import Any
 
 MEGABYTE = 1024 * 1024
 SECONDS_BETWEEN_SAMPLES = 1.0
+OWN_PEAK = "gpu_own_peak_memory_mb"  # of this process, where other trials share the card
 COUNTERS = ("gpu_energy_kj",)  # of which only the growth counts
 
 Readings = Mapping[str, Callable[[], float]]
@@ -167,7 +168,7 @@ def _nvml_handle(nvml: Any, index: int) -> Any:
     """Of the card that torch calls ``index``, by its UUID: NVML counts all cards, CUDA only the
     visible ones and in another order, and a part of a card (MIG) has no number. Where torch does
     not tell, by what is visible."""
-    from trainers.gpus import uuid_in_use
+    from trainers.cuda.cards import uuid_in_use
 
     uuid = uuid_in_use(index)
     for kind in ("GPU-", "MIG-") if uuid else ():
@@ -194,7 +195,7 @@ def _own_memory() -> dict[str, float]:
 
     if not torch.cuda.is_initialized():
         return {}
-    return {"gpu_own_peak_memory_mb": torch.cuda.max_memory_reserved() / MEGABYTE}
+    return {OWN_PEAK: torch.cuda.max_memory_reserved() / MEGABYTE}
 
 
 def _reset_peak_memory() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import astuple, fields
 from itertools import count
 from typing import Any
@@ -15,6 +16,10 @@ from torch import Tensor, nn
 from trainers.batches import Batches
 from trainers.compatibility import check_fits
 from trainers.config import OPTIMIZERS, TrainConfig
+from trainers.cuda.graphed_steps import GraphedSteps, Step, why_eager
+from trainers.cuda.precision import compute_as, kernels_by_timing
+from trainers.cuda.run_ahead import RunAhead
+from trainers.cuda.step_program import as_taken
 from trainers.data import ImageData, stratified_split
 from trainers.epoch_result import DivergedError, EpochResult, best_epoch
 from trainers.evaluation.evaluation import (
@@ -26,8 +31,6 @@ from trainers.evaluation.evaluation import (
 )
 from trainers.evaluation.running_metrics import RunningMetrics, Summary, summarize_rows
 from trainers.execution import Execution
-from trainers.gpus import compute_as
-from trainers.graphed_steps import GraphedSteps, why_eager
 from trainers.losses import is_exploded, make_loss
 from trainers.models import MODELS, build_model
 from trainers.models.batch_norm import counted_together, frozen_statistics
@@ -36,7 +39,6 @@ from trainers.optim.ema import EMA
 from trainers.optim.schedules import learning_rates, stops_early
 from trainers.parallel.ranks import Ranks
 from trainers.seeds import derive_seed
-from trainers.step_program import as_taken
 
 STEPS_BETWEEN_CHECKS = 25  # CPU only: reading the loss costs nothing there
 
@@ -124,6 +126,13 @@ class Trainer:
         wrap = chosen.wrapper.load()
         return rule, wrap(self.model.parameters(), **chosen.wrapper.keywords(vars(config)))
 
+    @property
+    def graph_status(self) -> str:
+        """Says that steps are replayed as a graph, or why they are not."""
+        if self.graphed is None:
+            return self.why_eager
+        return self.graphed.lack or ("captured" if self.graphed.captured else "not captured yet")
+
     def _graphed(self) -> GraphedSteps | None:
         """What trains by a graph, where one is wanted and can be."""
         if self.why_eager:
@@ -198,8 +207,10 @@ class Trainer:
         self._seed_dropout(epoch)
         self.model.train()
         metrics = RunningMetrics(self.loss)
-        for logits, labels in self._steps(epoch, rates):
+        ahead = RunAhead() if self.execution.device == "cuda" else None
+        for step, (loss, logits, labels) in enumerate(self._steps(epoch, rates)):
             metrics.add(logits, labels)
+            self._check_step(epoch, ahead.step(loss) if ahead else _at_times(loss, step))
             if self.on_step is not None:
                 self.on_step(len(labels))
             left = time.perf_counter()
@@ -209,20 +220,16 @@ class Trainer:
         self._check(epoch, summary.loss)
         return summary, time.perf_counter() - start
 
-    def _steps(self, epoch: int, rates: Sequence[float]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Trains the steps of an epoch; logits and labels of each."""
+    def _steps(self, epoch: int, rates: Sequence[float]) -> Iterator[Step]:
+        """Trains the steps of an epoch."""
         if self.graphed is not None:
             yield from self.graphed.epoch(self.train_indices, epoch, rates, self._update)
             return
         taken = as_taken(rates, self.device).tolist()
-        checks = self.device.type == "cpu" and self.ranks.size == 1
         batches = self.batches.training(self.train_indices, epoch)
         for step, (images, labels) in enumerate(batches):
             weight = self.batches.weight(step, len(labels))
-            loss, logits = self._update(images, labels, taken[step], weight)
-            if checks and step % STEPS_BETWEEN_CHECKS == 0:
-                self._check(epoch, float(loss))
-            yield logits, labels
+            yield *self._update(images, labels, taken[step], weight), labels
 
     def _update(
         self, images: Tensor, labels: Tensor, rate: float | Tensor, weight: float = 1.0
@@ -237,7 +244,7 @@ class Trainer:
         self.model.train()
         for epoch in count(1):
             with counted_together(self.model, len(rates)):
-                for _, labels in self._steps(epoch, rates):
+                for _, _, labels in self._steps(epoch, rates):
                     yield len(labels)
 
     def _seed_dropout(self, epoch: int) -> None:
@@ -249,6 +256,11 @@ class Trainer:
 
         ``weight`` makes the mean of unequal shares of a batch the mean of the batch.
         """
+        comes_back = abs(len(labels) - self.config.batch_size / self.ranks.size) < 1
+        with kernels_by_timing(self.execution) if comes_back else nullcontext():
+            return self._step(images, labels, weight)
+
+    def _step(self, images: Tensor, labels: Tensor, weight: float) -> tuple[Tensor, Tensor]:
         self.optimizer.zero_grad()
         loss, logits = self._pass(images, labels, weight)
         if self.sam is not None:
@@ -278,6 +290,12 @@ class Trainer:
                 return val
             values.copy_(torch.tensor(astuple(val), dtype=torch.float64))
         return Summary(*self.ranks.from_first(values).tolist())
+
+    def _check_step(self, epoch: int, loss: float | None) -> None:
+        """``_check`` of one step's loss, where it is known. Not with several processes, which would
+        wait for the one that raises."""
+        if loss is not None and self.ranks.size == 1:
+            self._check(epoch, loss)
 
     def _check(self, epoch: int, loss: float) -> None:
         if is_exploded(loss, self.classes):
@@ -317,6 +335,11 @@ class Trainer:
         self.graphed = self._graphed()  # the momenta are other tensors now
         self.history = [EpochResult.from_mapping(item) for item in state["history"]]
         self.best_weights = best_weights
+
+
+def _at_times(loss: Tensor, step: int) -> float | None:
+    """The ``loss`` of some of the steps, on the CPU."""
+    return float(loss) if step % STEPS_BETWEEN_CHECKS == 0 else None
 
 
 def evaluated_weights(state: dict[str, Any]) -> dict[str, Tensor]:

@@ -7,9 +7,10 @@ import torch
 from benchmarks.gpu_check.check import Setting, expect, needs_gpu, short
 from benchmarks.gpu_check.settings import FEW, config, random_images
 from trainers.config import TrainConfig
+from trainers.cuda.cards import find_gpus
+from trainers.cuda.precision import compute_as
 from trainers.data import ImageData
 from trainers.execution import Execution
-from trainers.gpus import compute_as, find_gpus
 from trainers.models import MODELS
 from trainers.trainer import Trainer
 

@@ -17,9 +17,9 @@ from torch import nn
 from benchmarks.gpu_check import settings
 from benchmarks.gpu_check.check import Setting, short
 from benchmarks.gpu_check.throughput import WARM_UP, timed, wait
+from trainers.cuda.memory import limit_memory
 from trainers.data import ImageData
 from trainers.execution import Execution
-from trainers.gpus import limit_memory
 from trainers.models import build_model
 from trainers.resource_monitor import ResourceMonitor
 from trainers.trainer import Trainer

@@ -12,9 +12,9 @@ import torch
 from benchmarks.gpu_check import settings
 from benchmarks.gpu_check.check import Setting, expect, short
 from trainers.config import TrainConfig
+from trainers.cuda.precision import compute_as
 from trainers.data import ImageData
 from trainers.execution import Execution
-from trainers.gpus import compute_as
 from trainers.trainer import Trainer
 
 SECONDS = 0.8  # of timing a way of training

@@ -36,7 +36,7 @@ def check_gpus(resources: Resources, precision: str | None) -> Gpus | None:
             raise UserError("--precision tf32 needs a GPU, none is used; choose float32")
         return None
     what, instead = "check of the GPU", f"or {HIDE}"
-    found = json.loads(run_module(["trainers.gpus"], 1, what, instead)[0])
+    found = json.loads(run_module(["trainers.cuda.cards"], 1, what, instead)[0])
     if not found:
         raise UserError(f"NVML shows a GPU that torch does not see; {HIDE}")
     if len(found) < (shown := machine.gpu_count()) and resources.ray_address is None:

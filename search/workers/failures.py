@@ -85,11 +85,10 @@ def set_aside() -> None:
 def give_memory_back() -> None:
     """The GPU's, for the next trial and for those of other workers. To be called once nothing
     refers to the trial any more: outside of any handler, whose traceback would hold its tensors."""
-    import torch
+    from trainers.cuda import memory
 
-    if torch.cuda.is_initialized() and device_answers():
-        gc.collect()
-        torch.cuda.empty_cache()
+    if device_answers():
+        memory.give_memory_back()
 
 
 def device_answers() -> bool:

@@ -92,7 +92,7 @@ def _train(
     from trainers.runs.open_run import open_run
 
     if 0 < gpus < 1:
-        from trainers.gpus import limit_memory
+        from trainers.cuda.memory import limit_memory
 
         limit_memory(1.0 if task.alone else gpus)  # anew: the worker stays for other trials
     upkeep.fetch()

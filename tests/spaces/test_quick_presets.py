@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from spaces import SPACES, named_space
+from tests.trainers.cuda.recorded_graph import RecordedGraph
 from tests.trainers.curves import same_curve
-from tests.trainers.recorded_graph import RecordedGraph
 from trainers.config import TrainConfig
+from trainers.cuda.graphed_steps import GraphedSteps
 from trainers.data import ImageData, open_prepared, prepare
 from trainers.execution import Execution
-from trainers.graphed_steps import GraphedSteps
 from trainers.trainer import Trainer
 
 IMAGES = 160

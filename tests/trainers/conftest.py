@@ -10,6 +10,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from tests.trainers.cuda.fake_card import FakeCard, insert
 from trainers.config import TrainConfig
 from trainers.data import ImageData, open_prepared, prepare
 from trainers.execution import Execution
@@ -66,3 +67,11 @@ def tiny_trainer(tiny_config, digits: ImageData):
         return Trainer(tiny_config(**changes), data, Execution())
 
     return make
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> FakeCard:
+    """A GPU that torch and NVML find here; what is computed on it goes through ``fake_tensors``."""
+    card = FakeCard()
+    insert(card, monkeypatch.setattr)
+    return card

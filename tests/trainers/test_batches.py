@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
 from itertools import chain
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tests.trainers.curves import same_curve
-from trainers.batches import Batches, eval_batch, fits
+from trainers.batches import Batches, eval_batch
 from trainers.config import TrainConfig
 from trainers.data import ImageData
 from trainers.execution import Execution
@@ -220,25 +218,6 @@ def test_large_images_are_evaluated_few_at_a_time(
     assert eval_batch(batch_size, side, torch.device("cuda")) == on_a_gpu
 
 
-@pytest.mark.parametrize("gpu", ["cuda", "cuda:0"])
-def test_what_takes_more_than_half_of_a_gpus_free_memory_stays_on_the_host(
-    monkeypatch: pytest.MonkeyPatch, gpu: str
-) -> None:
-    """``gpu`` as a process alone names it, and as one of several does."""
-    card = SimpleNamespace(cudaMemGetInfo=lambda index: (1000, 4000))
-    monkeypatch.setattr("torch.cuda._initialized", True)
-    monkeypatch.setattr("torch.cuda._cudart", card)
-    monkeypatch.setattr("torch._C._cuda_getDevice", lambda: 0, raising=False)
-    monkeypatch.setattr("torch._C._cuda_getDeviceCount", lambda: 1, raising=False)
-    set_share = partial(monkeypatch.setattr, "torch._C._cuda_getMemoryFraction", raising=False)
-    set_share(lambda index: 1.0)
-    device = torch.device(gpu)
-    assert [fits(size, device) for size in (0, 500, 501, 10**12)] == [True, True, False, False]
-    assert fits(10**18, CPU)  # its files are mapped
-    set_share(lambda index: 0.2)  # beside four other trials
-    assert [fits(size, device) for size in (400, 401)] == [True, False]
-
-
 class Elsewhere(torch.Tensor):
     """Host memory that counts what is taken from it, as a device's own would not."""
 
@@ -262,7 +241,9 @@ def test_a_data_set_that_is_fed_in_batches_gives_the_same_curve(
     config = tiny_config(augment="crop_flip_cutout", crop_padding=1, cutout_size=4, epochs=2)
     curves, homes = [], []
     for answer in (True, False):
-        monkeypatch.setattr("trainers.batches.fits", lambda size, device, answer=answer: answer)
+        monkeypatch.setattr(
+            "trainers.batches.images_fit", lambda size, device, answer=answer: answer
+        )
         trainer = Trainer(config, digits, Execution(device=name))
         homes.append(trainer.batches.home.type)
         curves.append([trainer.train_epoch() for _ in range(2)])

@@ -6,6 +6,7 @@ the run is complete, ``test.json``. Nothing here knows of a search.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ from trainers.failpoints import failpoint
 from trainers.models.summary import ModelSummary, summarize
 from trainers.parallel.first_rank import FirstRank
 from trainers.parallel.ranks import Ranks
-from trainers.resource_monitor import ResourceMonitor
+from trainers.resource_monitor import MEGABYTE, OWN_PEAK, ResourceMonitor
 from trainers.runs.checkpoint import (
     CheckpointError,
     read_checkpoint,
@@ -144,7 +145,7 @@ class TrainingRun:
                 yield from self._written(writing, wait=True)
             failpoint("epoch trained")
             state = copy.of(self.trainer.state())
-            is_best, usage = self.trainer.best_is_last, self._monitor.usage()
+            is_best, usage = self.trainer.best_is_last, self._cost()
             writing.append(writer.submit(self._keep, state, is_best, usage))
         yield from self._written(writing, wait=True)
 
@@ -181,17 +182,30 @@ class TrainingRun:
         write_atomically(self.folder / TEST, json.dumps(content).encode())
         return evaluation
 
-    def usage(self) -> dict[str, float]:
-        """What the run has cost so far, and the size of its model."""
-        history = self.trainer.history
+    def usage(self) -> dict[str, Any]:
+        """What the run has cost so far, the size of its model, and on a GPU whether its steps are
+        replayed as a "graph", or why not."""
+        history, on_gpu = self.trainer.history, self.trainer.execution.device == "cuda"
         seconds = sum(result.seconds + result.val_seconds for result in history)
-        return self._monitor.usage() | {
+        return self._cost() | {
             "parameters": self._summary.parameters,
             "macs": self._summary.macs,
             "seconds_per_epoch": seconds / max(1, len(history)),
+            **({"graph": self.trainer.graph_status} if on_gpu else {}),
         }
+
+    def _cost(self) -> dict[str, float]:
+        """The monitor's figures; the peak of memory counts from before a graph began it anew."""
+        cost, graphed = self._monitor.usage(), self.trainer.graphed
+        if graphed and OWN_PEAK in cost:
+            cost[OWN_PEAK] = max(cost[OWN_PEAK], graphed.peak_before / MEGABYTE)
+        return cost
 
     @cached_property
     def _summary(self) -> ModelSummary:
-        """Counted once: on tiny images it costs a thirtieth of an epoch."""
-        return summarize(self.trainer.model, self.data.in_channels, self.data.image_size, 1)
+        """Counted once, on the CPU: on tiny images it costs a thirtieth of an epoch, and a GPU
+        would first look for a kernel for each layer and a single image."""
+        tensors = [*self.trainer.model.parameters(), *self.trainer.model.buffers()]
+        on_host = {id(tensor): tensor.detach().cpu() for tensor in tensors}
+        model = copy.deepcopy(self.trainer.model, on_host)
+        return summarize(model, self.data.in_channels, self.data.image_size, 1)

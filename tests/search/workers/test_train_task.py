@@ -270,7 +270,7 @@ def test_only_a_trial_beside_others_on_a_gpu_is_given_a_share(
     monkeypatch: pytest.MonkeyPatch, gpus: float, alone: bool, limits: list[float], tmp_path: Path
 ) -> None:
     given: list[float] = []
-    monkeypatch.setattr("trainers.gpus.limit_memory", given.append)
+    monkeypatch.setattr("trainers.cuda.memory.limit_memory", given.append)
     task = Task(3, {"model": "wide_resnet"}, {}, "no such data", str(tmp_path), alone=alone)
     list(train_task(task, gpus))
     assert given == limits

@@ -24,10 +24,10 @@ class CannotCaptureError(RuntimeError):
 
 
 class RecordedGraph:
-    """``events``: what was asked of it, in order. ``room`` is what it says of its memory."""
+    """``events``: what was asked of it, in order. ``lack`` is what it says of its memory."""
 
-    def __init__(self, room: bool = True) -> None:
-        self.room = room
+    def __init__(self, lack: str = "") -> None:
+        self.lack = lack
         self.events: list[str] = []
         self._noted: list[Operation] = []
 
@@ -35,8 +35,12 @@ class RecordedGraph:
         self.events.append("warm up")
         work()
 
-    def has_room(self) -> bool:
-        return self.room
+    def forget_peak(self) -> int:
+        self.events.append("forget peak")
+        return 5 * 2**20
+
+    def lack_of_memory(self) -> str:
+        return self.lack
 
     def capture(self, work: Callable[[], None]) -> None:
         self.events.append("capture")

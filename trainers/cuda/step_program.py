@@ -27,8 +27,11 @@ def as_taken(rates: Sequence[float], device: torch.device) -> Tensor:
 class StepProgram:
     """Steps of ``size`` images each, whose network scores ``classes``.
 
-    ``update`` trains images and labels with a rate, and returns loss and logits.
+    ``update`` trains images and labels with a rate, and returns loss and logits. ``loss`` is that
+    of the last whole step, where a replayed step leaves it too.
     """
+
+    loss: Tensor
 
     def __init__(self, batches: Batches, size: int, classes: int):
         device = batches.device
@@ -61,7 +64,7 @@ class StepProgram:
         images = self._batches.images(chosen, draws.each(lambda part: part.index_select(0, where)))
         labels = self._batches.train_labels.index_select(0, chosen)
         rate = rates.index_select(0, self._step)
-        _, logits = update(images, labels, rate.squeeze())
+        self.loss, logits = update(images, labels, rate.squeeze())
         place = where.remainder(len(self._logits))
         self._logits.index_copy_(0, place, logits.float())
         self._labels.index_copy_(0, place, labels)

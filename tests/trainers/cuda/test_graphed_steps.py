@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 
+from tests.trainers.cuda.fake_card import FakeCard
+from tests.trainers.cuda.fake_tensors import fake_tensors
+from tests.trainers.cuda.recorded_graph import RecordedGraph
 from tests.trainers.curves import same_curve
-from tests.trainers.device_without_contents import OnDevice, Watch
-from tests.trainers.recorded_graph import CannotCaptureError, RecordedGraph
 from trainers.batches import Batches
 from trainers.config import OPTIMIZERS
+from trainers.cuda.graphed_steps import WARM_UP, CudaGraph, GraphedSteps, why_eager
+from trainers.cuda.step_program import as_taken
 from trainers.data import ImageData
 from trainers.execution import Execution
-from trainers.graphed_steps import WARM_UP, CudaGraph, GraphedSteps, why_eager
 from trainers.parallel.ranks import Ranks
-from trainers.step_program import as_taken
 from trainers.trainer import Trainer
 
+MIB = 2**20
 SIZE = 25  # 120 images to train on: 4 whole steps an epoch, and a smaller one
 EPOCHS = 2
 EVERYTHING = {
@@ -95,7 +96,8 @@ def test_captured_once_after_a_warm_up_that_is_training_too(make: Make) -> None:
     graph = RecordedGraph()
     trained(make(graph))
     replays = ["replay"] * (4 * EPOCHS - WARM_UP)
-    assert graph.events == [*["warm up"] * WARM_UP, "capture", *replays]
+    warm_up = ["warm up", "forget peak", *["warm up"] * (WARM_UP - 1)]
+    assert graph.events == [*warm_up, "capture", *replays]
 
 
 def test_figures_of_more_steps_than_are_kept(make: Make, monkeypatch) -> None:
@@ -124,10 +126,10 @@ def test_begun_eager_and_gone_on_with_by_a_graph(make: Make) -> None:
     assert_same(trained(second), trained(make(**EVERYTHING)))
 
 
-def test_without_room_for_a_graph_steps_are_run(make: Make) -> None:
-    graph = RecordedGraph(room=False)
+def test_without_memory_for_a_graph_steps_are_run(make: Make) -> None:
+    graph = RecordedGraph(lack="not enough memory for a graph")
     assert_same(trained(make(graph)), trained(make()))
-    assert set(graph.events) == {"warm up"}
+    assert set(graph.events) == {"warm up", "forget peak"}
 
 
 def test_memory_goes_with_the_trainer(make: Make) -> None:
@@ -146,22 +148,19 @@ def test_memory_goes_with_the_trainer(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("free", "reserved", "fraction", "room"),
-    [(10, 12, 1.0, True), (10, 9, 1.0, False), (10, 12, 0.2, False), (10, 12, 0.25, True)],
+    ("free", "reserved", "share", "ours"),
+    [(10, 12, 1.0, 22), (10, 9, 1.0, 19), (10, 12, 0.2, 16), (10, 12, 0.25, 20)],
 )
-def test_room_for_a_graph(monkeypatch, free: int, reserved: int, fraction: float, room) -> None:
-    """A step took 10 of 80; a graph takes as much, and so does what runs beside it."""
-    functions = {
-        "CUDAGraph": object,
-        "Stream": object,
-        "mem_get_info": lambda: (free, 80),
-        "memory_reserved": lambda: reserved,
-        "max_memory_allocated": lambda: 10,
-        "get_per_process_memory_fraction": lambda: fraction,
-    }
-    for name, function in functions.items():
-        monkeypatch.setattr(torch.cuda, name, function)
-    assert CudaGraph().has_room() is room
+def test_memory_for_a_graph(card: FakeCard, free: int, reserved: int, share: float, ours) -> None:
+    """In MiB: a step took 10 of 80; a graph takes as much, and so does what runs beside it."""
+    sizes = {"free": free, "total": 80, "reserved": reserved, "peak_allocated": 10}
+    for name, size in sizes.items():
+        setattr(card, name, size * MIB)
+    card.share = share
+    torch.cuda.init()
+    lack = CudaGraph().lack_of_memory()
+    missing = f"not enough memory for a graph: it would take 20 MiB, of {ours} MiB"
+    assert lack == ("" if ours >= 20 else missing)
 
 
 @pytest.mark.parametrize(("size", "whole"), [(17, 6), (119, 0)])
@@ -170,55 +169,6 @@ def test_a_batch_larger_than_the_others_is_run(make: Make, size: int, whole: int
     graph = RecordedGraph()
     assert_same(trained(make(graph, size=size)), trained(make(size=size)))
     assert graph.events.count("replay") == max(0, whole * EPOCHS - WARM_UP)
-
-
-class TestTheStandIn:
-    """What a graph would do wrong, it does wrong."""
-
-    def test_a_number_of_the_hosts_is_frozen(self) -> None:
-        graph, total, rate = RecordedGraph(), torch.zeros(1), 0.0
-
-        def work() -> None:
-            total.add_(rate)
-
-        rate = 1.0
-        graph.capture(work)
-        assert total == 0  # what is captured does not run
-        rate = 5.0
-        graph.replay()
-        graph.replay()
-        assert total == 2
-
-    def test_a_result_that_was_kept_is_written_over(self) -> None:
-        graph, value, kept = RecordedGraph(), torch.ones(2), []
-        graph.capture(lambda: kept.append(value * 2))
-        value.fill_(3)
-        graph.replay()
-        assert kept[0].tolist() == [6, 6]
-
-    def test_a_tensor_that_takes_anothers_place_is_not_seen(self) -> None:
-        graph, place = RecordedGraph(), {"value": torch.ones(1)}
-        total = torch.zeros(1)
-        graph.capture(lambda: total.add_(place["value"]))
-        place["value"] = torch.full((1,), 7.0)
-        graph.replay()
-        assert total == 1
-
-    def test_random_numbers_are_drawn_anew(self) -> None:
-        graph, value = RecordedGraph(), torch.zeros(3)
-        torch.manual_seed(1)
-        expected = [torch.rand(3).tolist() for _ in range(2)]
-        torch.manual_seed(1)
-        graph.capture(lambda: value.copy_(torch.rand(3)))
-        found = []
-        for _ in range(2):
-            graph.replay()
-            found.append(value.tolist())
-        assert found == expected
-
-    def test_the_host_cannot_look(self) -> None:
-        with pytest.raises(CannotCaptureError, match="_local_scalar_dense"):
-            RecordedGraph().capture(lambda: float(torch.ones(1)))
 
 
 @pytest.mark.parametrize(
@@ -232,97 +182,71 @@ class TestTheStandIn:
         ({"model": "torchvision:resnet18", "depth": 34}, "what a network of another's asks"),
     ],
 )
-def test_what_cannot_be_captured(tiny_config, digits: ImageData, options, reason: str) -> None:
+def test_what_cannot_be_captured(
+    tiny_config, digits: ImageData, card, options, reason: str
+) -> None:
     config = tiny_config(**options)
-    batches = Batches(config, digits, torch.device("meta"), channels_last=True)
+    with fake_tensors():
+        batches = Batches(config, digits, torch.device("cuda"), channels_last=True)
     found = why_eager(config, batches)
     assert found.startswith(reason)
     assert bool(found) is bool(reason)
 
 
-def test_where_nothing_can_be_captured(tiny_config, digits: ImageData, monkeypatch) -> None:
-    config, device = tiny_config(), torch.device("meta")
+def test_where_nothing_can_be_captured(tiny_config, digits: ImageData, card, monkeypatch) -> None:
+    config, device = tiny_config(), torch.device("cuda")
     ranks = Ranks()
     ranks.size = 2
-    assert "processes" in why_eager(config, Batches(config, digits, device, True, ranks))
-    assert "CPU" in why_eager(config, Batches(config, digits, torch.device("cpu"), True))
-    monkeypatch.setattr("trainers.batches.fits", lambda size, device: False)
-    assert "do not fit" in why_eager(config, Batches(config, digits, device, True))
+    with fake_tensors():
+        assert "processes" in why_eager(config, Batches(config, digits, device, True, ranks))
+        assert "CPU" in why_eager(config, Batches(config, digits, torch.device("cpu"), True))
+        card.free = 1
+        assert "do not fit" in why_eager(config, Batches(config, digits, device, True))
 
 
+@pytest.mark.parametrize("graph", [True, False])
 def test_a_graph_is_taken_where_it_is_wanted_and_can_be(
-    tiny_config, digits: ImageData, monkeypatch
+    tiny_config, digits: ImageData, card, graph: bool
 ) -> None:
-    monkeypatch.setattr("trainers.graphed_steps.CudaGraph", RecordedGraph)
+    execution = Execution("cuda", graph=graph)
+    with fake_tensors():
+        trainer = Trainer(tiny_config(), digits, execution)
+        mixed = Trainer(tiny_config(mixup=0.5), digits, execution)
+    assert (trainer.graphed is not None) is graph
+    assert trainer.graph_status == ("not captured yet" if graph else "not asked for")
+    assert mixed.graphed is None
 
-    def graphed(execution: Execution, **options: Any) -> bool:
-        return Trainer(tiny_config(**options), digits, execution, OnDevice()).graphed is not None
 
-    assert graphed(Execution(graph=True))
-    assert not graphed(Execution())
-    assert not graphed(Execution(graph=True), mixup=0.5)
-
-
-def test_what_is_loaded_is_captured_anew(tiny_config, digits: ImageData, monkeypatch) -> None:
+def test_what_is_loaded_is_captured_anew(tiny_config, digits: ImageData, card) -> None:
     """Its momenta lie elsewhere in memory."""
-    monkeypatch.setattr("trainers.graphed_steps.CudaGraph", RecordedGraph)
-    trainer = Trainer(tiny_config(), digits, Execution(graph=True), OnDevice())
-    before = trainer.graphed
-    trainer.load(trainer.state(), {})
+    with fake_tensors():
+        trainer = Trainer(tiny_config(), digits, Execution("cuda", graph=True))
+        before = trainer.graphed
+        trainer.load(trainer.state(), {})
     assert trainer.graphed is not None
     assert trainer.graphed is not before
 
 
-def test_rates_are_the_same_numbers_with_a_graph_or_without(tiny_config, digits: ImageData) -> None:
+def test_rates_are_the_same_numbers_with_a_graph_or_without(
+    tiny_config, digits: ImageData, card
+) -> None:
     """A GPU's fused optimisers take a number in double precision and a tensor in single."""
-    trainer = Trainer(tiny_config(lr=0.3), digits, Execution(), OnDevice())
-    with Watch():
+    with fake_tensors():
+        trainer = Trainer(tiny_config(lr=0.3), digits, Execution("cuda"))
         next(trainer.epoch_in_steps())
-    assert trainer.optimizer.lr == as_taken([0.3], trainer.device).item() != 0.3
+        assert trainer.optimizer.lr == as_taken([0.3], trainer.device).item() != 0.3
     assert as_taken([0.3], torch.device("cpu")).item() == 0.3
 
 
-def test_what_is_asked_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_asked_of_torch(card: FakeCard) -> None:
     """The order that torch's notes on CUDA graphs give: a warm-up on the side stream, which waits
     for the one before it and is waited for; the capture there; replays."""
-    said: list[str] = []
-
-    class Stream:
-        def __init__(self, name: str = "side") -> None:
-            self.name = name
-
-        def wait_stream(self, other: Stream) -> None:
-            said.append(f"{self.name} waits for {other.name}")
-
-    class CUDAGraph:
-        def replay(self) -> None:
-            said.append("replay")
-
-    @contextmanager
-    def on(stream: Stream) -> Iterator[None]:
-        said.append(f"on {stream.name}")
-        yield
-        said.append("back")
-
-    @contextmanager
-    def graph(graph: CUDAGraph, stream: Stream, capture_error_mode: str) -> Iterator[None]:
-        said.append(f"capture on {stream.name}")
-        yield
-        said.append("captured")
-
-    stand_ins = {
-        "Stream": Stream,
-        "CUDAGraph": CUDAGraph,
-        "stream": on,
-        "graph": graph,
-        "current_stream": lambda: Stream("current"),
-    }
-    for name, stand_in in stand_ins.items():
-        monkeypatch.setattr(torch.cuda, name, stand_in)
     made = CudaGraph()
-    made.warm_up(lambda: said.append("work"))
-    assert said == ["side waits for current", "on side", "work", "back", "current waits for side"]
-    said.clear()
-    made.capture(lambda: said.append("work"))
+    made.warm_up(lambda: card.said.append("work"))
+    waits = ["stream 1 waits for 0", "on stream 1", "work", "on stream 0", "stream 0 waits for 1"]
+    assert card.said == waits
+    card.said.clear()
+    made.capture(lambda: card.said.append("work"))
     made.replay()
-    assert said == ["capture on side", "work", "captured", "replay"]
+    captured = ["on stream 1", "capture on 1", "work", "captured", "on stream 0"]
+    assert card.said == ["cache emptied", *captured, "replay"]

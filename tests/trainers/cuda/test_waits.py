@@ -1,21 +1,20 @@
 """On a GPU, training waits for nothing and mixes no devices; shown without one, see
-``device_without_contents``."""
+``fake_tensors``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 
-from tests.trainers.device_without_contents import (
-    DEVICE,
+from tests.trainers.cuda.fake_tensors import (
     DOWNLOAD,
     UPLOAD,
     MixedDevicesError,
-    OnDevice,
     Watch,
+    fake_tensors,
 )
 from trainers.config import TrainConfig
 from trainers.data import ImageData
@@ -26,6 +25,7 @@ from trainers.losses import make_loss
 from trainers.models import MODELS, build_model
 from trainers.trainer import Trainer
 
+DEVICE = torch.device("cuda")
 STEPS = 4
 SMALL_DEPTH = {"wide_resnet": 10, "resnet": 18, "cnn200": 4, "resnet200": 10}
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -51,17 +51,22 @@ EAGER = ("mixed", "policy", "trivial")  # they draw on the host
 
 
 @pytest.fixture
-def watch() -> Watch:
-    return Watch()
+def watch(card) -> Iterator[Watch]:
+    """In tensors without contents, on a card that is not there."""
+    with fake_tensors() as watch:
+        yield watch
 
 
 @pytest.fixture
-def on_device(tiny_config, digits: ImageData):
-    """Makes a trainer on the device; a fifth of the 150 images is validation, 4 steps an epoch."""
+def on_device(tiny_config, digits: ImageData, watch: Watch):
+    """Makes a trainer on the GPU; a fifth of the 150 images is validation, 4 steps an epoch."""
 
-    def make(execution: Execution | None = None, **changes: Any) -> Trainer:
-        config = tiny_config(batch_size=30, **changes)
-        return Trainer(config, digits, execution or Execution(), OnDevice())
+    def make(graph: bool = False, **changes: Any) -> Trainer:
+        trainer = Trainer(
+            tiny_config(batch_size=30, **changes), digits, Execution("cuda", graph=graph)
+        )
+        watch.copies.clear()
+        return trainer
 
     return make
 
@@ -83,40 +88,18 @@ def test_no_step_waits(name: str, on_device, watch: Watch, monkeypatch) -> None:
     """Neither batch nor augmentation, both passes of SAM, update, average, nor the figures, which
     are worked out every two batches here."""
     monkeypatch.setattr("trainers.evaluation.running_metrics.BATCHES_A_FLUSH", 2)
-    with watch:
-        trainer = on_device(**SETTINGS[name])
-        watch.copies.clear()
-        start, *steps = copies_a_step(trainer, watch)
+    start, *steps = copies_a_step(on_device(**SETTINGS[name]), watch)
     assert steps == [{}] * (STEPS - 1)
     assert set(start) == {UPLOAD}
     assert start[UPLOAD] <= 6  # the epoch's order, and up to five draws of its augmentation
 
 
-class Passing:
-    """A graph whose capture is looked at, as its warm-up is; what it replays was seen then."""
-
-    def warm_up(self, work: Callable[[], None]) -> None:
-        work()
-
-    def has_room(self) -> bool:
-        return True
-
-    def capture(self, work: Callable[[], None]) -> None:
-        work()
-
-    def replay(self) -> None:
-        pass
-
-
 @pytest.mark.parametrize("name", [name for name in SETTINGS if name not in EAGER])
-def test_no_step_that_is_captured_waits(name: str, on_device, watch: Watch, monkeypatch) -> None:
+def test_no_step_that_is_captured_waits(name: str, on_device, watch: Watch) -> None:
     """The epoch begins with one copy more: that of its rates."""
-    monkeypatch.setattr("trainers.graphed_steps.CudaGraph", Passing)
-    with watch:
-        trainer = on_device(Execution(graph=True), **SETTINGS[name])
-        assert trainer.graphed is not None
-        watch.copies.clear()
-        start, *steps = copies_a_step(trainer, watch)
+    trainer = on_device(graph=True, **SETTINGS[name])
+    start, *steps = copies_a_step(trainer, watch)
+    assert trainer.graph_status == "captured"
     assert steps == [{}] * (STEPS - 1)
     assert set(start) == {UPLOAD}
     assert start[UPLOAD] <= 7
@@ -129,46 +112,40 @@ def test_no_network_waits(model: str, watch: Watch) -> None:
     with torch.device(DEVICE):
         network = build_model(config.to_dict(), 10, 3, 32)
     images, labels = torch.ones(4, 3, 32, 32, device=DEVICE), torch.ones(4, device=DEVICE).long()
-    with watch:
-        make_loss(config)(network(images), labels).mean().backward()
+    make_loss(config)(network(images), labels).mean().backward()
     assert not watch.copies
     assert all(parameter.grad is not None for parameter in network.parameters())
 
 
-def test_images_that_do_not_fit_cost_one_copy_a_step(on_device, watch: Watch, monkeypatch) -> None:
-    monkeypatch.setattr("trainers.batches.fits", lambda size, device: False)
-    with watch:
-        trainer = on_device(augment="crop_flip", crop_padding=1)
-        watch.copies.clear()
-        _, *steps = copies_a_step(trainer, watch)
-        assert steps == [{UPLOAD: 1}] * (STEPS - 1)
-        watch.copies.clear()
-        split = trainer.batches.validation(trainer.val_indices)
-        summary_of(trainer.model, split, trainer.loss, "float32")
+def test_images_that_do_not_fit_cost_one_copy_a_step(on_device, watch: Watch, card) -> None:
+    card.free = 1
+    trainer = on_device(augment="crop_flip", crop_padding=1)
+    _, *steps = copies_a_step(trainer, watch)
+    assert steps == [{UPLOAD: 1}] * (STEPS - 1)
+    watch.copies.clear()
+    split = trainer.batches.validation(trainer.val_indices)
+    summary_of(trainer.model, split, trainer.loss, "float32")
     assert watch.copies == {UPLOAD: 1 + 1, DOWNLOAD: 1}  # the order; the only batch; the figures
 
 
 def test_validation_and_test_wait_once_at_their_end(on_device, watch: Watch) -> None:
-    with watch:
-        trainer = on_device()
-        trainer.batches.eval_batch = 7
-        watch.copies.clear()
-        split = trainer.batches.validation(trainer.val_indices)
-        summary_of(trainer.model, split, trainer.loss, "float32")
-        assert watch.copies == {UPLOAD: 1, DOWNLOAD: 1}
-        watch.copies.clear()
-        logits_of(trainer.model, trainer.batches.test(), "float32")
-        assert watch.copies == {DOWNLOAD: 1}
+    trainer = on_device()
+    trainer.batches.eval_batch = 7
+    split = trainer.batches.validation(trainer.val_indices)
+    summary_of(trainer.model, split, trainer.loss, "float32")
+    assert watch.copies == {UPLOAD: 1, DOWNLOAD: 1}
+    watch.copies.clear()
+    logits_of(trainer.model, trainer.batches.test(), "float32")
+    assert watch.copies == {DOWNLOAD: 1}
 
 
 def test_figures_of_many_batches_wait_for_nothing(watch: Watch) -> None:
     metrics = RunningMetrics(make_loss(TrainConfig()))
     logits, labels = torch.zeros(8, 10, device=DEVICE), torch.zeros(8, dtype=int, device=DEVICE)
-    with watch:
-        for _ in range(130):
-            metrics.add(logits, labels)
-        metrics.add(logits[:3], labels[:3])
-        rows = metrics.rows()
+    for _ in range(130):
+        metrics.add(logits, labels)
+    metrics.add(logits[:3], labels[:3])
+    rows = metrics.rows()
     assert rows.shape == (131, 4)
     assert not watch.copies
 
@@ -177,21 +154,20 @@ class TestTheWatch:
     """What it is for, it sees."""
 
     def test_a_value_that_the_host_needs(self, watch: Watch) -> None:
-        with watch, pytest.raises(RuntimeError, match="meta"):
+        with pytest.raises(RuntimeError, match="meta"):
             float(torch.ones(3, device=DEVICE).sum())
 
     def test_a_shape_that_hangs_on_contents(self, watch: Watch) -> None:
         values = torch.ones(3, device=DEVICE)
-        with watch, pytest.raises(NotImplementedError):
+        with pytest.raises(NotImplementedError):
             values[values > 0]
 
     def test_two_devices_in_one_operation(self, watch: Watch) -> None:
-        with watch, pytest.raises(MixedDevicesError, match="cpu and meta"):
+        with pytest.raises(MixedDevicesError, match="cpu and cuda"):
             torch.ones(3, device=DEVICE)[torch.tensor([0, 2])]
 
     def test_copies_both_ways(self, watch: Watch) -> None:
-        with watch:
-            there = torch.ones(3).to(DEVICE)
-            there.copy_(torch.ones(3))
-            there.cpu()
+        there = torch.ones(3).to(DEVICE)
+        there.copy_(torch.ones(3))
+        there.cpu()
         assert watch.copies == {UPLOAD: 2, DOWNLOAD: 1}

@@ -15,10 +15,15 @@ from torch import Tensor
 
 from trainers.batches import Batches
 from trainers.config import TrainConfig
+from trainers.cuda.memory import obtainable
+from trainers.cuda.step_program import StepProgram, Update, as_taken
 from trainers.models import MODELS
-from trainers.step_program import StepProgram, Update, as_taken
 
+NO_MEMORY = "not enough memory for a graph"
 WARM_UP = 3  # steps, as torch advises: kernels are chosen, momenta and averages begin
+
+
+Step = tuple[Tensor, Tensor, Tensor]  # loss, logits and labels
 
 
 class Graph(Protocol):
@@ -27,8 +32,12 @@ class Graph(Protocol):
     def warm_up(self, work: Callable[[], None]) -> None:
         """Runs ``work``, which is to be captured, where it will be captured."""
 
-    def has_room(self) -> bool:
-        """Whether there is memory for a graph of what was run, beside what else runs."""
+    def forget_peak(self) -> int:
+        """Begins the peak of memory anew; the most that was reserved before, in bytes."""
+
+    def lack_of_memory(self) -> str:
+        """Says how much memory is missing for a graph of what has run since the peak was forgotten,
+        beside what else runs; empty where it is enough."""
 
     def capture(self, work: Callable[[], None]) -> None:
         """Records ``work``, which does not run."""
@@ -51,15 +60,18 @@ class CudaGraph:
             work()
         before.wait_stream(self._stream)
 
-    def has_room(self) -> bool:
+    def forget_peak(self) -> int:
+        peak = torch.cuda.max_memory_reserved()
+        torch.cuda.reset_peak_memory_stats()
+        return peak
+
+    def lack_of_memory(self) -> str:
         """What a graph computes in is its own: the last batch of an epoch and the validation need
         as much again at most."""
-        free, total = torch.cuda.mem_get_info()
-        ours = min(
-            total * torch.cuda.get_per_process_memory_fraction(),
-            free + torch.cuda.memory_reserved(),
-        )
-        return 2 * torch.cuda.max_memory_allocated() <= ours
+        needed, ours = 2 * torch.cuda.max_memory_allocated(), obtainable()
+        if needed <= ours:
+            return ""
+        return f"{NO_MEMORY}: it would take {needed / 2**20:.0f} MiB, of {ours / 2**20:.0f} MiB"
 
     def capture(self, work: Callable[[], None]) -> None:
         mode = "thread_local"  # what other threads do is no part of it
@@ -93,8 +105,12 @@ def why_eager(config: TrainConfig, batches: Batches) -> str:
 
 class GraphedSteps:
     """Trains epochs of ``batches`` step by step. The first steps of a training are its warm-up, so
-    there is nothing to put back; what is captured is captured once. Where there is no room for a
-    graph, all are run."""
+    there is nothing to put back; what is captured is captured once. Where there is not the memory
+    for a graph, all are run.
+
+    ``lack`` says how much was missing, ``peak_before`` is the most memory that was reserved before
+    the peak began anew, in bytes.
+    """
 
     def __init__(self, batches: Batches, size: int, classes: int, graph: Graph | None = None):
         self._batches = batches
@@ -103,31 +119,37 @@ class GraphedSteps:
         self._graph = graph or CudaGraph()
         self._done = 0
         self.captured = False
+        self.lack = ""
+        self.peak_before = 0
 
     def epoch(
         self, indices: Tensor, epoch: int, rates: Sequence[float], update: Update
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Logits and labels of each step of an epoch of the images ``indices``, one rate a step."""
+    ) -> Iterator[Step]:
+        """Each step of an epoch of the images ``indices``, one rate a step."""
         self._program.begin(*self._batches.drawn(indices, epoch), rates)
         taken = as_taken(rates, self._batches.device).tolist()
         for step, (start, stop) in enumerate(self._batches.bounds(len(indices))):
             self._batches.on_batch()
             if stop - start == self._size:
                 self._advance(update)
-                yield self._program.result(step)
+                yield self._program.loss, *self._program.result(step)
             else:
                 images, labels = self._program.part(start, stop)
-                yield update(images, labels, taken[step])[1], labels
+                yield *update(images, labels, taken[step]), labels
 
     def _advance(self, update: Update) -> None:
         def work() -> None:
             self._program.run(update)
 
-        if self._done == WARM_UP and self._graph.has_room():
-            self._graph.capture(work)
-            self.captured = True
+        if self._done == WARM_UP:
+            self.lack = self._graph.lack_of_memory()
+            if not self.lack:
+                self._graph.capture(work)
+                self.captured = True
         if self.captured:
             self._graph.replay()
         else:
             self._graph.warm_up(work)
         self._done += 1
+        if self._done == 1:  # the search for kernels is over, which takes more than any step
+            self.peak_before = self._graph.forget_peak()

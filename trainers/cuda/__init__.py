@@ -1,0 +1,1 @@
+"""What only a GPU needs: cards, memory, precision, graphs, figures of use."""
