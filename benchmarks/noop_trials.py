@@ -82,7 +82,8 @@ def run_ours(folder: Path, data_dir: str, trials: int) -> None:
     from search.autotune.resources import Resources
     from search.workers.driver import run_search
 
-    request = replace(study_request(Options("normal", None, data_dir), folder), n_trials=trials)
+    request = study_request(Options("normal", None, data_dir), folder)
+    request = replace(request, settings=replace(request.settings, n_trials=trials))
     with open_runner(request) as runner:
         run_search(runner, Resources(concurrency=2, threads=1), do_nothing)
 

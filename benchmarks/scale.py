@@ -37,7 +37,7 @@ from sqlalchemy import Engine, event
 from benchmarks.harness import Options
 from benchmarks.machine import machine, versions
 from benchmarks.studies import open_runner, study_request
-from search.common.layout import default_data_dir, default_storage
+from search.common.layout import StudyFolder, default_data_dir, default_storage
 from search.settings.request import Request
 from search.storage.database import database_of
 from search.storage.optuna_internals import storage_of
@@ -171,16 +171,16 @@ def faults(request: Request, told: Sequence[int]) -> list[str]:
     trials = study.get_trials(deepcopy=False)
     states = Counter(trial.state.name for trial in trials)
     found = []
-    if states != {"COMPLETE": request.n_trials}:
-        found.append(f"states {dict(states)} instead of {request.n_trials} COMPLETE")
+    if states != {"COMPLETE": request.settings.n_trials}:
+        found.append(f"states {dict(states)} instead of {request.settings.n_trials} COMPLETE")
     if [trial.number for trial in trials] != list(range(len(trials))):
         found.append("numbers are missing")
     whole = set(range(1, EPOCHS + 1))
     cut = [trial.number for trial in trials if set(trial.intermediate_values) != whole]
     if cut:
         found.append(f"trials without all their epochs: {cut[:5]} and so on")
-    if sum(told) != request.n_trials:
-        found.append(f"{sum(told)} tells of {request.n_trials} trials")
+    if sum(told) != request.settings.n_trials:
+        found.append(f"{sum(told)} tells of {request.settings.n_trials} trials")
     return found
 
 
@@ -224,9 +224,9 @@ def _request(task: dict[str, Any]) -> Request:
     request = study_request(Options("normal", None, task["data_dir"]), Path(task["folder"]))
     return replace(
         request,
-        n_trials=task["trials"],
+        settings=replace(request.settings, n_trials=task["trials"]),
         storage=task["storage"] or default_storage(Path(task["folder"])),
-        study_name=task["study"],
+        folder=StudyFolder(Path(task["folder"]), task["study"]),
     )
 
 

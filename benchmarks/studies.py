@@ -50,7 +50,8 @@ def study_request(options: Options, results_dir: Path, pruner: str = "halving") 
     flags = ("--space", "wrn_sam", "--preset", "quick", "--set", f"epochs={EPOCHS}")
     options = replace(options, dataset="digits")
     request = request_of(options, *flags, "--pruner", pruner, "--results-dir", str(results_dir))
-    return replace(request, n_trials=10**6, storage=default_storage(results_dir))
+    settings = replace(request.settings, n_trials=10**6)
+    return replace(request, settings=settings, storage=default_storage(results_dir))
 
 
 @contextmanager
