@@ -1,1 +1,3 @@
-"""What a study comes to: tables, figures, pages. Reads the study and the trials' folders only."""
+"""What comes out of a study: its tables, page and Markdown, its notes for the dashboard."""
+
+FORMATS = ("csv", "parquet", "xlsx", "md", "html")  # of a report

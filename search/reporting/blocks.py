@@ -1,15 +1,23 @@
-"""What a page is made of: sections with tables, charts, pictures and facts."""
+"""What a report is made of: sections with a banner, tiles, tables, charts, commands and facts."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from search.reporting.chart import Chart
+import pandas as pd
 
-BEST, RECIPE, REFERENCE, PLAIN = "best", "recipe", "reference", ""
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+# Marks of rows, also the classes of the page's rows.
+BEST, BASELINE, REFERENCE, PLAIN = "best", "baseline", "reference", ""
 CHANGED, DIFFERS, RULE = "changed", "differs", "rule"
+EMPTY = ("", "–")
 
 
 @dataclass(frozen=True)
@@ -22,8 +30,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """``text_columns`` stand left, the others right; the caption says what the eye cannot see.
-    ``brief``: as many rows, and the recipe's, where nobody can sort or filter (None: all)."""
+    """``text_columns`` are aligned left, the others right. ``brief``: as many rows, and the
+    baseline's, where nobody can sort or filter (None: all)."""
 
     title: str
     headings: tuple[str, ...]
@@ -34,7 +42,7 @@ class Table:
 
     @property
     def trial_column(self) -> int:
-        """Where the rows have the numbers of trials; −1 where they have none."""
+        """The column of the trials' numbers; −1 where there is none."""
         return self.headings.index("trial") if "trial" in self.headings else -1
 
     @property
@@ -46,6 +54,14 @@ class Table:
         for row in self.rows:
             assert len(row.cells) == len(self.headings), (self.title, row)
 
+    def to_html(self) -> str:
+        """Return the table as pandas shows its own in a notebook; every text is escaped."""
+        frame = pd.DataFrame([row.cells for row in self.rows], columns=list(self.headings))
+        with pd.option_context("display.max_colwidth", None):  # no text is cut
+            rows = frame.to_html(index=False)
+        words = " ".join(filter(None, (f"{self.title}.", self.caption)))
+        return f"{rows}\n<p>{escape(words)}</p>"
+
 
 def table_of(
     title: str,
@@ -54,7 +70,7 @@ def table_of(
     text_columns: Collection[int] = (0,),
     drop_empty: bool = False,
 ) -> Table | None:
-    """A table of rows that are heading → cell, each with its mark; None where there are none."""
+    """Return a table of rows that are heading → cell, each with its mark; None without rows."""
     if not rows:
         return None
     cells = tuple(Row(tuple(row.values()), mark) for row, mark in rows)
@@ -62,18 +78,15 @@ def table_of(
     return drop_empty_columns(table) if drop_empty else table
 
 
-def drop_empty_columns(table: Table, always: Sequence[int] = (0,)) -> Table:
-    """Without the columns in which no row has anything to say."""
-    kept = [
-        i
-        for i in range(len(table.headings))
-        if i in always or any(row.cells[i] not in ("", "–") for row in table.rows)
-    ]
+def drop_empty_columns(table: Table, always: Collection[int] = (0,)) -> Table:
+    """Return ``table`` without the columns in which no row has anything to say."""
+    columns = range(len(table.headings))
+    kept = [i for i in columns if i in always or any(r.cells[i] not in EMPTY for r in table.rows)]
     return keep_columns(table, kept)
 
 
 def keep_columns(table: Table, kept: Sequence[int], more: str = "") -> Table:
-    """Just the columns ``kept``; ``more`` is added to the caption."""
+    """Return just the columns ``kept``; ``more`` is added to the caption."""
     return replace(
         table,
         headings=tuple(table.headings[i] for i in kept),
@@ -84,23 +97,47 @@ def keep_columns(table: Table, kept: Sequence[int], more: str = "") -> Table:
 
 
 def fold_constant_columns(table: Table) -> Table:
-    """Without the columns in which all rows say the same: the caption says it once. Reference
-    figures are no rows of these."""
+    """Return ``table`` without the columns in which all rows say the same: the caption says it
+    once. Reference figures do not count as rows here."""
     rows = [row for row in table.rows if row.mark != REFERENCE]
     references = [row for row in table.rows if row.mark == REFERENCE]
     if len(rows) < 2:
         return table
+    columns = range(len(table.headings))
     constant = [
         i
-        for i in range(len(table.headings))
+        for i in columns
         if len({row.cells[i] for row in rows}) == 1
-        and all(row.cells[i] in ("", "–", rows[0].cells[i]) for row in references)
+        and all(row.cells[i] in (*EMPTY, rows[0].cells[i]) for row in references)
     ]
     if not constant:
         return table
     same = ", ".join(f"{table.headings[i]} {rows[0].cells[i]}" for i in constant)
-    kept = [i for i in range(len(table.headings)) if i not in constant]
+    kept = [i for i in columns if i not in constant]
     return keep_columns(table, kept, f"The same in all: {same}.")
+
+
+@dataclass(frozen=True)
+class Banner:
+    """The answer: ``headline`` in two words, ``text`` in a sentence. ``tone`` is good, neutral or
+    bad; ``interval`` is the gain over the baseline as (low, estimate, high), above 0 better."""
+
+    headline: str
+    text: str
+    tone: str = "neutral"
+    interval: tuple[float, float, float] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def positions(self) -> dict[str, float] | None:
+        """Where a bar has ``low``, ``estimate``, ``high`` and ``zero``, in % of its width; None
+        without a finite interval."""
+        if self.interval is None or not all(map(math.isfinite, self.interval)):
+            return None
+        low, high = min(0.0, self.interval[0]), max(0.0, self.interval[2])
+        width = (high - low) or 1.0
+        named = dict(zip(("low", "estimate", "high"), self.interval, strict=True), zero=0.0)
+        return {name: round(5 + 90 * (value - low) / width, 2) for name, value in named.items()}
 
 
 @dataclass(frozen=True)
@@ -112,8 +149,16 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Commands:
+    """Texts to copy, each with its label."""
+
+    title: str
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Tiles:
-    """A few large figures in a row: name, value, a word on it."""
+    """A few large figures in a row: name, value, a word on it. The first is the main one."""
 
     items: tuple[tuple[str, str, str], ...]
 
@@ -127,20 +172,54 @@ class Picture:
     path: Path
 
 
-Block = Table | Chart | Facts | Tiles | Picture
+@dataclass(frozen=True)
+class Chart:
+    """Plotly's figures side by side where there is room. ``key`` is safe as an id. ``wide``
+    figures have a row each, ``small`` ones stand three in a row."""
+
+    key: str
+    title: str
+    figures: tuple[go.Figure, ...]
+    caption: str = ""
+    wide: bool = False
+    small: bool = False
+
+
+def chart(
+    key: str,
+    title: str,
+    figures: Sequence[go.Figure],
+    caption: str = "",
+    wide: bool = False,
+    small: bool = False,
+) -> Chart | None:
+    """Return a chart of the figures that have traces; None where none has. The first one has the
+    legend."""
+    shown = tuple(figure for figure in figures if figure.data)
+    if not shown:
+        return None
+    shown[0].update_layout(showlegend=any(trace.name for trace in shown[0].data))
+    return Chart(key, title, shown, caption, wide, small)
+
+
+Block = Banner | Tiles | Table | Chart | Commands | Facts | Picture
 
 
 @dataclass(frozen=True)
 class Section:
-    """``key`` is its address on the page; ``lead`` one sentence on what is seen."""
+    """``key`` is its address on the page; ``lead`` one sentence on what is seen. A ``folded`` one
+    opens with a click."""
 
     key: str
     title: str
     blocks: tuple[Block, ...]
     lead: str = ""
+    folded: bool = False
 
 
-def section(key: str, title: str, blocks: Sequence[Block | None], lead: str = "") -> Section | None:
-    """A section of the blocks that there are; None when there is nothing to show."""
+def section(
+    key: str, title: str, blocks: Sequence[Block | None], lead: str = "", folded: bool = False
+) -> Section | None:
+    """Return a section of the blocks that there are; None when there is nothing to show."""
     there = tuple(block for block in blocks if block is not None)
-    return Section(key, title, there, lead) if there else None
+    return Section(key, title, there, lead, folded) if there else None

@@ -1,5 +1,4 @@
-"""The columns of the two tables: names that stay, types and meanings. What is a metric has its
-label and unit from the table of metrics."""
+"""The documented columns of both tables: names that stay, types and meanings."""
 
 from __future__ import annotations
 
@@ -43,7 +42,7 @@ def _unit(name: str) -> str:
 _BEST, _LOSS, _CHANGING = "at the best epoch (folder)", "mean over images", "while weights changed"
 
 TRIAL_COLUMNS = (
-    Column("number", INTEGER, "trial number, from 0; 0 is the report's recipe"),
+    Column("number", INTEGER, "trial number, from 0; 0 is the baseline"),
     Column(
         "state",
         TEXT,
@@ -82,8 +81,8 @@ TRIAL_COLUMNS = (
     ),
     _metric("parameters", "weights of the network"),
     _metric("macs", "multiply-accumulates an image"),
-    Column("start", TIME, "when it was asked for, local time"),
-    Column("end", TIME, "when it was told, local time"),
+    Column("start", TIME, "when it began, local time"),
+    Column("end", TIME, "when it ended, local time"),
     Column("seed", INTEGER, "of weights, order, augmentation and dropout"),
     Column("device", TEXT, "cpu or cuda"),
     Column("versions", TEXT, "packages that a curve depends on"),
@@ -109,7 +108,27 @@ EPOCH_COLUMNS = (
 )
 
 
+# Kept also where they are empty; every other column that is empty throughout is left out.
+ALWAYS = {
+    *("number", "state", "reason", "value", "best_value", "best_epoch", "epochs", "seconds"),
+    *("start", "end", "epoch"),
+}
+
+
 def typed(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
-    """``frame`` with just ``columns``, in order, each of its type; what is missing is empty."""
-    full = frame.reindex(columns=[column.name for column in columns])
+    """Return ``frame`` with ``columns`` first, in order, each of its type; what is missing is
+    empty. Columns that are not among them follow as they are."""
+    names = [column.name for column in columns]
+    more = [name for name in frame.columns if name not in names]
+    full = frame.reindex(columns=[*names, *more])
     return full.astype({column.name: column.dtype for column in columns})
+
+
+def without_empty(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return ``frame`` without the columns that nobody measured."""
+    kept = [
+        name
+        for name in frame.columns
+        if name in ALWAYS or name.startswith(PARAMETER_PREFIX) or frame[name].notna().any()
+    ]
+    return frame[kept]

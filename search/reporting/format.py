@@ -10,37 +10,45 @@ import pandas as pd
 
 from search.common.formatting import duration, number
 from search.common.statistics import accuracy
-from trainers.metrics import find_metric
+from trainers.metrics import Metric, find_metric
 
 NOTHING = "–"
 
 
 def missing(value: Any) -> bool:
-    """None, NaN and pandas' NA; infinity is a value."""
+    """Return whether ``value`` is None, NaN or pandas' NA; infinity is a value."""
     return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
-def figure(metric: str, value: Any, images: int | None = None) -> str:
-    """A figure as the table of metrics has it; the unit is in the heading. ``71.24 (69.1–73.3)``
-    where it is the accuracy (%) of one run on so many ``images``: with its 95 % interval."""
+def figure(metric: str | Metric, value: Any, images: int | None = None) -> str:
+    """Return a figure as the table of metrics formats it; the unit is in the heading.
+
+    ``71.24 (69.1–73.3)`` where it is the accuracy (%) of one run on so many ``images``: with its
+    95 % interval.
+    """
     if missing(value):
         return NOTHING
-    text = find_metric(metric).format(value)
+    text = (find_metric(metric) if isinstance(metric, str) else metric).format(value)
     if not images or not 0 <= value <= 100:
-        return text
+        return text.replace("-", "−", 1) if text.startswith("-") else text
     low, high = _bounds(round(value * images / 100), images)
     return f"{text} ({low:.1f}–{high:.1f})"
 
 
 @cache
 def _bounds(hits: int, images: int) -> tuple[float, float]:
-    """In %. Of a thousand trials many have the same accuracy."""
+    """Return the bounds in %. Of a thousand trials many have the same accuracy."""
     found = accuracy(100 * hits / images, images)
     return found.low, found.high
 
 
+def signed(metric: str | Metric, difference: float) -> str:
+    """Return ``+3.10`` or ``−0.50``."""
+    return f"{'−' if difference < 0 else '+'}{figure(metric, abs(difference))}"
+
+
 def heading(metric: str) -> str:
-    """A figure's name with its unit."""
+    """Return a figure's name with its unit."""
     return find_metric(metric).heading
 
 
@@ -53,7 +61,7 @@ def whole_percent(value: Any) -> str:
 
 
 def setting(value: Any) -> str:
-    """A hyperparameter's value."""
+    """Return a hyperparameter's value as text."""
     return NOTHING if missing(value) else number(value)
 
 

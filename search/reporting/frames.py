@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -29,17 +30,20 @@ from search.reporting.columns import (
     Column,
     typed,
 )
-from search.reporting.histories import read_histories
+from search.strategy.confirmed import CONFIRMED
 from trainers.metrics import METRICS, Metric, find_metric
 
-_AT_BEST_EPOCH = ("val_top1", "val_top5", "val_loss", "train_top1", "train_loss")
-_RECORDED = {column.name: column.dtype for column in TRIAL_COLUMNS if column.dtype != TIME}
+_DOCUMENTED = {column.name: column.dtype for column in TRIAL_COLUMNS if column.dtype != TIME}
+_NOT_FIGURES = {"target", "paused_at", "copy_of", "retry_of", "continues", CONFIRMED}
+_AT_BEST_EPOCH = {"val_top1", "val_top5", "val_loss", "train_top1", "train_loss"}
+_OF_AN_EPOCH = {column.name for column in EPOCH_COLUMNS} - _AT_BEST_EPOCH
 
 
 def make_epochs_frame(
     trials: Sequence[FrozenTrial], folder: StudyFolder | None, objective: Metric
 ) -> pd.DataFrame:
-    """One row per trial and epoch that the study has; the rest of it from the histories.
+    """Return one row per trial and epoch that the study has; the rest of it, metrics of a user's
+    own too, from the histories.
 
     The study's values are the objective's, whatever a history says of it.
     """
@@ -51,9 +55,49 @@ def make_epochs_frame(
     frame = pd.DataFrame(rows, columns=["number", "epoch", "value"])
     if folder is not None and rows:
         histories = read_histories(folder, map(int, frame["number"].unique()))
+        histories = histories.drop(columns="value", errors="ignore")
         frame = frame.merge(histories, on=["number", "epoch"], how="left")
     frame[objective.name] = frame["value"]
     return typed(frame, EPOCH_COLUMNS)
+
+
+def read_histories(folder: StudyFolder, numbers: Iterable[int]) -> pd.DataFrame:
+    """Return all rows of all ``history.csv`` files that exist, with a column ``number``; one
+    parse for all files of the same columns.
+
+    A row that a crash tore, or that is no row of numbers, is left out. An epoch written twice
+    counts as its last.
+    """
+    bodies: dict[str, list[str]] = {}
+    for number in numbers:
+        header, rows = _lines(folder, number)
+        if header:
+            bodies.setdefault(header, []).extend(f"{number},{row}" for row in rows)
+    tables = [_parse(header, rows) for header, rows in bodies.items() if rows]
+    if not tables:
+        return pd.DataFrame({"number": [], "epoch": []}, dtype="int64")
+    whole = pd.concat(tables, ignore_index=True).dropna(subset=["epoch"])
+    whole = whole.astype({"number": "int64", "epoch": "int64"})
+    return whole.drop_duplicates(["number", "epoch"], keep="last")
+
+
+def _lines(folder: StudyFolder, number: int) -> tuple[str, list[str]]:
+    """Return header and whole rows of one history; an empty header when there is none."""
+    try:
+        text = folder.history(number).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "", []
+    header, *rows = text.splitlines() or [""]
+    if "epoch" not in header.split(","):
+        return "", []
+    torn = not text.endswith("\n")
+    commas = header.count(",")
+    return header, [row for row in (rows[:-1] if torn else rows) if row.count(",") == commas]
+
+
+def _parse(header: str, rows: list[str]) -> pd.DataFrame:
+    table = pd.read_csv(io.StringIO("\n".join([f"number,{header}", *rows])), low_memory=False)
+    return table.apply(pd.to_numeric, errors="coerce")
 
 
 def make_trials_frame(
@@ -62,17 +106,24 @@ def make_trials_frame(
     epochs: pd.DataFrame,
     objective: Metric,
 ) -> pd.DataFrame:
-    """One row per trial: outcome, parameters, figures, cost, origin."""
+    """Return one row per trial: outcome, parameters, figures, cost, provenance; the epochs'
+    figures are those of its best epoch."""
     shared = {} if record is None else _shared(record)
     rows = [shared | _trial_row(trial, objective) for trial in trials]
-    frame = _with_best_epochs(pd.DataFrame(rows, index=pd.RangeIndex(len(rows))), epochs)
+    frame = pd.DataFrame(rows, index=pd.RangeIndex(len(rows)))
+    if len(frame) and len(epochs):
+        taken = _OF_AN_EPOCH | set(frame.columns)
+        found = epochs[["number", "epoch", *(c for c in epochs.columns if c not in taken)]]
+        found = found.rename(columns={"epoch": "best_epoch"})
+        whole = frame.astype({"best_epoch": INTEGER, "number": INTEGER})
+        frame = whole.merge(found, on=["number", "best_epoch"], how="left")
     if objective.name in METRICS:
         frame[objective.name] = frame["best_value"]
     return typed(frame, trial_columns(trials))
 
 
 def _shared(record: StudyRecord) -> dict[str, Any]:
-    """What is the same for all trials."""
+    """Return what is the same for all trials."""
     versions = record.provenance.versions.items()
     return {
         "seed": record.space.fixed.get("seed"),
@@ -82,7 +133,7 @@ def _shared(record: StudyRecord) -> dict[str, Any]:
 
 
 def trial_columns(trials: Iterable[FrozenTrial]) -> tuple[Column, ...]:
-    """The documented columns, with one per parameter after the reason."""
+    """Return the documented columns, with one per parameter after the reason."""
     seen: dict[str, list[BaseDistribution]] = {}
     for trial in trials:
         for name, distribution in trial.distributions.items():
@@ -97,7 +148,7 @@ def trial_columns(trials: Iterable[FrozenTrial]) -> tuple[Column, ...]:
 
 
 def _dtype(distributions: Iterable[BaseDistribution]) -> str:
-    """The narrowest type that holds every value of all ``distributions``."""
+    """Return the narrowest type that holds every value of all ``distributions``."""
     kinds = set().union(*map(_kinds, distributions))
     if kinds <= {bool}:
         return FLAG
@@ -120,7 +171,7 @@ def _trial_row(trial: FrozenTrial, objective: Metric) -> dict[str, Any]:
     values = list(trial.intermediate_values.values())
     best = objective.best_index(values)
     return {
-        **_recorded(trial.user_attrs),
+        **_figures(trial.user_attrs),
         **{PARAMETER_PREFIX + name: _plain(value) for name, value in trial.params.items()},
         **({"seed": trial.params["seed"]} if "seed" in trial.params else {}),
         "number": trial.number,
@@ -134,14 +185,18 @@ def _trial_row(trial: FrozenTrial, objective: Metric) -> dict[str, Any]:
     }
 
 
-def _recorded(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes that have a column; another program's of the same name may be anything."""
-    figures = {find_metric(key).name: value for key, value in attributes.items()}
-    return {
-        name: str(value) if _RECORDED[name] == TEXT else value
-        for name, value in figures.items()
-        if name in _RECORDED and (_RECORDED[name] == TEXT or _is_number(value, _RECORDED[name]))
-    }
+def _figures(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes that have a column, and every other one that is a number: what a
+    training function of the user's own returned."""
+    found = {}
+    for key, value in attributes.items():
+        name = find_metric(key).name
+        dtype = _DOCUMENTED.get(name, NUMBER)
+        if dtype == TEXT:
+            found[name] = str(value)
+        elif key not in _NOT_FIGURES and _is_number(value, dtype):
+            found[name] = value
+    return found
 
 
 def _is_number(value: Any, dtype: str) -> bool:
@@ -152,13 +207,3 @@ def _is_number(value: Any, dtype: str) -> bool:
 
 def _plain(value: Any) -> Any:
     return value if isinstance(value, (bool, int, float)) else str(value)
-
-
-def _with_best_epochs(frame: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
-    """What the histories have of each trial's best epoch beside it."""
-    if frame.empty or epochs.empty:
-        return frame
-    found = epochs[["number", "epoch", *_AT_BEST_EPOCH]].rename(columns={"epoch": "best_epoch"})
-    return frame.astype({"best_epoch": INTEGER, "number": INTEGER}).merge(
-        found, on=["number", "best_epoch"], how="left"
-    )

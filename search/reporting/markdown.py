@@ -1,17 +1,18 @@
-"""The report as Markdown, with PNG pictures beside it: for a repository or an issue."""
+"""The report as Markdown, for a repository or an issue: its texts and tables, without figures."""
 
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from search.reporting.blocks import (
+    BASELINE,
     BEST,
-    RECIPE,
+    Banner,
     Block,
+    Chart,
+    Commands,
     Facts,
     Picture,
     Row,
@@ -19,83 +20,69 @@ from search.reporting.blocks import (
     Table,
     Tiles,
 )
-from search.reporting.chart import Chart, OptunaPlot
-from search.reporting.pictures import draw_optuna_plot, draw_picture
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
-PICTURES = "pictures"
 
 
-def write_markdown(
-    title: str, subtitle: str, sections: Sequence[Section], folder: Path
-) -> list[Path]:
-    """``report.md`` and the pictures that it shows, in ``pictures/``."""
-    pictures = folder / PICTURES
-    pictures.mkdir(parents=True, exist_ok=True)
+def to_markdown(title: str, subtitle: str, sections: Sequence[Section]) -> str:
+    """Return the report's text."""
     parts = [f"# {escaped(title)}", escaped(subtitle)]
     for section in sections:
-        parts += [f"## {escaped(section.title)}", escaped(section.lead)]
-        parts += [_block(block, pictures) for block in section.blocks]
-    path = folder / "report.md"
-    path.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
-    return [path]
+        blocks = [text for block in section.blocks if (text := _block(block))]
+        if blocks:
+            parts += [f"## {escaped(section.title)}", escaped(section.lead), *blocks]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _block(block: Block, pictures: Path) -> str:
+def _block(block: Block) -> str:
+    if isinstance(block, Banner):
+        return "\n\n".join([f"**{escaped(block.text)}**", *map(escaped, block.notes)])
     if isinstance(block, Tiles):
         lines = [
             f"- {escaped(name)}: **{escaped(value)}**" + (f" ({escaped(word)})" if word else "")
             for name, value, word in block.items
         ]
         return "\n".join(lines)
-    if isinstance(block, Table):
-        return _table(block)
+    if isinstance(block, Commands):
+        texts = [f"{escaped(label)}:\n\n{code_block(text)}" for label, text in block.items]
+        return "\n\n".join(texts)
     if isinstance(block, Facts):
         rows = tuple(Row(item) for item in block.items)
         return _table(Table(block.title, ("", ""), rows, text_columns=frozenset({0, 1})))
-    if isinstance(block, Chart):
-        return _shown(block.title, _drawn(block, pictures), block.caption)
-    assert isinstance(block, Picture)
-    shutil.copyfile(block.path, pictures / f"{block.key}.png")
-    return _shown(block.title, [block.key])
-
-
-def _drawn(chart: Chart, pictures: Path) -> list[str]:
-    """The names of the pictures of ``chart``: one of Optuna's for each panel, one of all ours."""
-    keys = []
-    for i, panel in enumerate(chart.panels):
-        if isinstance(panel, OptunaPlot):
-            keys.append(f"{chart.key}-{i}")
-            draw_optuna_plot(panel, pictures / f"{keys[-1]}.png")
-    if not keys:
-        keys = [chart.key]
-        draw_picture(chart, pictures / f"{chart.key}.png")
-    return keys
-
-
-def _shown(title: str, keys: Sequence[str], caption: str = "") -> str:
-    pictures = " ".join(f"![{escaped(title)}]({PICTURES}/{key}.png)" for key in keys)
-    parts = [f"### {escaped(title)}", pictures, escaped(caption)]
-    return "\n\n".join(part for part in parts if part)
+    if isinstance(block, Table):
+        return _table(block)
+    assert isinstance(block, (Chart, Picture))
+    return ""
 
 
 def _table(table: Table) -> str:
     if table.brief is not None and len(table.rows) > table.brief:
         rest = table.rows[table.brief :]
-        shown = (*table.rows[: table.brief], *(row for row in rest if row.mark == RECIPE))
+        shown = (*table.rows[: table.brief], *(row for row in rest if row.mark == BASELINE))
         words = f"{len(shown)} of {len(table.rows)} rows. {table.caption}".rstrip()
         table = replace(table, rows=shown, caption=words)
-    parts = [f"### {escaped(table.title)}", table_text(table)]
-    return "\n\n".join(parts)
+    return f"### {escaped(table.title)}\n\n{table_text(table)}"
 
 
 def escaped(text: str) -> str:
-    """``text`` as Markdown shows it letter by letter, in one line."""
+    """Return ``text`` as Markdown shows it letter by letter, in one line."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
+def code(text: str) -> str:
+    """Return ``text`` as inline code, whatever backquotes are in it."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    return f"{fence} {text} {fence}" if longest else f"{fence}{text}{fence}"
+
+
+def code_block(text: str) -> str:
+    """Return ``text`` as an indented block, which nothing in it can close."""
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
 def table_text(table: Table) -> str:
-    """The table and its caption, without the title."""
+    """Return the table and its caption, without the title."""
     aligned = ["---" if i in table.text_columns else "---:" for i in range(len(table.headings))]
     lines = [_line(table.headings), "|" + "|".join(aligned) + "|"]
     lines += [_line(row.cells, bold=row.mark == BEST) for row in table.rows]

@@ -13,9 +13,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
-from search.reporting.blocks import Section
-from search.reporting.chart import BARS, POINTS, Chart, Series
-from search.reporting.plotly_figures import figure
+from search.reporting.blocks import Chart, Section
+from search.reporting.figures import as_json
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -26,7 +25,7 @@ def make_page(
     sections: Sequence[Section],
     details: Mapping[str, Any] | None = None,
 ) -> str:
-    """The page's HTML. All texts are escaped by the template. ``details`` of trials, as
+    """Return the page's HTML. All texts are escaped by the template. ``details`` of trials, as
     ``trial_details`` makes them, are for the panel that shows one."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -36,15 +35,15 @@ def make_page(
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    charts = [block for s in sections for block in s.blocks if isinstance(block, Chart)]
     return environment.get_template("page.html").render(
         title=title,
         subtitle=subtitle,
         sections=sections,
         kind=lambda block: type(block).__name__,
-        swatch=_swatch,
         data_uri=_data_uri,
         made=f"{datetime.now():%Y-%m-%d %H:%M}",
-        figures=_figures(sections),
+        figures={f"{c.key}-{i}": as_json(f) for c in charts for i, f in enumerate(c.figures)},
         plotly=_packed(get_plotlyjs()),
         details=details,
     )
@@ -52,18 +51,8 @@ def make_page(
 
 @cache
 def _packed(script: str) -> str:
-    """A script as the page unpacks it: plotly's is 4.8 MB, so 2.0."""
+    """Return a script as the page unpacks it: plotly's is 4.8 MB, so 2.0."""
     return base64.b64encode(gzip.compress(script.encode(), mtime=0)).decode()
-
-
-def _swatch(series: Series) -> str:
-    return {POINTS: "dot", BARS: "box"}.get(series.kind, series.dash)
-
-
-def _figures(sections: Sequence[Section]) -> dict[str, Any]:
-    """Element id → plotly figure."""
-    charts = [block for s in sections for block in s.blocks if isinstance(block, Chart)]
-    return {f"{c.key}-{i}": figure(panel) for c in charts for i, panel in enumerate(c.panels)}
 
 
 def _data_uri(path: Path) -> str:

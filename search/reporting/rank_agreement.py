@@ -1,4 +1,4 @@
-"""How well the order of trials at an early epoch told that at the end."""
+"""How well trials' ranks at an early epoch agree with their final ones."""
 
 from __future__ import annotations
 
@@ -60,5 +60,5 @@ def agreement_line(trials: Iterable[FrozenTrial]) -> str:
     """For the end of a search; empty where too few trials reached theirs."""
     found = rank_agreement(trials)
     parts = [f"epoch {a.epoch} {a}" for a in found]
-    words = "How well early epochs ordered the trials that reached the end (Kendall's τ, 95 %"
-    return f"{words}, n = {found[0].tau.n}): {', '.join(parts)}" if found else ""
+    words = f"Early vs. final ranking (Kendall's τ, 95 % CI, n = {found[0].tau.n})" if found else ""
+    return f"{words}: {', '.join(parts)}" if found else ""

@@ -11,14 +11,12 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from search.record.record import StudyRecord
+from search.reporting import FORMATS
 from search.reporting.comparison import comparison
-from search.reporting.formats import FORMATS, parse_formats
-from search.reporting.fragment import html_table
-from search.reporting.sections.result import lead as best_in_words
-from search.reporting.sections.verdict import lead as verdict_in_words
+from search.reporting.export import parse_formats, write_study
+from search.reporting.sections.overview import answer
 from search.reporting.study_data import StudyData, read_study
 from search.reporting.verdict import sentence
-from search.reporting.write import write_study
 from search.storage.storage import load_study, only_study
 
 
@@ -32,7 +30,6 @@ class SearchResult:
 
     study: Study
     data: StudyData
-    storage: str
     ended: str | None = None
 
     @property
@@ -42,17 +39,19 @@ class SearchResult:
 
     @property
     def trials(self) -> pd.DataFrame:
-        """A row per trial; columns as in ``search.reporting.columns.TRIAL_COLUMNS``."""
-        return self.data.trials
+        """A row per trial; columns as in ``search.reporting.columns.TRIAL_COLUMNS``, without those
+        that nobody measured, and with every metric of a training function's own."""
+        return self.data.tables["trials"]
 
     @property
     def epochs(self) -> pd.DataFrame:
-        """A row per trial and epoch; columns as in ``search.reporting.columns.EPOCH_COLUMNS``."""
-        return self.data.epochs
+        """A row per trial and epoch; columns as in ``search.reporting.columns.EPOCH_COLUMNS``,
+        with the same exceptions."""
+        return self.data.tables["epochs"]
 
     @property
     def verdict(self) -> str | None:
-        """``Trial 7 wins over the recipe by …``; None where nothing was, or is yet, confirmed."""
+        """``Trial 7 beats the baseline by …``; None where nothing was, or is yet, re-evaluated."""
         return sentence(self.data.verdict) if self.data.verdict else None
 
     @property
@@ -62,29 +61,25 @@ class SearchResult:
         return self.data.choice
 
     def report(self, formats: str = ",".join(FORMATS), out: Path | str | None = None) -> list[Path]:
-        """Writes the study's report as ``search.report`` does, into ``out`` or its own folder;
+        """Write the study's report as ``search.report`` does, into ``out`` or its own folder;
         ``formats`` is a list with commas. Returns the files. Raises ``UserError``."""
-        folder = None if out is None else Path(out)
-        return write_study(self.data, self.storage, folder, parse_formats(formats))
+        return write_study(self.data, None if out is None else Path(out), parse_formats(formats))
 
     def __repr__(self) -> str:
         return f"<study {self.data.name!r}: {self._in_words()}>"
 
     def _repr_html_(self) -> str:
-        parts = [f"<p><b>{escape(self._in_words())}</b></p>"]
-        if self.best is not None and self.record is not None:
-            name, recipe = self.data.name, self.data.frozen[0]
-            found = comparison(name, self.record, self.best, recipe, self.data.verdict)
-            parts.append(html_table(found))
-        return "\n".join(parts)
+        table = comparison(self.data) if self.record is not None else None
+        shown = "" if table is None else f"\n{table.to_html()}"
+        return f"<p><b>{escape(self._in_words())}</b></p>{shown}"
 
     def _in_words(self) -> str:
-        """The verdict and what is beside it, else how the best compares; how it ended."""
-        words = verdict_in_words(self.data) or best_in_words(self.data)
+        """Return the verdict and what is beside it, else the search's best; how it ended."""
+        words = answer(self.data)
         return words if self.ended in (None, "finished") else f"{words} ({self.ended})"
 
 
 def read_result(name: str | None, storage: str, results_dir: Path) -> SearchResult:
-    """The study ``name`` of a storage, or its only one. Raises ``UserError``."""
+    """Return the study ``name`` of a storage, or its only one. Raises ``UserError``."""
     study = only_study(storage) if name is None else load_study(name, storage)
-    return SearchResult(study, read_study(study, results_dir), storage)
+    return SearchResult(study, read_study(study, results_dir, storage))

@@ -13,10 +13,12 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from search.common.errors import UserError
+from search.common.formatting import settings
 from search.common.layout import StudyFolder
 from search.common.study_files import files_of
 from search.record.record import ReferenceFigure, StudyRecord, read_record
 from search.record.trials import Spending, ranked, reference_values, spending
+from search.reporting.columns import without_empty
 from search.reporting.format import figure
 from search.reporting.frames import make_epochs_frame, make_trials_frame
 from search.strategy.confirmed import Confirmation, confirming_trials, read_confirmation
@@ -31,7 +33,8 @@ class StudyData:
     """A study at one moment: what it says of itself, its trials, both tables, its folder.
 
     ``record`` is None where another program made the study; ``objective`` is then Optuna's value.
-    ``confirming`` are the trials of the study that confirms its best.
+    ``confirming`` are the trials of the study that re-evaluates its best, ``storage`` is its URL,
+    "" where it is not known.
     """
 
     name: str
@@ -42,10 +45,11 @@ class StudyData:
     epochs: pd.DataFrame
     folder: StudyFolder
     confirming: tuple[FrozenTrial, ...] = ()
+    storage: str = ""
 
     @cached_property
     def confirmation(self) -> Confirmation | None:
-        """What was trained with fresh seeds; None where nothing is confirmed."""
+        """What was trained with new seeds; None where nothing is re-evaluated."""
         if self.record is None:
             return None
         return read_confirmation(self.record, self.frozen, self.confirming)
@@ -71,14 +75,27 @@ class StudyData:
 
     @property
     def choice(self) -> FrozenTrial | None:
-        """What fresh seeds chose; the best where there is no verdict, or nothing came of them."""
+        """What new seeds chose; the best where there is no verdict, or nothing came of them."""
         return chosen_trial(self.verdict, self.frozen, self.best)
 
     @property
-    def recipe(self) -> FrozenTrial | None:
-        """Trial 0 where it is the report's recipe."""
+    def baseline(self) -> FrozenTrial | None:
+        """Trial 0 where it is the baseline."""
         first = self.frozen[0]
         return first if self.record and first.params == dict(self.record.space.baseline) else None
+
+    def is_baseline(self, number: int) -> bool:
+        return self.baseline is not None and number == self.baseline.number
+
+    def changed(self, number: int) -> dict[str, Any]:
+        """What a trial changed from the baseline; all of its parameters where there is none."""
+        old = self.baseline.params if self.baseline else {}
+        params = self.frozen[number].params
+        return {name: value for name, value in params.items() if old.get(name) != value}
+
+    def changed_in_words(self, number: int) -> str:
+        """``lr=0.05 depth=16``: what a trial changed from the baseline."""
+        return "baseline" if self.is_baseline(number) else settings(self.changed(number))
 
     @property
     def full_epochs(self) -> int | None:
@@ -87,7 +104,7 @@ class StudyData:
 
     @property
     def at_report_scale(self) -> bool:
-        """Whether the reference figures were measured at this study's scale."""
+        """Return whether the reference figures were measured at this study's scale."""
         return self.record is not None and self.record.space.preset == "full"
 
     @property
@@ -112,7 +129,7 @@ class StudyData:
         """What stands in brackets beside accuracies."""
         counts = [(self.images(name), split) for name, split in ACCURACIES]
         known = " and ".join(f"{n:,} {split}" for n, split in counts if n)
-        return f"In brackets: 95 % interval of one run, on {known} images." if known else ""
+        return f"In brackets: 95 % CI of one run, on {known} images." if known else ""
 
     @property
     def is_running(self) -> bool:
@@ -134,8 +151,8 @@ class StudyData:
         return self.record.references if self.record else ()
 
     @property
-    def recipe_references(self) -> dict[str, float]:
-        """The reference figures of the recipe's own setting, by metric."""
+    def baseline_references(self) -> dict[str, float]:
+        """The reference figures of the baseline's own setting, by metric."""
         return reference_values(self.references)
 
     @cached_property
@@ -144,10 +161,15 @@ class StudyData:
         return [v if math.isfinite(v) else None for v in self.trials["best_value"].tolist()]
 
     def mark(self, number: int) -> str:
-        """What a trial stands out for in tables and figures: best, recipe or nothing."""
+        """What a trial stands out for in tables and figures: best, baseline or nothing."""
         if self.best is not None and number == self.best.number:
             return "best"
-        return "recipe" if self.recipe is not None and number == self.recipe.number else ""
+        return "baseline" if self.is_baseline(number) else ""
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Both tables by name, without the columns that nobody measured."""
+        return {"trials": without_empty(self.trials), "epochs": without_empty(self.epochs)}
 
     def row(self, trial: FrozenTrial) -> pd.Series:
         """A trial's row of ``trials``."""
@@ -158,7 +180,7 @@ class StudyData:
         return self.epochs[self.epochs["number"] == trial.number]
 
 
-def read_study(study: Study, results_dir: Path | str) -> StudyData:
+def read_study(study: Study, results_dir: Path | str, storage: str = "") -> StudyData:
     """One look at the storage, one at the folders. Raises ``UserError`` for what has no report."""
     if len(study.directions) > 1:
         raise UserError(
@@ -175,8 +197,17 @@ def read_study(study: Study, results_dir: Path | str) -> StudyData:
     epochs = make_epochs_frame(frozen, folder, objective)
     trials = make_trials_frame(frozen, record, epochs, objective)
     confirming = tuple(confirming_trials(study)) if record and record.confirmation else ()
-    name = study.study_name
-    return StudyData(name, record, objective, frozen, trials, epochs, folder, confirming)
+    return StudyData(
+        name=study.study_name,
+        record=record,
+        objective=objective,
+        frozen=frozen,
+        trials=trials,
+        epochs=epochs,
+        folder=folder,
+        confirming=confirming,
+        storage=storage,
+    )
 
 
 def _objective(study: Study, record: StudyRecord | None) -> Metric:

@@ -12,7 +12,6 @@ from torch import nn
 
 from search.reporting.blocks import Row, Table
 from search.reporting.format import figure, heading
-from search.reporting.fragment import html_table
 from trainers.config import TrainConfig
 from trainers.evaluation.evaluation import Evaluation
 from trainers.runs.training_run import TrainingRun
@@ -60,7 +59,7 @@ class TrainResult:
         rows = [Row((heading(objective), figure(objective, best)))]
         rows += [Row((heading(name), figure(name, self.figures[name]))) for name in SHOWN]
         table = Table("Test set and cost", ("", "here"), tuple(rows), f"Files: {self.folder}")
-        return f"<p><b>{escape(self._in_words())}</b></p>\n{html_table(table)}"
+        return f"<p><b>{escape(self._in_words())}</b></p>\n{table.to_html()}"
 
     def _in_words(self) -> str:
         return f"{self.config.model}, evaluated at epoch {self.best_epoch} of {len(self.epochs)}"

@@ -158,19 +158,3 @@ def renew_cache(storage: BaseStorage) -> None:
 # -- what the dashboard reads from a study's attributes ----------------------------------------
 
 OBJECTIVE_NAMES = "dashboard:objective_names"
-ARTIFACTS = "dashboard:artifacts:"  # of a trial: followed by its id, a colon and the artifact's id
-NOTE_PIECE = 2045  # characters of an attribute, as the dashboard cuts its notes
-
-
-def note_version_key(trial_id: int | None = None) -> str:
-    """The attribute that counts how often a trial's note, or the study's, was written."""
-    return f"{_note_prefix(trial_id)}note_ver"
-
-
-def note_piece_key(trial_id: int | None, piece: int) -> str:
-    """The attribute that holds a piece of a note."""
-    return f"{_note_prefix(trial_id)}note_str:{piece}"
-
-
-def _note_prefix(trial_id: int | None) -> str:
-    return "dashboard:" if trial_id is None else f"dashboard:{trial_id}:"

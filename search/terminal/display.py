@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
@@ -12,9 +12,9 @@ from optuna.study import Study
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from search.reporting.comparison import reference_figures
+from search.record.trials import reference_values
 from search.settings.plan import SearchPlan, TrialPlan
-from search.study.events import Event, Note, Standing
+from search.study.events import Ended, Epoch, Event, Note, Standing, Started
 from search.terminal.event_lines import line
 from search.terminal.live_view import live_view
 from search.terminal.notebook import NotebookView, in_notebook
@@ -26,9 +26,10 @@ QUIET, NORMAL, VERBOSE = "quiet", "normal", "verbose"
 
 
 class Display:
-    """Shows events: call it with each. ``reference`` is the report's figure in words.
+    """Shows events: call it with each. ``facts`` are the sampler, the pruner and the published
+    figure in words; ``on_best`` is called when a trial has become the best.
 
-    Quiet shows warnings alone, verbose a line per event above the live view too. The log gets
+    Quiet shows warnings alone, verbose epochs too, and lines above the live view. The log gets
     every event, whatever is shown.
     """
 
@@ -37,41 +38,50 @@ class Display:
         progress: Progress,
         console: Console,
         log: IO[str],
-        reference: str,
+        facts: str,
         verbosity: str = NORMAL,
+        on_best: Callable[[], None] = lambda: None,
     ):
         self.progress = progress
         self.console = console
         self.log = log
-        self.reference = reference
+        self.facts = facts
         self.verbosity = verbosity
+        self._on_best = on_best
         self._live: Live | NotebookView | None = None
 
     def __call__(self, event: Event) -> None:
         self.progress.take(event)
         if isinstance(self._live, NotebookView):
             self._live.update()
-        if isinstance(event, Standing):
-            return
+        if isinstance(event, Standing) or (isinstance(event, Started) and event.epoch):
+            return  # that a trial was resumed or promoted has been said
         text = line(event, detailed=self.verbosity == VERBOSE)
         self.log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
         self.log.flush()
         if self._is_shown(event):
             say(self.console, text)
+        if isinstance(event, Ended) and event is self.progress.best:
+            self._on_best()
 
     def _is_shown(self, event: Event) -> bool:
-        """Whether it gets a line: what the live view has needs none."""
+        """Return whether an event gets a line: what the live view has needs none."""
+        if isinstance(event, Note) and event.warning:
+            return True
         if self.verbosity == QUIET:
-            return isinstance(event, Note) and event.warning
+            return False
+        if isinstance(event, Epoch):
+            return self.verbosity == VERBOSE
         return isinstance(event, Note) or self._live is None or self.verbosity == VERBOSE
 
     def turn_to(self, study: Study, plan: TrialPlan) -> None:
-        """Another study is at work from now on."""
+        """Show another study from now on."""
         self.progress = progress_of(study, plan)
+        self._on_best = lambda: None
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Within: the live view, if there is a terminal or a notebook and somebody looks."""
+        """Show, within, the live view, if there is a terminal or a notebook and somebody looks."""
         try:
             if self.verbosity == QUIET:
                 yield
@@ -92,29 +102,37 @@ class Display:
             self._live = None
 
     def render(self, height: int) -> RenderableType:
-        """The view of this moment, on so many lines."""
-        return live_view(self.progress, self.reference, height)
+        """Return the view of this moment, on so many lines."""
+        return live_view(self.progress, self.facts, height)
 
 
 def display_for(
-    plan: SearchPlan, study: Study, console: Console, log: IO[str], verbosity: str = NORMAL
+    plan: SearchPlan,
+    study: Study,
+    console: Console,
+    log: IO[str],
+    verbosity: str = NORMAL,
+    on_best: Callable[[], None] = lambda: None,
 ) -> Display:
-    """The display of a search that begins or goes on."""
+    """Return the display of a search that begins or is resumed."""
+    record = plan.record
+    facts = [f"{record.strategy.sampler} sampler, {record.strategy.pruner} pruner"]
+    published = reference_values(record.references).get("test_top1")
+    if published is not None:
+        scale = "" if record.space.preset == "full" else " at its own scale"
+        facts.append(f"published{scale}: test {METRICS['test_top1'].quantity(published)}")
     progress = progress_of(study, plan)
-    found = reference_figures(plan.record).get("test_top1")
-    scale = "" if plan.record.space.preset == "full" else " at its own scale"
-    reference = f"reference{scale}: test {found} %" if found else ""
-    return Display(progress, console, log, reference, verbosity)
+    return Display(progress, console, log, " · ".join(facts), verbosity, on_best)
 
 
 def progress_of(study: Study, plan: TrialPlan) -> Progress:
-    """That of a study which begins or goes on."""
+    """Return the progress of a study that begins or is resumed."""
     progress = Progress(plan.n_trials, epoch_budget=plan.epoch_budget)
     progress.take(Standing(study.get_trials(deepcopy=False), METRICS[plan.objectives[0]]))
     return progress
 
 
 def open_log(path: Path) -> IO[str]:
-    """The study's log file, to append to."""
+    """Open the study's log file, to append to."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return open(path, "a", encoding="utf-8")

@@ -9,28 +9,28 @@ from search.common.formatting import number, settings
 from search.study.events import Ended, Epoch, Event, Note, Paused, Promoted, Resumed, Started
 from trainers.metrics import METRICS
 
+STATES = {"COMPLETE": "completed", "PRUNED": "pruned", "FAIL": "failed"}
 VALIDATION, TRAINING = ("val_top1", "val_loss"), ("train_top1", "train_loss")
 
 
 def line(event: Event, detailed: bool = False) -> str:
-    """One event as one line; ``detailed`` epochs tell of training, rate and time too."""
+    """Return one event as one line; ``detailed`` epochs tell of training, rate and time too."""
     if isinstance(event, Resumed):
         return f"trial {event.number} resumed after epoch {event.epoch}"
     if isinstance(event, Promoted):
-        before = "" if event.continues is None else f" where trial {event.continues} ended,"
-        return (
-            f"trial {event.number} goes on{before} after epoch {event.epoch}, "
-            f"to epoch {event.target}"
-        )
+        before = "" if event.continues is None else f" (continues trial {event.continues})"
+        return f"trial {event.number} promoted: {event.epoch} → {event.target} epochs{before}"
     if isinstance(event, Paused):
-        return f"trial {event.number} paused at epoch {event.epoch} of {event.epochs}"
+        return f"trial {event.number} paused at epoch {event.epoch}/{event.epochs}"
     if isinstance(event, Started):
         return f"trial {event.number} started: {settings(event.params)}"
     if isinstance(event, Epoch):
         return _epoch(event, detailed)
     if isinstance(event, Ended):
         value = "" if event.value is None else f", {event.metric.described(event.value)}"
-        return f"trial {event.number} {event.state}: {event.reason}{value}"
+        state = STATES.get(event.state, event.state.lower())
+        said = event.reason if event.reason.startswith(state) else f"{state}: {event.reason}"
+        return f"trial {event.number} {said}{value}"
     assert isinstance(event, Note), "a standing is not for lines"
     return f"warning: {event.text}" if event.warning else event.text
 

@@ -15,12 +15,12 @@ from search.terminal.event_lines import line
 from search.terminal.progress import Progress, Row
 
 STATE_STYLES = {"COMPLETE": "green", "PRUNED": "yellow", "FAIL": "red"}
-OTHER_LINES = 6  # of heads, the table's own, and the prompt that follows
+OTHER_LINES = 7  # of heads, the table's own, and the prompt that follows
 FEWEST_RECENT = 3
 
 
-def live_view(progress: Progress, reference: str, height: int) -> RenderableType:
-    """Trials at work with bars, recent endings, the best so far and the time left.
+def live_view(progress: Progress, facts: str, height: int) -> RenderableType:
+    """Return trials at work with bars, recent endings, the best so far and the time left.
 
     Never taller than ``height``: with many trials at work, the last ones are counted only.
     """
@@ -30,7 +30,7 @@ def live_view(progress: Progress, reference: str, height: int) -> RenderableType
     kept = min(len(recent), max(FEWEST_RECENT, room - len(live)))
     recent = recent[len(recent) - kept :]
     shown = live[: max(1, room - len(recent))]
-    parts: list[RenderableType] = [_head(progress, reference), _whole(progress), _trials(shown)]
+    parts: list[RenderableType] = [_head(progress, facts), _whole(progress), _trials(shown)]
     if len(shown) < len(live):
         parts.append(Text(f"… and {len(live) - len(shown)} more at work", style="dim"))
     if recent:
@@ -38,16 +38,17 @@ def live_view(progress: Progress, reference: str, height: int) -> RenderableType
     return Group(*parts)
 
 
-def _head(progress: Progress, reference: str) -> Text:
+def _head(progress: Progress, facts: str) -> Text:
     best = progress.best
-    parts = []
+    words = "no trial has completed yet"
     if best is not None and best.value is not None:
-        parts = [f"best {best.metric.quantity(best.value)} (trial {best.number})"]
-    return Text(" · ".join([*parts, reference] if reference else parts), style="bold", end="\n")
+        words = f"best {best.metric.quantity(best.value)} (trial {best.number})"
+    text = " · ".join(filter(None, (words, facts)))
+    return Text(text, style="bold", no_wrap=True, overflow="ellipsis")
 
 
 def _whole(progress: Progress) -> RenderableType:
-    """A bar of the whole study, and how long it will take."""
+    """Return a bar of the whole study, and how long it will take."""
     done, total = progress.ended, progress.n_trials
     words = f"{done}/{total} trials"
     if progress.epoch_budget is not None:
@@ -56,25 +57,21 @@ def _whole(progress: Progress) -> RenderableType:
     if progress.paused:
         words += f", {progress.paused} paused"
     row = Table.grid(padding=(0, 1))
-    row.add_column(no_wrap=True, min_width=len(words))
-    row.add_column(width=20)
     row.add_column(no_wrap=True, overflow="ellipsis")
-    bar = ProgressBar(total=total, completed=done, width=20)
-    row.add_row(words, bar, Text(time_left(progress), style="dim"))
-    return row
+    row.add_column(width=20)
+    row.add_row(words, ProgressBar(total=total, completed=done, width=20))
+    return Group(row, Text(time_left(progress), style="dim", no_wrap=True, overflow="ellipsis"))
 
 
 def time_left(progress: Progress) -> str:
-    """How long it will take, and what that goes by."""
+    """Return how long it will take, and what that goes by."""
     left = progress.seconds_left()
-    if left is None and progress.paused:
-        return "time left: it hangs on which of the paused go on"
     if left is None:
-        return "time left: known when two trials have ended"
+        why = "paused trials pending" if progress.paused else "known when two trials have ended"
+        return f"ETA unknown ({why})"
     if progress.epoch_budget is not None:
-        return f"about {duration(left)} left"
-    mean = f"{progress.epochs_per_trial():.1f} epochs a trial, pruned ones included"
-    return f"about {duration(left)} left at {mean}"
+        return f"ETA {duration(left)}"
+    return f"ETA {duration(left)} at {progress.epochs_per_trial():.1f} epochs/trial"
 
 
 def _trials(shown: Sequence[Row]) -> Table:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 
 def say(console: Console, text: str) -> None:
-    """A line as it is: not wrapped, so it can be copied, and not coloured."""
+    """Print a line as it is: not wrapped, so it can be copied, and not coloured."""
     console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
@@ -38,9 +38,9 @@ class PlainTable(Table):
             self.add_column(Text(heading), justify=side, no_wrap=no_wrap)
 
     def add_texts(self, *cells: str, style: str | None = None) -> None:
-        """A row of ``cells``."""
+        """Add a row of ``cells``."""
         self.add_row(*map(Text, cells), style=style)
 
     def explain(self, caption: str) -> None:
-        """A line below the table."""
+        """Put a line below the table."""
         self.caption = Text(caption, style="table.caption")

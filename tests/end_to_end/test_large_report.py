@@ -13,10 +13,10 @@ import pytest
 from optuna.study import Study
 from optuna.trial import TrialState
 
-from search.reporting.optuna_plots import spread
+from search.reporting.export import write
 from search.reporting.sections import sections_of
 from search.reporting.study_data import read_study
-from search.reporting.write import write
+from search.reporting.trial_points import spread
 from tests.search.reporting import studies
 
 EPOCHS = 30
@@ -55,17 +55,15 @@ def test_the_storage_is_asked_for_its_trials_once(tmp_path: Path) -> None:
     study = large_study(20, storage)
     storage.reads = 0
     data = read_study(study, tmp_path)
-    frames = {"trials": data.trials, "epochs": data.epochs}
-    write("study", "", frames, sections_of(data), tmp_path / "out", ("csv", "html"))
+    write("study", "", data.tables, sections_of(data), tmp_path / "out", ("csv", "html"))
     assert storage.reads == 1
 
 
 @pytest.mark.slow
 def test_a_thousand_trials_in_all_formats(tmp_path: Path) -> None:
     data = read_study(large_study(1000), tmp_path)
-    frames = {"trials": data.trials, "epochs": data.epochs}
     formats = ("csv", "parquet", "xlsx", "md", "html")
-    paths = write("study", "", frames, sections_of(data), tmp_path / "out", formats)
+    paths = write("study", "", data.tables, sections_of(data), tmp_path / "out", formats)
     sizes = {path.name: path.stat().st_size for path in paths}
     assert sizes["index.html"] < 4 * MEGABYTE
     assert sizes["report.md"] < 0.1 * MEGABYTE

@@ -265,16 +265,14 @@ def test_pandas_reads_it(life: Life) -> None:
     assert frame["params_lr"][0] == 0.1
 
 
-def test_the_conclusion_compares_with_the_recipe(life: Life) -> None:
-    from search.record.record import read_record
+def test_the_conclusion_compares_with_the_baseline(life: Life) -> None:
+    from search.reporting.study_data import read_study
     from search.terminal.search_summary import print_result
 
-    record = read_record(life.study)
-    assert record is not None
     console = Console(file=io.StringIO(), width=100)
-    print_result(console, life.study, record)
+    print_result(console, read_study(life.study, "nowhere"))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     best = max(t.value for t in life.study.get_trials() if t.state.name == "COMPLETE")
     assert f"{best:.2f}" in text
-    assert "trial 0: the recipe" in text
+    assert "baseline: trial 0" in text
     assert "5 trials ended" in text

@@ -46,7 +46,7 @@ def test_a_search_of_a_space_object_gives_its_study(data_dir: Path) -> None:
     assert result.best.params == result.study.best_params
     assert result.verdict is None  # the space asks for no confirmation
     assert result.record.provenance.command.startswith(
-        "python -m search.run --space '<Space tiny>' --preset quick"
+        "python -m search.run --space '<Space tiny>' --data-dir "
     )
     assert f"best: trial {result.best.number}" in result._repr_html_()
     assert "completed" in repr(result)
@@ -75,7 +75,7 @@ def test_a_training_function_is_found_beside_the_notebook(tmp_path: Path) -> Non
     )
     result = api.search(space, quiet=True)
     assert result.trials["val_top1"].tolist() == [10.0, 100 * result.trials["params_lr"].iloc[1]]
-    assert "trial 0: the recipe" in result._repr_html_()
+    assert "baseline and the best: trial 0" in result._repr_html_()
 
 
 def test_a_search_prints_its_lines_and_no_summary(
@@ -123,7 +123,7 @@ def test_a_study_is_read_as_its_report_has_it(tmp_path: Path) -> None:
     study = studies.usual_study(results, storage=default_storage(results))
     data = read_study(study, results)
     result = api.load()  # the only one
-    pd.testing.assert_frame_equal(result.trials, data.trials)
+    pd.testing.assert_frame_equal(result.trials, data.tables["trials"])
     pd.testing.assert_frame_equal(result.epochs, data.epochs)
     assert result.ended is None
     assert result.best == data.best

@@ -13,15 +13,14 @@ from search.reporting.format import missing, setting
 from search.reporting.study_data import StudyData
 
 
-def origin(data: StudyData) -> Section | None:
-    """Section 8 of the page."""
+def provenance(data: StudyData) -> Section | None:
     record = data.record
     fixed = {} if record is None else record.space.fixed
     items = {"study": data.name, **({} if record is None else _recorded(record)), **_times(data)}
     shown = [(name, value) for name, value in items.items() if not missing(value) and value != ""]
     study = Facts("Study", tuple((name, str(value)) for name, value in shown))
-    recipe = Facts("What did not vary", tuple((n, setting(v)) for n, v in fixed.items()))
-    return section("origin", "Provenance", [study, recipe if fixed else None])
+    settings = Facts("Fixed settings", tuple((n, setting(v)) for n, v in fixed.items()))
+    return section("provenance", "Provenance", [study, settings if fixed else None], folded=True)
 
 
 def _recorded(record: StudyRecord) -> dict[str, Any]:
@@ -38,7 +37,7 @@ def _recorded(record: StudyRecord) -> dict[str, Any]:
         "test images": _shape(record.data.shapes.get("test_images")),
         "sampler": f"{strategy.sampler}, seed {strategy.seed}",
         "pruner": strategy.pruner,
-        "trainer's seed": recipe.get("seed"),
+        "training seed": recipe.get("seed"),
         "seed of the validation split": recipe.get("split_seed"),
         "resume after a restart": record.resume_check,
         "computed on": _pairs({k: setting(v) for k, v in asdict(record.execution).items()}),

@@ -1,5 +1,5 @@
-// Draws every figure in the colours of the page, and again when the page changes between light and
-// dark or other trials are chosen.
+// Draws a figure when it comes into view, in the colours of the page, and again when the page changes
+// between light and dark or other trials are selected.
 const figures = JSON.parse(document.getElementById("figures").textContent);
 
 async function load(element) {
@@ -19,10 +19,9 @@ function template() {
   };
   return {layout: {
     font: {family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("--ink")},
-    colorway: ["#2f81d6", "#2a9d7a", "#a463c9", "#d64550", "#b8961f", "#4ba3a8"],
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    xaxis: axis, yaxis: axis, showlegend: false, hovermode: "closest",
-    margin: {l: 56, r: 14, t: 12, b: 46},
+    xaxis: axis, yaxis: axis, hovermode: "closest", colorway: ["#2f81d6"],
+    margin: {l: 56, r: 14, t: 12, b: 46}, annotationdefaults: {font: {color: colour("--ink")}},
     modebar: {bgcolor: "rgba(0,0,0,0)", color: colour("--soft"), activecolor: colour("--accent")},
     hoverlabel: {bgcolor: colour("--card"), font: {color: colour("--ink")}, bordercolor: colour("--line")},
   }};
@@ -31,7 +30,7 @@ function template() {
 // A trace's trial is its meta; the trials of its points are its customdata.
 const trialOf = (trace, point) => trace.meta ?? trace.customdata?.[point];
 
-// A trace in which the chosen trials stand out: points fade beside them, lines are drawn again.
+// A trace in which the selected trials stand out: points fade beside them, lines are drawn again.
 function marked(trace, ink) {
   if (!chosen.length || (trace.meta ?? trace.customdata) === undefined) return [trace];
   const points = trace.x.map((_, i) => i).filter((i) => chosen.includes(trialOf(trace, i)));
@@ -51,21 +50,38 @@ const config = {
   modeBarButtonsToRemove: ["autoScale2d"],
 };
 
-function draw() {
+const visible = new Set();
+const stale = new Set(Object.keys(figures));
+
+function draw(id) {
   const look = template();
-  for (const [id, figure] of Object.entries(figures)) {
-    for (const trace of figure.data) {
-      if (trace.type === "heatmap") trace.textfont = {color: look.layout.font.color};
-    }
-    const layout = {...figure.layout, template: look, autosize: true, selections: [], uirevision: "kept"};
-    Plotly.react(id, figure.data.flatMap((trace) => marked(trace, look.layout.font.color)), layout, config);
+  const figure = figures[id];
+  const plot = document.getElementById(id);
+  const first = !plot.data;
+  for (const trace of figure.data) {
+    if (trace.type === "heatmap") trace.textfont = {color: look.layout.font.color};
   }
+  for (const note of figure.layout.annotations ?? []) note.font = {size: 10, color: look.layout.font.color};
+  const layout = {...figure.layout, template: look, autosize: true, selections: [], uirevision: "kept"};
+  Plotly.react(id, figure.data.flatMap((trace) => marked(trace, look.layout.font.color)), layout, config);
+  plot.dataset.selected = chosen.join(" ");
+  stale.delete(id);
+  if (first) listen(id, plot);
 }
 
-function listen(id) {
+function redraw() {
+  Object.keys(figures).forEach((id) => stale.add(id));
+  visible.forEach(draw);
+}
+
+function drawAll() {
+  document.querySelectorAll("details").forEach((folded) => { folded.open = true; });
+  [...stale].forEach(draw);
+}
+
+function listen(id, plot) {
   const numbers = (event) => event.points
     .map((point) => trialOf(point.data, point.pointNumber)).filter((n) => typeof n === "number");
-  const plot = document.getElementById(id);
   plot.on("plotly_click", (event) => {
     const found = numbers(event).slice(0, 1);
     if (found.length) choose(found, several(event.event));
@@ -78,10 +94,16 @@ function listen(id) {
 
 if (window.DecompressionStream) {
   await load(document.getElementById("plotly"));
-  draw();
-  Object.keys(figures).forEach(listen);
-  listeners.push(draw);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  const observer = new IntersectionObserver((entries) => {
+    for (const {target, isIntersecting} of entries) {
+      if (isIntersecting) visible.add(target.id); else visible.delete(target.id);
+      if (isIntersecting && stale.has(target.id)) draw(target.id);
+    }
+  }, {rootMargin: "400px"});
+  document.querySelectorAll(".plot").forEach((plot) => observer.observe(plot));
+  listeners.push(redraw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  window.addEventListener("beforeprint", drawAll);
 } else {
   document.querySelector(".top p").textContent += " · The figures need a browser of 2023 or later.";
 }

@@ -1,6 +1,7 @@
-// Which trials are chosen: by a click on a row or on a point, with Ctrl or Shift several, or by a box
-// around points. ``changed`` is told of it.
+// Which trials are selected: by a click on a row or on a point, with Ctrl or Shift several, or by a box
+// around points. ``listeners`` are called when that changes.
 let chosen = [];
+let opener = null;
 const listeners = [];
 
 function choose(numbers, more = false) {
@@ -10,6 +11,8 @@ function choose(numbers, more = false) {
   chosen = [...new Set(chosen)];
   for (const row of rows) row.classList.toggle("chosen", chosen.includes(Number(row.dataset.trial)));
   for (const changed of listeners) changed();
+  if (!chosen.length && opener) opener.focus();
+  if (!chosen.length) opener = null;
 }
 
 const several = (event) => event.ctrlKey || event.metaKey || event.shiftKey;
@@ -20,7 +23,10 @@ for (const row of rows) {
   const button = document.createElement("button");  // for those without a mouse
   button.append(...row.cells[column].childNodes);
   row.cells[column].append(button);
-  row.addEventListener("click", (event) => choose([Number(row.dataset.trial)], several(event)));
+  row.addEventListener("click", (event) => {
+    opener = event.detail === 0 ? button : null;  // by the keyboard
+    choose([Number(row.dataset.trial)], several(event));
+  });
 }
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") choose([]);

@@ -40,7 +40,7 @@ SPACE: dict[str, BaseDistribution] = {
     "width": IntDistribution(1, 4),
     "augment": CategoricalDistribution(["none", "crop"]),
 }
-RECIPE = {"lr": 0.1, "width": 2, "augment": "none"}
+BASELINE = {"lr": 0.1, "width": 2, "augment": "none"}
 CLASSES = ("cat", "dog", "owl")
 
 
@@ -59,7 +59,7 @@ def our_record(epochs: int = 4, **changes: Any) -> StudyRecord:
                 "split_seed": 5,
                 "val_fraction": 0.2,
             },
-            baseline=RECIPE,
+            baseline=BASELINE,
         ),
         data=DataFacts(
             fingerprint="abc123",
@@ -101,7 +101,7 @@ def trial(
     **changes: Any,
 ) -> FrozenTrial:
     """A trial that reported ``values`` from epoch 1; figures follow from the number."""
-    params = {**RECIPE, **changes}
+    params = {**BASELINE, **changes}
     completed = state == TrialState.COMPLETE
     usual = {
         TrialState.COMPLETE: "completed",
@@ -188,7 +188,7 @@ def write_evaluation(
 
 
 def usual_study(results_dir: Path, name: str = "study", storage: Any = None) -> Study:
-    """Recipe, best, pruned, diverged and failed trials, with their folders."""
+    """Baseline, best, pruned, diverged and failed trials, with their folders."""
     study = our_study(name, storage=storage)
     curves = {
         0: [40.0, 60.0, 70.0, 69.0],

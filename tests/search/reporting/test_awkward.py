@@ -13,9 +13,9 @@ from optuna.study import Study
 from optuna.trial import TrialState, create_trial
 
 from search.common.errors import UserError
+from search.reporting.export import write
 from search.reporting.sections import sections_of
 from search.reporting.study_data import read_study
-from search.reporting.write import write
 from tests.search.reporting import studies
 
 PRUNED, FAIL, RUNNING = TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING
@@ -40,7 +40,7 @@ def one_running() -> Study:
 
 
 def one_waiting() -> Study:
-    fixed = {"fixed_params": studies.RECIPE}
+    fixed = {"fixed_params": studies.BASELINE}
     return _ours(create_trial(state=TrialState.WAITING, system_attrs=fixed))
 
 
@@ -110,11 +110,10 @@ CASES = (
 def test_every_study_has_a_page(make: Callable[[], Study], tmp_path: Path) -> None:
     data = read_study(make(), tmp_path)
     sections = sections_of(data)
-    frames = {"trials": data.trials, "epochs": data.epochs}
     formats = ("csv", "parquet", "xlsx", "md", "html")
-    for path in write("a study", "", frames, sections, tmp_path / "out", formats):
+    for path in write("a study", "", data.tables, sections, tmp_path / "out", formats):
         assert path.stat().st_size > 0
-    assert [section.key for section in sections][-1] == "origin"
+    assert [section.key for section in sections][-1] == "provenance"
 
 
 def test_sections_without_anything_to_say_are_left_out(tmp_path: Path) -> None:

@@ -11,10 +11,8 @@ from optuna.trial import TrialState
 from search.common.errors import UserError
 from search.common.statistics import accuracy_difference, mean
 from search.record.record import StrategyFacts
-from search.reporting.blocks import Table
-from search.reporting.chart import Chart, Panel
-from search.reporting.compare import compare_sections, comparison_frames
-from search.reporting.significance import difference
+from search.reporting.blocks import Chart, Table
+from search.reporting.compare import compare_sections, comparison_frames, difference
 from search.reporting.study_data import StudyData, read_study
 from search.strategy.verdict import WINS, Verdict
 from tests.search.reporting import studies
@@ -44,21 +42,19 @@ def test_each_study_has_its_row(both: list[StudyData]) -> None:
 
 
 def test_best_and_recipe_of_each(both: list[StudyData]) -> None:
-    table = tables(both)["Best, recipe and reference"]
-    shown = [row.cells[:3] for row in table.rows if row.cells[1] != "reference"]
+    table = tables(both)["Best, baseline and published"]
+    shown = [row.cells[:3] for row in table.rows if row.cells[1] != "published"]
     assert shown == [
         ("one", "best, trial 2", "82.00 (60.8–94.2)"),
-        ("one", "recipe, trial 0", "70.00 (49.1–87.5)"),
+        ("one", "baseline, trial 0", "70.00 (49.1–87.5)"),
         ("two", "best, trial 1", "30.00 (12.5–50.9)"),
-        ("two", "recipe, trial 0", "20.00 (9.0–45.2)"),
+        ("two", "baseline, trial 0", "20.00 (9.0–45.2)"),
     ]
 
 
 def test_progress_against_epochs_spent(both: list[StudyData]) -> None:
     charts = [b for s in compare_sections(both) for b in s.blocks if isinstance(b, Chart)]
-    panel = charts[0].panels[0]
-    assert isinstance(panel, Panel)
-    one, two = panel.series
+    one, two = charts[0].figures[0].data
     # trials end in order: 4, 6, 10, 12, 12 and 16 epochs; 70 first, 82 with the third
     assert list(one.x) == [4, 6, 10, 12, 12, 16]
     assert list(one.y) == [70, 70, 82, 82, 82, 82]
@@ -72,11 +68,9 @@ def test_a_copy_of_another_trial_spent_nothing(tmp_path: Path) -> None:
     (section,) = [s for s in compare_sections([read_study(study, tmp_path)]) if s.key == "progress"]
     *_, progress = section.blocks
     assert isinstance(progress, Chart)
-    by_epoch, by_seconds = progress.panels
-    assert isinstance(by_epoch, Panel)
-    assert isinstance(by_seconds, Panel)
-    assert list(by_epoch.series[0].x) == [2, 4, 4]
-    assert list(by_seconds.series[0].x) == [2, 5, 5]  # CPU seconds: an epoch 1, the number more
+    by_epoch, by_seconds = progress.figures
+    assert list(by_epoch.data[0].x) == [2, 4, 4]
+    assert list(by_seconds.data[0].x) == [2, 5, 5]  # CPU seconds: an epoch 1, the number more
 
 
 def test_settings_of_the_best_with_what_differs(both: list[StudyData]) -> None:
@@ -115,13 +109,13 @@ def test_one_sentence_says_whether_two_studies_differ(
     one, two = both
     found = accuracy_difference(29, 81, 30)
     words = difference(one, two)
-    assert words.startswith("two's best has 52.00 points less test top-1 than one's (95 %: −")
+    assert words.startswith("two's best has 52.00 points less test top-1 than one's (95 % CI: −")
     assert f"{abs(found.low):.2f} to −{abs(found.high):.2f}, one run each on 30 test" in words
     assert words.endswith("they differ")
     study = studies.our_study("three")
     study.add_trial(studies.trial(0, [75.0]))
     three = read_study(study, tmp_path)
-    assert difference(one, three).endswith("no difference was shown")
+    assert difference(one, three).endswith("no significant difference")
     assert compare_sections([one, three])[0].lead == f"{difference(one, three)}."
 
 
@@ -159,6 +153,6 @@ def test_confirmed_studies_are_compared_by_their_fresh_seeds(
     }
     monkeypatch.setattr(StudyData, "verdict", property(lambda data: verdicts[data.name]))
     assert difference(*both) == (
-        "two's winner has 3.00 points more test top-1 than one's "
-        "(95 %: +1.85 to +4.15, 5 and 5 fresh seeds): they differ"
+        "two's choice has 3.00 points more test top-1 than one's "
+        "(95 % CI: +1.85 to +4.15, 5 and 5 evaluation seeds): they differ"
     )

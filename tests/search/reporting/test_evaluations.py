@@ -14,7 +14,7 @@ from rich.console import Console
 from sklearn.metrics import precision_recall_fscore_support
 
 from search.common.layout import BEST_WEIGHTS, CHECKPOINTS, StudyFolder
-from search.reporting.sections.classes import confusion_chart, read_counts, scores_table
+from search.reporting.sections.evaluation import confusion_chart, read_counts, scores_table
 from search.terminal.evaluation_tables import print_evaluation
 from tests.search.reporting import studies
 from trainers.evaluation.confusion import Confusion
@@ -58,7 +58,7 @@ def test_a_class_never_predicted_counts_as_zero_as_in_the_terminal(tmp_path: Pat
 
 def test_ten_thousand_classes_show_the_worst_and_the_best(tmp_path: Path) -> None:
     """In tables as long as for twenty, and without a matrix that nobody could read."""
-    from search.reporting.sections.classes import ClassCounts
+    from search.reporting.sections.evaluation import ClassCounts
 
     n = 10_000
     right = [(i, i, i) for i in range(1, n)]

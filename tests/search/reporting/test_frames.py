@@ -25,7 +25,7 @@ def frames(tmp_path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     return data.trials, data.epochs
 
 
-def test_a_row_per_trial_with_states_and_reasons(frames: Any) -> None:
+def test_a_row_per_trial_with_states_and_failure_table(frames: Any) -> None:
     trials, _ = frames
     assert trials["number"].tolist() == [0, 1, 2, 3, 4, 5]
     states = ["COMPLETE", "PRUNED", "COMPLETE", "PRUNED", "FAIL", "COMPLETE"]

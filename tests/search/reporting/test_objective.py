@@ -11,15 +11,15 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from search.reporting.blocks import Table
-from search.reporting.chart import Chart, Panel
+from search.reporting.blocks import Chart, Table
 from search.reporting.compare import compare_sections
+from search.reporting.comparison import results_table
 from search.reporting.page import make_page
 from search.reporting.sections import sections_of
+from search.reporting.sections.breakdowns import by_value
 from search.reporting.sections.cost import cost_chart, cost_table
-from search.reporting.sections.history import rung_table
-from search.reporting.sections.result import lead, side_by_side, tiles
-from search.reporting.sections.tables import by_value
+from search.reporting.sections.diagnostics import rung_table
+from search.reporting.sections.overview import search_best, tiles
 from search.reporting.sections.trials import trials_table
 from search.reporting.study_data import StudyData, read_study
 from tests.search.reporting import studies
@@ -62,24 +62,22 @@ def test_tables_rank_and_name_the_objective(losses: StudyData) -> None:
     # of the trials that completed, then of the one that was cut
     ranked = ["–", "0.4000", "0.6000", "0.9000", "1.5000"]
     assert column(trials_table(losses), "validation loss") == ranked
-    assert column(rung_table(losses), "best there") == ["0.8000"]
-    assert column(rung_table(losses), "best that was cut") == ["1.5000"]
+    assert column(rung_table(losses), "best at rung") == ["0.8000"]
+    assert column(rung_table(losses), "best that was pruned") == ["1.5000"]
     values = by_value(losses, "width")
     assert column(values, "best validation loss") == ["1.5000", "0.9000", "0.4000", "0.6000"]
-    assert column(side_by_side(losses), "best − recipe")[0] == "−0.5000"
-    assert ("best validation loss", "0.4000", "trial 2") in tiles(losses).items
-    assert "−0.5000 of validation loss against the recipe" in lead(losses)
+    assert column(results_table(losses), "difference")[0] == "−0.5000"
+    assert ("best validation loss", "0.4000", "trial 2, one run") in tiles(losses).items
+    assert "−0.5000 of validation loss vs. baseline" in search_best(losses)
 
 
 def test_figures_have_the_objective_at_their_axes(losses: StudyData) -> None:
     cost = cost_chart(losses)
     assert cost is not None
-    panel = cost.panels[0]
-    assert isinstance(panel, Panel)
-    assert panel.y.title == "validation loss"
+    assert cost.figures[0].layout.yaxis.title.text == "validation loss"
     assert column(cost_table(losses), "validation loss") == ["0.9000", "0.4000"]  # 4 s, 6 s
     page = make_page("losses", "", sections_of(losses))
-    assert "validation loss against cost" in page.lower()
+    assert "validation loss vs. time" in page.lower()
 
 
 def test_a_comparison_of_losses_counts_downwards(losses: StudyData) -> None:
@@ -91,8 +89,7 @@ def test_a_comparison_of_losses_counts_downwards(losses: StudyData) -> None:
     assert isinstance(results, Table)
     assert column(results, "validation loss")[:2] == ["0.4000", "0.9000"]
     (chart,) = (block for s in sections for block in s.blocks if isinstance(block, Chart))
-    assert isinstance(chart.panels[0], Panel)
-    assert list(chart.panels[0].series[0].y) == [0.9, 0.9, 0.4, 0.4]
+    assert list(chart.figures[0].data[0].y) == [0.9, 0.9, 0.4, 0.4]
 
 
 def test_a_gain_comes_with_images_interval_and_ties(tmp_path: Path) -> None:
@@ -102,10 +99,10 @@ def test_a_gain_comes_with_images_interval_and_ties(tmp_path: Path) -> None:
     best = [90.0, 90.0, 50.0, 90.0]
     study.add_trials([studies.trial(0, [80.0])])
     study.add_trials([studies.trial(i, [v], lr=0.01 * i) for i, v in enumerate(best, start=1)])
-    words = lead(read_study(study, tmp_path))
+    words = search_best(read_study(study, tmp_path))
     assert words == (
-        "Trial 1 is the best of 5 completed: +10.00 points of validation top-1 against the recipe "
-        "on 18 validation images (95 %: −15.31 to +36.14, so it may be chance), tied with trials "
+        "Trial 1 is the best of 5 completed trials: +10.00 points of validation top-1 vs. baseline "
+        "on 18 validation images (95 % CI: −15.31 to +36.14, not significant), tied with trials "
         "2, 4."
     )
 
@@ -114,9 +111,9 @@ def test_a_large_gain_on_many_images_is_no_chance(tmp_path: Path) -> None:
     data = replace(studies.our_record().data, shapes={"train_images": (50_000, 32, 32, 3)})
     study = studies.our_study(data=data)
     study.add_trials([studies.trial(0, [80.0]), studies.trial(1, [90.0], lr=0.3)])
-    words = lead(read_study(study, tmp_path))
-    assert "on 10,000 validation images (95 %: +9.02 to +10.98)" in words
-    assert "chance" not in words
+    words = search_best(read_study(study, tmp_path))
+    assert "on 10,000 validation images (95 % CI: +9.02 to +10.98)" in words
+    assert "significant" not in words
     assert "tied" not in words
 
 
@@ -144,7 +141,10 @@ def test_another_programs_study_follows_its_direction(
     assert data.record is None
     assert data.best is not None
     assert data.best.number == best
-    assert lead(data) == f"Trial {best} is the best of 3 completed, with value {[3, 1][best]}."
+    assert (
+        search_best(data)
+        == f"Trial {best} is the best of 3 completed trials, with value {[3, 1][best]}."
+    )
     assert "value" in re.findall(r"<th[^>]*>([^<]*)</th>", make_page("x", "", sections_of(data)))
 
 

@@ -21,9 +21,8 @@ from search.common.layout import StudyFolder
 from search.record.record import Provenance
 from search.reporting.page import make_page
 from search.reporting.sections import sections_of
-from search.reporting.sections.trials import trials_table
+from search.reporting.sections.trials import trial_details, trials_table
 from search.reporting.study_data import read_study
-from search.reporting.trial_details import trial_details
 from tests.search.reporting import studies
 
 EVIL = "<script>alert(1)</script>&\"'</style>"
@@ -43,8 +42,8 @@ class Elements(HTMLParser):
 
 
 def page_of(study: Any, results_dir: Path) -> str:
-    data = read_study(study, results_dir)
-    return make_page(data.name, "", sections_of(data), trial_details(data, "sqlite:///s.db"))
+    data = read_study(study, results_dir, "sqlite:///s.db")
+    return make_page(data.name, "", sections_of(data), trial_details(data))
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +78,10 @@ def test_the_page_opens_offline(usual_page: str) -> None:
 
 def test_all_sections_stand_in_order(usual_page: str) -> None:
     keys = re.findall(r'<section id="([\w-]+)">', usual_page)
-    expected = ["result", "trials", "tables", "curves", "search", "evaluation", "cost", "origin"]
-    assert keys == expected
+    assert keys == [
+        *("overview", "trials", "parameters", "curves", "cost", "evaluation", "evidence"),
+        *("failures", "search", "breakdowns", "provenance"),
+    ]
 
 
 def test_every_figure_has_a_place_and_every_place_a_figure(usual_page: str) -> None:
@@ -117,11 +118,11 @@ def test_figures_hold_the_trials(usual_page: str) -> None:
     figures = figures_of(usual_page)
     accuracy = {trace["name"]: trace for trace in figures["curves-0"]["data"] if trace["name"]}
     assert accuracy["best, trial 2"]["y"] == [50, 70, 80, 82]
-    assert accuracy["trial 0, the recipe"]["x"] == [1, 2, 3, 4]
+    assert accuracy["baseline, trial 0"]["x"] == [1, 2, 3, 4]
     assert accuracy["pruned"]["y"] == [20, 30, None, 10, None]
-    completed, best, *_ = figures["history-0"]["data"]
-    assert (completed["x"], completed["y"]) == ([0, 2, 5], [70, 82, 76])
-    assert best["y"] == [70, 70, 82, 82, 82, 82]
+    line, completed, baseline, best = figures["history-0"]["data"]
+    assert (line["x"], line["y"]) == ([4, 10, 16], [70, 82, 82])
+    assert [trace["y"] for trace in (completed, baseline, best)] == [[76], [70], [82]]
     assert figures["curves-0"]["layout"]["yaxis"]["title"]["text"] == "validation top-1 (%)"
 
 
@@ -129,7 +130,7 @@ def test_rates_and_the_best_so_far_are_steps(usual_page: str) -> None:
     figures = figures_of(usual_page)
     (rates,) = (f for f in figures.values() if titled(f) == "learning rate")
     assert {trace["line"]["shape"] for trace in rates["data"]} == {"hv"}
-    assert figures["history-0"]["data"][1]["line"]["shape"] == "hv"
+    assert figures["history-0"]["data"][0]["line"]["shape"] == "hv"
 
 
 def titled(figure: dict[str, Any]) -> str:
@@ -156,7 +157,7 @@ def test_every_point_of_a_trial_says_whose_it_is(usual_page: str) -> None:
     curves = {trace["name"]: trace for trace in figures["curves-0"]["data"] if trace["name"]}
     assert curves["best, trial 2"]["meta"] == 2
     assert curves["pruned"]["customdata"] == [1, 1, None, 3, None]
-    assert figures["history-0"]["data"][0]["customdata"] == [0, 2, 5]
+    assert figures["history-0"]["data"][1]["customdata"] == [5]
     lines = [trace for trace in figures["parallel-0"]["data"] if "meta" in trace]
     drawn = {trace["meta"]: float(trace["customdata"][0][1]) for trace in lines}
     assert drawn == {0: 70.0, 1: 30.0, 2: 82.0, 3: 10.0, 5: 76.0}
@@ -186,7 +187,7 @@ def test_a_very_large_study_lists_its_best_trials_and_the_recipe(
 ) -> None:
     monkeypatch.setattr(sys.modules[trials_table.__module__], "MOST_TRIALS", 2)
     data = read_study(studies.usual_study(tmp_path), tmp_path)
-    assert list(trial_details(data, "")["trials"]) == [2, 5, 0]
+    assert list(trial_details(data)["trials"]) == [2, 5, 0]
     table = trials_table(data)
     assert table is not None
     assert "3 of 6 trials" in table.caption

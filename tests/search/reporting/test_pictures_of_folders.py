@@ -10,10 +10,9 @@ import pytest
 
 from search.common.layout import StudyFolder
 from search.record.record import LRRangeFacts, ReferenceFigure
-from search.reporting.chart import Panel
 from search.reporting.page import make_page
 from search.reporting.sections import sections_of
-from search.reporting.sections.lr_range import lr_range_chart
+from search.reporting.sections.parameters import lr_range_chart
 from search.reporting.study_data import StudyData, read_study
 from tests.search.reporting import studies
 
@@ -36,18 +35,13 @@ def test_the_range_test_is_drawn_with_what_was_taken(tmp_path: Path) -> None:
     text = "\n".join(["lr,loss,smoothed_loss", *rows]) + "\n"
     drawn = lr_range_chart(data_with_curve(tmp_path, text))
     assert drawn is not None
-    panel = drawn.panels[0]
-    assert isinstance(panel, Panel)
-    assert [series.name for series in panel.series] == [
-        "loss",
-        "smoothed loss",
-        "falls fastest: 0.003",
-        "reference: 0.005",
-    ]
-    assert panel.x.log
-    assert panel.y.range is not None
-    assert panel.y.range[0] < 1.6 < 2.3 < panel.y.range[1] < 4
-    assert drawn.caption == "So lr was searched from 0.0003 to 0.03."
+    (figure,) = drawn.figures
+    names = [trace.name for trace in figure.data]
+    assert names == ["loss", "smoothed loss", "falls fastest: 0.003", "published: 0.005"]
+    assert figure.layout.xaxis.type == "log"
+    low, high = figure.layout.yaxis.range
+    assert low < 1.6 < 2.3 < high < 4
+    assert drawn.caption == "lr was searched from 0.0003 to 0.03."
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from search.reporting.rank_agreement import agreement_line, rank_agreement
-from search.reporting.sections.history import agreement_table
+from search.reporting.sections.diagnostics import agreement_table
 from search.reporting.study_data import read_study
 from tests.search.reporting import studies
 
@@ -44,7 +44,7 @@ def test_the_report_and_the_terminal_say_how_many_and_how_sure(tmp_path: Path) -
     assert table is not None
     (row,) = table.rows
     assert row.cells[:3] == ("2", "6", "1.00")
-    assert "survivors" in table.caption
+    assert "survivor bias" in table.caption
     line = agreement_line(study.get_trials())
     assert "n = 6" in line
     assert "epoch 2 1.00 (" in line

@@ -11,16 +11,11 @@ from optuna.trial import TrialState
 from search.common.layout import StudyFolder
 from search.record.record import ReferenceFigure
 from search.reporting.blocks import PLAIN, REFERENCE, Table, fold_constant_columns, table_of
-from search.reporting.sections.classes import per_class
-from search.reporting.sections.history import reasons, rung_table
-from search.reporting.sections.result import (
-    changes,
-    lead,
-    references_table,
-    side_by_side,
-    tiles,
-)
-from search.reporting.sections.tables import by_value, models, switches
+from search.reporting.comparison import config_diff, references_table, results_table
+from search.reporting.sections.breakdowns import by_value, models, switches
+from search.reporting.sections.diagnostics import failure_table, rung_table
+from search.reporting.sections.evaluation import per_class
+from search.reporting.sections.overview import banner, tiles
 from search.reporting.sections.trials import trials_table
 from search.reporting.study_data import StudyData, read_study
 from search.strategy.verdict import WINS, Verdict
@@ -42,29 +37,29 @@ def cells(table: Table | None, first: str) -> dict[str, str]:
     return dict(zip(table.headings, figures, strict=True))
 
 
-def test_published_recipe_and_best_stand_side_by_side(data: StudyData) -> None:
-    row = cells(side_by_side(data), "test top-1 (%)")
-    assert row["reference"] == "84.36"
-    assert row["trial 0, the recipe"] == "69.00"
-    assert row["best, trial 2"] == "81.00"
-    assert row["best − recipe"] == "+12.00"
+def test_published_recipe_and_best_stand_results_table(data: StudyData) -> None:
+    row = cells(results_table(data), "test top-1 (%)")
+    assert row["published"] == "84.36"
+    assert row["baseline: trial 0"] == "69.00"
+    assert row["best: trial 2"] == "81.00"
+    assert row["difference"] == "+12.00"
 
 
 def test_the_recipe_as_the_best_has_one_column(tmp_path: Path) -> None:
     study = studies.our_study()
     study.add_trial(studies.trial(0, [1.0, 2.0]))
     only = read_study(study, tmp_path)
-    table = side_by_side(only)
+    table = results_table(only)
     assert table is not None
-    assert table.headings == ("", "reference", "trial 0, the recipe and the best")
-    assert changes(only) is None
+    assert table.headings == ("", "baseline and the best: trial 0", "published")
+    assert config_diff(only).headings == ("parameter", "baseline")
 
 
 def test_what_changed_from_the_recipe_to_the_best(data: StudyData) -> None:
-    table = changes(data)
+    table = config_diff(data)
     assert cells(table, "lr") == {
         "parameter": "lr",
-        "recipe": "0.1",
+        "baseline": "0.1",
         "best": "0.2",
         "change": "× 2",
     }
@@ -76,23 +71,23 @@ def test_each_published_figure_meets_the_trial_with_its_setting(data: StudyData)
     assert table is not None
     found = [(row.cells[1], row.cells[2], row.cells[3], row.cells[4]) for row in table.rows]
     assert found == [
-        ("the recipe", "84.36", "69.00 (52.1–83.3)", "0"),  # Wilson, 21 of 30 images
+        ("baseline", "84.36", "69.00 (52.1–83.3)", "0"),  # Wilson, 21 of 30 images
         ("width = 1", "80.50", "75.00 (55.6–85.8)", "5"),  # 22 of 30: halves go to the even
     ]
 
 
 def test_the_search_in_a_few_figures(data: StudyData) -> None:
     shown = {name: (value, word) for name, value, word in tiles(data).items}
-    assert shown["trials ended"] == ("6", "3 completed, 2 pruned, 1 failed")
+    assert shown["trials"] == ("6", "3 completed, 2 pruned, 1 failed")
     # trained 4 + 2 + 4 + 2 + 0 + 4; the pruner spared 2 of trial 1, divergence is not its merit
-    assert shown["epochs trained"] == ("16", "2 (11 %) saved by pruning")
+    assert shown["epochs"] == ("16", "11 % saved by pruning")
 
 
 def test_all_trials_those_that_completed_first_and_the_best_of_them(data: StudyData) -> None:
     table = trials_table(data)
     assert table is not None
-    assert [row.cells[0] for row in table.rows] == ["reference", "2", "5", "0", "1", "3", "4"]
-    assert [row.mark for row in table.rows] == ["reference", "best", "", "recipe", "", "", ""]
+    assert [row.cells[0] for row in table.rows] == ["published", "2", "5", "0", "1", "3", "4"]
+    assert [row.mark for row in table.rows] == ["reference", "best", "", "baseline", "", "", ""]
     assert cells(table, "5")["validation top-1 (%)"] == "76.00"
     assert [row.cells[1] for row in table.rows[4:]] == ["pruned", "pruned", "fail"]
 
@@ -115,9 +110,9 @@ def test_by_value_has_a_row_for_each(data: StudyData) -> None:
     assert one["mean validation top-1 at epoch 2 (%)"] == "47.50"
     assert one["best validation top-1 (%)"] == "76.00"
     assert one["its test top-1 (%)"] == "75.00"
-    assert one["reference test top-1 (%)"] == "80.50"
+    assert one["published test top-1 (%)"] == "80.50"
     assert one["time (s)"] == "13"
-    assert cells(table, "2")["reference test top-1 (%)"] == "84.36"
+    assert cells(table, "2")["published test top-1 (%)"] == "84.36"
 
 
 def test_switches_are_one_table(data: StudyData) -> None:
@@ -138,7 +133,7 @@ def test_accuracy_of_each_class(data: StudyData) -> None:
     table = per_class(data)
     row = cells(table, "2")
     assert (row["cat"], row["dog"], row["owl"]) == ("80.00", "90.00", "50.00")
-    assert cells(table, "0")["unlike the recipe"] == "the recipe"
+    assert cells(table, "0")["changed from baseline"] == "baseline"
 
 
 def test_published_accuracies_of_classes(tmp_path: Path) -> None:
@@ -153,10 +148,10 @@ def test_published_accuracies_of_classes(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path, "study")
     studies.write_evaluation(folder, 0, ((3, 1), (2, 2)), tuple(figures))
     data = read_study(study, tmp_path)
-    row = cells(per_class(data), "reference")
+    row = cells(per_class(data), "published")
     assert row == {
-        "trial": "reference",
-        "unlike the recipe": "augment=crop",
+        "trial": "published",
+        "changed from baseline": "augment=crop",
         "test top-1 (%)": "88.00",
         "airplane": "87.00",
         "bird": "77.00",
@@ -182,16 +177,16 @@ def test_many_classes_show_the_worst_and_the_best(tmp_path: Path) -> None:
 def test_rungs_count_who_came_and_who_was_cut(data: StudyData) -> None:
     table = rung_table(data)
     row = cells(table, "2")
-    assert (row["reached it"], row["cut"], row["epochs saved"]) == ("5", "1", "2")
-    assert (row["best there"], row["best that was cut"]) == ("70.00", "30.00")
+    assert (row["trials at rung"], row["pruned"], row["epochs saved"]) == ("5", "1", "2")
+    assert (row["best at rung"], row["best that was pruned"]) == ("70.00", "30.00")
 
 
 def test_other_endings_are_listed_with_their_reason(data: StudyData) -> None:
-    table = reasons(data)
+    table = failure_table(data)
     assert table is not None
     assert [row.cells for row in table.rows] == [
-        ("3", "PRUNED", "diverged in epoch 2"),
-        ("4", "FAIL", "RuntimeError: boom"),
+        ("3", "pruned", "diverged in epoch 2"),
+        ("4", "fail", "RuntimeError: boom"),
     ]
 
 
@@ -224,11 +219,8 @@ def test_what_fresh_seeds_chose_stands_beside_the_recipe(
 ) -> None:
     verdict = Verdict(WINS, METRICS["test_top1"], METRICS["val_top1"], seeds=5, winner=5)
     monkeypatch.setattr(StudyData, "verdict", property(lambda data: verdict))
-    row = cells(side_by_side(data), "validation top-1 (%)")
-    assert row["chosen, trial 5"] == "76.00"
-    assert row["chosen − recipe"] == "+6.00"
-    assert lead(data).startswith("Trial 2 is the best of 3 completed: ")
-    assert lead(data).endswith("Fresh seeds chose trial 5, which stands beside the recipe below.")
-    table = changes(data)
-    assert table is not None
-    assert table.title == "From the recipe to the chosen"
+    row = cells(results_table(data), "validation top-1 (%)")
+    assert row["chosen: trial 5"] == "76.00"
+    assert row["difference"] == "+6.00"
+    assert banner(data).headline == "Better than the baseline"
+    assert config_diff(data).title == "Config diff: baseline → chosen"

@@ -18,15 +18,11 @@ from sqlalchemy import select
 from search.storage import optuna_internals
 from search.storage.database import StudyDatabase
 from search.storage.optuna_internals import (
-    ARTIFACTS,
-    NOTE_PIECE,
     OBJECTIVE_NAMES,
     TRIALS,
     behind_cache,
     enqueued_params,
     forget_report,
-    note_piece_key,
-    note_version_key,
     renew_cache,
     reported_values,
     set_study_attribute,
@@ -185,26 +181,6 @@ def test_a_renewed_cache_has_forgotten(database: StudyDatabase, study: optuna.St
 
 
 # -- the dashboard -----------------------------------------------------------------------------
-
-
-def test_notes_of_the_dashboard(study: optuna.Study) -> None:
-    from optuna_dashboard import _note
-
-    assert NOTE_PIECE == _note.SYSTEM_ATTR_MAX_LENGTH
-    for number in (None, 7):
-        assert note_version_key(number) == _note.note_ver_key(number)
-        assert note_piece_key(number, 0).startswith(_note.note_str_key_prefix(number))
-    _note.save_note(study, "a" * NOTE_PIECE + "b")
-    attributes = study_attributes(study)
-    assert attributes[note_piece_key(None, 0)] == "a" * NOTE_PIECE
-    assert attributes[note_piece_key(None, 1)] == "b"
-    assert attributes[note_version_key()] == 1
-
-
-def test_artifacts_of_the_dashboard() -> None:
-    from optuna_dashboard.artifact import _backend
-
-    assert _backend.DASHBOARD_ARTIFACTS_ATTR_PREFIX == ARTIFACTS
 
 
 def test_objective_names_of_the_dashboard() -> None:

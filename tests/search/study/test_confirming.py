@@ -18,13 +18,13 @@ from search.common.errors import UserError
 from search.record.record import read_record
 from search.reporting.search_result import SearchResult
 from search.reporting.study_data import StudyData, read_study
-from search.reporting.verdict import beside, luck, sentence
+from search.reporting.verdict import beside, regression, sentence
+from search.run import make_parser
 from search.settings.confirming import refuse_other_study
 from search.settings.decide import decide
 from search.settings.open_study import find_record, open_study
 from search.settings.plan import SearchPlan
 from search.settings.request import make_request
-from search.settings.run_settings import RunSettings
 from search.storage.lease import Lease
 from search.strategy.verdict import NO_DIFFERENCE, NOTHING_BEATS, WINS
 from search.study.confirming import open_confirmation
@@ -54,7 +54,7 @@ class World:
 
     def plan(self, *flags: str) -> SearchPlan:
         where = ["--space", str(SPACE), "--preset", "quick", "--results-dir", str(self.folder)]
-        request = make_request(RunSettings.parse([*where, *FLAGS, *flags]))
+        request = make_request(make_parser().parse_args([*where, *FLAGS, *flags]))
         found = find_record(request, self.storage)
         return decide(request, DATA, self.folder, found, print)[0]
 
@@ -131,15 +131,15 @@ def test_a_better_setting_wins_by_what_it_is_better(world: World) -> None:
     assert verdict.gain.half < 0.5  # of pairs: the seeds' own noise of 1 is in both
     assert verdict.chosen is not None
     assert verdict.chosen.half > 0.5
-    assert sentence(verdict).startswith(f"Trial {verdict.winner} wins over the recipe by ")
-    assert sentence(verdict).endswith(" points (95 %, 5 seeds, test top-1)")
+    assert sentence(verdict).startswith(f"Trial {verdict.winner} beats the baseline by ")
+    assert sentence(verdict).endswith(" points (95 % CI, 5 seeds, test top-1)")
 
 
 def test_where_nothing_beats_the_recipe_the_verdict_says_so(world: World) -> None:
     verdict = world.run(worse, *CONFIRM).verdict
     assert verdict is not None
     assert verdict.outcome == NOTHING_BEATS
-    assert sentence(verdict).startswith("Nothing beats the recipe: trial ")
+    assert sentence(verdict).startswith("No trial beats the baseline: trial ")
     assert " is at −" in sentence(verdict)
 
 
@@ -259,7 +259,7 @@ def test_a_grids_best_is_confirmed(world: World) -> None:
     assert len(world.trained) == 2 + 2 * 5
 
 
-def test_luck_is_what_fresh_seeds_do_not_show(world: World) -> None:
+def test_what_new_seeds_do_not_show_is_told(world: World) -> None:
     """The search's seed gave every setting 3 points that no other seed gives."""
 
     def lucky(config: Mapping[str, Any]) -> float:
@@ -270,7 +270,7 @@ def test_luck_is_what_fresh_seeds_do_not_show(world: World) -> None:
     assert verdict.confirmed is not None
     common = random.Random(0).gauss(0, 1.0)
     assert verdict.searched - verdict.confirmed.estimate == pytest.approx(3 + common, abs=1.5)
-    assert "points of it were luck" in luck(verdict)
+    assert " points on new seeds" in regression(verdict)
 
 
 def test_the_published_figure_lies_in_the_interval_or_not(world: World) -> None:
@@ -286,22 +286,20 @@ def test_the_published_figure_lies_in_the_interval_or_not(world: World) -> None:
 def test_the_terminal_begins_with_the_verdict(world: World) -> None:
     data = world.run(better, *CONFIRM)
     console = Console(file=io.StringIO(), width=120)
-    study = optuna.load_study(study_name="tiny-quick", storage=world.storage)
-    assert data.record is not None
     assert data.verdict is not None
-    print_result(console, study, data.record)
+    print_result(console, data)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert text.startswith(sentence(data.verdict))
     assert f"chosen: trial {data.verdict.winner}" in text
-    assert "test top-1 (%), 5 fresh seeds" in text
-    assert "on 100 validation, 500 test images" in " ".join(text.split())
-    assert "confirmation: 1" in text
+    assert "mean of 5 new seeds" in " ".join(text.split())
+    assert "on 100 validation and 500 test images" in " ".join(text.split())
+    assert "re-evaluation: 1" in text
 
 
 def test_python_has_the_verdict_and_the_trial_that_it_chose(world: World) -> None:
     data = world.run(better, *CONFIRM)
     study = optuna.load_study(study_name="tiny-quick", storage=world.storage)
-    result = SearchResult(study, data, "sqlite:///not-used.db")
+    result = SearchResult(study, data)
     assert data.verdict is not None
     assert result.verdict == sentence(data.verdict)
     assert result.best is not None
@@ -310,7 +308,7 @@ def test_python_has_the_verdict_and_the_trial_that_it_chose(world: World) -> Non
     html = result._repr_html_()
     assert html.startswith(f"<p><b>{result.verdict}. ")
     assert f"chosen: trial {data.verdict.winner}" in html
-    assert "5 fresh seeds" in html
+    assert "5 new seeds" in html
 
 
 def test_a_confirmation_is_gone_on_with_under_the_searchs_name(world: World) -> None:

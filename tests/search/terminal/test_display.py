@@ -13,8 +13,15 @@ from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
 from search.common.formatting import duration, number, settings
-from search.record.record import DataFacts, ReferenceFigure, SpaceFacts, StudyRecord
-from search.study.events import Ended, Epoch, Event, Note, Resumed, Standing, Started
+from search.record.record import (
+    DataFacts,
+    ReferenceFigure,
+    SpaceFacts,
+    StudyRecord,
+    write_record,
+)
+from search.reporting.study_data import read_study
+from search.study.events import Ended, Epoch, Event, Note, Promoted, Resumed, Standing, Started
 from search.terminal import progress as progress_module
 from search.terminal.display import QUIET, VERBOSE, Display
 from search.terminal.event_lines import line
@@ -66,8 +73,8 @@ def test_numbers(value: Any, words: str) -> None:
             Epoch(1, 2, 4, 1.23456, LOSS, {"val_loss": 1.23456, "val_top1": 61.2}),
             "trial 1 epoch 2/4: validation loss 1.2346, validation top-1 61.20 %",
         ),
-        (PRUNED, "trial 1 PRUNED: pruned at epoch 2 of 4"),
-        (COMPLETE, "trial 0 COMPLETE: completed, validation top-1 70.00 %"),
+        (PRUNED, "trial 1 pruned at epoch 2 of 4"),
+        (COMPLETE, "trial 0 completed, validation top-1 70.00 %"),
         (Note("slow disk"), "slow disk"),
         (Note("slow disk", warning=True), "warning: slow disk"),
     ],
@@ -156,9 +163,19 @@ EVENTS = (STARTED, EPOCH, Note("[careful]", warning=True), PRUNED)
 def test_a_pipe_gets_one_line_per_event_as_it_is(shown: Shown) -> None:
     display, screen, _ = shown()
     with display.running():
-        for event in EVENTS:
+        for event in (*EVENTS, Promoted(1, 2, 4), Started(1, {}, 4, 2)):
             display(event)
-    assert screen.getvalue().splitlines() == [line(event) for event in EVENTS]
+    lines = [line(event) for event in EVENTS if event is not EPOCH]
+    assert screen.getvalue().splitlines() == [*lines, "trial 1 promoted: 2 → 4 epochs"]
+
+
+def test_who_wants_to_know_is_told_of_each_new_best() -> None:
+    told: list[int] = []
+    console = Console(file=io.StringIO())
+    display = Display(Progress(4), console, io.StringIO(), "", on_best=lambda: told.append(1))
+    for value in (50.0, 40.0, 60.0):
+        display(Ended(0, "COMPLETE", "completed", {}, TOP1, value))
+    assert len(told) == 2
 
 
 def test_long_lines_are_not_broken_in_a_pipe(shown: Shown) -> None:
@@ -204,7 +221,7 @@ def test_the_live_view_ends_with_an_error(shown: Shown) -> None:
 
 
 RECORD = StudyRecord(
-    space=SpaceFacts("small", "a small space", "report E", "quick"),
+    space=SpaceFacts("small", "a small space", "report E", "quick", baseline={"lr": 0.1}),
     data=DataFacts("", "digits"),
     execution=Execution(),
     references=(
@@ -234,11 +251,12 @@ def add(study: optuna.Study, state: str, values: dict[int, float], **attributes:
 
 def printed(study: optuna.Study) -> str:
     screen = io.StringIO()
-    print_result(Console(file=screen, width=120), study, RECORD)
+    write_record(study, RECORD)
+    print_result(Console(file=screen, width=120), read_study(study, "nowhere"))
     return screen.getvalue()
 
 
-def test_the_result_sets_best_recipe_and_published_side_by_side() -> None:
+def test_the_result_sets_baseline_best_and_published_side_by_side() -> None:
     study = ended_study()
     add(study, "COMPLETE", {1: 40.0, 4: 61.5}, test_top1=60.25)
     add(study, "PRUNED", {1: 20.0, 2: 30.0}, reason="pruned at epoch 2 of 4")
@@ -247,7 +265,7 @@ def test_the_result_sets_best_recipe_and_published_side_by_side() -> None:
     add(study, "FAIL", {}, reason="ValueError: [no]")
     text = printed(study)
     (row,) = [row for row in text.splitlines() if "test top-1" in row]
-    assert [cell.strip() for cell in row.split("│")[2:5]] == ["70.75", "60.25", "84.36"]
+    assert [cell.strip() for cell in row.split("│")[2:5]] == ["60.25", "70.75", "+10.50"]
     assert "best: trial 2" in text  # the earliest of equals
     assert "trial 4 failed: ValueError: [no]" in text
     assert "for orientation only" in " ".join(text.split())
@@ -260,7 +278,9 @@ def test_savings_by_hand() -> None:
     add(study, "PRUNED", {1: 1.0, 2: 1.0}, reason="pruned at epoch 2 of 4", wall_seconds=30.0)
     add(study, "PRUNED", {1: 1.0}, reason="diverged in epoch 2")
     text = savings(study.get_trials(), {"epochs": 4})
-    assert text.startswith("3 trials ended, 2 of them pruned: 7 epochs trained (1 min 30 s")
+    assert text.startswith(
+        "3 trials ended, 2 of them pruned: 7 epochs trained (worker time 1 min 30 s"
+    )
     assert "2 saved by pruning (22 %)" in text
 
 
@@ -277,11 +297,11 @@ def test_copies_cost_nothing_and_are_told() -> None:
     reason = "copy of trial 0: pruned at epoch 2 of 4"
     add(study, "PRUNED", {1: 1.0, 2: 1.0}, reason=reason, wall_seconds=30.0, copy_of=0)
     text = savings(study.get_trials(), {"epochs": 4})
-    assert text.startswith("2 trials ended, 2 of them pruned: 2 epochs trained (30 s")
+    assert text.startswith("2 trials ended, 2 of them pruned: 2 epochs trained (worker time 30 s")
     assert "2 saved by pruning (50 %), 1 answered from the record" in text
 
 
-@pytest.mark.parametrize("states", [[], ["FAIL"], ["PRUNED", "FAIL"]])
+@pytest.mark.parametrize("states", [["FAIL"], ["PRUNED", "FAIL"]])
 def test_a_study_without_a_completed_trial_has_a_conclusion_too(states: list[str]) -> None:
     study = ended_study()
     for state in states:

@@ -39,7 +39,7 @@ def test_the_view_is_never_taller_or_wider_than_the_terminal(
     live: int, recent: int, height: int
 ) -> None:
     for width in (40, 120):
-        lines = picture(live_view(busy(live, recent), "reference: 84.36 %", height), width, height)
+        lines = picture(live_view(busy(live, recent), "published: 84.36 %", height), width, height)
         assert len(lines) < height + 2 if height < 9 else len(lines) <= height
         assert max(map(len, lines)) <= width
 
@@ -49,15 +49,15 @@ def test_the_view_has_bars_values_best_and_endings() -> None:
     progress.take(Ended(1, "COMPLETE", "completed", PARAMS, TOP1, 88.125))
     progress.take(Started(2, PARAMS, 16, 0))
     progress.take(Epoch(2, 4, 16, 71.5, TOP1, {}))
-    text = "\n".join(picture(live_view(progress, "reference: test top-1 84.36 %", 30), 120, 30))
+    text = "\n".join(picture(live_view(progress, "published: test top-1 84.36 %", 30), 120, 30))
     for words in (
-        "best 88.12 % (trial 1) · reference: test top-1 84.36 %",
+        "best 88.12 % (trial 1) · published: test top-1 84.36 %",
         "1/12 trials",
         "4/16",
         "71.50 %",
         "batch_size=33 lr=0.05976 augment=crop",
-        "trial 1 COMPLETE: completed, validation top-1 88.12 %",
-        "time left: known when two trials have ended",
+        "trial 1 completed, validation top-1 88.12 %",
+        "ETA unknown (known when two trials have ended)",
     ):
         assert words in text, words
 

@@ -16,16 +16,16 @@ from optuna.trial import TrialState, create_trial
 from optuna_dashboard import get_note
 from rich.console import Console
 
-from search.dashboard import DashboardSettings
+from search.dashboard import make_parser as dashboard_parser
 from search.record.record import ReferenceFigure, write_record
 from search.record.trials import spending
-from search.report import ReportSettings
+from search.report import make_parser as report_parser
+from search.run import make_parser
 from search.settings.decide import decide
 from search.settings.plan import SearchPlan
 from search.settings.request import make_request
-from search.settings.run_settings import RunSettings
 from search.study.events import FINISHED, INTERRUPTED
-from search.terminal.search_summary import conclude, leave_note, where
+from search.terminal.search_summary import conclude, update_notes, where
 from trainers.data.prepared import Meta
 
 DATA = Meta(1, "digits", ("a", "b"), {"train_images": (9, 8, 8, 1)}, (0.5,), (0.5,), "f")
@@ -41,7 +41,7 @@ def make_plan(tmp_path: Path) -> Callable[..., SearchPlan]:
     def make(*args: str) -> SearchPlan:
         flags = ["--space", "wrn_sam", "--preset", "quick", "--n-trials", "48"]
         flags += ["--data-dir", str(tmp_path), *args]
-        request = make_request(RunSettings.parse(flags))
+        request = make_request(make_parser().parse_args(flags), "python -m search.run")
         plan, _ = decide(request, DATA, tmp_path, None, print)
         figure = ReferenceFigure("test_top1", 84.36, "report E")
         return replace(plan, record=replace(plan.record, references=(figure,)))
@@ -98,18 +98,18 @@ def test_best_recipe_and_reference_are_printed(
         assert words in text
     assert "4 trials ended, 1 of them pruned: 5 epochs trained" in text
     assert "5 saved by pruning (50 %)" in text
-    leave_note(study, tmp_path)
+    update_notes(study, tmp_path)
     assert "65.50" in get_note(study)
 
 
 def test_without_references_there_is_no_such_column(make_plan: Callable[..., SearchPlan]) -> None:
     plan, study = make_plan(), made_study()
     study.add_trial(trial(0.1, [10.0, 60.0], TrialState.COMPLETE, "completed"))
-    assert "reference" in printed(plan, study)
+    assert "published" in printed(plan, study)
     bare = replace(plan, record=replace(plan.record, references=()))
     text = printed(bare, study)
-    assert "reference" not in text
-    assert "quick preset on digits" in text
+    assert "published" not in text
+    assert "Preset quick on digits" in text
 
 
 def test_a_loss_is_shown_as_one(make_plan: Callable[..., SearchPlan]) -> None:
@@ -118,7 +118,7 @@ def test_a_loss_is_shown_as_one(make_plan: Callable[..., SearchPlan]) -> None:
     study.add_trial(trial(0.3, [0.25], TrialState.COMPLETE, "completed"))
     text = printed(make_plan("--objective", "val_loss"), study)
     (row,) = [row for row in text.splitlines() if "validation loss" in row]
-    assert [cell.strip() for cell in row.split("│")[2:4]] == ["0.2500", "0.5000"]
+    assert [cell.strip() for cell in row.split("│")[2:3]] == ["0.2500"]
     assert "best: trial 1" in text
 
 
@@ -128,12 +128,12 @@ def test_a_study_without_a_completed_trial(make_plan: Callable[..., SearchPlan])
     text = printed(make_plan(), study, INTERRUPTED)
     assert "no trial has completed yet" in text
     assert "trial 0 failed: RuntimeError: boom" in text
-    assert "interrupted; nothing is lost, the same command goes on" in text
+    assert "interrupted; progress saved; rerun to resume" in text
 
 
 def test_a_study_without_trials(make_plan: Callable[..., SearchPlan]) -> None:
     study = made_study()
-    assert "0 trials ended" in printed(make_plan(), study, INTERRUPTED)
+    assert "no trial has begun yet" in printed(make_plan(), study, INTERRUPTED)
     assert get_note(study) == ""
 
 
@@ -150,12 +150,12 @@ def test_the_printed_commands_parse(make_plan: Callable[..., SearchPlan]) -> Non
     study = made_study()
     study.add_trial(trial(0.1, [10.0], TrialState.COMPLETE, "completed"))
     lines = printed(make_plan("--results-dir", "my results"), study).splitlines()
-    for word, parser in (("report:", ReportSettings), ("look:", DashboardSettings)):
+    for word, parser in (("report:", report_parser()), ("dashboard:", dashboard_parser())):
         (text,) = [line for line in lines if line.startswith(word)]
         arguments = shlex.split(text)[4:]
-        assert parser.parse(arguments).results_dir == "my results"
+        assert parser.parse_args(arguments).results_dir == "my results"
     (report,) = [line for line in lines if line.startswith("report:")]
-    assert ReportSettings.parse(shlex.split(report)[4:]).study_name == "a study"
+    assert report_parser().parse_args(shlex.split(report)[4:]).study_name == "a study"
 
 
 def test_a_storage_of_the_environment_needs_no_flag(
