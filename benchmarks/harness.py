@@ -95,9 +95,9 @@ class Case:
 Sample = Callable[[], float]
 
 
-def alternate(*samples: Sample, turns: int) -> list[list[float]]:
+def alternate(*samples: Callable[[], T], turns: int) -> list[list[T]]:
     """What each of ``samples`` found, one of them after the other, ``turns`` times."""
-    found: list[list[float]] = [[] for _ in samples]
+    found: list[list[T]] = [[] for _ in samples]
     for _ in range(turns):
         for sample, values in zip(samples, found, strict=True):
             values.append(sample())

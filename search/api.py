@@ -21,11 +21,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search import report as report_command
 from search import run as run_command
 from search import train as train_command
 from search.common.layout import FEATURE_MAPS, default_storage
 from search.common.results_url import results_folder
+from search.settings.run_settings import RunSettings, StudySettings
 
 if TYPE_CHECKING:
     from search.reporting.search_result import SearchResult
@@ -39,20 +39,18 @@ def search(space: str | Path | Space, **flags: Any) -> SearchResult:
     the same call goes on."""
     from search.reporting.search_result import SearchResult
     from search.reporting.study_data import read_study
-    from search.settings.keywords import parse_keywords
     from search.settings.request import make_request
     from search.terminal.notebook import make_console
     from search.terminal.plain_line import say
     from search.workers.ray_internals import refuse_other_ray
 
     started = time.monotonic()
-    args, command = parse_keywords(run_command.make_parser(), "search.run", space, flags)
-    request = make_request(args, command)
+    request = make_request(RunSettings.of_keywords({"space": space, **flags}))
     refuse_other_ray()
     console = make_console()
     say(console, f"{request.space.definition.name}: {request.preset_reason}")
-    outcome = run_command.search(request, console, run_command.verbosity_of(args), started)
-    data = read_study(outcome.study, request.results_dir, request.storage)
+    outcome = run_command.search(request, console, started)
+    data = read_study(outcome.study, request.folder.results_dir, request.storage)
     return SearchResult(outcome.study, data, outcome.ended)
 
 
@@ -63,17 +61,16 @@ def train(space: str | Path | Space, **flags: Any) -> TrainResult:
     interruption.
     """
     from search.reporting.train_result import TrainResult
-    from search.settings.keywords import parse_keywords
     from search.terminal.evaluation_tables import draw_maps
     from search.terminal.notebook import make_console
     from search.terminal.training import train_with_bars
 
-    args, _ = parse_keywords(train_command.make_parser(), "search.train", space, flags)
+    settings = train_command.TrainSettings.of_keywords({"space": space, **flags})
     console = make_console()
-    single, run = train_command.begin(args, console)
+    single, run = train_command.begin(settings, console)
     train_with_bars(console, run, single.config.epochs)
     result = TrainResult.of(run)
-    draw_maps(console, run.trainer, run.data, args.feature_maps, run.folder / FEATURE_MAPS)
+    draw_maps(console, run.trainer, run.data, settings.feature_maps, run.folder / FEATURE_MAPS)
     return result
 
 
@@ -86,6 +83,6 @@ def load(
     Storage and results folder are the commands' own unless they are named."""
     from search.reporting.search_result import read_result
 
-    default = report_command.make_parser().parse_args([])
-    folder = results_folder(results_dir or default.results_dir)
-    return read_result(study_name, storage or default.storage or default_storage(folder), folder)
+    where = StudySettings.of_keywords({"storage": storage, "results_dir": results_dir})
+    folder = results_folder(where.results_dir)
+    return read_result(study_name, where.storage or default_storage(folder), folder)

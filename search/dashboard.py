@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Any
@@ -16,42 +16,40 @@ from search.common.errors import UserError, one_line, run_main
 from search.common.layout import artifacts_dir, default_storage
 from search.common.results_url import results_folder
 from search.reporting.same_origin import SameOrigin, address, allowed_hosts
-from search.settings.flags import OneLineParser, add_study_flags
+from search.settings.run_settings import StudySettings
+from search.settings.setting import setting
 
 LOOPBACK = "127.0.0.1"
 PORT = 8080
 NICENESS = 10  # trials on the same machine come first
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Flags as ``search.run`` and ``optuna-dashboard`` have them."""
-    parser = OneLineParser(
-        prog="python -m search.dashboard",
-        description="Show the studies of a storage in a browser; searches may be running.",
-    )
-    add = parser.add_argument
-    add_study_flags(parser)
-    add("--host", default=LOOPBACK, help="default: 127.0.0.1, which only this machine reaches")
-    add(
-        "--allowed-host",
-        action="append",
-        default=[],
+@dataclass(frozen=True, kw_only=True)
+class DashboardSettings(StudySettings):
+    """Whose studies, and at which address."""
+
+    command = "dashboard"
+    description = "Show the studies of a storage in a browser; searches may be running."
+
+    host: str = setting("by default only this machine reaches it", LOOPBACK)
+    allowed_host: tuple[str, ...] = setting(
+        "another name by which browsers reach it, as behind a proxy; repeatable",
+        (),
         metavar="NAME",
-        help="another name by which browsers reach it, as behind a proxy; repeatable",
+        options={"action": "append"},
     )
-    add("--port", type=int, default=PORT, help=f"default: {PORT}; 0: any that is free")
-    return parser
+    port: int = setting("0: any that is free", PORT)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Serves until Ctrl-C. Exit code 2: wrong input, in one line."""
-    args = make_parser().parse_args(argv)
-    results_dir = results_folder(args.results_dir)
+    settings = DashboardSettings.parse(argv)
+    results_dir = results_folder(settings.results_dir)
     from search.storage.storage import open_storage
 
-    storage = open_storage(args.storage or default_storage(results_dir), create=False)
-    host = args.host.strip("[]")
-    server = make_dashboard(storage, results_dir, host, args.port, args.allowed_host)
+    storage = open_storage(settings.storage or default_storage(results_dir), create=False)
+    host = settings.host.strip("[]")
+    server = make_dashboard(storage, results_dir, host, settings.port, settings.allowed_host)
     print(f"dashboard: http://{_shown(host)}:{server.server_port}/  (Ctrl-C ends it)")
     if not _is_loopback(host):
         print("warning: whoever reaches this address can change and delete studies")

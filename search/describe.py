@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.common.errors import run_main
-from search.settings.flags import SPACE_FILE_WARNING, OneLineParser, add_data_flags, add_space_flags
+from search.settings.run_settings import DataSettings, SpaceSettings
+from search.settings.setting import setting
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,36 +18,34 @@ if TYPE_CHECKING:
     from trainers.models.summary import ModelSummary
 
 
-def make_parser() -> argparse.ArgumentParser:
+@dataclass(frozen=True, kw_only=True)
+class DescribeSettings(DataSettings, SpaceSettings):
     """The preset is the report's own scale unless another is asked for."""
-    parser = OneLineParser(
-        prog="python -m search.describe",
-        description="Layers, output shapes for a batch, parameters and multiply-accumulates.",
-        epilog=SPACE_FILE_WARNING,
-    )
-    add_space_flags(parser, preset="full")
-    add_data_flags(parser)
-    parser.add_argument("--channels", type=int, metavar="N", help="default: the data set's")
-    parser.add_argument("--classes", type=int, metavar="N", help="default: the data set's")
-    return parser
+
+    command = "describe"
+    description = "Layers, output shapes for a batch, parameters and multiply-accumulates."
+
+    preset: str = setting("auto, quick or full", "full")
+    channels: int | None = setting("default: the data set's", None, metavar="N", least=1)
+    classes: int | None = setting("default: the data set's", None, metavar="N", least=1)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0, or 2 for wrong input."""
-    args = make_parser().parse_args(argv)
+    settings = DescribeSettings.parse(argv)
     from rich.console import Console
 
-    from search.settings.load_space import asked_space, refuse_own_loop
+    from search.settings.load_space import load_space, refuse_own_loop
     from search.terminal.plain_line import say
     from trainers.config import TrainConfig
     from trainers.models.external import check_outside, is_outside
     from trainers.models.summary import summary_for
 
-    space, _ = asked_space(args)
+    space, _ = load_space(settings)
     refuse_own_loop(space)
     config = TrainConfig.from_mapping(dict(space.baseline))
     console = Console()
-    shape = image_shape(args, args.dataset or space.preset.dataset, console)
+    shape = image_shape(settings, settings.dataset or space.preset.dataset, console)
     if is_outside(config.model):
         check_outside(config.model, config.model_options, shape.classes, shape.channels, shape.side)
     summary = summary_for(config.to_dict(), shape, config.batch_size)
@@ -60,23 +58,24 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def image_shape(args: argparse.Namespace, dataset: str, console: Console) -> ImageShape:
+def image_shape(settings: DescribeSettings, dataset: str, console: Console) -> ImageShape:
     """The data set's, if it is known without the data or given; what flags say goes first."""
     from search.settings.check_data import prepare_data
-    from search.settings.flag_values import at_least
     from trainers.data import SHAPES, ImageShape
     from trainers.data.prepared import read_meta
 
-    given = {"side": args.image_size, "channels": args.channels, "classes": args.classes}
-    for flag, value in zip(("image-size", "channels", "classes"), given.values(), strict=True):
-        at_least(flag, value, 1)
+    given = {
+        "side": settings.image_size,
+        "channels": settings.channels,
+        "classes": settings.classes,
+    }
     changes = {name: value for name, value in given.items() if value is not None}
     if len(changes) == len(given):
         return ImageShape(**changes)
     if dataset in SHAPES:
         return replace(SHAPES[dataset], **changes)
     meta = read_meta(
-        prepare_data(dataset, Path(args.data_dir).expanduser(), console, args.image_size)
+        prepare_data(dataset, Path(settings.data_dir).expanduser(), console, settings.image_size)
     )
     _, side, _, channels = meta.shapes["train_images"]
     return replace(ImageShape(side, channels, len(meta.classes)), **changes)

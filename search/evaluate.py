@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.common.errors import UserError, run_main
-from search.settings.flags import OneLineParser, add_data_flags, add_feature_flag, add_trust_flag
+from search.settings.run_settings import DataSettings, FeatureMapSettings, TrustSettings
+from search.settings.setting import setting
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,28 +23,26 @@ REMEDY = (
 )
 
 
-def make_parser() -> argparse.ArgumentParser:
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings(TrustSettings, FeatureMapSettings, DataSettings):
     """The checkpoint knows its setting and its data; flags say where the data are now."""
-    parser = OneLineParser(
-        prog="python -m search.evaluate",
-        description="Test the weights of a best.pt, as written by search.train and search.run.",
+
+    command = "evaluate"
+    description = "Test the weights of a best.pt, as written by search.train and search.run."
+
+    checkpoint: str = setting(
+        "a best.pt, or the folder it lies in; a path, or a URL", positional=True
     )
-    parser.add_argument("checkpoint", help="a best.pt, or the folder it lies in; a path, or a URL")
-    add_data_flags(parser)
-    add_feature_flag(parser)
-    add_trust_flag(parser)
-    parser.add_argument("--threads", type=int, metavar="N", help="default: as it was trained")
-    return parser
+    threads: int | None = setting("default: as it was trained", None, metavar="N", least=1)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0, or 2 for wrong input."""
-    args = make_parser().parse_args(argv)
+    settings = EvaluateSettings.parse(argv)
     from rich.console import Console
 
     from search.common.layout import BEST_WEIGHTS, FEATURE_MAPS
     from search.common.results_url import fetched
-    from search.settings.flag_values import at_least
     from search.terminal.evaluation_tables import draw_maps, print_evaluation
     from search.terminal.plain_line import say
     from trainers.evaluation.feature_maps import find_convolutions
@@ -52,22 +51,21 @@ def main(argv: list[str] | None = None) -> int:
     from trainers.runs.history import HISTORY
     from trainers.runs.saved_model import read_saved, restore
 
-    at_least("threads", args.threads, 1)
     console = Console()
-    checkpoint = fetched(args.checkpoint)
+    checkpoint = fetched(settings.checkpoint)
     folder = folder_of(checkpoint)
     try:
-        saved = read_saved(checkpoint, args.trust_code)
+        saved = read_saved(checkpoint, settings.trust_code)
     except CheckpointError as error:
         gone = not (folder / BEST_WEIGHTS).exists() and (folder / HISTORY).exists()
         raise UserError(f"{error}{'; ' + REMEDY if gone else ''}") from None
-    data = open_data(args, saved.data_folder, console)
-    trainer = restore(saved, data, args.threads)
-    find_convolutions(trainer.model, args.feature_maps)
+    data = open_data(settings, saved.data_folder, console)
+    trainer = restore(saved, data, settings.threads)
+    find_convolutions(trainer.model, settings.feature_maps)
     say(console, f"{saved.config.model} after epoch {saved.epoch} on {data.name}")
     summary = summarize(trainer.model, data.in_channels, data.image_size)
     print_evaluation(console, trainer.test(), data.classes, summary, {}, ())
-    draw_maps(console, trainer, data, args.feature_maps, folder / FEATURE_MAPS)
+    draw_maps(console, trainer, data, settings.feature_maps, folder / FEATURE_MAPS)
     return 0
 
 
@@ -76,14 +74,14 @@ def folder_of(checkpoint: Path) -> Path:
     return checkpoint if checkpoint.is_dir() else checkpoint.parent
 
 
-def open_data(args: argparse.Namespace, data_folder: Path, console: Console) -> ImageData:
+def open_data(settings: EvaluateSettings, data_folder: Path, console: Console) -> ImageData:
     """The data set of --dataset, else the prepared one that the model was trained on."""
     from search.settings.check_data import prepare_data
     from trainers.data import DataError, open_prepared
 
-    if args.dataset:
+    if settings.dataset:
         folder = prepare_data(
-            args.dataset, Path(args.data_dir).expanduser(), console, args.image_size
+            settings.dataset, Path(settings.data_dir).expanduser(), console, settings.image_size
         )
         return open_prepared(folder)
     try:

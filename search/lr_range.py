@@ -2,65 +2,63 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.autotune.lr_interval import DEFAULT_STEPS, lr_parameter, narrowed
 from search.common.errors import run_main
 from search.common.layout import DEFAULT_RESULTS, range_folder
-from search.settings.flags import (
-    SPACE_FILE_WARNING,
-    OneLineParser,
-    add_compute_flags,
-    add_data_flags,
-    add_space_flags,
-)
 from search.settings.references import references_on
+from search.settings.run_settings import SingleRunSettings
+from search.settings.setting import setting
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from search.settings.single_run import SingleRun
+    from search.settings.request import SingleRun
     from trainers.lr_range import RangeCurve, Sweep
 
 
-def make_parser() -> argparse.ArgumentParser:
+@dataclass(frozen=True, kw_only=True)
+class LRRangeSettings(SingleRunSettings):
     """The sweep is report C's unless flags say otherwise; where it starts, C does not say."""
-    parser = OneLineParser(
-        prog="python -m search.lr_range",
-        description="Learning-rate range test (Smith 2017): the rate grows exponentially over "
-        "some hundred mini-batches; the loss falls fastest at the rate to start with.",
-        epilog=SPACE_FILE_WARNING,
+
+    command = "lr_range"
+    description = (
+        "Learning-rate range test (Smith 2017): the rate grows exponentially over some hundred "
+        "mini-batches; the loss falls fastest at the rate to start with."
     )
-    add_space_flags(parser)
-    add_data_flags(parser)
-    add_compute_flags(parser)
-    parser.add_argument("--start", type=float, default=1e-5, help="default: 1e-5")
-    parser.add_argument("--end", type=float, default=1.0, help="default: 1")
-    steps_help = f"mini-batches (default: the preset's, else {DEFAULT_STEPS})"
-    parser.add_argument("--steps", type=int, metavar="N", help=steps_help)
-    parser.add_argument("--out", type=Path, help="default: results/lr_range/<space>[-quick]")
-    return parser
+
+    start: float = setting("the first learning rate", 1e-5)
+    end: float = setting("the last", 1.0)
+    steps: int | None = setting(
+        f"mini-batches (default: the preset's, else {DEFAULT_STEPS})", None, metavar="N"
+    )
+    out: Path | None = setting("default: results/lr_range/<space>[-quick]", None)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0; 2 for wrong input."""
-    args = make_parser().parse_args(argv)
+    settings = LRRangeSettings.parse(argv)
     from rich.console import Console
 
     from search.settings.check_data import prepare_data
-    from search.settings.single_run import decide_run
+    from search.settings.request import make_single_run
     from search.terminal.plain_line import say
     from trainers.lr_range import Sweep, save_picture, write_curve
 
     console = Console()
-    single = decide_run(args)
+    single = make_single_run(settings)
     scaled = single.space
     steps = scaled.preset.lr_range_steps or DEFAULT_STEPS
-    sweep = Sweep(args.start, args.end, args.steps if args.steps is not None else steps)
-    folder = args.out or range_folder(DEFAULT_RESULTS, scaled.definition.name, scaled.preset_name)
+    sweep = Sweep(
+        settings.start, settings.end, settings.steps if settings.steps is not None else steps
+    )
+    folder = settings.out or range_folder(
+        DEFAULT_RESULTS, scaled.definition.name, scaled.preset_name
+    )
     say(console, f"{scaled.definition.name}: {single.preset_reason}")
     data_folder = prepare_data(single.dataset, single.data_dir, console, single.image_size)
     curve = run_test(console, single, data_folder, sweep)

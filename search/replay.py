@@ -6,11 +6,11 @@ On a CPU with the same versions the curve comes out bit for bit.
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,8 @@ from search.common.errors import UserError, run_main
 from search.common.layout import StudyFolder, default_storage
 from search.common.results_url import results_folder
 from search.common.study_files import files_of
-from search.settings.flags import OneLineParser, add_study_flags, add_trust_flag
+from search.settings.run_settings import StudySettings, TrustSettings
+from search.settings.setting import setting
 from trainers.metrics import same
 from trainers.user_code import refuse_code
 
@@ -32,47 +33,46 @@ DIFFERENT = 1
 CLOCKS = ("seconds", "val_seconds")
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Flags as ``search.run`` has them."""
-    parser = OneLineParser(
-        prog="python -m search.replay",
-        description="Train one recorded trial again, outside the search, and compare the curves. "
-        "Exit code 0: the same bit for bit; 1: they differ, and it says in what.",
+@dataclass(frozen=True, kw_only=True)
+class ReplaySettings(TrustSettings, StudySettings):
+    """Which trial."""
+
+    command = "replay"
+    description = (
+        "Train one recorded trial again, outside the search, and compare the curves. "
+        "Exit code 0: the same bit for bit; 1: they differ, and it says in what."
     )
-    add = parser.add_argument
-    add("--study-name", required=True, metavar="NAME")
-    add("--trial", required=True, type=int, metavar="N")
-    add_study_flags(parser)
-    add("--dataset", metavar="NAME_OR_PATH", help="default: as recorded")
-    add("--data-dir", help="default: as recorded")
-    add_trust_flag(parser)
-    add("--out", type=Path, help="keep the run there, its best weights too (default: nowhere)")
-    return parser
+
+    study_name: str = setting("the trial's study", metavar="NAME")
+    trial: int = setting("its number", metavar="N")
+    dataset: str | None = setting("default: as recorded", None, metavar="NAME_OR_PATH")
+    data_dir: str | None = setting("default: as recorded", None)
+    out: Path | None = setting("keep the run there, its best weights too (default: nowhere)", None)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0: the same curve; 1: another; 2: wrong input."""
-    args = make_parser().parse_args(argv)
+    settings = ReplaySettings.parse(argv)
     from search.record.record import read_record
     from search.storage.storage import load_study
 
-    results_dir = results_folder(args.results_dir)
-    if args.out and args.out.exists():
-        raise UserError(f"--out {args.out} is there already; choose another")
-    study = load_study(args.study_name, args.storage or default_storage(results_dir))
+    results_dir = results_folder(settings.results_dir)
+    if settings.out and settings.out.exists():
+        raise UserError(f"--out {settings.out} is there already; choose another")
+    study = load_study(settings.study_name, settings.storage or default_storage(results_dir))
     record = read_record(study)
     if record is None:
         raise UserError(f"study {study.study_name!r} was not made by this program")
-    trial = recorded_trial(study, args.trial)
-    if not args.trust_code:
+    trial = recorded_trial(study, settings.trial)
+    if not settings.trust_code:
         refuse_code({**record.space.fixed, **trial.params}, f"study {study.study_name!r}")
-    data_folder = find_data(record.data, args.dataset, args.data_dir)
+    data_folder = find_data(record.data, settings.dataset, settings.data_dir)
     kept = StudyFolder(results_dir, study.study_name)
     files_of(kept).refresh()
     history = kept.trial(trial.number)
     differences = []
     with tempfile.TemporaryDirectory(prefix="sharpsearch-replay-") as scratch:
-        folder = args.out or Path(scratch)
+        folder = settings.out or Path(scratch)
         for line, differs in replay(record, trial, data_folder, history, folder):
             print(line, flush=True)
             differences += [line] if differs else []

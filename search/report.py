@@ -2,62 +2,78 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from search.common.errors import UserError, run_main
 from search.common.layout import default_storage
 from search.common.results_url import results_folder
 from search.reporting import FORMATS
-from search.settings.flags import OneLineParser, add_study_flags
+from search.settings.run_settings import StudySettings
+from search.settings.setting import setting
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Flags as ``search.run`` has them."""
-    parser = OneLineParser(
-        prog="python -m search.report",
-        description="Write a study's tables, its page and its Markdown report. It may be running.",
+@dataclass(frozen=True, kw_only=True)
+class ReportSettings(StudySettings):
+    """Which study, and in which formats."""
+
+    command = "report"
+    description = "Write a study's tables, its page and its Markdown report. It may be running."
+
+    study_name: str | None = setting(
+        "may be left out where the storage has one study", None, metavar="NAME"
     )
-    add = parser.add_argument
-    add("--study-name", metavar="NAME", help="may be left out where the storage has one study")
-    add("--compare", nargs="+", metavar="NAME", help="set several studies side by side instead")
-    add(
-        "--accuracy",
-        type=float,
-        metavar="X",
-        help="for --compare: the accuracy (%%), or value of another objective, to which the time "
+    compare: tuple[str, ...] = setting(
+        "set several studies side by side instead", (), metavar="NAME", options={"nargs": "+"}
+    )
+    accuracy: float | None = setting(
+        "for --compare: the accuracy (%%), or value of another objective, to which the time "
         "is told (default: the best that all studies came to)",
+        None,
+        metavar="X",
     )
-    add_study_flags(parser)
-    add("--out", metavar="DIR", help="default: results/<study>/report")
-    add(
-        "--format",
-        default=",".join(FORMATS),
-        help=f"a list with commas of {', '.join(FORMATS)} (default: all)",
+    out: Path | None = setting("default: results/<study>/report", None, metavar="DIR")
+    format: str = setting(
+        f"a list with commas of {', '.join(FORMATS)} (default: all)", ",".join(FORMATS)
     )
-    return parser
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        from search.reporting.export import parse_formats
+
+        parse_formats(self.format)
+        if self.accuracy is None:
+            return
+        if not self.compare:
+            raise UserError(
+                f"--accuracy needs --compare, got {self.accuracy:g} alone; leave it out"
+            )
+        if not math.isfinite(self.accuracy):
+            raise UserError(f"--accuracy must be a finite number, got {self.accuracy}")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Writes and names the files. Exit code 2: wrong input, in one line."""
-    args = make_parser().parse_args(argv)
-    if args.accuracy is not None and not args.compare:
-        raise UserError(f"--accuracy needs --compare, got {args.accuracy:g} alone; leave it out")
-    if args.accuracy is not None and not math.isfinite(args.accuracy):
-        raise UserError(f"--accuracy must be a finite number, got {args.accuracy}")
-    results_dir = results_folder(args.results_dir)
-    storage = args.storage or default_storage(results_dir)
+    settings = ReportSettings.parse(argv)
+    results_dir = results_folder(settings.results_dir)
+    storage = settings.storage or default_storage(results_dir)
     from search.reporting.export import parse_formats, report_comparison
     from search.reporting.search_result import read_result
 
-    formats = parse_formats(args.format)
-    out = None if args.out is None else Path(args.out)
-    if args.compare:
-        paths = report_comparison(args.compare, storage, results_dir, out, formats, args.accuracy)
+    if settings.compare:
+        paths = report_comparison(
+            settings.compare,
+            storage,
+            results_dir,
+            settings.out,
+            parse_formats(settings.format),
+            settings.accuracy,
+        )
     else:
-        paths = read_result(args.study_name, storage, results_dir).report(args.format, out)
+        result = read_result(settings.study_name, storage, results_dir)
+        paths = result.report(settings.format, settings.out)
     for path in paths:
         print(path)
     return 0

@@ -2,58 +2,44 @@
 
 from __future__ import annotations
 
-import argparse
-import shlex
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.common.errors import INTERRUPTED, UserError, run_main
 from search.common.layout import DEFAULT_RESULTS, run_folder
-from search.settings.flags import (
-    SPACE_FILE_WARNING,
-    OneLineParser,
-    add_compute_flags,
-    add_data_flags,
-    add_feature_flag,
-    add_processes_flag,
-    add_space_flags,
-)
+from search.settings.run_settings import FeatureMapSettings, ProcessSettings, SingleRunSettings
+from search.settings.setting import setting
 
 DIVERGED_CODE = 1
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from search.settings.single_run import SingleRun
+    from search.settings.request import SingleRun
     from trainers.runs.training_run import TrainingRun
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The flags of one training run."""
-    parser = OneLineParser(
-        prog="python -m search.train",
-        description="Train the baseline of a space, or one setting of it, and evaluate it.",
-        epilog=SPACE_FILE_WARNING,
-    )
-    add_space_flags(parser)
-    add_data_flags(parser)
-    add_compute_flags(parser)
-    add_processes_flag(parser)
-    add_feature_flag(parser)
-    parser.add_argument("--out", type=Path, help="default: results/runs/<space>[-quick]")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(FeatureMapSettings, ProcessSettings, SingleRunSettings):
+    """One training run."""
+
+    command = "train"
+    description = "Train the baseline of a space, or one setting of it, and evaluate it."
+
+    out: Path | None = setting("default: results/runs/<space>[-quick]", None)
+    resume: bool = setting("resume the run in --out", False)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0: trained and evaluated; 1: it diverged; 130: interrupted; 2: wrong input."""
-    arguments = sys.argv[1:] if argv is None else argv
-    args = make_parser().parse_args(arguments)
+    settings = TrainSettings.parse(argv)
     from rich.console import Console
 
     console = Console()
-    single, run = begin(args, console)
+    single, run = begin(settings, console)
     from search.terminal.plain_line import say
     from search.terminal.training import conclude_run, train_with_bars
     from trainers.epoch_result import DivergedError
@@ -66,27 +52,26 @@ def main(argv: list[str] | None = None) -> int:
         return DIVERGED_CODE
     except KeyboardInterrupt:
         done = len(read_history(run.folder))
-        again = arguments if args.resume else [*arguments, "--resume"]
-        command = shlex.join(["python", "-m", "search.train", *again])
+        command = replace(settings, resume=True).as_command()
         say(console, f"interrupted after epoch {done}; nothing is lost, go on with:\n  {command}")
         return INTERRUPTED
-    conclude_run(console, single, run, args.feature_maps)
+    conclude_run(console, single, run, settings.feature_maps)
     return 0
 
 
-def begin(args: argparse.Namespace, console: Console) -> tuple[SingleRun, TrainingRun]:
-    """What ``args`` ask for, and its run with the data, ready to train. Raises ``UserError``."""
+def begin(settings: TrainSettings, console: Console) -> tuple[SingleRun, TrainingRun]:
+    """What ``settings`` ask for, and its run, ready to train. Raises ``UserError``."""
     from search.settings.check_data import prepare_data
-    from search.settings.single_run import decide_run
+    from search.settings.request import make_single_run
     from search.terminal.plain_line import say
 
-    single = decide_run(args, args.processes)
+    single = make_single_run(settings, settings.processes)
     name = single.space.definition.name
-    folder = args.out or run_folder(DEFAULT_RESULTS, name, single.space.preset_name)
-    refuse_used(folder, args.resume)
+    folder = settings.out or run_folder(DEFAULT_RESULTS, name, single.space.preset_name)
+    refuse_used(folder, settings.resume)
     say(console, f"{name}: {single.preset_reason}")
     data_folder = prepare_data(single.dataset, single.data_dir, console, single.image_size)
-    run = open_run(single, data_folder, folder, args.feature_maps)
+    run = open_run(single, data_folder, folder, settings.feature_maps)
     for problem in run.problems:
         say(console, f"warning: {problem}")
     return single, run
@@ -100,7 +85,9 @@ def refuse_used(folder: Path, resume: bool) -> None:
         raise UserError(f"{folder} is not empty; go on with --resume, or choose another --out")
 
 
-def open_run(single: SingleRun, data_folder: Path, folder: Path, maps: list[str]) -> TrainingRun:
+def open_run(
+    single: SingleRun, data_folder: Path, folder: Path, maps: Sequence[str]
+) -> TrainingRun:
     """The run, resumed if it was begun. Raises ``UserError`` if ``folder`` holds another's."""
     from trainers.evaluation.feature_maps import find_convolutions
     from trainers.runs.history import HISTORY

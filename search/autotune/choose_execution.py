@@ -13,7 +13,7 @@ from search.autotune.resources import Resources, default_execution
 from search.common.errors import UserError
 from search.record.record import StudyRecord
 from search.settings.compatibility import refuse_other_computing
-from search.settings.request import Request, total
+from search.settings.request import Request, total_trials
 from trainers.configs import trainer_config
 from trainers.data.prepared import Meta
 from trainers.execution import Execution
@@ -31,19 +31,23 @@ def decide_execution(
         refuse_other_computing(request, found.execution)
         resources = request.resources(found.execution)
         check_gpus(resources, None)
-        return _with_graph(found.execution, request.graph), resources, "as the study began"
+        return _with_graph(found.execution, request.settings.graph), resources, "as the study began"
     resources = request.resources()
-    gpus = check_gpus(resources, request.precision)
+    gpus = check_gpus(resources, request.settings.asked_precision)
     computes = gpus is not None and gpus.bfloat16
     execution = default_execution(
-        resources, request.precision, computes, request.deterministic is True, request.graph
+        resources,
+        request.settings.asked_precision,
+        computes,
+        request.settings.deterministic is True,
+        request.settings.graph,
     )
     if request.own_loop:
         its_own = replace(execution, precision="float32", graph=False)
         return its_own, resources, "as the training function does"
     reason = "as asked or by default"
     if execution.processes == 1 and is_worth_probing(data):
-        if gpus is None and request.precision is None:
+        if gpus is None and request.settings.asked_precision is None:
             return _probed(request, execution, resources, data, data_folder, announce)
         if gpus is not None:
             try:
@@ -70,8 +74,8 @@ def _probed(
     announce: Announce,
 ) -> Decided:
     config = trainer_config(request.config)
-    best = probe(config, request.threads, data, data_folder, request.data_dir, announce)
-    at_once = request.concurrency or best.at_once
+    best = probe(config, request.settings.threads, data, data_folder, request.data_dir, announce)
+    at_once = request.settings.concurrency or best.at_once
     execution = replace(best.execution, deterministic=execution.deterministic)
     said = f"{at_once} at once with {execution.threads} thread(s)"
     resources = replace(resources, concurrency=at_once, threads=execution.threads)
@@ -89,14 +93,24 @@ def _probed_on_gpu(
 ) -> Decided:
     """How many trials are on a card is found too, unless flags say so, or other machines' cards
     are used."""
-    flags = (request.gpus_per_trial, request.concurrency, request.ray_address)
-    most = total(request.n_trials, request.sampler or request.space.preset.sampler, request.space)
+    flags = (
+        request.settings.gpus_per_trial,
+        request.settings.concurrency,
+        request.settings.cluster,
+    )
+    most = total_trials(
+        request.settings.n_trials,
+        request.settings.sampler or request.space.preset.sampler,
+        request.space,
+    )
     counts = counts_of(resources, flags == (None, None, None), most, gpus, data)
-    ways = ways_of(execution, gpus, request.precision, request.graph)
+    ways = ways_of(execution, gpus, request.settings.asked_precision, request.settings.graph)
     asked = GpuProbe(trainer_config(request.config), ways, tuple(counts))
     best = probe_gpu(asked, gpus, data, data_folder, request.data_dir, announce)
     if best.at_once > 1:
-        resources = replace(request, gpus_per_trial=1 / best.at_once).resources()
+        resources = replace(
+            request, settings=replace(request.settings, gpus_per_trial=1 / best.at_once)
+        ).resources()
     execution = replace(best.execution, threads=resources.threads)
     how = "as a graph" if execution.graph else "kernel by kernel"
     said = f"{how}, {best.at_once} trial(s) on a card"

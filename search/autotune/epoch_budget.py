@@ -37,7 +37,7 @@ SECONDS_KEPT = 3600.0  # a machine may be busy, or not, for so long
 
 def is_sized_by_time(request: Request, strategy: StrategyFacts) -> bool:
     """Whether a new study gets its preset's time: where nothing else limits it."""
-    limited = request.n_trials is not None or strategy.epoch_budget is not None
+    limited = request.settings.n_trials is not None or strategy.epoch_budget is not None
     pauses = strategy.pruner == PROMOTION and strategy.sampler != "grid"
     return request.space.preset.minutes > 0 and pauses and not limited and not request.own_loop
 

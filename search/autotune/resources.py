@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from search.autotune import machine
-from search.common.errors import UserError
-from search.settings.flag_values import at_least
+from search.common.errors import UserError, at_least
 from trainers.execution import Execution
 
 SMALLEST_SHARE = 0.01  # of a GPU

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from io import TextIOWrapper
-from typing import Any
+from typing import Any, TypeVar
 
 from search.common.lasting_stream import LastingStream
 
@@ -26,6 +26,16 @@ class SearchError(RuntimeError):
 
 class StorageError(SearchError):
     """The study database stopped working in mid-search; one line with the cause."""
+
+
+Number = TypeVar("Number", int, float)
+
+
+def at_least(flag: str, value: Number | None, low: float) -> Number | None:
+    """``value``, which must be at least ``low`` where it is given."""
+    if value is not None and not value >= low:
+        raise UserError(f"--{flag} must be at least {low}, got {value}")
+    return value
 
 
 def run_main(main: Callable[[], int]) -> int:

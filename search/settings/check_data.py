@@ -56,7 +56,7 @@ def check_data(request: Request, folder: Path) -> Meta:
     split = (baseline.val_fraction, baseline.split_seed)
     train, _ = split_indices(labels, *split, meta.classes)
     _, image_size, _, channels = meta.shapes["train_images"]
-    shape = (len(train), image_size, channels, len(meta.classes), request.processes or 1)
+    shape = (len(train), image_size, channels, len(meta.classes), request.settings.processes or 1)
     check_fits(baseline, *shape)
     _check_network(baseline, shape)
     for parameter in request.space.parameters:

@@ -46,8 +46,8 @@ def as_begun(request: Request, found: StudyRecord) -> Request:
     study has it. Raises ``UserError`` where it asks for other intervals."""
     request = _with_recorded_code(_with_ranges(request, found), found)
     share = found.gpus_per_trial
-    if request.gpus_per_trial is None and 0 < share < 1:
-        return replace(request, gpus_per_trial=share)
+    if request.settings.gpus_per_trial is None and 0 < share < 1:
+        return replace(request, settings=replace(request.settings, gpus_per_trial=share))
     return request
 
 
@@ -55,9 +55,10 @@ def _with_ranges(request: Request, found: StudyRecord) -> Request:
     """``request`` with the intervals that its study was begun with. Raises ``UserError`` where it
     asks for others."""
     began = {name: (low, high) for name, (low, high) in found.space.ranges.items()}
-    if not request.ranges:
-        return replace(request, space=request.space.narrow(began), ranges=began)
-    if request.ranges != began:
+    if not request.settings.range:
+        settings = replace(request.settings, range=began)
+        return replace(request, settings=settings, space=request.space.narrow(began))
+    if request.settings.range != began:
         flags = " ".join(f"--range {k}={low:g}:{high:g}" for k, (low, high) in began.items())
         raise UserError(
             f"study {request.study_name!r} was begun with {flags or 'no --range'}; "
@@ -99,21 +100,27 @@ def refuse_other_computing(request: Request, began: Execution) -> None:
     """Raises ``UserError`` where flags ask to compute in another way than the study began:
     precision, threads and processes change the bits of a curve."""
     name = request.study_name
-    for flag in ("precision", "threads", "processes"):
-        asked, old = getattr(request, flag), getattr(began, flag)
+    settings = request.settings
+    asked_for = {
+        "precision": settings.asked_precision,
+        "threads": settings.threads,
+        "processes": settings.processes,
+    }
+    for flag, asked in asked_for.items():
+        old = getattr(began, flag)
         if asked is not None and asked != old:
             raise UserError(
                 f"study {name!r} began with --{flag} {old}, and {asked} would change its curves; "
                 f"leave out --{flag}, or choose another --study-name"
             )
-    exact = request.deterministic
+    exact = settings.deterministic
     if exact is not None and exact != began.deterministic:
         how, flag = ("with", "--no-") if began.deterministic else ("without", "--")
         raise UserError(
             f"study {name!r} began {how} --deterministic; leave out {flag}deterministic, or choose "
             "another --study-name"
         )
-    on_gpu, asked_gpus = began.device == "cuda", request.gpus_per_trial
+    on_gpu, asked_gpus = began.device == "cuda", request.settings.gpus_per_trial
     if on_gpu and not request.resources(began).gpus_per_trial:
         raise UserError(
             f"study {name!r} began on a GPU, and this run has none; go on where there is one, "

@@ -28,11 +28,11 @@ def choose_confirmation(request: Request, found: StudyRecord | None) -> Confirma
     if found is not None:
         settings = found.confirmation.settings if found.confirmation else 0
         seeds = len(found.confirmation.judging) if found.confirmation else seeds
-    if request.confirm is not None:
-        settings = request.confirm
+    if request.settings.confirm is not None:
+        settings = request.settings.confirm
     if not settings:
         return None
-    seeds = request.confirm_seeds or seeds
+    seeds = request.settings.confirm_seeds or seeds
     seed = request.config.seed
     return ConfirmationFacts(settings, choosing_seeds(seed, seeds), judging_seeds(seed, seeds))
 

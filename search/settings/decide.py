@@ -20,7 +20,7 @@ from search.settings.compatibility import (
 from search.settings.confirming import choose_confirmation, confirmation_trainings
 from search.settings.new_record import continued_record, new_record
 from search.settings.plan import SearchPlan
-from search.settings.request import Request, total
+from search.settings.request import Request, total_trials
 from search.settings.resume_check import check_resume
 from search.settings.resume_check import in_words as resume_in_words
 from search.strategy.pruners import PROMOTION
@@ -48,7 +48,7 @@ def decide(
     strategy = choose_strategy(request, None if found is None else found.strategy)
     confirmation = choose_confirmation(request, found)
     notes = [f"computing: {reason}"]
-    if request.deterministic:
+    if request.settings.deterministic:
         notes.append(cost_of_determinism(execution))
     if found is None and is_sized_by_time(request, strategy):
         at_once = resources.concurrency
@@ -68,7 +68,7 @@ def decide(
         record = continued_record(found, record)
     plan = SearchPlan(
         space=space,
-        n_trials=total(strategy.n_trials, strategy.sampler, space),
+        n_trials=total_trials(strategy.n_trials, strategy.sampler, space),
         execution=execution,
         data_folder=data_folder,
         fingerprint=data.fingerprint,
@@ -78,7 +78,7 @@ def decide(
         config=request.config,
         resources=resources,
         storage=request.storage,
-        timeout=request.timeout,
+        timeout=request.settings.timeout,
         record=record,
         epoch_budget=strategy.epoch_budget,
     )
@@ -89,22 +89,28 @@ def choose_strategy(request: Request, found: StrategyFacts | None) -> StrategyFa
     """As asked, else as the study has it, else as the preset says."""
     preset = request.space.preset
     default = found or StrategyFacts(preset.sampler, preset.pruner, keep_weights="best")
-    sampler = request.sampler or default.sampler
+    sampler = request.settings.sampler or default.sampler
     # A budget is planned for by the one rule that lets trials pause.
-    pruner = request.pruner or (PROMOTION if request.epoch_budget else default.pruner)
-    if request.epoch_budget and pruner != PROMOTION:
+    pruner = request.settings.pruner or (
+        PROMOTION if request.settings.epoch_budget else default.pruner
+    )
+    if request.settings.epoch_budget and pruner != PROMOTION:
         raise UserError(
             f"--epoch-budget is planned for by --pruner {PROMOTION} alone, got --pruner {pruner}; "
             "leave one of them out"
         )
-    epochs = request.epoch_budget or (default.epoch_budget if pruner == PROMOTION else None)
-    n_trials = _cap(request, default) if request.n_trials is None else request.n_trials
+    epochs = request.settings.epoch_budget or (
+        default.epoch_budget if pruner == PROMOTION else None
+    )
+    n_trials = (
+        _cap(request, default) if request.settings.n_trials is None else request.settings.n_trials
+    )
     return StrategyFacts(
         sampler,
         pruner,
-        default.seed if request.seed is None else request.seed,
-        total(n_trials, sampler, request.space, default.n_trials),
-        request.keep_weights or default.keep_weights,
+        default.seed if request.settings.seed is None else request.settings.seed,
+        total_trials(n_trials, sampler, request.space, default.n_trials),
+        request.settings.keep_weights or default.keep_weights,
         epochs,
     )
 
@@ -114,7 +120,7 @@ def _sized(
 ) -> tuple[StrategyFacts, ConfirmationFacts | None, str]:
     """Search and confirmation that take ``whole`` epochs together, and a line that says so."""
     full, minutes = request.config.epochs, request.space.preset.minutes
-    fixed = request.confirm is not None or request.confirm_seeds is not None
+    fixed = request.settings.confirm is not None or request.settings.confirm_seeds is not None
     epochs, confirmation = split(whole, full, confirmation, fixed)
     later = confirmation_trainings(confirmation) * full
     confirmed = f" with up to {later} epochs more that confirm the best" if later else ""
@@ -125,10 +131,13 @@ def _sized(
 def _cap(request: Request, default: StrategyFacts) -> int | None:
     """A budget of epochs that is new, or raised, says by itself how many trials there will be:
     no more than epochs, nor than a grid has points."""
-    if request.epoch_budget is None or request.epoch_budget == default.epoch_budget:
+    if (
+        request.settings.epoch_budget is None
+        or request.settings.epoch_budget == default.epoch_budget
+    ):
         return None
-    grid = (request.sampler or default.sampler) == "grid"
-    return None if grid else request.epoch_budget
+    grid = (request.settings.sampler or default.sampler) == "grid"
+    return None if grid else request.settings.epoch_budget
 
 
 def _decide_resume(
@@ -168,14 +177,18 @@ def _decide_lr_range(
 
 def range_test_steps(request: Request) -> int:
     """Mini-batches of the range test that a new study begins with; 0 for none."""
-    if request.lr_range_test is False or request.own_loop or lr_parameter(request.space) is None:
+    if (
+        request.settings.lr_range_test is False
+        or request.own_loop
+        or lr_parameter(request.space) is None
+    ):
         return 0
-    asked = DEFAULT_STEPS if request.lr_range_test else 0
+    asked = DEFAULT_STEPS if request.settings.lr_range_test else 0
     return request.space.preset.lr_range_steps or asked
 
 
 def _refuse_other_range_test(request: Request, found: StudyRecord) -> None:
-    began, asked = found.lr_range is not None, request.lr_range_test
+    began, asked = found.lr_range is not None, request.settings.lr_range_test
     if asked is not None and asked != began:
         how, flag = ("with", "--no-") if began else ("without", "--")
         raise UserError(

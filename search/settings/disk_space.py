@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from search.common.layout import origin_of
-from search.settings.flags import BEST_KEPT, MOST_FOR_PAUSED
-from search.settings.plan import SearchPlan
+from search.settings.plan import BEST_KEPT, MOST_FOR_PAUSED, SearchPlan
 from search.strategy.pruners import PROMOTION
 from spaces.params import Categorical
 from spaces.space import ResolvedSpace

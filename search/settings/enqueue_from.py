@@ -15,6 +15,7 @@ from search.record.record import StartingPoint, read_record
 from search.record.trials import ranked
 from search.settings.plan import SearchPlan
 from search.settings.request import Request
+from search.settings.run_settings import DEFAULT_TOP
 from spaces.params import SpaceError
 from spaces.space import ResolvedSpace
 from trainers.validators import suggest
@@ -24,7 +25,7 @@ ENQUEUED_FROM = "enqueued_from"  # attribute of a trial: where its parameters co
 
 def with_starting_points(plan: SearchPlan, request: Request, storage: BaseStorage) -> SearchPlan:
     """``plan`` with what --enqueue-from adds to its record. Raises ``UserError``."""
-    name = request.enqueue_from
+    name = request.settings.enqueue_from
     if name is None or any(start.study == name for start in plan.record.starts):
         return plan
     names = optuna.get_all_study_names(storage)
@@ -34,7 +35,8 @@ def with_starting_points(plan: SearchPlan, request: Request, storage: BaseStorag
             f"--enqueue-from must name another study of this storage{suggest(name, others)} "
             f"(there: {', '.join(others) or 'none'}), got {name!r}"
         )
-    starts = _best(optuna.load_study(study_name=name, storage=storage), plan.space, request.top)
+    other = optuna.load_study(study_name=name, storage=storage)
+    starts = _best(other, plan.space, request.settings.top or DEFAULT_TOP)
     record = replace(plan.record, starts=(*plan.record.starts, *starts))
     return replace(plan, record=record)
 

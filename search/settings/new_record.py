@@ -46,7 +46,7 @@ def new_record(
             name=data.name,
             given=_absolute(request.dataset),
             data_dir=str(request.data_dir.resolve()),
-            image_size=request.image_size,
+            image_size=request.settings.image_size,
             classes=data.classes,
             shapes=data.shapes,
         ),
@@ -60,7 +60,7 @@ def new_record(
         lr_range=lr_range,
         confirmation=confirmation,
         resume_check=resume_check,
-        provenance=Provenance.here(request.command, without_secrets(request.storage)),
+        provenance=Provenance.here(request.settings.as_command(), without_secrets(request.storage)),
         folder=request.folder.address,
     )
 
@@ -82,7 +82,7 @@ def _describe_space(request: Request, data: Meta, space: ResolvedSpace) -> Space
             for parameter in space.parameters
             if parameter.condition
         },
-        ranges={name: list(ends) for name, ends in request.ranges.items()},
+        ranges={name: list(ends) for name, ends in request.settings.range.items()},
     )
 
 

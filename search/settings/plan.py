@@ -12,6 +12,9 @@ from spaces.space import ResolvedSpace
 from trainers.configs import Config
 from trainers.execution import Execution
 
+BEST_KEPT = 3  # trials whose weights stay, beside the baseline
+MOST_FOR_PAUSED = 20_000_000_000  # bytes of paused trials' checkpoints
+
 
 @dataclass(frozen=True)
 class TrialPlan:

@@ -19,7 +19,7 @@ from search.record.trials import (
     may_go_on,
     ranked,
 )
-from search.settings.flags import BEST_KEPT, MOST_FOR_PAUSED
+from search.settings.plan import BEST_KEPT, MOST_FOR_PAUSED
 from trainers.failpoints import failpoint
 
 ALL = (*CHECKPOINTS, BEST_WEIGHTS)

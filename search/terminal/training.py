@@ -18,7 +18,7 @@ from rich.progress import (
 from search.common.formatting import number
 from search.common.layout import FEATURE_MAPS
 from search.settings.references import class_figures, plain_figures, references_for
-from search.settings.single_run import SingleRun
+from search.settings.request import SingleRun
 from search.terminal.evaluation_tables import draw_maps, print_evaluation
 from search.terminal.plain_line import say
 from trainers.epoch_result import EpochResult

@@ -13,9 +13,8 @@ from benchmarks import BENCHMARKS
 from benchmarks.harness import Aim, Case, Options, alternate, main
 
 FOLDER = Path(benchmarks.__file__).parent
-SHARED = {"__init__", "__main__", "crew", "data", "harness", "jobs", "machine", "studies"}
-SHARED |= {"search_replay", "training"}
-APART = {"search_efficiency", "scale"}  # command lines of their own
+SHARED = {"__init__", "__main__", "data", "harness", "jobs", "machine", "studies", "search_replay"}
+APART = {"search_efficiency"}  # a command line of its own
 
 
 def test_the_table_names_every_benchmark() -> None:

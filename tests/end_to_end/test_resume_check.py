@@ -9,9 +9,9 @@ import pytest
 
 from search.common.errors import UserError
 from search.record.record import EXACT
-from search.run import make_parser
 from search.settings import resume_check
 from search.settings.request import make_request
+from search.settings.run_settings import RunSettings
 from trainers.execution import Execution
 
 SPACE = """
@@ -31,7 +31,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(SPACE)
     (tmp_path / "task.py").write_text(TASK)
-    return lambda: make_request(make_parser().parse_args(["--space", "mine.py"])).config
+    return lambda: make_request(RunSettings.parse(["--space", "mine.py"])).config
 
 
 def test_the_check_itself(config: Any) -> None:

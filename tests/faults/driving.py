@@ -24,11 +24,11 @@ from rich.console import Console
 
 from search.common.errors import SearchError
 from search.record.record import read_record
-from search.run import make_parser
 from search.settings.check_data import check_data, prepare_data
 from search.settings.decide import decide
 from search.settings.open_study import SECONDS_TO_WAIT, find_record, open_study
 from search.settings.request import Request, make_request
+from search.settings.run_settings import RunSettings
 from search.storage.lease import Lease
 from search.storage.storage import open_storage, write_often
 from search.strategy.confirmed import CONFIRMED, confirming_trials, read_confirmation
@@ -66,7 +66,7 @@ def request(folder: Path, data_dir: Path, *flags: str) -> Request:
     """What the command line would ask for."""
     where = ["--results-dir", str(folder), "--data-dir", str(data_dir)]
     alone = ["--preset", "quick", "--precision", "float32", "--threads", "1", "--concurrency", "1"]
-    return make_request(make_parser().parse_args(["--space", str(SPACE), *where, *alone, *flags]))
+    return make_request(RunSettings.parse(["--space", str(SPACE), *where, *alone, *flags]))
 
 
 def invented(task: Task, file: str = "invented.json") -> Iterator[Message]:

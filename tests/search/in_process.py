@@ -7,11 +7,11 @@ from typing import Any
 from optuna.study import Study
 from rich.console import Console
 
-from search.run import make_parser
 from search.settings.check_data import check_data, prepare_data
 from search.settings.decide import decide
 from search.settings.open_study import find_record, open_study
 from search.settings.request import make_request
+from search.settings.run_settings import RunSettings
 from search.storage.lease import Lease
 from search.storage.storage import open_storage
 from search.study.events import FINISHED
@@ -38,9 +38,9 @@ def run_here(runner: TrialRunner, *_: Any) -> str:
 
 def search_here(*flags: str) -> Study:
     """What ``python -m search.run`` with ``flags`` decides and trains."""
-    request = make_request(make_parser().parse_args(flags), "the tests")
+    request = make_request(RunSettings.parse(flags))
     quiet = Console(quiet=True)
-    data = prepare_data(request.dataset, request.data_dir, quiet, request.image_size)
+    data = prepare_data(request.dataset, request.data_dir, quiet, request.settings.image_size)
     meta = check_data(request, data)
     storage = open_storage(request.storage)
     plan, _ = decide(request, meta, data, find_record(request, storage), print)

@@ -46,7 +46,7 @@ def test_a_search_of_a_space_object_gives_its_study(data_dir: Path) -> None:
     assert result.best.params == result.study.best_params
     assert result.verdict is None  # the space asks for no confirmation
     assert result.record.provenance.command.startswith(
-        "python -m search.run --space '<Space tiny>' --data-dir "
+        "python -m search.run --space '<Space tiny>' --preset quick"
     )
     assert f"best: trial {result.best.number}" in result._repr_html_()
     assert "completed" in repr(result)

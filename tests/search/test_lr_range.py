@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from optuna.distributions import distribution_to_json
 
-from search import lr_range, run
+from search import lr_range
 from search.autotune.lr_interval import lr_parameter, narrowed, with_interval
 from search.autotune.lr_range_test import in_words
 from search.common.errors import UserError, run_main
@@ -19,6 +19,7 @@ from search.record.record import LRRangeFacts, StudyRecord
 from search.settings import request
 from search.settings.decide import decide, range_test_steps
 from search.settings.request import Request
+from search.settings.run_settings import RunSettings
 from search.strategy.distributions import distributions
 from spaces import named_space
 from spaces.params import Float
@@ -41,9 +42,8 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_request(tmp_path: Path) -> Callable[..., Request]:
     def make(*flags: str) -> Request:
         results = ("--results-dir", str(tmp_path / "results"))
-        return request.make_request(
-            run.make_parser().parse_args([*SPACE, *results, "--threads", "1", *flags])
-        )
+        settings = RunSettings.parse([*SPACE, *results, "--threads", "1", *flags])
+        return request.make_request(settings)
 
     return make
 
@@ -137,7 +137,8 @@ def test_a_preset_or_a_flag_asks_for_the_test(make_request: Callable[..., Reques
 
 def begun(asked: Request, lr_range: LRRangeFacts | None) -> StudyRecord:
     """The record of a study that ``asked`` began and that a range test narrowed, or not."""
-    plan, _ = decide(replace(asked, lr_range_test=False), META, FOLDER, None, print)
+    asked = replace(asked, settings=replace(asked.settings, lr_range_test=False))
+    plan, _ = decide(asked, META, FOLDER, None, print)
     if lr_range is None:
         return plan.record
     varies = distributions(with_interval(plan.space, lr_range.low, lr_range.high).parameters)

@@ -103,7 +103,7 @@ def test_the_command_on_record_has_no_password(
     seen: list[str] = []
 
     def search(request: Any, *rest: Any) -> None:
-        seen.append(request.command)
+        seen.append(request.settings.as_command())
         raise KeyboardInterrupt
 
     monkeypatch.setattr("search.run.search", search)
@@ -113,9 +113,8 @@ def test_the_command_on_record_has_no_password(
         main(flags)
     shown = shlex.split(seen[0])
     assert shown[:5] == ["python", "-m", "search.run", "--space", "wrn_sam"]
-    assert shown[-2:] == flags[-2:]
-    assert shown[-3].endswith("postgresql://me:***@host/db?sslpassword=***")
-    assert "geheim" not in " ".join(shown[:-1])
+    assert shown[5:7] == ["--storage", "postgresql://me:***@host/db?sslpassword=***"]
+    assert shown[7:] == flags[-2:]
 
 
 @pytest.mark.slow
@@ -157,13 +156,13 @@ def test_a_dry_run_prepares_no_data(
 def test_a_dry_runs_sample_is_what_the_search_would_draw(
     tmp_path: Path, data_dir: Path, open_desk: Desks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from search.run import make_parser
     from search.settings.decide import choose_strategy
     from search.settings.request import make_request
+    from search.settings.run_settings import RunSettings
     from search.terminal.dry_run import sampled
 
     monkeypatch.chdir(tmp_path)
-    request = make_request(make_parser().parse_args(["--space", "wrn_sam", "--preset", "quick"]))
+    request = make_request(RunSettings.parse(["--space", "wrn_sam", "--preset", "quick"]))
     strategy = choose_strategy(request, None)
     desk = open_desk(space=request.space, n_trials=2, sampler=strategy.sampler)
     desk.next_task()
@@ -177,8 +176,9 @@ def test_the_timeout_counts_from_the_start_of_the_command(
     """What data, probe and range test took is part of it."""
     from rich.console import Console
 
-    from search.run import make_parser, search
+    from search.run import search
     from search.settings.request import make_request
+    from search.settings.run_settings import RunSettings
     from search.study.events import TIMED_OUT
 
     left: list[float] = []
@@ -191,6 +191,6 @@ def test_the_timeout_counts_from_the_start_of_the_command(
     monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
     monkeypatch.setattr("search.workers.driver.run_search", run_search)
     flags = ["--space", "lenet_batch", "--preset", "quick", "--data-dir", str(data_dir)]
-    request = make_request(make_parser().parse_args([*flags, "--timeout", "1000"]))
-    assert search(request, Console(), "quiet", time.monotonic() - 600).ended == TIMED_OUT
+    request = make_request(RunSettings.parse([*flags, "--timeout", "1000"]))
+    assert search(request, Console(quiet=True), time.monotonic() - 600).ended == TIMED_OUT
     assert left[0] <= 400

@@ -12,10 +12,10 @@ import pytest
 
 from search.autotune import epoch_budget
 from search.record.record import ConfirmationFacts
-from search.run import make_parser
 from search.settings.decide import decide
 from search.settings.plan import SearchPlan
 from search.settings.request import make_request
+from search.settings.run_settings import RunSettings
 from search.storage.storage import open_storage
 from trainers.data.prepared import Meta
 
@@ -43,7 +43,7 @@ def plan(tmp_path: Path) -> Callable[..., SearchPlan]:
     def planned(*flags: str) -> SearchPlan:
         space = ["--space", "wrn_sam", "--preset", "quick", "--threads", "1", "--concurrency", "2"]
         where = ["--results-dir", str(tmp_path / "results"), "--data-dir", str(tmp_path / "data")]
-        request = make_request(make_parser().parse_args([*space, *where, *flags]))
+        request = make_request(RunSettings.parse([*space, *where, *flags]))
         return decide(request, DATA, tmp_path, None, print)[0]
 
     return planned
@@ -132,7 +132,7 @@ def test_a_study_goes_on_with_the_budget_it_began_with(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
     flags = ["--space", "wrn_sam", "--preset", "quick", "--threads", "1", "--concurrency", "2"]
-    request = make_request(make_parser().parse_args([*flags, "--data-dir", str(tmp_path)]))
+    request = make_request(RunSettings.parse([*flags, "--data-dir", str(tmp_path)]))
     made, notes = decide(request, DATA, tmp_path, None, print)
     more = "with up to 108 epochs more that confirm the best"
     assert f"budget: 277 epochs, about 3 minutes {more}" in notes

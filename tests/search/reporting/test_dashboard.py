@@ -110,6 +110,6 @@ def test_what_is_wrong_is_one_line(
 
 
 def test_only_this_machine_reaches_it_by_default() -> None:
-    from search.dashboard import make_parser
+    from search.dashboard import DashboardSettings
 
-    assert make_parser().parse_args([]).host == "127.0.0.1"
+    assert DashboardSettings.parse([]).host == "127.0.0.1"

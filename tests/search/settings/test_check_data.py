@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from search.common.errors import UserError
-from search.run import make_parser
 from search.settings.check_data import check_data, representative
 from search.settings.request import make_request
+from search.settings.run_settings import RunSettings
 from spaces.params import Int
 from trainers.config import TrainConfig
 from trainers.data.prepare import prepare
@@ -50,7 +50,7 @@ def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., An
             classes=np.array(list("abcd")),
         )
         flags = ["--space", "mine.py", "--preset", "quick"]
-        request = make_request(make_parser().parse_args(flags))
+        request = make_request(RunSettings.parse(flags))
         return check_data(request, prepare(request.dataset, tmp_path / "data"))
 
     return check

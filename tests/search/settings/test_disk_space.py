@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from search.run import make_parser
 from search.settings import disk_space as room
 from search.settings.decide import decide
 from search.settings.request import make_request
+from search.settings.run_settings import RunSettings
 from trainers.data.prepared import Meta
 from trainers.models.wide_resnet import WideResNet
 
@@ -34,7 +34,7 @@ def lack(monkeypatch: pytest.MonkeyPatch, folder: Path, free: float, *flags: str
     )
     asked = ["--space", str(file), "--preset", "quick", "--results-dir", str(folder / "results")]
     alone = ["--threads", "1", "--concurrency", "2"]
-    request = make_request(make_parser().parse_args([*asked, *alone, *flags]))
+    request = make_request(RunSettings.parse([*asked, *alone, *flags]))
     plan, _ = decide(request, DATA, folder, None, print)
     return room.lack_of_room(plan, DATA)
 

@@ -11,11 +11,11 @@ import pytest
 from optuna.study import Study
 
 from search.common.errors import UserError
-from search.run import make_parser
 from search.settings.decide import decide
 from search.settings.enqueue_from import with_starting_points
 from search.settings.open_study import find_record, open_study
 from search.settings.request import make_request
+from search.settings.run_settings import RunSettings
 from search.storage.lease import Lease
 from search.storage.storage import open_storage
 from trainers.data.prepared import Meta
@@ -36,7 +36,7 @@ def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stud
     def opened(name: str, *flags: str) -> Study:
         space = ["--space", "wrn_sam", "--preset", "quick", "--threads", "1", "--n-trials", "9"]
         arguments = [*space, "--study-name", name, *flags]
-        request = make_request(make_parser().parse_args(arguments))
+        request = make_request(RunSettings.parse(arguments))
         storage = open_storage(request.storage)
         plan, _ = decide(request, DATA, tmp_path, find_record(request, storage), print)
         plan = with_starting_points(plan, request, storage)
@@ -47,7 +47,7 @@ def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stud
 
 
 def complete(study: Study, value: float, **changes: Any) -> None:
-    from search.settings.space_file import find_space
+    from search.settings.load_space import find_space
     from search.strategy.distributions import distributions
 
     kinds = distributions(find_space("wrn_sam").at("full").parameters)

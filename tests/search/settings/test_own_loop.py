@@ -10,10 +10,10 @@ import pytest
 
 from search.common.errors import UserError
 from search.record.record import EXACT
-from search.run import make_parser
 from search.settings.check_data import NO_DATA
 from search.settings.decide import decide
 from search.settings.request import Request, make_request
+from search.settings.run_settings import RunSettings
 from trainers.custom.loop_config import LoopConfig
 
 SPACE = """
@@ -41,7 +41,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Requ
 
     def ask(*flags: str, train: str = "task:train") -> Request:
         (tmp_path / "mine.py").write_text(SPACE.replace("TRAIN", train))
-        return make_request(make_parser().parse_args(["--space", "mine.py", *flags]))
+        return make_request(RunSettings.parse(["--space", "mine.py", *flags]))
 
     return ask
 
@@ -84,7 +84,7 @@ def test_wrong_input_is_one_line(
 def test_a_function_itself_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(SPACE.replace('"TRAIN"', "print"))
     with pytest.raises(UserError, match=r"train must be a text, module:function, .*notebook") as no:
-        make_request(make_parser().parse_args(["--space", str(tmp_path / "mine.py")]))
+        make_request(RunSettings.parse(["--space", str(tmp_path / "mine.py")]))
     assert "\n" not in str(no.value)
 
 
@@ -127,7 +127,7 @@ def test_the_same_function_at_another_path_is_the_same_study(
     (tmp_path / "task.py").rename(tmp_path / "later" / "task.py")
     monkeypatch.chdir(tmp_path / "later")
     (tmp_path / "later" / "mine.py").write_text(SPACE.replace("TRAIN", "task:train"))
-    request = make_request(make_parser().parse_args(["--space", "mine.py"]))
+    request = make_request(RunSettings.parse(["--space", "mine.py"]))
     plan, _ = decide(request, NO_DATA, tmp_path, record, print)
     assert plan.record.space == record.space
     assert plan.config.to_dict()["train"] == record.space.fixed["train"]

@@ -9,9 +9,9 @@ import pytest
 
 from search.autotune.resources import choose_resources, default_execution
 from search.common.errors import UserError
-from search.run import make_parser
 from search.settings.load_space import choose_preset
 from search.settings.request import Request, make_request
+from search.settings.run_settings import RunSettings
 from trainers.execution import Execution
 
 
@@ -22,7 +22,7 @@ def request_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("search.autotune.machine.gpu_count", lambda: 0)
     monkeypatch.setattr("search.autotune.machine.cpu_count", lambda: 4)
-    return lambda *flags: make_request(make_parser().parse_args(["--space", "wrn_sam", *flags]))
+    return lambda *flags: make_request(RunSettings.parse(["--space", "wrn_sam", *flags]))
 
 
 def test_defaults_on_a_machine_without_gpu(request_of: Callable[..., Request]) -> None:
@@ -34,8 +34,8 @@ def test_defaults_on_a_machine_without_gpu(request_of: Callable[..., Request]) -
     resources = request.resources()
     assert (resources.concurrency, resources.threads) == (4, 1)
     assert default_execution(resources, None) == Execution(threads=1)
-    left_open = ("n_trials", "sampler", "pruner", "seed", "timeout", "precision", "processes")
-    assert [getattr(request, name) for name in left_open] == [None] * len(left_open)
+    left_open = ("n_trials", "sampler", "pruner", "seed", "timeout", "processes")
+    assert [getattr(request.settings, name) for name in left_open] == [None] * len(left_open)
 
 
 def test_the_full_preset_carries_the_spaces_name(request_of: Callable[..., Request]) -> None:
@@ -51,8 +51,12 @@ def test_flags_win(request_of: Callable[..., Request], monkeypatch: pytest.Monke
     )
     assert request.folder.path == Path("out/mine")
     assert request.storage == "sqlite:///out/studies.db"
-    assert (request.n_trials, request.config.epochs, request.timeout) == (7, 3, 9)
-    assert (request.dataset, request.sampler, request.pruner) == ("x.npz", "random", "none")
+    assert (request.settings.n_trials, request.config.epochs, request.settings.timeout) == (7, 3, 9)
+    assert (request.dataset, request.settings.sampler, request.settings.pruner) == (
+        "x.npz",
+        "random",
+        "none",
+    )
     monkeypatch.setenv("OPTUNA_STORAGE", "sqlite:///env.db")
     assert request_of().storage == "sqlite:///env.db"
     assert request_of("--storage", "sqlite:///flag.db").storage == "sqlite:///flag.db"
@@ -62,7 +66,7 @@ def test_on_a_cluster_folders_are_whole_and_what_the_nodes_have_is_not_asked_her
     request_of: Callable[..., Request],
 ) -> None:
     request = request_of("--ray-address", "auto", "--results-dir", "out", "--concurrency", "64")
-    assert request.results_dir == Path.cwd() / "out"
+    assert request.folder.results_dir == Path.cwd() / "out"
     resources = request.resources()
     assert (resources.ray_address, resources.concurrency, resources.threads) == ("auto", 64, 1)
 
@@ -71,9 +75,9 @@ def test_an_address_is_rays_own_or_none(
     request_of: Callable[..., Request], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
-    assert request_of().ray_address == "10.0.0.1:6379"
+    assert request_of().resources().ray_address == "10.0.0.1:6379"
     monkeypatch.setenv("RAY_ADDRESS", "local")
-    assert request_of().ray_address is None
+    assert request_of().resources().ray_address is None
     with pytest.raises(UserError, match=r"host:port or auto, got ray://head:10001.*on a node"):
         request_of("--ray-address", "ray://head:10001")
 

@@ -19,12 +19,12 @@ from search.record.record import read_record
 from search.reporting.search_result import SearchResult
 from search.reporting.study_data import StudyData, read_study
 from search.reporting.verdict import beside, regression, sentence
-from search.run import make_parser
 from search.settings.confirming import refuse_other_study
 from search.settings.decide import decide
 from search.settings.open_study import find_record, open_study
 from search.settings.plan import SearchPlan
 from search.settings.request import make_request
+from search.settings.run_settings import RunSettings
 from search.storage.lease import Lease
 from search.strategy.verdict import NO_DIFFERENCE, NOTHING_BEATS, WINS
 from search.study.confirming import open_confirmation
@@ -54,7 +54,7 @@ class World:
 
     def plan(self, *flags: str) -> SearchPlan:
         where = ["--space", str(SPACE), "--preset", "quick", "--results-dir", str(self.folder)]
-        request = make_request(make_parser().parse_args([*where, *FLAGS, *flags]))
+        request = make_request(RunSettings.parse([*where, *FLAGS, *flags]))
         found = find_record(request, self.storage)
         return decide(request, DATA, self.folder, found, print)[0]
 

@@ -16,14 +16,14 @@ from optuna.trial import TrialState, create_trial
 from optuna_dashboard import get_note
 from rich.console import Console
 
-from search.dashboard import make_parser as dashboard_parser
+from search.dashboard import DashboardSettings
 from search.record.record import ReferenceFigure, write_record
 from search.record.trials import spending
-from search.report import make_parser as report_parser
-from search.run import make_parser
+from search.report import ReportSettings
 from search.settings.decide import decide
 from search.settings.plan import SearchPlan
 from search.settings.request import make_request
+from search.settings.run_settings import RunSettings
 from search.study.events import FINISHED, INTERRUPTED
 from search.terminal.search_summary import conclude, update_notes, where
 from trainers.data.prepared import Meta
@@ -41,7 +41,7 @@ def make_plan(tmp_path: Path) -> Callable[..., SearchPlan]:
     def make(*args: str) -> SearchPlan:
         flags = ["--space", "wrn_sam", "--preset", "quick", "--n-trials", "48"]
         flags += ["--data-dir", str(tmp_path), *args]
-        request = make_request(make_parser().parse_args(flags), "python -m search.run")
+        request = make_request(RunSettings.parse(flags))
         plan, _ = decide(request, DATA, tmp_path, None, print)
         figure = ReferenceFigure("test_top1", 84.36, "report E")
         return replace(plan, record=replace(plan.record, references=(figure,)))
@@ -150,12 +150,12 @@ def test_the_printed_commands_parse(make_plan: Callable[..., SearchPlan]) -> Non
     study = made_study()
     study.add_trial(trial(0.1, [10.0], TrialState.COMPLETE, "completed"))
     lines = printed(make_plan("--results-dir", "my results"), study).splitlines()
-    for word, parser in (("report:", report_parser()), ("dashboard:", dashboard_parser())):
+    for word, parser in (("report:", ReportSettings), ("dashboard:", DashboardSettings)):
         (text,) = [line for line in lines if line.startswith(word)]
         arguments = shlex.split(text)[4:]
-        assert parser.parse_args(arguments).results_dir == "my results"
+        assert parser.parse(arguments).results_dir == "my results"
     (report,) = [line for line in lines if line.startswith("report:")]
-    assert report_parser().parse_args(shlex.split(report)[4:]).study_name == "a study"
+    assert ReportSettings.parse(shlex.split(report)[4:]).study_name == "a study"
 
 
 def test_a_storage_of_the_environment_needs_no_flag(

@@ -10,10 +10,9 @@ import pytest
 
 from search.common.errors import UserError
 from search.common.layout import StudyFolder, default_data_dir, default_storage
-from search.settings.flag_values import parse_ranges, parse_settings
-from search.settings.space_file import find_space
+from search.settings.load_space import find_space
+from search.settings.values import parse_ranges, parse_settings
 from spaces import SPACES
-from trainers.config import option_names
 
 
 @pytest.mark.parametrize(
@@ -34,15 +33,15 @@ from trainers.config import option_names
     ],
 )
 def test_values_are_read_as_what_they_look_like(text: str, value: Any) -> None:
-    (parsed,) = parse_settings([text], option_names()).values()
+    (parsed,) = parse_settings([text]).values()
     assert parsed == value
     assert type(parsed) is type(value)
 
 
-@pytest.mark.parametrize("text", ["depth", "=3", "", "depht=3", "not a key=3"])
+@pytest.mark.parametrize("text", ["depth", "=3", ""])
 def test_other_texts_are_refused(text: str) -> None:
-    with pytest.raises(UserError):
-        parse_settings([text], option_names())
+    with pytest.raises(UserError, match="--set takes KEY=VALUE, got"):
+        parse_settings([text])
 
 
 def test_every_space_of_the_table_is_found() -> None:
