@@ -1,5 +1,5 @@
-"""Breakdowns, made from whatever varied: one row per value of a parameter, categorical parameters
-together, models by size."""
+"""Breakdowns, made from whatever varied: one row for each value of a parameter, one for each
+network."""
 
 from __future__ import annotations
 
@@ -7,17 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from search.reporting.blocks import (
-    BEST,
-    PLAIN,
-    Block,
-    Section,
-    Table,
-    section,
-    table_of,
-)
+from search.reporting.blocks import BEST, PLAIN, Section, Table, section, table_of
 from search.reporting.columns import PARAMETER_PREFIX
-from search.reporting.format import NOTHING, count, figure, heading, setting
+from search.reporting.format import count, figure, heading, setting
 from search.reporting.sections.evaluation import per_class
 from search.reporting.study_data import StudyData
 from trainers.metrics import find_metric
@@ -25,164 +17,94 @@ from trainers.metrics import find_metric
 MOST_MODELS, MOST_VALUES = 15, 8
 REPORTED = ("test_top1", "seconds", "gpu_utilization")
 MODEL_OPTIONS = ("model", "depth", "width", "batch_norm", "residual")
+ON_CPU = ("cpu_utilization", "peak_memory_mb")
+ON_GPU = ("gpu_utilization", "gpu_peak_memory_mb")
 
 
 def breakdowns(data: StudyData) -> Section | None:
-    blocks: list[Block | None] = []
-    if data.record is not None:
-        blocks += [by_value(data, name) for name in _discrete(data, at_least=3)]
-        blocks += [switches(data), models(data), per_class(data)]
+    if data.record is None:
+        return None
+    blocks = [values_table(data), models_table(data), per_class(data)]
     return section("breakdowns", "Breakdowns", blocks, folded=True)
 
 
-def completed(data: StudyData) -> pd.DataFrame:
-    """Rows of the completed trials, the best first."""
-    return data.trials.iloc[[trial.number for trial in data.ranked]]
+def values_table(data: StudyData) -> Table | None:
+    """Return a row for each value of each parameter that has a handful of them."""
+    columns = [name for name in data.trials if name.startswith(PARAMETER_PREFIX)]
+    rows = []
+    for column in columns:
+        name = column.removeprefix(PARAMETER_PREFIX)
+        if not 2 <= data.trials[column].nunique() <= MOST_VALUES:
+            continue
+        for value, group in data.trials.groupby(column):
+            published = _published(data, name, value)
+            cells = {"configuration": f"{name} = {setting(value)}"} | _cells(data, group)
+            for metric in REPORTED:
+                cells[f"published {heading(metric)}"] = figure(metric, published.get(metric))
+            rows.append((cells, _mark(data, group)))
+    return table_of("By parameter value", rows, data.interval_note, drop_empty=True)
 
 
-def _parameters(data: StudyData) -> list[str]:
-    """Names of what varied or could."""
-    columns = [name for name in data.trials.columns if name.startswith(PARAMETER_PREFIX)]
-    return [name.removeprefix(PARAMETER_PREFIX) for name in columns]
+def models_table(data: StudyData) -> Table | None:
+    """Return a row for each network by size: parameters, MACs, time per epoch, memory."""
+    rows = []
+    for (parameters, macs), group in data.trials.groupby(["parameters", "macs"], dropna=False):
+        if not pd.isna(parameters):
+            sizes = {"parameters": parameters, "macs": macs}
+            cells = {"model": _model_label(data, group)} | _cells(data, group)
+            cells |= {heading(metric): figure(metric, value) for metric, value in sizes.items()}
+            rows.append((cells, _mark(data, group)))
+    caption = f"MACs: multiply-accumulates an image. {data.interval_note}".rstrip()
+    return table_of("Models", rows[:MOST_MODELS], caption, drop_empty=True)
 
 
-def _discrete(data: StudyData, at_least: int, at_most: int = MOST_VALUES) -> list[str]:
-    """The parameters with a handful of values."""
-    counts = {name: data.trials[PARAMETER_PREFIX + name].nunique() for name in _parameters(data)}
-    return [name for name, values in counts.items() if at_least <= values <= at_most]
-
-
-def by_value(data: StudyData, name: str) -> Table | None:
-    """Return one row per value of a parameter."""
-    rows = [_value_row(data, name, value, name, setting(value)) for value in _values(data, name)]
-    return table_of(f"By {name}", rows, data.interval_note, drop_empty=True)
-
-
-def switches(data: StudyData) -> Table | None:
-    """Return all parameters with two values, such as on and off, in one table."""
-    rows = [
-        _value_row(data, name, value, "configuration", f"{name} = {setting(value)}")
-        for name in _discrete(data, 2, 2)
-        for value in _values(data, name)
-    ]
-    return table_of("By categorical parameter", rows, data.interval_note, drop_empty=True)
-
-
-def _values(data: StudyData, name: str) -> list[Any]:
-    found = data.trials[PARAMETER_PREFIX + name].dropna().unique()
-    return sorted(found, key=lambda value: (str(type(value)), value))
-
-
-def _processor(data: StudyData) -> str:
-    """Whose utilisation and memory are shown: the GPU's where there was one."""
-    return "gpu" if data.trials["gpu_utilization"].notna().any() else "cpu"
-
-
-def _memory(data: StudyData) -> str:
-    return "gpu_peak_memory_mb" if _processor(data) == "gpu" else "peak_memory_mb"
-
-
-def _value_row(
-    data: StudyData, name: str, value: Any, first: str, label: str
-) -> tuple[dict[str, str], str]:
-    """The row of a parameter's ``value``; ``first`` is the heading over its ``label``."""
-    mine = data.trials[(data.trials[PARAMETER_PREFIX + name] == value).fillna(False)]
-    done = completed(data)[lambda frame: frame["number"].isin(mine["number"])]
-    at_common = data.epochs["epoch"] == data.common_epoch
-    early = data.epochs[at_common & data.epochs["number"].isin(mine["number"])]
-    reported = _references_for(data, name, value)
-    objective, memory, utilization = (
-        data.objective,
-        _memory(data),
-        f"{_processor(data)}_utilization",
-    )
+def _cells(data: StudyData, group: pd.DataFrame) -> dict[str, str]:
+    """Return what a group of trials came to; times and memory are medians."""
+    objective, done = data.objective, group[group["state"] == "COMPLETE"]
+    early = data.epochs[data.epochs["epoch"] == data.common_epoch]
+    early = early[early["number"].isin(group["number"])]
+    known = (done if len(done) else group)["best_value"]
+    index = objective.best_index(known.tolist())
+    best = {} if index is None else group.loc[known.index[index]]
+    machine = ON_GPU if data.trials["gpu_utilization"].notna().any() else ON_CPU
     unit = f" ({objective.unit})" if objective.unit else ""
     mean = early["value"].mean() if data.spent.epochs_saved else None
-    best, its_test = _best_of(data, mine, done)
-    cells = {
-        first: label,
-        "trials": count(len(mine)),
-        "completed": count(len(done)),
-        f"mean {objective.label} at epoch {data.common_epoch}{unit}": figure(objective.name, mean),
-        f"best {objective.heading}": best,
-        f"its {heading('test_top1')}": its_test,
-        f"published {heading('test_top1')}": figure("test_top1", reported.get("test_top1")),
-        heading("seconds"): figure("seconds", done["seconds"].median()),
-        f"published {heading('seconds')}": figure("seconds", reported.get("seconds")),
-        heading("seconds_per_epoch"): figure(
-            "seconds_per_epoch", mine["seconds_per_epoch"].median()
-        ),
-        heading(utilization): figure(utilization, mine[utilization].median()),
-        f"published {heading('gpu_utilization')}": figure(
-            "gpu_utilization", reported.get("gpu_utilization")
-        ),
-        heading(memory): figure(memory, mine[memory].median()),
+    medians = {
+        "seconds": done["seconds"].median(),
+        **{name: group[name].median() for name in ("seconds_per_epoch", *machine)},
+        "test_seconds": done["test_seconds"].median(),
     }
-    return cells, _has_best(data, mine)
+    return {
+        "trials": count(len(group)),
+        "completed": count(len(done)),
+        f"mean {objective.label} at epoch {data.common_epoch}{unit}": figure(objective, mean),
+        f"best {objective.heading}": data.figure(objective.name, best.get("best_value")),
+        f"its {heading('test_top1')}": data.figure("test_top1", best.get("test_top1")),
+        **{heading(metric): figure(metric, value) for metric, value in medians.items()},
+    }
 
 
-def _best_of(data: StudyData, rows: pd.DataFrame, done: pd.DataFrame) -> tuple[str, str]:
-    """The best value of a group, of its completed trials where there are any; and that trial's
-    accuracy on the test set."""
-    if len(done):
-        best = done.iloc[0]
-        value = data.figure(data.objective.name, best["value"])
-        return value, data.figure("test_top1", best["test_top1"])
-    values = rows["best_value"].dropna().tolist()
-    index = data.objective.best_index(values)
-    return data.figure(data.objective.name, None if index is None else values[index]), NOTHING
-
-
-def _has_best(data: StudyData, rows: pd.DataFrame) -> str:
+def _mark(data: StudyData, rows: pd.DataFrame) -> str:
     return BEST if data.best is not None and data.best.number in set(rows["number"]) else PLAIN
 
 
-def _references_for(data: StudyData, name: str, value: Any) -> dict[str, float]:
-    """The reference figures of the recipe with just this value; of the baseline's own value only
-    where there are some of others too."""
+def _published(data: StudyData, name: str, value: Any) -> dict[str, float]:
+    """Return the published figures of the baseline with just this value; of the baseline's own
+    value only where there are some of others too."""
     assert data.record is not None
     found: dict[str, float] = {}
     studied = any(set(reference.setting) == {name} for reference in data.references)
     is_baselines = studied and data.record.space.baseline.get(name) == value
     for reference in data.references:
-        metric = find_metric(reference.metric).name
         its = dict(reference.setting)
-        belongs = its == {name: value} or (is_baselines and not its)
-        if belongs and metric in REPORTED:
-            found.setdefault(metric, reference.value)
+        if its == {name: value} or (is_baselines and not its):
+            found.setdefault(find_metric(reference.metric).name, reference.value)
     return found
 
 
-def models(data: StudyData) -> Table | None:
-    """Return model → parameters, MACs, time per epoch, memory, test time."""
-    sized = data.trials[data.trials["parameters"].notna()]
-    rows = []
-    for (parameters, macs), group in sized.groupby(["parameters", "macs"], dropna=False):
-        done = completed(data)[lambda frame, g=group: frame["number"].isin(g["number"])]
-        best, its_test = _best_of(data, group, done)
-        figures = {
-            "parameters": parameters,
-            "macs": macs,
-            "seconds_per_epoch": group["seconds_per_epoch"].median(),
-            _memory(data): group[_memory(data)].median(),
-            "test_seconds": done["test_seconds"].median(),
-        }
-        cells = {
-            "model": _model_label(data, group),
-            "trials": count(len(group)),
-            **{heading(metric): figure(metric, value) for metric, value in figures.items()},
-            f"best {data.objective.heading}": best,
-            f"its {heading('test_top1')}": its_test,
-        }
-        rows.append((cells, _has_best(data, group)))
-    caption = "MACs: multiply-accumulates an image. Times and memory are medians over trials."
-    caption = f"{caption} {data.interval_note}".rstrip()
-    return table_of("Models", rows[:MOST_MODELS], caption, drop_empty=True)
-
-
 def _model_label(data: StudyData, group: pd.DataFrame) -> str:
-    recipe = data.record.space.fixed if data.record else {}
-    parts = [str(recipe["model"])] if "model" in recipe else []
+    fixed = data.record.space.fixed if data.record else {}
+    parts = [str(fixed["model"])] if "model" in fixed else []
     for name in MODEL_OPTIONS:
         column = PARAMETER_PREFIX + name
         if column in group and group[column].nunique() == 1:

@@ -12,7 +12,7 @@ from search.common.layout import StudyFolder
 from search.record.record import ReferenceFigure
 from search.reporting.blocks import PLAIN, REFERENCE, Table, fold_constant_columns, table_of
 from search.reporting.comparison import config_diff, references_table, results_table
-from search.reporting.sections.breakdowns import by_value, models, switches
+from search.reporting.sections.breakdowns import models_table, values_table
 from search.reporting.sections.diagnostics import failure_table, rung_table
 from search.reporting.sections.evaluation import per_class
 from search.reporting.sections.overview import banner, tiles
@@ -103,27 +103,21 @@ def test_a_column_of_equal_cells_becomes_a_sentence() -> None:
     assert folded.rows[1].cells == ("0", "0.1")
 
 
-def test_by_value_has_a_row_for_each(data: StudyData) -> None:
-    table = by_value(data, "width")
-    one = cells(table, "1")  # trials 1 (pruned) and 5
+def test_each_value_of_a_parameter_has_a_row(data: StudyData) -> None:
+    table = values_table(data)
+    one = cells(table, "width = 1")  # trials 1 (pruned) and 5
     assert (one["trials"], one["completed"]) == ("2", "1")
     assert one["mean validation top-1 at epoch 2 (%)"] == "47.50"
     assert one["best validation top-1 (%)"] == "76.00"
     assert one["its test top-1 (%)"] == "75.00"
     assert one["published test top-1 (%)"] == "80.50"
     assert one["time (s)"] == "13"
-    assert cells(table, "2")["published test top-1 (%)"] == "84.36"
-
-
-def test_switches_are_one_table(data: StudyData) -> None:
-    table = switches(data)
-    assert table is not None
-    assert [row.cells[0] for row in table.rows] == ["augment = crop", "augment = none"]
+    assert cells(table, "width = 2")["published test top-1 (%)"] == "84.36"
     assert cells(table, "augment = none")["trials"] == "5"
 
 
 def test_models_by_size(data: StudyData) -> None:
-    table = models(data)
+    table = models_table(data)
     row = cells(table, "lenet, width 3")
     assert (row["parameters (M)"], row["MACs (M)"]) == ("0.003", "0.015")
     assert (row["memory (MiB)"], row["its test top-1 (%)"]) == ("802", "81.00")
@@ -199,8 +193,8 @@ def test_bars_of_gpu_or_cpu(tmp_path: Path) -> None:
         made.distributions = {"batch_size": sizes}
         made.user_attrs |= {"gpu_utilization": 38.0 + i, "gpu_peak_memory_mb": 500.0}
         study.add_trial(made)
-    table = by_value(read_study(study, tmp_path), "batch_size")
-    row = cells(table, "200")
+    table = values_table(read_study(study, tmp_path))
+    row = cells(table, "batch_size = 200")
     assert (row["GPU utilisation (%)"], row["GPU memory (MiB)"]) == ("39", "500")
 
 
@@ -211,7 +205,7 @@ def test_whole_numbers_without_few_values_have_no_table(tmp_path: Path) -> None:
         made.params, made.distributions = {"n": i}, {"n": IntDistribution(0, 100)}
         study.add_trial(made)
     data = read_study(study, tmp_path)
-    assert switches(data) is None
+    assert values_table(data) is None
 
 
 def test_what_fresh_seeds_chose_stands_beside_the_recipe(
