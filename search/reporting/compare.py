@@ -33,7 +33,7 @@ from search.reporting.format import (
     time_span,
     whole_percent,
 )
-from search.reporting.spent import seconds_column, spent_by_end
+from search.reporting.spent import best_so_far, seconds_column, spent_by_end
 from search.reporting.study_data import StudyData
 from search.reporting.verdict import points
 from trainers.metrics import TEST, Metric, find_metric
@@ -235,10 +235,7 @@ def progress_chart(studies: Sequence[StudyData]) -> Chart | None:
     by_epoch = new_figure("", "epochs trained, all trials", title)
     by_time = new_figure("", f"{_spent(studies)} (s)", title)
     for i, data in enumerate(studies):
-        ended = spent_by_end(data)
-        values = ended["value"].where(ended["state"] == "COMPLETE")
-        best = (values.cummin() if data.objective.sign > 0 else values.cummax()).ffill()
-        known = ended.assign(best=best)[best.notna()]
+        known = best_so_far(data)
         colour = SERIES_COLOURS[i % len(SERIES_COLOURS)]
         for drawn, column in ((by_epoch, "epochs_spent"), (by_time, "seconds_spent")):
             x, y = known[column].tolist(), known["best"].tolist()

@@ -30,6 +30,15 @@ def spent_by_end(data: StudyData) -> pd.DataFrame:
     return ended.assign(epochs_spent=epochs, seconds_spent=seconds)
 
 
+def best_so_far(data: StudyData) -> pd.DataFrame:
+    """Return the trials that ended from the first completed one on, as ``spent_by_end``, with
+    ``best``, the best value of a completed trial by then."""
+    ended = spent_by_end(data)
+    values = ended["value"].where(ended["state"] == "COMPLETE")
+    best = (values.cummin() if data.objective.sign > 0 else values.cummax()).ffill()
+    return ended.assign(best=best)[best.notna()]
+
+
 def pareto_front(completed: pd.DataFrame, column: str, objective: Metric) -> pd.DataFrame:
     """Return the rows that no other beats in both seconds and the objective, the quickest
     first."""

@@ -103,7 +103,10 @@ def open_page(browser: Any, page: Path, width: int = 1280, dark: bool = False) -
     browser.get_log("browser")
     browser.get(page.as_uri())
     wait_for(browser, "window.Plotly")
-    browser.execute_script("dispatchEvent(new Event('beforeprint'))")  # draws all, unfolds all
+    browser.execute_script(
+        "document.querySelectorAll('details').forEach(d => { d.open = true; });"
+        "dispatchEvent(new Event('beforeprint'))"  # draws all
+    )
     wait_for(browser, "document.querySelectorAll('.plot').length && [...document."
              "querySelectorAll('.plot')].every(p => p.querySelector('.main-svg'))")  # fmt: skip
 

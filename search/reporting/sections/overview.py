@@ -9,7 +9,7 @@ from search.reporting.comparison import config_diff
 from search.reporting.figures import COMPLETE, add_line, new_figure
 from search.reporting.format import count, setting, signed, time_span, whole_percent
 from search.reporting.sections.trials import replay_command
-from search.reporting.spent import spent_by_end
+from search.reporting.spent import best_so_far
 from search.reporting.study_data import StudyData
 from search.reporting.trial_points import add_trials
 from search.reporting.verdict import (
@@ -145,17 +145,15 @@ def commands(data: StudyData) -> Commands | None:
     return Commands("Commands", tuple(items))
 
 
-def best_so_far(data: StudyData) -> Chart | None:
+def history_chart(data: StudyData) -> Chart | None:
     """Return each completed trial and the best so far against the epochs trained by then."""
-    ended = spent_by_end(data)
-    done = ended[(ended["state"] == "COMPLETE") & ended["value"].notna()]
-    if done.empty:
-        return None
+    ended = best_so_far(data)
     figure = new_figure("", "epochs trained, all trials", data.objective.heading, 300)
-    best = done["value"].cummin() if data.objective.sign > 0 else done["value"].cummax()
-    epochs = done["epochs_spent"].tolist()
-    add_line(figure, epochs, best.tolist(), "best so far", COMPLETE, shape="hv", width=1.5)
-    figure.data[-1].update(hoverinfo="skip", hovertemplate=None)  # the points on it are trials
-    add_trials(figure, data, done, "epochs_spent", "value")
-    figure.update_xaxes(rangemode="tozero")
+    if len(ended):
+        x, y = ended["epochs_spent"].tolist(), ended["best"].tolist()
+        add_line(figure, x, y, "best so far", COMPLETE, shape="hv", width=1.5)
+        figure.data[-1].update(hoverinfo="skip", hovertemplate=None)  # the points on it are trials
+        done = ended[ended["state"] == "COMPLETE"]
+        add_trials(figure, data, done, "epochs_spent", "value")
+        figure.update_xaxes(rangemode="tozero")
     return chart("history", "Best so far", [figure])

@@ -97,6 +97,7 @@ def importance_chart(data: StudyData) -> Chart | None:
             drawn = optuna.visualization.plot_param_importances(study_of(data, trials))
     except (ValueError, RuntimeError):  # Optuna says so where there is nothing to go by
         return None
+    drawn.data[0].name = None
     figure = _of_optuna(drawn, 120 + 30 * len(drawn.data[0].y))
     caption = f"PED-ANOVA over {count(len(trials))} completed trials."
     return chart("importances", "Parameter importances", [figure], caption, wide=True)

@@ -74,9 +74,8 @@ function redraw() {
   visible.forEach(draw);
 }
 
-function drawAll() {
-  document.querySelectorAll("details").forEach((folded) => { folded.open = true; });
-  [...stale].forEach(draw);
+function drawAll() {  // but what is folded away
+  [...stale].filter((id) => document.getElementById(id).offsetParent).forEach(draw);
 }
 
 function listen(id, plot) {

@@ -121,7 +121,7 @@ def test_figures_hold_the_trials(usual_page: str) -> None:
     assert accuracy["baseline, trial 0"]["x"] == [1, 2, 3, 4]
     assert accuracy["pruned"]["y"] == [20, 30, None, 10, None]
     line, completed, baseline, best = figures["history-0"]["data"]
-    assert (line["x"], line["y"]) == ([4, 10, 16], [70, 82, 82])
+    assert (line["x"], line["y"]) == ([4, 6, 10, 12, 12, 16], [70, 70, 82, 82, 82, 82])
     assert [trace["y"] for trace in (completed, baseline, best)] == [[76], [70], [82]]
     assert figures["curves-0"]["layout"]["yaxis"]["title"]["text"] == "validation top-1 (%)"
 
