@@ -41,9 +41,6 @@ class ReportSettings(StudySettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        from search.reporting.export import parse_formats
-
-        parse_formats(self.format)
         if self.accuracy is None:
             return
         if not self.compare:
@@ -62,14 +59,10 @@ def main(argv: list[str] | None = None) -> int:
     from search.reporting.export import parse_formats, report_comparison
     from search.reporting.search_result import read_result
 
+    formats = parse_formats(settings.format)
     if settings.compare:
         paths = report_comparison(
-            settings.compare,
-            storage,
-            results_dir,
-            settings.out,
-            parse_formats(settings.format),
-            settings.accuracy,
+            settings.compare, storage, results_dir, settings.out, formats, settings.accuracy
         )
     else:
         result = read_result(settings.study_name, storage, results_dir)
