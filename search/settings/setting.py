@@ -19,6 +19,8 @@ from search.common.secrets import command_without_secrets
 from spaces.space import Space
 from trainers.validators import suggest
 
+PROGRAM = "sharpsearch"  # the console command
+
 
 class OneLineParser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage."""
@@ -118,8 +120,8 @@ class Settings:
 
 def program(command: str) -> str:
     """How ``command`` is called: as this process was."""
-    if Path(sys.argv[0]).name == "sharpsearch":
-        return f"sharpsearch {command.replace('_', '-')}"
+    if Path(sys.argv[0]).name == PROGRAM:
+        return f"{PROGRAM} {command.replace('_', '-')}"
     return f"python -m search.{command}"
 
 

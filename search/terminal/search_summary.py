@@ -25,6 +25,7 @@ from search.reporting.rank_agreement import agreement_line
 from search.reporting.study_data import StudyData, read_study
 from search.reporting.verdict import state, verdict_lines
 from search.settings.plan import SearchPlan
+from search.settings.setting import program
 from search.study.events import FINISHED
 from search.terminal.plain_line import PlainTable, say
 
@@ -41,9 +42,9 @@ def conclude(console: Console, plan: SearchPlan, study: Study, ended: str) -> No
         command = plan.record.provenance.command
         say(console, f"{ended}; progress saved; rerun to resume:\n  {command}")
     places = where(plan.storage, plan.folder.results_dir)
-    say(console, f"dashboard:  python -m search.dashboard{places}")
+    say(console, f"dashboard:  {program('dashboard')}{places}")
     name = f" --study-name {shlex.quote(study.study_name)}"
-    say(console, f"report:     python -m search.report{name}{places}")
+    say(console, f"report:     {program('report')}{name}{places}")
     say(console, f"files:      {plan.folder.address}{weights_kept(plan)}")
     if plan.storage != without_secrets(plan.storage):
         say(console, "the storage's password is not shown; put the URL into OPTUNA_STORAGE")
