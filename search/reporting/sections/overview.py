@@ -30,7 +30,7 @@ def overview(data: StudyData) -> Section | None:
         banner(data),
         tiles(data),
         diff,
-        best_so_far(data),
+        history_chart(data),
         commands(data),
     ]
     return section("overview", "Result", blocks)
