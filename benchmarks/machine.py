@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from search.autotune.machine import cpu_count
+from search.autotune.devices import cpu_count
 
 PACKAGES = ("torch", "torchvision", "optuna", "ray", "numpy", "sqlalchemy")
 

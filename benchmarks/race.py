@@ -22,7 +22,7 @@ from collections.abc import Sequence
 
 from benchmarks.data import dataset
 from benchmarks.harness import Aim, Case, Options, main
-from search.autotune.machine import cpu_count
+from search.autotune.devices import cpu_count
 
 SECONDS, EPOCHS, PAIRS = (240.0, 15.0), (10, 4), (3, 1)
 NOT_REACHED = 10.0  # times the seconds

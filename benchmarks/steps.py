@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.data import part_of, prepared
 from benchmarks.harness import Aim, Case, Options, Sample, compare, main
-from search.autotune.machine import cpu_count
+from search.autotune.devices import cpu_count
 from trainers.config import TrainConfig
 from trainers.data import ImageData
 from trainers.execution import Execution

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.autotune.lr_interval import DEFAULT_STEPS, lr_parameter, narrowed
+from search.autotune.lr_range import DEFAULT_STEPS, lr_parameter, narrowed
 from search.common.errors import run_main
 from search.common.layout import DEFAULT_RESULTS, range_folder
 from search.settings.references import references_on

@@ -121,7 +121,7 @@ def replay(
     record: StudyRecord, trial: FrozenTrial, data_folder: Path, kept: Path, scratch: Path
 ) -> Iterator[tuple[str, bool]]:
     """A line for each epoch on record, for the test set at last; and whether they differ."""
-    from search.autotune.machine import gpu_count
+    from search.autotune.devices import gpu_count
     from trainers.configs import config_from_mapping
     from trainers.epoch_result import DivergedError
     from trainers.runs.history import read_history

@@ -24,7 +24,7 @@ ROOMS = {  # each package of search/, and the packages it may import
     "storage": {"common"},
     "record": {"common", "storage"},
     "strategy": {"common", "record", "storage"},
-    "autotune": {"common", "record", "settings", "storage", "strategy"},
+    "autotune": {"common", "record", "strategy"},
     "settings": {"autotune", "common", "record", "storage", "strategy"},
     "study": {"common", "record", "settings", "storage", "strategy"},
     "workers": {"autotune", "common", "settings", "study"},

@@ -238,9 +238,9 @@ class Trainer:
         return self.step(images, labels, weight)
 
     def endless_steps(self) -> Iterator[int]:
-        """Trains step after step and epoch after epoch at the initial rate, for one who times it;
-        the number of images of each."""
-        rates = [self.config.initial_lr] * self.batches.steps(len(self.train_indices))
+        """Trains step after step and epoch after epoch, for one who times it, at a rate of 0, so
+        that no loss explodes; the number of images of each."""
+        rates = [0.0] * self.batches.steps(len(self.train_indices))
         self.model.train()
         for epoch in count(1):
             with counted_together(self.model, len(rates)):

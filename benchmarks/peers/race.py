@@ -15,7 +15,7 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 
-from search.autotune.machine import cpu_count
+from search.autotune.devices import cpu_count
 from search.strategy.distributions import distributions
 from spaces import named_space
 from trainers.data import prepare

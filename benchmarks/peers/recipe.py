@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from benchmarks.data import part_of
 from benchmarks.peers import loop, sam
-from search.autotune.machine import cpu_count
+from search.autotune.devices import cpu_count
 from trainers.batches import pixel_statistics
 from trainers.config import TrainConfig
 from trainers.data import ImageData, stratified_split

@@ -7,39 +7,56 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 from search.common.errors import UserError, one_line
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
+SECONDS_BETWEEN_LOOKS = 0.05
 
 
 def run_module(arguments: Sequence[str], count: int, what: str, instead: str) -> list[str]:
     """What ``count`` processes of ``python -m`` print, all run at the same time.
 
-    None outlives this call, whatever ends it. Raises ``UserError`` where one fails: ``what`` did,
-    and ``instead`` is the flag that does without.
+    They write to files: a pipe that nobody reads would stall its process, and with it all that wait
+    for that one. None outlives this call, whatever ends it. Raises ``UserError`` as soon as one
+    fails: ``what`` did, and ``instead`` is the flag that does without.
     """
     command = [sys.executable, "-m", *arguments]
-    processes: list[subprocess.Popen[str]] = []
-    with _signals_interrupt():
+    processes: list[subprocess.Popen[bytes]] = []
+    with _signals_interrupt(), TemporaryDirectory(prefix="sharpsearch-child-") as folder:
+        printed = [Path(folder, f"{index}.out") for index in range(count)]
+        errors = [Path(folder, f"{index}.err") for index in range(count)]
         try:
-            for _ in range(count):
-                pipe = subprocess.PIPE
-                processes.append(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True))
-            printed = [process.communicate() for process in processes]
+            for out, err in zip(printed, errors, strict=True):
+                with open(out, "wb") as to_out, open(err, "wb") as to_err:
+                    processes.append(subprocess.Popen(command, stdout=to_out, stderr=to_err))
+            failed = _wait(processes)
         finally:
             for process in processes:
                 process.kill()
                 process.wait()
-    for process, (_, errors) in zip(processes, printed, strict=True):
-        if process.returncode:
-            said = one_line(errors.strip().splitlines()[-1]) if errors.strip() else "no message"
-            raise UserError(
-                f"the {what} ended with exit code {process.returncode}: {said}; {instead}"
-            )
-    return [output for output, _ in printed]
+        if failed is None:
+            return [out.read_text() for out in printed]
+        index, code = failed
+        said = errors[index].read_text(errors="replace").strip().splitlines()
+        cause = one_line(said[-1]) if said else "no message"
+        raise UserError(f"the {what} ended with exit code {code}: {cause}; {instead}")
+
+
+def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> tuple[int, int] | None:
+    """None once all have ended well; index and exit code of the first that fails, at once: the
+    others may wait for it."""
+    while True:
+        codes = [process.poll() for process in processes]
+        failed = next(((index, code) for index, code in enumerate(codes) if code), None)
+        if failed is not None or None not in codes:
+            return failed
+        with suppress(subprocess.TimeoutExpired):
+            processes[codes.index(None)].wait(SECONDS_BETWEEN_LOOKS)
 
 
 @contextmanager

@@ -1,129 +1,97 @@
-"""How a study is computed and how much at once: as it began, as asked, or as a probe found."""
+"""How a study is computed and how much at once: as it began, as asked, or as calibrated."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
-from search.autotune.gpu_probe import GpuProbe, counts_of, probe_gpu, ways_of
-from search.autotune.gpus import Gpus, check_gpus, lack_of_gpu_memory
-from search.autotune.probe import Timing, is_worth_probing, probe
-from search.autotune.resources import Resources, default_execution
+from search.autotune.calibrate import (
+    Timing,
+    calibrate,
+    candidates,
+    in_words,
+    rounds_on_cpu,
+    rounds_on_gpu,
+)
+from search.autotune.devices import Gpus, check_gpus, lack_of_gpu_memory
+from search.autotune.resources import (
+    ComputeOptions,
+    Resources,
+    choose_resources,
+    default_execution,
+)
+from search.autotune.timing import Workload
 from search.common.errors import UserError
-from search.record.record import StudyRecord
-from search.settings.compatibility import refuse_other_computing
-from search.settings.request import Request, total_trials
-from trainers.configs import trainer_config
 from trainers.data.prepared import Meta
 from trainers.execution import Execution
 
-Announce = Callable[[str], None]
-Decided = tuple[Execution, Resources, str]  # the last is why
+# Below this many pixels an epoch is over before a calibration would be.
+PIXELS_WORTH_CALIBRATING = 10_000_000
 
 
-def decide_execution(
-    request: Request, data: Meta, data_folder: Path, found: StudyRecord | None, announce: Announce
-) -> Decided:
-    """How to compute, how much at once, and why. Threads and precision change the bits of a
-    curve, so a study goes on as it began."""
-    if found is not None:
-        refuse_other_computing(request, found.execution)
-        resources = request.resources(found.execution)
-        check_gpus(resources, None)
-        return _with_graph(found.execution, request.settings.graph), resources, "as the study began"
-    resources = request.resources()
-    gpus = check_gpus(resources, request.settings.asked_precision)
-    computes = gpus is not None and gpus.bfloat16
-    execution = default_execution(
-        resources,
-        request.settings.asked_precision,
-        computes,
-        request.settings.deterministic is True,
-        request.settings.graph,
-    )
-    if request.own_loop:
-        its_own = replace(execution, precision="float32", graph=False)
-        return its_own, resources, "as the training function does"
-    reason = "as asked or by default"
-    if execution.processes == 1 and is_worth_probing(data):
-        if gpus is None and request.settings.asked_precision is None:
-            return _probed(request, execution, resources, data, data_folder, announce)
-        if gpus is not None:
-            try:
-                return _probed_on_gpu(
-                    request, execution, resources, gpus, data, data_folder, announce
-                )
-            except UserError as error:  # neither asked for nor needed
-                reason = str(error)
-    lack = lack_of_gpu_memory(gpus, resources, data)
-    return execution, resources, "; ".join(filter(None, (reason, lack)))
+@dataclass(frozen=True)
+class ExecutionChoice:
+    """``note`` says both in a line, and why."""
+
+    execution: Execution
+    resources: Resources
+    note: str
 
 
-def _with_graph(began: Execution, asked: bool | None) -> Execution:
-    """A graph changes no curve, so a study may go on with one or without."""
-    return began if asked is None or began.device == "cpu" else replace(began, graph=asked)
+def resume_execution(options: ComputeOptions, began: Execution) -> ExecutionChoice:
+    """As the study ``began``: threads and precision change the bits of a curve. A graph changes
+    none, so a study may resume with one or without. Raises ``UserError``."""
+    resources = choose_resources(options, began)
+    if resources.gpus_per_trial:
+        check_gpus(None, every=options.ray_address is None)
+    graph = began.graph if began.device == "cpu" or options.graph is None else options.graph
+    return _choice(replace(began, graph=graph), resources, "as the study began")
 
 
-def _probed(
-    request: Request,
-    execution: Execution,
-    resources: Resources,
-    data: Meta,
-    data_folder: Path,
-    announce: Announce,
-) -> Decided:
-    config = trainer_config(request.config)
-    best = probe(config, request.settings.threads, data, data_folder, request.data_dir, announce)
-    at_once = request.settings.concurrency or best.at_once
-    execution = replace(best.execution, deterministic=execution.deterministic)
-    said = f"{at_once} at once with {execution.threads} thread(s)"
-    resources = replace(resources, concurrency=at_once, threads=execution.threads)
-    return execution, resources, _reason(best, execution, said)
+def default_choice(options: ComputeOptions) -> ExecutionChoice:
+    """What is asked, and defaults for the rest; nothing is timed. Raises ``UserError``."""
+    resources = choose_resources(options)
+    execution = default_execution(options, resources, _gpus_in_use(options, resources))
+    return _choice(execution, resources, "defaults")
 
 
-def _probed_on_gpu(
-    request: Request,
-    execution: Execution,
-    resources: Resources,
-    gpus: Gpus,
-    data: Meta,
-    data_folder: Path,
-    announce: Announce,
-) -> Decided:
-    """How many trials are on a card is found too, unless flags say so, or other machines' cards
-    are used."""
-    flags = (
-        request.settings.gpus_per_trial,
-        request.settings.concurrency,
-        request.settings.cluster,
-    )
-    most = total_trials(
-        request.settings.n_trials,
-        request.settings.sampler or request.space.preset.sampler,
-        request.space,
-    )
-    counts = counts_of(resources, flags == (None, None, None), most, gpus, data)
-    ways = ways_of(execution, gpus, request.settings.asked_precision, request.settings.graph)
-    asked = GpuProbe(trainer_config(request.config), ways, tuple(counts))
-    best = probe_gpu(asked, gpus, data, data_folder, request.data_dir, announce)
-    if best.at_once > 1:
-        resources = replace(
-            request, settings=replace(request.settings, gpus_per_trial=1 / best.at_once)
-        ).resources()
-    execution = replace(best.execution, threads=resources.threads)
-    how = "as a graph" if execution.graph else "kernel by kernel"
-    said = f"{how}, {best.at_once} trial(s) on a card"
-    lack = lack_of_gpu_memory(gpus, resources, data)
-    return execution, resources, "; ".join(filter(None, (_reason(best, execution, said), lack)))
+def loop_choice(options: ComputeOptions) -> ExecutionChoice:
+    """For a training function of the user's own, whose precision is its own."""
+    choice = default_choice(options)
+    execution = replace(choice.execution, precision="float32", graph=False)
+    return replace(choice, execution=execution, note=f"{_workers(choice.resources)} (defaults)")
 
 
-def _reason(best: Timing, execution: Execution, how: str) -> str:
-    layout = "channels last" if execution.channels_last else "contiguous"
-    return (
-        f"{execution.precision}, {layout}, {how}: {best.speed:.0f} images/s, the fastest of "
-        f"{best.tried} ways tried"
-    )
+def choose_execution(
+    options: ComputeOptions, workload: Workload, most: int, announce: Callable[[str], None]
+) -> ExecutionChoice:
+    """For a new study of ``most`` trials: what is asked, and the rest as a calibration finds it
+    where that is worth its time. Raises ``UserError``, also where nothing can be trained."""
+    resources = choose_resources(options)
+    gpus = _gpus_in_use(options, resources)
+    execution = default_execution(options, resources, gpus)
+    reason = _why_not_calibrated(options, workload.data, execution)
+    if not reason:
+        if gpus:
+            rounds = rounds_on_gpu(options, resources, gpus, most, workload.data)
+        else:
+            rounds = rounds_on_cpu(options, resources)
+        ways = candidates(options, execution, gpus)
+        found = calibrate(workload, ways, rounds, gpus, announce)
+        resources = _resources_for(found.best, options, resources)
+        execution = replace(found.best.execution, threads=resources.threads)
+        reason = f"{found.best.speed:.0f} images/s, the fastest of {found.tried} timings"
+    choice = _choice(execution, resources, reason)
+    lack = lack_of_gpu_memory(gpus, resources.trials_on_a_gpu, workload.data) if gpus else ""
+    return replace(choice, note=f"{choice.note}; {lack}") if lack else choice
+
+
+def _resources_for(best: Timing, options: ComputeOptions, resources: Resources) -> Resources:
+    if best.execution.device == "cuda":
+        share = 1 / best.at_once if best.at_once > 1 else options.gpus_per_trial
+        return choose_resources(replace(options, gpus_per_trial=share))
+    at_once = options.concurrency or best.at_once
+    return replace(resources, concurrency=at_once, threads=best.execution.threads)
 
 
 def cost_of_determinism(execution: Execution) -> str:
@@ -134,3 +102,42 @@ def cost_of_determinism(execution: Execution) -> str:
         "deterministic: the same bits on the same kind of card, by kernels that are slower and not "
         "chosen by timing them; how much slower was not measured"
     )
+
+
+def _gpus_in_use(options: ComputeOptions, resources: Resources) -> Gpus | None:
+    """None where none is used."""
+    if resources.gpus_per_trial:
+        return check_gpus(options.precision, every=options.ray_address is None)
+    if options.precision == "tf32":
+        raise UserError("--precision tf32 needs a GPU, none is used; choose float32")
+    return None
+
+
+def _why_not_calibrated(options: ComputeOptions, data: Meta, execution: Execution) -> str:
+    """ "" where it is to be."""
+    images, height, width, _ = data.shapes["train_images"]
+    if images * height * width < PIXELS_WORTH_CALIBRATING:
+        return "defaults; too small to be worth calibrating"
+    if execution.processes > 1:
+        return "defaults; data-parallel trials are not calibrated"
+    open_on_gpu = None in (options.graph, options.gpus_per_trial or options.concurrency)
+    if options.precision and not (execution.device == "cuda" and open_on_gpu):
+        return "as asked; the rest by default"
+    return ""
+
+
+def _choice(execution: Execution, resources: Resources, reason: str) -> ExecutionChoice:
+    note = f"precision {in_words(execution)}, {_workers(resources)} ({reason})"
+    return ExecutionChoice(execution, resources, note)
+
+
+def _workers(resources: Resources) -> str:
+    """Such as "2 workers x 1 thread"."""
+    counts = [(resources.concurrency, "worker", "workers")]
+    if resources.processes > 1:
+        counts.append((resources.processes, "process", "processes"))
+    counts.append((resources.threads, "thread", "threads"))
+    words = " x ".join(f"{n} {one if n == 1 else many}" for n, one, many in counts)
+    if 0 < resources.gpus_per_trial < 1:
+        words += f", {resources.trials_on_a_gpu} on each GPU"
+    return words

@@ -9,37 +9,32 @@ import hashlib
 import itertools
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
-from search.autotune.child_processes import run_module
-from search.record.record import ConfirmationFacts, StrategyFacts
-from search.settings.check_data import valid_config
-from search.settings.confirming import confirmation_trainings
-from search.settings.request import Request
-from search.strategy.pruners import PROMOTION
+from search.autotune.choose_execution import ExecutionChoice
+from search.autotune.timing import Speed, Workload, time_trainings
+from search.common.errors import UserError
+from search.record.record import ConfirmationFacts
+from search.strategy.confirmation import most_trainings
 from search.strategy.sobol import sobol_points
+from spaces.space import ResolvedSpace
 from trainers.atomic_files import write_atomically
 from trainers.config import TrainConfig
-from trainers.configs import trainer_config
-from trainers.execution import Execution
+from trainers.validators import ConfigError
 
 CONFIRMATION_SHARE = 0.45  # of a preset's time, at most: a search of less finds little to confirm
 SECONDS_AROUND = 45.0  # starting up, timing, the confirmation's start, and the last pages
 SECONDS_BETWEEN = 0.1  # two epochs of a trial: what is written, reported and decided
-POINTS = 8  # of the space, beside the recipe
+POINTS = 8  # of the space, beside the baseline
 FEWEST_TRAININGS = 4
 PRESET_SEEDS = 3  # that judge at least: the interval over 2 is more than three times as wide
 SECONDS_KEPT = 3600.0  # a machine may be busy, or not, for so long
-
-
-def is_sized_by_time(request: Request, strategy: StrategyFacts) -> bool:
-    """Whether a new study gets its preset's time: where nothing else limits it."""
-    limited = request.settings.n_trials is not None or strategy.epoch_budget is not None
-    pauses = strategy.pruner == PROMOTION and strategy.sampler != "grid"
-    return request.space.preset.minutes > 0 and pauses and not limited and not request.own_loop
+SECONDS_EACH = 0.1
+FORWARD_SHARE = 1 / 3  # of a training step's time, for an image that is only looked at
 
 
 def budget_of(minutes: float, at_once: int, seconds_an_epoch: float, full: int) -> int:
@@ -59,63 +54,70 @@ def split(
     if not fixed:
         seeds = range(len(facts.judging), PRESET_SEEDS - 1, -1)
         smaller = [facts, *(facts.part(1, count) for count in seeds)]
-        room = CONFIRMATION_SHARE * epochs / full
-        facts = next((f for f in smaller if confirmation_trainings(f) <= room), smaller[-1])
-    left = epochs - confirmation_trainings(facts) * full
+        most = CONFIRMATION_SHARE * epochs / full
+        facts = next((f for f in smaller if _trainings(f) <= most), smaller[-1])
+    left = epochs - _trainings(facts) * full
     return max(FEWEST_TRAININGS * full, left), facts
 
 
+def _trainings(facts: ConfirmationFacts) -> int:
+    return most_trainings(facts.settings, len(facts.judging))
+
+
 def measured_budget(
-    request: Request,
-    execution: Execution,
-    at_once: int,
-    data_folder: Path,
+    space: ResolvedSpace,
+    workload: Workload,
+    choice: ExecutionChoice,
     announce: Callable[[str], None],
 ) -> int:
-    """The budget of epochs that the preset's minutes come to, ``at_once`` trials side by side,
-    confirmation included."""
-    configs = _configs(request)
-    task = {
-        "configs": [config.to_dict() for config in configs],
-        "data": str(data_folder.resolve()),
-        "execution": replace(execution, processes=1).to_dict(),
-    }
-    digest = hashlib.sha256(json.dumps([task, at_once], sort_keys=True).encode()).hexdigest()[:16]
-    kept = request.data_dir / "cache" / "epoch_seconds" / f"{digest}.json"
+    """The budget of epochs that the minutes of the space's preset come to, confirmation included,
+    where trials are computed as ``choice`` has it. Raises ``UserError``."""
+    execution, resources = replace(choice.execution, processes=1), choice.resources
+    on_gpu = execution.device == "cuda"
+    beside = resources.trials_on_a_gpu if on_gpu else resources.concurrency
+    configs = [workload.config, *_spread(space)]
+    folder, settings = workload.data_folder, [config.to_dict() for config in configs]
+    facts = [str(folder.resolve()), execution.to_dict(), beside, settings]
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    kept = workload.cache / "epoch_seconds" / f"{digest[:16]}.json"
     seconds = _read(kept)
     if seconds is None:
         announce("timing an epoch on this machine: some seconds")
-        seconds = _measure(json.dumps(task), at_once) + SECONDS_BETWEEN
+        speeds = time_trainings(
+            configs, [execution], beside, folder, SECONDS_EACH, "choose with --n-trials"
+        )
+        images = workload.data.shapes["train_images"][0]
+        seconds = _an_epoch(configs, speeds, images) + SECONDS_BETWEEN
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(kept, json.dumps(seconds).encode())
-    full, minutes = request.config.epochs, request.space.preset.minutes
-    return budget_of(minutes, at_once, seconds, full)
+    minutes, full = space.preset.minutes, workload.config.epochs
+    return budget_of(minutes, resources.concurrency, seconds, full)
 
 
-def _configs(request: Request) -> Sequence[TrainConfig]:
-    """The recipe, and what is spread over the space."""
-    space = request.space
-    found = [trainer_config(request.config)]
-    if space.parameters:
-        for point in itertools.islice(sobol_points(space, 0), 2 * POINTS):
-            values = space.active(point)
-            config = valid_config(space.setting(values))
-            if config and space.broken_constraint(values) is None and len(found) <= POINTS:
-                found.append(config)
+def _spread(space: ResolvedSpace) -> list[TrainConfig]:
+    """Settings all over ``space``."""
+    found: list[TrainConfig] = []
+    for point in itertools.islice(sobol_points(space, 0), 2 * POINTS if space.parameters else 0):
+        values = space.active(point)
+        if space.broken_constraint(values) is None and len(found) < POINTS:
+            with suppress(ConfigError):
+                found.append(TrainConfig.from_mapping(space.setting(values)))
     return found
 
 
-def _measure(task: str, at_once: int) -> float:
-    """The mean over as many processes as there will be trials at once. The recipe counts as much
-    as the space: half of the first draws are near it, and it is trained to its end."""
-    printed = run_module(
-        ["trainers.epoch_seconds", task], at_once, "timing", "choose with --n-trials"
-    )
-    return fmean(_half_recipe(*json.loads(text)) for text in printed)
-
-
-def _half_recipe(recipe: float, *space: float) -> float:
-    return (recipe + fmean(space)) / 2 if space else recipe
+def _an_epoch(configs: list[TrainConfig], speeds: list[list[Speed]], images: int) -> float:
+    """Seconds of a mean epoch: the baseline's counts as much as those of the space, since half of
+    the first draws are near it and it is trained to its end. Raises ``UserError``."""
+    found: list[float] = []
+    for config, of_processes in zip(configs, speeds, strict=True):
+        known = [speed for speed, _ in of_processes if speed]
+        passes = 1 - config.val_fraction * (1 - FORWARD_SHARE)
+        if known:
+            found.append(images * passes * fmean(1 / speed for speed in known))
+        elif not found:
+            raise UserError(f"the baseline cannot be trained here: {of_processes[0][1]}")
+    baseline, *others = found
+    return (baseline + fmean(others)) / 2 if others else baseline
 
 
 def _read(path: Path) -> float | None:

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from search.autotune import machine
-from search.common.errors import UserError, at_least
+from search.autotune import devices
+from search.autotune.devices import Gpus
+from search.common.errors import UserError
 from trainers.execution import Execution
 
 SMALLEST_SHARE = 0.01  # of a GPU
 SAME, ANY = "same", "any"
 DEVICE_KINDS = (SAME, ANY)
+
+
+@dataclass(frozen=True)
+class ComputeOptions:
+    """What a user asks of the machine, each None where it is left open."""
+
+    concurrency: int | None = None
+    threads: int | None = None
+    processes: int | None = None
+    gpus_per_trial: float | None = None
+    precision: str | None = None
+    deterministic: bool | None = None
+    graph: bool | None = None
+    ray_address: str | None = None  # of a cluster that runs already; else a private Ray
+    device_kinds: str = SAME
+    max_retries: int = 2
 
 
 @dataclass(frozen=True)
@@ -26,58 +43,67 @@ class Resources:
     processes: int = 1
     max_retries: int = 2
     silence: float = 600.0
-    ray_address: str | None = None  # of a cluster that runs already; else a private Ray
+    ray_address: str | None = None
     most: int | None = None  # trials at once on a cluster; None: as many as it has room for
     device_kinds: str = SAME  # of a cluster's devices: the study's alone, or any
 
     @property
-    def shares_gpus(self) -> bool:
-        """Whether several trials are on a card at once."""
-        return 0 < self.gpus_per_trial < 1
-
-    @property
-    def on_a_gpu(self) -> int:
-        """Trials on each card that is used."""
-        return max(1, int(1 / self.gpus_per_trial + 1e-9)) if self.shares_gpus else 1
+    def trials_on_a_gpu(self) -> int:
+        """Trials at once on each card that is used."""
+        shared = 0 < self.gpus_per_trial < 1
+        return max(1, trials_that_fit(self.gpus_per_trial, 1)) if shared else 1
 
 
-def choose_resources(
-    concurrency: int | None,
-    threads: int | None,
-    gpus_per_trial: float | None,
-    gpus: int,
-    processes: int = 1,
-) -> Resources:
-    """Trials at once, threads and GPUs of each, from what was asked and what there is.
+def choose_resources(options: ComputeOptions, began: Execution | None = None) -> Resources:
+    """Trials at once, threads and GPUs of each, from what is asked and what this machine has;
+    ``began`` is how the study began to compute, None for a new one. Raises ``UserError``.
 
     Default on GPUs: one for each process. On the CPU: as many trials as cores, one thread each,
     since small networks gain more from a second trial than from a second thread.
     """
-    at_least("processes", processes, 1)
-    at_least("concurrency", concurrency, 1)
-    at_least("threads", threads, 1)
-    at_least("gpus-per-trial", gpus_per_trial, 0)
-    cores = max(1, machine.cpu_count() // processes)
-    per_trial = (float(processes) if gpus else 0.0) if gpus_per_trial is None else gpus_per_trial
-    if processes > 1 and per_trial not in (0, processes):
-        raise UserError(
-            f"--gpus-per-trial must be {processes}, one for each of the --processes, or 0, "
-            f"got {per_trial:g}"
-        )
-    if per_trial > 0:
-        fit = trials_on_gpus(per_trial, gpus)
-        if concurrency is not None and concurrency > fit:
+    processes = began.processes if began else options.processes or 1
+    threads = began.threads if began else options.threads
+    asked = options.concurrency
+    at_once = None if options.ray_address else asked
+    cores = max(1, devices.cpu_count() // processes)
+    share = _gpus_per_trial(options, began, processes)
+    if share > 0:
+        fit = _trials_on_gpus(share, gpus := devices.gpu_count())
+        if at_once is not None and at_once > fit:
             raise UserError(
                 f"--concurrency must be at most {fit}, the trials that fit on {gpus} GPU(s) "
-                f"with {per_trial:g} each, got {concurrency}"
+                f"with {share:g} each, got {at_once}"
             )
-        at_once = concurrency or fit
+        at_once = at_once or fit
     else:
-        at_once = concurrency or max(1, cores // (threads or 1))
-    return Resources(at_once, threads or max(1, cores // at_once), per_trial, processes)
+        at_once = at_once or max(1, cores // (threads or 1))
+    return Resources(
+        concurrency=asked or at_once,
+        threads=threads or max(1, cores // at_once),
+        gpus_per_trial=share,
+        processes=processes,
+        max_retries=options.max_retries,
+        ray_address=options.ray_address,
+        most=asked,
+        device_kinds=options.device_kinds,
+    )
 
 
-def trials_on_gpus(per_trial: float, gpus: int) -> int:
+def _gpus_per_trial(options: ComputeOptions, began: Execution | None, processes: int) -> float:
+    if began and began.device == "cpu":
+        return 0.0
+    asked = options.gpus_per_trial
+    if asked is None:
+        return float(processes) if devices.gpu_count() else 0.0
+    if processes > 1 and asked not in (0, processes):
+        raise UserError(
+            f"--gpus-per-trial must be {processes}, one for each of the --processes, or 0, "
+            f"got {asked:g}"
+        )
+    return asked
+
+
+def _trials_on_gpus(per_trial: float, gpus: int) -> int:
     """How many trials fit at once; a part of a GPU cannot be put together from two."""
     if per_trial > gpus:
         raise UserError(f"--gpus-per-trial must be at most {gpus}, the GPUs found, got {per_trial}")
@@ -94,22 +120,18 @@ def trials_that_fit(per_trial: float, gpus: int) -> int:
 
 
 def default_execution(
-    resources: Resources,
-    precision: str | None,
-    bfloat16: bool = False,
-    deterministic: bool = False,
-    graph: bool | None = None,
+    options: ComputeOptions, resources: Resources, gpus: Gpus | None
 ) -> Execution:
-    """How to compute without a probe; a GPU that computes ``bfloat16`` is fastest in it, and with
-    graphs, which are left out where every bit counts."""
-    device = "cuda" if resources.gpus_per_trial > 0 else "cpu"
-    fastest = "bfloat16" if device == "cuda" and bfloat16 else "float32"
+    """How to compute without a calibration; a GPU is fastest in bfloat16 where it computes that,
+    and with graphs, which are left out where every bit counts."""
+    fastest = "bfloat16" if gpus and gpus.bfloat16 else "float32"
+    deterministic = options.deterministic is True
     return Execution(
-        device,
-        precision or fastest,
+        device="cuda" if gpus else "cpu",
+        precision=options.precision or fastest,
         channels_last=True,
         threads=resources.threads,
         processes=resources.processes,
         deterministic=deterministic,
-        graph=device == "cuda" and (not deterministic if graph is None else graph),
+        graph=gpus is not None and (not deterministic if options.graph is None else options.graph),
     )

@@ -6,15 +6,28 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from search.autotune.choose_execution import cost_of_determinism, decide_execution
-from search.autotune.epoch_budget import is_sized_by_time, measured_budget, split
-from search.autotune.lr_interval import DEFAULT_STEPS, lr_parameter, with_interval
-from search.autotune.lr_range_test import in_words, run_range_test
+from search.autotune.choose_execution import (
+    ExecutionChoice,
+    choose_execution,
+    cost_of_determinism,
+    loop_choice,
+    resume_execution,
+)
+from search.autotune.epoch_budget import measured_budget, split
+from search.autotune.lr_range import (
+    DEFAULT_STEPS,
+    in_words,
+    lr_parameter,
+    run_range_test,
+    with_interval,
+)
+from search.autotune.timing import Workload
 from search.common.errors import UserError
 from search.record.record import ConfirmationFacts, LRRangeFacts, StrategyFacts, StudyRecord
 from search.settings.compatibility import (
     as_begun,
     refuse_another,
+    refuse_other_computing,
     strategy_changes,
 )
 from search.settings.confirming import choose_confirmation, confirmation_trainings
@@ -38,21 +51,25 @@ def decide(
     """The plan, and a line for each decision that the user may want to know of.
 
     ``found`` is the study's record, None for a new study. What the record does not answer is
-    measured: how to compute by a probe, the learning rate by a range test, each announced when
-    it begins. Raises ``UserError`` where ``request`` does not fit ``found``.
+    measured: how to compute by a calibration, the learning rate by a range test, each announced
+    when it begins. Raises ``UserError`` where ``request`` does not fit ``found``.
     """
     if found is not None:
         request = as_begun(request, found)
-    execution, resources, reason = decide_execution(request, data, data_folder, found, announce)
-    space, lr_range = _decide_lr_range(request, execution, data_folder, found, announce)
+    workload = None
+    if not request.own_loop:
+        config, cache = trainer_config(request.config), request.data_dir / "cache"
+        workload = Workload(config, data, data_folder, cache)
+    choice = _decide_execution(request, workload, found, announce)
+    execution, resources = choice.execution, choice.resources
+    space, lr_range = _decide_lr_range(request, workload, execution, found, announce)
     strategy = choose_strategy(request, None if found is None else found.strategy)
     confirmation = choose_confirmation(request, found)
-    notes = [f"computing: {reason}"]
+    notes = [choice.note]
     if request.settings.deterministic:
         notes.append(cost_of_determinism(execution))
-    if found is None and is_sized_by_time(request, strategy):
-        at_once = resources.concurrency
-        whole = measured_budget(request, execution, at_once, data_folder, announce)
+    if found is None and workload and is_sized_by_time(request, strategy):
+        whole = measured_budget(request.space, workload, choice, announce)
         strategy, confirmation, note = _sized(request, strategy, confirmation, whole)
         notes.append(note)
     resume = _decide_resume(request, execution, found, announce)
@@ -83,6 +100,13 @@ def decide(
         epoch_budget=strategy.epoch_budget,
     )
     return plan, notes
+
+
+def is_sized_by_time(request: Request, strategy: StrategyFacts) -> bool:
+    """Return whether a new study gets its preset's time: where nothing else limits it."""
+    limited = request.settings.n_trials is not None or strategy.epoch_budget is not None
+    pauses = strategy.pruner == PROMOTION and strategy.sampler != "grid"
+    return request.space.preset.minutes > 0 and pauses and not limited and not request.own_loop
 
 
 def choose_strategy(request: Request, found: StrategyFacts | None) -> StrategyFacts:
@@ -140,6 +164,20 @@ def _cap(request: Request, default: StrategyFacts) -> int | None:
     return None if grid else request.settings.epoch_budget
 
 
+def _decide_execution(
+    request: Request, workload: Workload | None, found: StudyRecord | None, announce: Announce
+) -> ExecutionChoice:
+    """As the study began, or what is asked and found for a new one."""
+    if found is not None:
+        refuse_other_computing(request, found.execution)
+        return resume_execution(request.compute, found.execution)
+    if workload is None:
+        return loop_choice(request.compute)
+    sampler = request.settings.sampler or request.space.preset.sampler
+    most = total_trials(request.settings.n_trials, sampler, request.space)
+    return choose_execution(request.compute, workload, most, announce)
+
+
 def _decide_resume(
     request: Request, execution: Execution, found: StudyRecord | None, announce: Announce
 ) -> str:
@@ -153,8 +191,8 @@ def _decide_resume(
 
 def _decide_lr_range(
     request: Request,
+    workload: Workload | None,
     execution: Execution,
-    data_folder: Path,
     found: StudyRecord | None,
     announce: Announce,
 ) -> tuple[ResolvedSpace, LRRangeFacts | None]:
@@ -166,13 +204,10 @@ def _decide_lr_range(
             return space, None
         return with_interval(space, found.lr_range.low, found.lr_range.high), found.lr_range
     steps = range_test_steps(request)
-    if not steps:
+    if not steps or workload is None:
         return space, None
     announce(f"learning-rate range test over {steps} mini-batches")
-    folder = request.folder.path
-    return run_range_test(
-        space, trainer_config(request.config), execution, data_folder, steps, folder
-    )
+    return run_range_test(space, workload, execution, steps, request.folder.path)
 
 
 def range_test_steps(request: Request) -> int:

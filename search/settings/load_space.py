@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from search.autotune import machine
+from search.autotune import devices
 from search.common.errors import UserError, one_line
 from search.settings.run_settings import SpaceSettings
 from search.settings.setting import known
@@ -30,7 +30,7 @@ from trainers.validators import suggest
 def load_space(settings: SpaceSettings) -> tuple[ResolvedSpace, str]:
     """The space with what is set, and why it has this preset. Raises ``UserError``."""
     definition = find_space(settings.space)
-    preset, reason = choose_preset(settings.preset, machine.gpu_count(), tuple(definition.presets))
+    preset, reason = choose_preset(settings.preset, devices.gpu_count(), tuple(definition.presets))
     return _fixed(settings, definition.at(preset)), reason
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from search.autotune import machine
-from search.autotune.gpus import check_gpus
-from search.autotune.lr_interval import lr_parameter
-from search.autotune.resources import SAME, Resources, choose_resources, default_execution
+from search.autotune.choose_execution import default_choice
+from search.autotune.lr_range import lr_parameter
+from search.autotune.resources import SAME, ComputeOptions, Resources, choose_resources
 from search.common.errors import UserError
 from search.common.layout import StudyFolder, default_storage, origin_of, preset_suffix
 from search.common.results_url import results_folder
@@ -51,26 +50,28 @@ class Request:
         """Names of metrics, one for each value of a trial."""
         return (self.config.objective,)
 
+    @property
+    def compute(self) -> ComputeOptions:
+        """What is asked of the machine."""
+        asked = self.settings
+        return ComputeOptions(
+            concurrency=asked.concurrency,
+            threads=asked.threads,
+            processes=asked.processes,
+            gpus_per_trial=asked.gpus_per_trial,
+            precision=asked.asked_precision,
+            deterministic=asked.deterministic,
+            graph=asked.graph,
+            ray_address=asked.cluster,
+            device_kinds=asked.device_kinds or SAME,
+            max_retries=asked.max_retries,
+        )
+
     def resources(self, began: Execution | None = None) -> Resources:
         """What this machine gives to the search, or nodes like it; ``began`` is how its study
         began to compute. Raises ``UserError``.
         """
-        asked = self.settings
-        found = choose_resources(
-            None if asked.cluster else asked.concurrency,
-            began.threads if began else asked.threads,
-            0.0 if began and began.device == "cpu" else asked.gpus_per_trial,
-            machine.gpu_count(),
-            began.processes if began else asked.processes or 1,
-        )
-        return replace(
-            found,
-            concurrency=asked.concurrency or found.concurrency,
-            max_retries=asked.max_retries,
-            ray_address=asked.cluster,
-            most=asked.concurrency,
-            device_kinds=asked.device_kinds or SAME,
-        )
+        return choose_resources(self.compute, began)
 
 
 def make_request(settings: RunSettings) -> Request:
@@ -163,20 +164,19 @@ def make_single_run(settings: SingleRunSettings, processes: int | None = None) -
     """
     space, reason = load_space(settings)
     refuse_own_loop(space)
-    precision = settings.asked_precision
-    resources = choose_resources(1, settings.threads, None, machine.gpu_count(), processes or 1)
-    gpus = check_gpus(resources, precision)
+    options = ComputeOptions(
+        concurrency=1,
+        threads=settings.threads,
+        processes=processes,
+        precision=settings.asked_precision,
+        deterministic=settings.deterministic,
+        graph=settings.graph,
+    )
     return SingleRun(
         space=space,
         preset_reason=reason,
         config=TrainConfig.from_mapping(dict(space.baseline)),
-        execution=default_execution(
-            resources,
-            precision,
-            gpus is not None and gpus.bfloat16,
-            settings.deterministic is True,
-            settings.graph,
-        ),
+        execution=default_choice(options).execution,
         dataset=settings.dataset or space.preset.dataset,
         data_dir=Path(settings.data_dir).expanduser(),
         image_size=settings.image_size,

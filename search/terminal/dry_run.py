@@ -5,11 +5,10 @@ from __future__ import annotations
 import optuna
 from rich.console import Console
 
-from search.autotune.epoch_budget import is_sized_by_time
 from search.common.formatting import number, settings
 from search.record.record import StrategyFacts
 from search.settings.compatibility import as_begun
-from search.settings.decide import choose_strategy, range_test_steps
+from search.settings.decide import choose_strategy, is_sized_by_time, range_test_steps
 from search.settings.open_study import find_record
 from search.settings.request import Request
 from search.storage.storage import exists, open_storage

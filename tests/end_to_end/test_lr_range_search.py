@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 from search import run
-from search.autotune.lr_range_test import in_words
+from search.autotune.lr_range import in_words
 from search.common.layout import StudyFolder
 from search.record.record import read_record
 from tests.search.in_process import run_here

@@ -89,7 +89,7 @@ def test_a_search_prints_its_lines_and_no_summary(
     assert repr(result) == "<study 'tiny-quick': No trial has completed yet. (timed out)>"
     assert "<table" not in result._repr_html_()
     out = capsys.readouterr().out
-    assert "computing: " in out
+    assert "precision float32, " in out
     assert "python -m search.report" not in out
 
 

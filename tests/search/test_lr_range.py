@@ -12,8 +12,7 @@ import pytest
 from optuna.distributions import distribution_to_json
 
 from search import lr_range
-from search.autotune.lr_interval import lr_parameter, narrowed, with_interval
-from search.autotune.lr_range_test import in_words
+from search.autotune.lr_range import in_words, lr_parameter, narrowed, with_interval
 from search.common.errors import UserError, run_main
 from search.record.record import LRRangeFacts, StudyRecord
 from search.settings import request

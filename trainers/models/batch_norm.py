@@ -10,6 +10,11 @@ from torch import nn
 BatchNorm = nn.modules.batchnorm._BatchNorm
 
 
+def has_batch_norm(model: nn.Module) -> bool:
+    """Return whether a layer of ``model`` normalises by batches."""
+    return any(isinstance(module, BatchNorm) for module in model.modules())
+
+
 @contextmanager
 def frozen_statistics(model: nn.Module) -> Iterator[None]:
     """Within: BatchNorm normalises by the batch but leaves its running statistics alone.

@@ -43,6 +43,36 @@ def test_what_all_of_them_print_is_returned(module: Path) -> None:
     assert first == second == "x" * 200_000 + " task\n"
 
 
+def test_one_that_says_much_keeps_nobody_waiting(module: Path) -> None:
+    """The second says more than a pipe holds before it meets the first, which waits for it."""
+    module.write_text(
+        "import os, sys\n"
+        "try:\n"
+        "    os.mkdir('first')\n"
+        "except FileExistsError:\n"
+        "    print('x' * 200_000, file=sys.stderr, flush=True)\n"
+        "    open('met', 'w').close()\n"
+        "else:\n"
+        "    open('met').close()\n"
+        "print('done')"
+    )
+    os.mkfifo(module.with_name("met"))
+    assert run_module(["waiting"], 2, "probe", "do without") == ["done\n", "done\n"]
+
+
+def test_one_that_fails_ends_those_that_wait_for_it(module: Path) -> None:
+    module.write_text(
+        "import os, signal\n"
+        "try:\n"
+        "    os.mkdir('first')\n"
+        "except FileExistsError:\n"
+        "    raise SystemExit('no memory')\n"
+        "signal.pause()"
+    )
+    with pytest.raises(UserError, match="the probe ended with exit code 1: no memory; do without"):
+        run_module(["waiting"], 2, "probe", "do without")
+
+
 def test_a_failure_is_one_line_with_its_cause_and_remedy(module: Path) -> None:
     module.write_text("raise ValueError('no such thing')")
     rule = "the probe ended with exit code 1: ValueError: no such thing; do without"

@@ -24,17 +24,21 @@ DATA = Meta(1, "digits", ("a", "b"), {"train_images": (9, 8, 8, 1)}, (0.5,), (0.
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What the timing processes were asked. On one of them the recipe's epoch takes 0.4 s, that of
-    the other settings 0.6 s; on another it is 0.6 and 0.8."""
+    """What the timing processes were asked. On one of them the baseline's epoch takes 0.4 s, those
+    of the other settings 0.6 s; on another it is 0.6 and 0.8."""
     tasks: list[dict[str, Any]] = []
 
     def run(arguments: Any, count: int, what: str, instead: str) -> list[str]:
         tasks.append(json.loads(arguments[1]))
-        others = len(tasks[-1]["configs"]) - 1
-        return [json.dumps([s, *[s + 0.2] * others]) for s in (0.4, 0.6)[:count]]
+        fractions = [config["val_fraction"] for config in tasks[-1]["configs"]]
+        work = [9 * (1 - fraction + fraction / 3) for fraction in fractions]
+        return [
+            json.dumps([[work[0] / s, ""], *([images / (s + 0.2), ""] for images in work[1:])])
+            for s in (0.4, 0.6)[:count]
+        ]
 
-    monkeypatch.setattr(epoch_budget, "run_module", run)
-    monkeypatch.setattr("search.autotune.machine.gpu_count", lambda: 0)
+    monkeypatch.setattr("search.autotune.timing.run_module", run)
+    monkeypatch.setattr("search.autotune.devices.gpu_count", lambda: 0)
     return tasks
 
 
@@ -59,11 +63,11 @@ def test_two_workers_get_three_minutes_worth(plan: Any, asked: Any) -> None:
     assert (facts.pruner, facts.epoch_budget, facts.n_trials) == ("promotion", 277, 277)
 
 
-def test_the_recipe_and_points_all_over_the_space_are_timed(plan: Any, asked: Any) -> None:
+def test_the_baseline_and_points_all_over_the_space_are_timed(plan: Any, asked: Any) -> None:
     plan()
     (task,) = asked
-    recipe, *others = task["configs"]
-    assert (recipe["depth"], recipe["width"], recipe["batch_size"]) == (10, 1, 32)
+    baseline, *others = task["configs"]
+    assert (baseline["depth"], baseline["width"], baseline["batch_size"]) == (10, 1, 32)
     assert len(others) == epoch_budget.POINTS
     assert {config["width"] for config in others} == {1, 2}
     assert min(config["batch_size"] for config in others) < 40

@@ -20,7 +20,7 @@ LARGEST = sum(p.numel() for p in WideResNet(2, 1, 8, depth=16, width=4, dropout=
 
 def lack(monkeypatch: pytest.MonkeyPatch, folder: Path, free: float, *flags: str) -> str:
     """What is said of a search of networks of depth 10 or 16 and width 1, 2 or 4."""
-    monkeypatch.setattr("search.autotune.machine.gpu_count", lambda: 0)
+    monkeypatch.setattr("search.autotune.devices.gpu_count", lambda: 0)
     monkeypatch.setattr(room.shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
     file = folder / "space.py"
     file.write_text(

@@ -31,7 +31,7 @@ POINT = {
 def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Study]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.setattr("search.autotune.machine.gpu_count", lambda: 0)
+    monkeypatch.setattr("search.autotune.devices.gpu_count", lambda: 0)
 
     def opened(name: str, *flags: str) -> Study:
         space = ["--space", "wrn_sam", "--preset", "quick", "--threads", "1", "--n-trials", "9"]

@@ -11,8 +11,6 @@ import optuna
 import pytest
 from optuna.distributions import FloatDistribution, json_to_distribution
 
-from search.autotune.gpu_probe import GpuProbe
-from search.autotune.probe import Timing
 from search.common.errors import UserError
 from search.record.record import StudyRecord, read_record, write_record
 from search.settings.decide import decide
@@ -63,7 +61,7 @@ class Search:
 def search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Search:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.setattr("search.autotune.machine.gpu_count", lambda: 0)
+    monkeypatch.setattr("search.autotune.devices.gpu_count", lambda: 0)
     monkeypatch.setattr("search.settings.decide.measured_budget", lambda *_: BUDGET)
     return Search(tmp_path)
 
@@ -127,7 +125,8 @@ def test_what_is_left_open_on_resume_is_as_the_study_has_it(search: Search) -> N
     began = record_of(search.open(*flags)).strategy
     plan, notes = search.decide()
     assert plan.record.strategy == began
-    assert (plan.n_trials, notes) == (99, ["computing: as the study began"])
+    assert plan.n_trials == 99
+    assert notes == ["precision float32, 2 workers x 1 thread (as the study began)"]
 
 
 RANGE = ("--range", "lr=0.05:0.5", "--range", "batch_size=32:128")
@@ -322,7 +321,7 @@ def test_computing_in_another_way_is_refused(
     search: Search, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], message: str
 ) -> None:
     search.open()
-    monkeypatch.setattr("search.autotune.machine.gpu_count", lambda: 2)
+    monkeypatch.setattr("search.autotune.devices.gpu_count", lambda: 2)
     with pytest.raises(UserError, match=message):
         search.open(*flags)
 
@@ -338,7 +337,7 @@ def resumed(search: Search, *flags: str) -> SearchPlan:
 def test_a_study_goes_on_as_it_began_to_compute(
     search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.autotune.machine.cpu_count", lambda: 8)
+    monkeypatch.setattr("search.autotune.devices.cpu_count", lambda: 8)
     search.open("--threads", "2")
     plan = resumed(search)
     assert plan.execution.threads == 2
@@ -351,9 +350,9 @@ def test_a_study_on_gpus_goes_on_with_its_processes(
     search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each process has a GPU, also where --processes is not said again."""
-    monkeypatch.setattr("search.autotune.machine.gpu_count", lambda: 4)
+    monkeypatch.setattr("search.autotune.devices.gpu_count", lambda: 4)
     card = {"name": "Gpu", "capability": "9.0", "free": 10**11, "tf32": True, "bfloat16": True}
-    monkeypatch.setattr("search.autotune.gpus.run_module", lambda *_: [json.dumps([card] * 4)])
+    monkeypatch.setattr("search.autotune.devices.run_module", lambda *_: [json.dumps([card] * 4)])
     search.open("--processes", "2")
     plan = resumed(search)
     assert (plan.execution.device, plan.execution.processes) == ("cuda", 2)
@@ -396,93 +395,49 @@ def test_a_dry_run_says_how_a_study_goes_on(
     assert sorted(search.folder.rglob("*")) == before
 
 
-def test_a_probe_is_for_what_is_left_open(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two processes a trial, or a given precision, leave nothing to it; small data neither."""
-    probed: list[int] = []
-
-    def probe(*arguments: Any) -> Any:
-        probed.append(1)
-        raise UserError("probed")
-
-    monkeypatch.setattr("search.autotune.choose_execution.probe", probe)
-    large = replace(DATA, shapes={"train_images": (50_000, 32, 32, 3)})
-    for flags in (("--processes", "2"), ("--precision", "float32")):
-        search.decide(*flags, data=large)
-    search.decide()
-    assert not probed
-    with pytest.raises(UserError, match="probed"):
-        search.decide(data=large)
-
-
 CARD = {"name": "Card", "capability": "9.0", "free": 80e9, "tf32": True, "bfloat16": True}
+
+
+def test_what_a_calibration_finds_is_recorded_and_resumed(
+    search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine with a GPU, where a graph in bfloat16 is the fastest and four trials at once
+    are clearly faster than two."""
+    rounds: list[int] = []
+
+    def timed(arguments: Any, count: int, *said: str) -> list[str]:
+        rounds.append(count)
+        ways = map(Execution.from_mapping, json.loads(arguments[1])["executions"])
+        return [json.dumps([[_speed(way) / count**0.5, ""] for way in ways])] * count
+
+    monkeypatch.setattr("search.autotune.devices.gpu_count", lambda: 1)
+    monkeypatch.setattr("search.autotune.devices.cpu_count", lambda: 4)
+    monkeypatch.setattr("search.autotune.devices.run_module", lambda *_: [json.dumps([CARD])])
+    monkeypatch.setattr("search.autotune.timing.run_module", timed)
+    large = replace(DATA, shapes={"train_images": (50_000, 32, 32, 3)})
+    flags = ("--n-trials", "9", "--data-dir", str(search.folder))
+    plan, notes = search.decide(*flags, data=large)
+    assert plan.execution == plan.record.execution == FOUND
+    assert (plan.resources.concurrency, plan.resources.gpus_per_trial) == (4, 0.25)
+    assert plan.record.gpus_per_trial == 0.25
+    assert notes[0].startswith(
+        "precision bfloat16, CUDA graph, 4 workers x 1 thread, 4 on each GPU"
+    )
+    with Lease(plan.folder) as lease:
+        open_study(plan, open_storage(plan.storage), lease)
+    assert rounds == [1, 2, 4]
+    again, _ = search.decide(*flags, data=large)
+    assert (again.execution, again.resources) == (plan.execution, plan.resources)
+    alone, _ = search.decide(*flags, "--gpus-per-trial", "1", data=large)
+    assert alone.resources.concurrency == 1
+    assert rounds == [1, 2, 4], "a study that resumes is not calibrated"
+
+
 FOUND = Execution("cuda", "bfloat16", graph=True)
 
 
-@pytest.fixture
-def on_a_gpu(search: Search, monkeypatch: pytest.MonkeyPatch):
-    """A machine with one card and large data; what its probe is asked, and finds if it does not
-    raise ``error``."""
-    monkeypatch.setattr("search.autotune.machine.gpu_count", lambda: 1)
-    monkeypatch.setattr("search.autotune.machine.cpu_count", lambda: 16)
-    monkeypatch.setattr("search.autotune.gpus.run_module", lambda *_: [json.dumps([CARD, CARD])])
-    large = replace(DATA, shapes={"train_images": (50_000, 32, 32, 3)})
-
-    def decide(
-        *flags: str, error: Exception | None = None
-    ) -> tuple[SearchPlan, list[str], list[GpuProbe]]:
-        asked: list[GpuProbe] = []
-
-        def probe(what: GpuProbe, *rest: Any) -> Timing:
-            asked.append(what)
-            if error:
-                raise error
-            return Timing(FOUND, 4, 9000.0, 12)
-
-        monkeypatch.setattr("search.autotune.choose_execution.probe_gpu", probe)
-        return *search.decide("--n-trials", "9", *flags, data=large), asked
-
-    return decide
-
-
-def test_what_the_probe_of_a_gpu_finds_is_recorded_and_gone_on_with(
-    search: Search, on_a_gpu
-) -> None:
-    plan, notes, asked = on_a_gpu()
-    assert plan.execution == plan.record.execution == replace(FOUND, threads=1)
-    assert (plan.resources.concurrency, plan.resources.gpus_per_trial) == (4, 0.25)
-    assert plan.record.gpus_per_trial == 0.25
-    assert "bfloat16, channels last, as a graph, 4 trial(s) on a card: 9000 images/s" in notes[0]
-    assert asked[0].counts == (1, 2, 4, 8)
-    with Lease(plan.folder) as lease:
-        open_study(plan, open_storage(plan.storage), lease)
-    again, _, none = on_a_gpu()
-    assert (again.execution, again.resources, none) == (plan.execution, plan.resources, [])
-    alone, _, _ = on_a_gpu("--gpus-per-trial", "1")
-    assert alone.resources.concurrency == 1
-    assert StudyRecord.from_dict({**plan.record.to_dict()}).gpus_per_trial == 0.25
-
-
-def test_what_flags_say_is_kept_by_the_probe_of_a_gpu(on_a_gpu) -> None:
-    _, _, (asked,) = on_a_gpu("--precision", "tf32", "--gpus-per-trial", "0.5", "--deterministic")
-    assert asked.counts == (2,)
-    assert {(way.precision, way.deterministic) for way in asked.ways} == {("tf32", True)}
-    assert on_a_gpu("--concurrency", "1")[2][0].counts == (1,)
-
-
-def test_a_probe_of_a_gpu_that_fails_is_said_and_done_without(on_a_gpu) -> None:
-    plan, notes, _ = on_a_gpu(error=UserError("the probe could not train; by default"))
-    assert plan.execution == Execution("cuda", "bfloat16", threads=1, graph=True)
-    assert plan.resources.gpus_per_trial == 1
-    assert "the probe could not train; by default" in notes[0]
-
-
-def test_a_gpu_is_not_probed_for_small_data_nor_for_several_processes(
-    search: Search, on_a_gpu, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    on_a_gpu()
-    assert search.decide()[0].execution.precision == "bfloat16"
-    monkeypatch.setattr("search.autotune.machine.gpu_count", lambda: 2)
-    assert on_a_gpu("--processes", "2")[2] == []
+def _speed(way: Execution) -> float:
+    return 1000.0 if way == FOUND else 600.0
 
 
 def test_which_weights_are_kept_is_as_the_study_has_it(search: Search) -> None:

@@ -36,7 +36,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Requ
     """What a command asks for, with a space file and its task beside it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.setattr("search.autotune.machine.gpu_count", lambda: 0)
+    monkeypatch.setattr("search.autotune.devices.gpu_count", lambda: 0)
     (tmp_path / "task.py").write_text(TASK)
 
     def ask(*flags: str, train: str = "task:train") -> Request:

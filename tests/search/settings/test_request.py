@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from search.autotune.resources import choose_resources, default_execution
 from search.common.errors import UserError
 from search.settings.load_space import choose_preset
 from search.settings.request import Request, make_request
 from search.settings.run_settings import RunSettings
-from trainers.execution import Execution
 
 
 @pytest.fixture
@@ -20,8 +18,8 @@ def request_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     monkeypatch.chdir(tmp_path)
     for name in ("OPTUNA_STORAGE", "RAY_ADDRESS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("search.autotune.machine.gpu_count", lambda: 0)
-    monkeypatch.setattr("search.autotune.machine.cpu_count", lambda: 4)
+    monkeypatch.setattr("search.autotune.devices.gpu_count", lambda: 0)
+    monkeypatch.setattr("search.autotune.devices.cpu_count", lambda: 4)
     return lambda *flags: make_request(RunSettings.parse(["--space", "wrn_sam", *flags]))
 
 
@@ -33,7 +31,6 @@ def test_defaults_on_a_machine_without_gpu(request_of: Callable[..., Request]) -
     assert request.dataset == "digits"
     resources = request.resources()
     assert (resources.concurrency, resources.threads) == (4, 1)
-    assert default_execution(resources, None) == Execution(threads=1)
     left_open = ("n_trials", "sampler", "pruner", "seed", "timeout", "processes")
     assert [getattr(request.settings, name) for name in left_open] == [None] * len(left_open)
 
@@ -106,61 +103,6 @@ def test_the_preset_says_why(asked: str, gpus: int, name: str, says: str) -> Non
     chosen, reason = choose_preset(asked, gpus)
     assert chosen == name
     assert says in reason
-
-
-@pytest.mark.parametrize(
-    ("asked", "gpus", "processes", "expected"),
-    [
-        ((None, None, None), 0, 1, (4, 1, 0.0)),
-        ((1, None, None), 0, 1, (1, 4, 0.0)),
-        ((None, 2, None), 0, 1, (2, 2, 0.0)),
-        ((None, 8, None), 0, 1, (1, 8, 0.0)),
-        ((8, None, None), 0, 1, (8, 1, 0.0)),
-        ((3, 5, None), 0, 1, (3, 5, 0.0)),
-        ((None, None, None), 2, 1, (2, 2, 1.0)),
-        ((None, None, 0.5), 2, 1, (4, 1, 0.5)),
-        ((None, None, 0.4), 2, 1, (4, 1, 0.4)),
-        ((None, None, 1 / 3), 1, 1, (3, 1, 1 / 3)),
-        ((None, None, 2), 2, 1, (1, 4, 2)),
-        ((None, None, 0), 2, 1, (4, 1, 0)),
-        ((1, None, 1), 2, 1, (1, 4, 1)),
-        ((None, None, None), 0, 2, (2, 1, 0.0)),
-        ((1, None, None), 0, 2, (1, 2, 0.0)),
-        ((None, None, None), 4, 2, (2, 1, 2.0)),
-        ((None, None, 0), 4, 2, (2, 1, 0)),
-    ],
-)
-def test_resources_of_four_cores(
-    monkeypatch: pytest.MonkeyPatch,
-    asked: tuple[int | None, int | None, float | None],
-    gpus: int,
-    processes: int,
-    expected: tuple[int, int, float],
-) -> None:
-    monkeypatch.setattr("search.autotune.machine.cpu_count", lambda: 4)
-    chosen = choose_resources(*asked, gpus, processes)
-    assert (chosen.concurrency, chosen.threads, chosen.gpus_per_trial) == expected
-
-
-@pytest.mark.parametrize(
-    ("asked", "message"),
-    [
-        ((None, None, 3.0), "--gpus-per-trial must be at most 2, the GPUs found, got 3.0"),
-        ((None, None, 1.5), "--gpus-per-trial must be a whole number above 1, got 1.5"),
-        ((3, None, 1.0), "--concurrency must be at most 2, .*1 each, got 3"),
-        ((None, None, 1e-9), "--gpus-per-trial must be 0 or at least 0.01, got 1e-09"),
-    ],
-)
-def test_gpus_that_are_not_there_are_refused(
-    asked: tuple[int | None, int | None, float | None], message: str
-) -> None:
-    with pytest.raises(UserError, match=message):
-        choose_resources(*asked, gpus=2)
-
-
-def test_each_process_has_a_gpu_of_its_own() -> None:
-    with pytest.raises(UserError, match="--gpus-per-trial must be 2, one for each of the --proc"):
-        choose_resources(None, None, 1.0, gpus=2, processes=2)
 
 
 def test_results_at_a_url_need_a_database_with_locks(

@@ -104,7 +104,7 @@ def listen(runner: TrialRunner, task: Task, messages: Iterator[Message]) -> None
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setenv("OPTUNA_STORAGE", "sqlite:///not-used.db")
-    monkeypatch.setattr("search.autotune.machine.gpu_count", lambda: 0)
+    monkeypatch.setattr("search.autotune.devices.gpu_count", lambda: 0)
     return World(tmp_path)
 
 
