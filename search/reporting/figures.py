@@ -64,6 +64,11 @@ def log_ticks(values: Iterable[float | None]) -> dict[str, Any]:
     return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
 
 
+def whole_ticks(longest: int) -> dict[str, Any]:
+    """Return the options of an axis of epochs from 1 to ``longest``: no tick is between two."""
+    return {"tick0": 0, "dtick": math.ceil(longest / 10)} if longest <= 20 else {}
+
+
 def labelled_axis(labels: Sequence[str]) -> dict[str, Any]:
     """Return the options of an axis that has ``labels`` at 0, 1, 2, …"""
     return {

@@ -18,6 +18,7 @@ from search.reporting.figures import (
     add_reference,
     log_ticks,
     new_figure,
+    whole_ticks,
 )
 from search.reporting.format import heading
 from search.reporting.study_data import StudyData
@@ -46,6 +47,8 @@ def curves_chart(data: StudyData) -> Chart | None:
     reference = data.baseline_references.get("test_top1")
     if data.at_report_scale and reference is not None and data.objective.name == "val_top1":
         add_reference(figures[0], reference, find_metric("test_top1").described(reference))
+    for figure in figures:
+        figure.update_xaxes(whole_ticks(int(data.epochs["epoch"].max())))
     clipped = any(figure.layout.yaxis.range for figure in figures)
     caption = "Loss outliers clipped. " if clipped else ""
     if len(data.frozen) > MOST_LINES:

@@ -17,6 +17,7 @@ from search.reporting.figures import (
     add_points,
     labelled_axis,
     new_figure,
+    whole_ticks,
 )
 from search.reporting.format import NOTHING, count, whole_percent
 from search.reporting.rank_agreement import rank_agreement, value_at
@@ -104,6 +105,7 @@ def _survivors(data: StudyData) -> go.Figure:
             opacity=opacity,
             hovertemplate=f"epoch %{{x}}: %{{y}} {name}<extra></extra>",
         )
+    figure.update_xaxes(whole_ticks(len(epochs)))
     return figure.update_layout(barmode="stack", bargap=0.15)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 from search.common.secrets import command_without_secrets
 from search.common.statistics import accuracy_difference
 from search.reporting.blocks import Banner, Block, Chart, Commands, Section, Tiles, chart, section
 from search.reporting.comparison import config_diff
 from search.reporting.figures import COMPLETE, add_line, new_figure
-from search.reporting.format import count, setting, signed, time_span, whole_percent
+from search.reporting.format import count, signed, time_span, whole_percent
 from search.reporting.sections.trials import replay_command
 from search.reporting.spent import best_so_far
 from search.reporting.study_data import StudyData
@@ -138,7 +140,7 @@ def commands(data: StudyData) -> Commands | None:
     items, number = [], data.choice.number
     if data.record is not None:
         items.append(("train this again", f"{replay_command(data)}{number}"))
-    yaml = "\n".join(f"{name}: {setting(v)}" for name, v in data.choice.params.items())
+    yaml = "\n".join(f"{name}: {json.dumps(value)}" for name, value in data.choice.params.items())
     items += [("as YAML", yaml)] if yaml else []
     if data.record is not None and data.record.provenance.command:
         items.append(("resume", command_without_secrets(data.record.provenance.command)))
