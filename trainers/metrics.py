@@ -110,7 +110,7 @@ METRICS: Mapping[str, Metric] = _table(
         _accuracy("test_top5", "test top-5", TEST),
         Metric("test_error", "test error", "%", TEST, MINIMIZE, ".2f"),
         _loss("test_loss", "test loss", TEST),
-        _loss("test_loss_batch_sum", "test loss, batch means / images", TEST),
+        _loss("test_loss_batch_sum", "test loss (sum of batch means / N)", TEST),
         _accuracy("class_top1", "test top-1 of a class", TEST),
         Metric("lr", "learning rate", split=TRAINING),
         Metric("best_epoch", "best epoch", text=",.0f", integer=True),

@@ -60,7 +60,7 @@ TRIAL_COLUMNS = (
     _metric("test_top1", "weights of the best epoch; completed trials only"),
     _metric("test_top5"),
     _metric("test_loss", _LOSS),
-    _metric("test_loss_batch_sum", "report D's"),
+    _metric("test_loss_batch_sum"),
     _metric("epochs", "run and reported"),
     _metric("seconds", "of a worker, all epochs and their validation"),
     _metric("seconds_per_epoch", "training and validation"),

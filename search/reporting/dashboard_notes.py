@@ -19,6 +19,7 @@ from search.reporting.markdown import code, code_block, escaped, table_text
 from search.reporting.sections.cost import cost_chart
 from search.reporting.sections.curves import curves_chart
 from search.reporting.sections.diagnostics import rung_chart
+from search.reporting.sections.evaluation import best_confusion
 from search.reporting.sections.overview import banner, history_chart
 from search.reporting.sections.trials import ending, reached
 from search.reporting.study_data import StudyData
@@ -105,7 +106,10 @@ def trial_note(data: StudyData, trial: FrozenTrial) -> str:
 
 def figures_of(data: StudyData) -> dict[str, go.Figure]:
     """Return id → figure of what the dashboard lacks, on white."""
-    charts = (history_chart(data), curves_chart(data), rung_chart(data), cost_chart(data))
+    charts = (
+        *(history_chart(data), curves_chart(data), rung_chart(data), cost_chart(data)),
+        best_confusion(data),
+    )
     return {
         f"{chart.key}-{i}": _on_white(chart, figure)
         for chart in charts

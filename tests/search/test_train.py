@@ -47,7 +47,7 @@ def test_a_run_prints_its_epochs_and_its_evaluation(
         "test top-1 (%)",
         "test top-5 (%)",
         "test loss",
-        "test loss, batch means / images",
+        "test loss (sum of batch means / N)",
         "precision, mean of classes (%)",
         "recall, mean of classes (%)",
         "F1, mean of classes (%)",

@@ -75,6 +75,14 @@ def evaluation(data: StudyData) -> Section | None:
     return section("evaluation", "Evaluation", blocks, lead)
 
 
+def best_confusion(data: StudyData) -> Chart | None:
+    """Return the confusion matrix of the best trial, where it was evaluated."""
+    if data.best is None:
+        return None
+    found = read_counts(data.folder, data.best.number)
+    return None if found is None else confusion_chart(found, data.best.number)
+
+
 def confusion_chart(found: ClassCounts, number: int) -> Chart | None:
     """Return shares of each row, so that classes of any size compare; None for more classes than
     can be told apart."""
