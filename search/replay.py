@@ -132,7 +132,7 @@ def replay(
             "this study was trained on a GPU, and there is none here; replay it where there is one"
         )
     config = config_from_mapping({**record.space.fixed, **trial.params})
-    run = open_run(config, data_folder, record.execution, scratch)
+    run = open_run(config, data_folder, record.execution, scratch, number=trial.number)
     rows = {int(row["epoch"]): row for row in read_history(kept)}
     results = run.results()
     for epoch, value in sorted(trial.intermediate_values.items()):

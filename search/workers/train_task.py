@@ -103,6 +103,7 @@ def _train(
         Path(task.folder),
         heartbeat,
         upkeep.send,
+        task.number,
     )
     for problem in run.problems:
         yield Remark(f"trial {task.number}: {problem}; passed over")

@@ -21,7 +21,7 @@ SPACE = Space(name="mine", baseline={"lr": 0.1, "epochs": 5}, parameters=(), tra
 TASK = """
 def train(config, run):
     for epoch in run.epochs():
-        yield {"val_top1": epoch}
+        yield {"val_top1": epoch, "note": "a text"}
 """
 
 
@@ -29,15 +29,25 @@ def train(config, run):
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Of a space file whose task lies beside it; made when it is called."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "mine.py").write_text(SPACE)
     (tmp_path / "task.py").write_text(TASK)
-    return lambda: make_request(RunSettings.parse(["--space", "mine.py"])).config
+    return lambda *flags: make_request(RunSettings.parse(["--space", "mine.py", *flags])).config
 
 
-def test_the_check_itself(config: Any) -> None:
-    lines: list[str] = []
-    assert resume_check.check_resume(config(), Execution(), lines.append) == EXACT
-    assert lines == ["training 2 epochs straight, and the second once more after a restart"]
+def test_the_check_itself_is_made_once_for_the_same_code(config: Any, tmp_path: Path) -> None:
+    made = "training 2 epochs straight, and the second once more after a restart"
+    remark = "note is left out, which is no number: 'a text'"
+
+    def said(*flags: str) -> list[str]:
+        lines: list[str] = []
+        assert resume_check.check_resume(config(*flags), Execution(), lines.append) == EXACT
+        return lines
+
+    assert said() == [made, remark]
+    assert said("--set", "lr=0.5") == ["resume was checked before, of the same code"]
+    (tmp_path / "task.py").write_text(TASK + "# another\n")
+    assert said() == [made, remark]
 
 
 def test_a_function_that_fails_is_said_before_a_search(config: Any, tmp_path: Path) -> None:

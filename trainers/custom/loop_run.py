@@ -1,10 +1,11 @@
-"""One setting of a training function, trained in one folder: kept after every epoch, gone on with
-where it was begun. To its callers it is what ``trainers.runs.training_run.TrainingRun`` is."""
+"""One setting of a training function, trained in one folder: kept after every epoch, resumed where
+it was begun. To its callers it is what ``trainers.runs.training_run.TrainingRun`` is."""
 
 from __future__ import annotations
 
 import inspect
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from trainers.atomic_files import remove_partials
 from trainers.custom.loop_config import LoopConfig
 from trainers.custom.pulse import pulse
 from trainers.custom.run import Progress, Run
-from trainers.custom.state import state_of
+from trainers.custom.state import keep
 from trainers.execution import Execution
 from trainers.failpoints import failpoint
 from trainers.resource_monitor import ResourceMonitor
@@ -60,24 +61,27 @@ class LoopEvaluation:
 class LoopRun:
     """Trains ``config`` by its function, keeping all in ``folder``.
 
-    ``problems`` lists checkpoints that were passed over, one line each; ``on_batch`` is called now
-    and then while the function is at work, ``on_kept`` when an epoch is on disk, before it is given
-    out.
+    ``number`` is the trial's. ``problems`` lists checkpoints that were passed over, one line each,
+    ``remarks`` the figures that are no numbers; ``on_batch`` is called now and then while the
+    function is at work, ``on_kept`` when an epoch is on disk, before it is given out.
     """
 
-    def __init__(self, config: LoopConfig, execution: Execution, folder: Path):
+    def __init__(
+        self, config: LoopConfig, execution: Execution, folder: Path, number: int | None = None
+    ):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         remove_partials(folder)
         self.identity = Identity(config, execution, "")
         self.progress = Progress()
-        self._run = Run(config, execution, self.progress)
+        self.remarks: dict[str, str] = {}
+        self._run = Run(config, execution, self.progress, folder, number)
         self.history: list[LoopResult] = []
         self.on_batch: Callable[[], None] = lambda: None
         self.on_kept: Callable[[], None] = lambda: None
         self._config, self._execution = config, execution
         self._function = load(config.train, with_neighbours=True)
-        self._at_work: GeneratorType[Any, None, Any] | None = None
+        self.at_work: GeneratorType[Any, None, Any] | None = None
         self._evaluation = LoopEvaluation()
         earlier = self._resume()
         self._monitor = ResourceMonitor(execution.device, earlier)
@@ -99,13 +103,13 @@ class LoopRun:
         yield from list(self.history)
         torch.set_num_threads(self._execution.threads)
         seed_everything(self._config.seed, "start")
-        self._at_work = self._called()
+        self.at_work = self._called()
         self._monitor.start()
         try:
             with pulse(lambda: self.on_batch()):
-                yield from self._epochs(self._at_work)
+                yield from self._epochs(self.at_work)
         finally:
-            self._at_work.close()
+            self.at_work.close()
             self._monitor.stop()
 
     def _called(self) -> GeneratorType[Any, None, Any]:
@@ -122,23 +126,24 @@ class LoopRun:
             try:
                 metrics = next(at_work)
             except StopIteration as end:
-                self._evaluation = LoopEvaluation(_numbers(end.value or {}, "returned"))
+                self._evaluation = LoopEvaluation(self._numbers(end.value or {}, "returned"))
                 return
             self._keep(metrics)
             yield self.history[-1]
 
     def _keep(self, metrics: Any) -> None:
-        at, found = self.progress, _numbers(metrics, "yielded")
+        at, found = self.progress, self._numbers(metrics, "yielded")
         if at.objects is None or self._config.objective not in found:
             raise TypeError(
-                f"each epoch of run.epochs must yield {self._config.objective!r}, got {found!r:.80}"
+                f"each epoch of run.epochs must yield {self._config.objective!r}, a number, got "
+                f"{metrics!r:.80}"
             )
         epoch = at.epoch
         if epoch <= len(self.history):
             raise RuntimeError(f"epoch {epoch} yielded its metrics twice")
         self.history.append(LoopResult(epoch, time.perf_counter() - at.began, found))
         failpoint("epoch trained")
-        objects = {name: state_of(value) for name, value in at.objects.items()}
+        objects = keep(at.objects)
         rotate_and_write(
             self.folder,
             {
@@ -160,21 +165,24 @@ class LoopRun:
         rows = [result.to_dict() for result in self.history]
         write_rows(self.folder, ["epoch", *names, "seconds"], rows)
 
-    @property
-    def kept(self) -> Mapping[str, Any]:
-        """What the last checkpoint has of the objects that were handed over."""
-        return self.progress.kept
-
-    def left_out(self) -> list[str]:
-        """The function's local variables that have a state and were not handed over, for whoever
-        looks for what is wrong; to be asked between two epochs."""
-        frame = self._at_work.gi_frame if self._at_work else None
-        handed = {id(value) for value in (self.progress.objects or {}).values()}
-        return [
-            f"{name} ({type(value).__name__})"
-            for name, value in (frame.f_locals if frame else {}).items()
-            if hasattr(value, "load_state_dict") and id(value) not in handed
-        ]
+    def _numbers(self, metrics: Any, verb: str) -> dict[str, float]:
+        """``metrics`` as plain numbers; what is none is left out with a remark. Raises
+        ``TypeError``."""
+        if not isinstance(metrics, Mapping):
+            raise TypeError(
+                f"a training function must have {verb} a dictionary, got {metrics!r:.60}"
+            )
+        found = {}
+        for name, value in metrics.items():
+            if not isinstance(name, str) or not name.isprintable() or name in ("", *OWN):
+                raise TypeError(f"a metric's name must be a text other than {OWN}, got {name!r}")
+            number = _number(value)
+            if number is not None:
+                found[name] = number
+            elif name not in self.remarks:
+                self.remarks[name] = f"{name} is left out, which is no number: {value!r:.40}"
+                warnings.warn(self.remarks[name], stacklevel=2)
+        return found
 
     def test(self) -> LoopEvaluation:
         """What the function returned at its end."""
@@ -186,16 +194,9 @@ class LoopRun:
         return self._monitor.usage() | {"seconds_per_epoch": seconds / max(1, len(self.history))}
 
 
-def _numbers(metrics: Any, verb: str) -> dict[str, float]:
-    """``metrics`` as plain numbers. Raises ``TypeError``."""
-    if not isinstance(metrics, Mapping):
-        raise TypeError(f"a training function must have {verb} a dictionary, got {metrics!r:.60}")
-    found = {}
-    for name, value in metrics.items():
-        if not isinstance(name, str) or not name.isidentifier() or name in OWN:
-            raise TypeError(f"a metric's name must be a word other than {OWN}, got {name!r}")
-        try:
-            found[name] = float(value)
-        except (TypeError, ValueError):
-            raise TypeError(f"{name} must be a number, got {value!r:.60}") from None
-    return found
+def _number(value: Any) -> float | None:
+    """None where ``value`` is no number, nor an array or a tensor of one."""
+    try:
+        return None if isinstance(value, (str, bytes)) else float(value)
+    except (TypeError, ValueError, RuntimeError):
+        return None

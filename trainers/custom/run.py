@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from trainers.custom.loop_config import LoopConfig
-from trainers.custom.state import check_restorable, restore
+from trainers.custom.state import expanded, keep, put_back
 from trainers.execution import Execution
 from trainers.seeds import seed_everything
 
@@ -17,7 +18,7 @@ from trainers.seeds import seed_everything
 class Progress:
     """How far a training has come: its present ``epoch``, which ``began`` then, by
     ``time.perf_counter``; the last one that is ``done``, its metrics yielded; the ``objects`` that
-    were handed over, and what is ``kept`` of them."""
+    were handed over, with the parts of theirs that have a state, and what is ``kept`` of them."""
 
     epoch: int = 0
     began: float = 0.0
@@ -28,13 +29,23 @@ class Progress:
 
 
 class Run:
-    """One training: its epochs, and where it may compute.
+    """One training: its epochs, where it may compute, and where it may write.
 
-    ``device`` is "cpu" or "cuda"; ``threads`` are those of the processor that it may use.
+    ``device`` is "cpu" or "cuda"; ``threads`` are those of the processor that it may use. What is
+    written to ``folder``, the trial's own, stays there; ``number`` is the trial's, None outside a
+    study.
     """
 
-    def __init__(self, config: LoopConfig, execution: Execution, progress: Progress):
+    def __init__(
+        self,
+        config: LoopConfig,
+        execution: Execution,
+        progress: Progress,
+        folder: Path,
+        number: int | None = None,
+    ):
         self.device, self.threads = execution.device, execution.threads
+        self.folder, self.number = folder, number
         self._config = config
         self._progress = progress
 
@@ -44,14 +55,15 @@ class Run:
 
         They are put back as they were when the last epoch's metrics were yielded, so yield when the
         epoch's work is done, scheduler and all. Each epoch begins with its own random numbers.
+        Raises ``TypeError`` naming an object that cannot be kept and put back.
         """
         at = self._progress
         if at.objects is not None:
             raise RuntimeError("run.epochs may be called once in a training function")
-        check_restorable(objects)
-        at.objects = objects
-        for name, state in at.kept.items():
-            restore(objects[name], state)
+        at.objects = expanded(objects)
+        keep(at.objects)
+        if at.done:
+            put_back(at.objects, at.kept)
         while at.done < self._config.epochs and not at.stopped:
             at.epoch = epoch = at.done + 1
             seed_everything(self._config.seed, "epoch", epoch)

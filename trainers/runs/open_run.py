@@ -45,13 +45,15 @@ def open_run(
     folder: Path,
     on_batch: Callable[[], None] | None = None,
     on_kept: Callable[[], None] | None = None,
+    number: int | None = None,
 ) -> Run:
-    """``on_batch`` is called at every batch, or as often as a function of the user's own shows that
-    it is at work; ``on_kept`` when an epoch is on disk, before it is given out."""
+    """``number`` is the trial's, of a study. ``on_batch`` is called at every batch, or as often as
+    a function of the user's own shows that it is at work; ``on_kept`` when an epoch is on disk,
+    before it is given out."""
     if isinstance(config, LoopConfig):
         from trainers.custom.loop_run import LoopRun
 
-        loop = LoopRun(config, execution, folder)
+        loop = LoopRun(config, execution, folder, number)
         loop.on_batch = on_batch or loop.on_batch
         loop.on_kept = on_kept or loop.on_kept
         return loop

@@ -94,16 +94,16 @@ def test_its_resume_is_checked_once_and_on_record(
     found: list[str] = []
 
     def check(config: Any, execution: Any, announce: Any) -> str:
-        found.append("lr is 1 straight, 2 after a restart")
+        found.append("resume is not exact: lr is 1 straight, 2 after a restart")
         return found[-1]
 
     monkeypatch.setattr("search.settings.decide.check_resume", check)
     plan, notes = decide(asked(), NO_DATA, tmp_path, None, print)
-    assert f"warning: resume is not exact: {found[0]}" in notes
+    assert f"warning: {found[0]}" in notes
     assert plan.record.resume_check == found[0]
     again, notes = decide(asked(), NO_DATA, tmp_path, plan.record, print)
     assert again.record.resume_check == found[0]
-    assert f"warning: resume is not exact: {found[0]}" in notes
+    assert f"warning: {found[0]}" in notes
     assert len(found) == 1
 
 

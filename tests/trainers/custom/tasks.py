@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,6 +49,68 @@ def returns(config: dict[str, Any], run: Any) -> dict[str, float]:
 def unnamed(config: dict[str, Any], run: Any) -> Iterator[dict[str, float]]:
     for _ in run.epochs():
         yield {"accuracy": 1.0}
+
+
+def late(config: dict[str, Any], run: Any) -> Iterator[dict[str, float]]:
+    """What it forgets acts after the check's two epochs only: a step of the rate, early stopping,
+    a frozen teacher that need not be kept, counters; and what is no state at all."""
+    model, teacher = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2).requires_grad_(False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=config["lr"])
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 3)
+    criterion, weights, seen = torch.nn.CrossEntropyLoss(), list(model.parameters()), []
+    best, bad = 0.0, 0
+    for epoch in run.epochs(model=model, optimizer=optimizer):
+        total = 0.0
+        for row in torch.eye(2):
+            target = teacher(row)
+            loss = criterion(model(row), target.softmax(0))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+        scheduler.step()
+        score = sum(weight.sum().item() for weight in weights) + epoch
+        if score > best:
+            best, bad = score, 0
+        else:
+            bad += 1
+        if bad > 2:
+            run.stop()
+        seen.append(total)
+        yield {"val_top1": score, "val/f1": best, "note": "a text", "nothing": None}
+
+
+def delegates(config: dict[str, Any], run: Any) -> Iterator[dict[str, float]]:
+    """Its loop is another function's, and its counter the module's; all is handed over else."""
+    yield from _loop(run, {"rate": 1.0})
+
+
+COUNTS = {"epochs": 0}
+
+
+def _loop(run: Any, state: dict[str, float]) -> Iterator[dict[str, float]]:
+    steps = 0
+    for _ in run.epochs(state=state):
+        steps += 3
+        COUNTS["epochs"] += 1
+        yield {"val_top1": state["rate"]}
+
+
+def places(config: dict[str, Any], run: Any) -> Iterator[dict[str, float]]:
+    for epoch in run.epochs():
+        (run.folder / f"mine-{epoch}.txt").write_text(f"trial {run.number}")
+        yield {"val_top1": 1.0}
+
+
+def nameless(config: dict[str, Any], run: Any) -> Iterator[dict[str, float]]:
+    for _ in run.epochs():
+        yield {"val_top1": 1.0, "seconds": 1.0}
+
+
+def exits(config: dict[str, Any], run: Any) -> Iterator[dict[str, float]]:
+    for _ in run.epochs():
+        sys.exit("no data")
+        yield {}
 
 
 def texts(config: dict[str, Any], run: Any) -> Iterator[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from trainers.custom.loop_config import LoopConfig
 from trainers.custom.loop_run import LoopRun
-from trainers.custom.resume_check import after_two_epochs, cut_off, difference
+from trainers.custom.resume_check import State, after_two_epochs, cut_off, verdict
 from trainers.execution import Execution
 from trainers.runs.history import read_history
 from trainers.validators import ConfigError
@@ -89,15 +90,22 @@ def test_a_function_may_stop_early_for_good(open_loop: Open) -> None:
     assert len(curve(open_loop("stops"))) == 2  # and has nothing left to train
 
 
+@pytest.mark.filterwarnings("ignore:val_top1 is left out")
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
         ("returns", TypeError, "must yield the metrics of each epoch, it returned"),
-        ("unnamed", TypeError, "each epoch of run.epochs must yield 'val_top1', got {'accuracy'"),
-        ("texts", TypeError, "val_top1 must be a number, got 'high'"),
+        (
+            "unnamed",
+            TypeError,
+            "each epoch of run.epochs must yield 'val_top1', a number, got {'accuracy'",
+        ),
+        ("texts", TypeError, "must yield 'val_top1', a number, got {'val_top1': 'high'}"),
+        ("nameless", TypeError, "a metric's name must be a text other than ('epoch', 'seconds')"),
+        ("exits", SystemExit, "no data"),
         ("silent", RuntimeError, "epoch 2 ended without a yield of its metrics"),
         ("twice", RuntimeError, "epoch 1 yielded its metrics twice"),
-        ("unrestorable", TypeError, "cannot put best=0.0 back in place; hand over a dictionary"),
+        ("unrestorable", TypeError, "run.epochs cannot keep best=0.0 and put it back in place"),
     ],
 )
 def test_what_a_function_does_wrong_is_said(
@@ -131,21 +139,55 @@ def test_a_file_that_has_changed_is_refused(tmp_path: Path) -> None:
 # -- the check of resume -------------------------------------------------------------------------
 
 
-def checked(name: str, folder: Path) -> str:
+def checked(name: str, folder: Path) -> tuple[str, State]:
     """As ``search.settings.resume_check`` does it, in this process: the file is read anew."""
     task = {"config": config_of(name).to_dict(), "execution": Execution().to_dict()}
-    straight = after_two_epochs({**task, "folder": str(folder)})
-    resumed = after_two_epochs({**task, "folder": str(cut_off(folder))})
-    return difference(straight, resumed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        straight = after_two_epochs({**task, "folder": str(folder)})
+        resumed = after_two_epochs({**task, "folder": str(cut_off(folder))})
+    return verdict(straight, resumed), straight
 
 
 def test_an_exact_resume_passes_the_check(tmp_path: Path) -> None:
-    assert checked("numbers", tmp_path / "run") == ""
+    found, state = checked("numbers", tmp_path / "run")
+    assert found == ""
+    assert str(TASKS) in state.files
 
 
 def test_a_forgotten_scheduler_is_named(tmp_path: Path) -> None:
     """After two epochs the rate is a quarter of the first one, after a restart the scheduler counts
     from the restored half anew."""
-    found = checked("forgetful", tmp_path / "run")
-    assert found.startswith("optimizer.param_groups[0].lr is 0.025 straight, 0.05 after a restart")
-    assert found.endswith("; not handed to run.epochs: scheduler (LambdaLR)")
+    found, _ = checked("forgetful", tmp_path / "run")
+    rate = "optimizer.param_groups[0].lr is 0.025 straight, 0.05 after a restart"
+    assert found == f"resume is not exact: {rate}; not handed to run.epochs: scheduler (LambdaLR)"
+
+
+def test_what_acts_later_than_the_check_is_named_all_the_same(tmp_path: Path) -> None:
+    found, state = checked("late", tmp_path / "run")
+    start, _, names = found.partition("; not handed to run.epochs: ")
+    assert start == "resume was exact over 2 epochs and may not be over more"
+    assert set(names.split(", ")) == {"scheduler (StepLR)", "best", "bad", "seen"}
+    assert [text.partition(" ")[0] for text in state.remarks] == ["note", "nothing"]
+
+
+def test_a_loop_in_another_function_is_looked_into(tmp_path: Path) -> None:
+    found, _ = checked("delegates", tmp_path / "run")
+    assert found.endswith("not handed to run.epochs: COUNTS, steps")
+
+
+# -- what the function is given, and gives -------------------------------------------------------
+
+
+def test_a_trial_has_a_folder_and_a_number(tmp_path: Path) -> None:
+    curve(LoopRun(config_of("places"), Execution(), tmp_path / "run", 7))
+    assert (tmp_path / "run" / "mine-4.txt").read_text() == "trial 7"
+
+
+def test_figures_that_are_no_numbers_are_left_out_with_a_remark(open_loop: Open) -> None:
+    run = open_loop("late")
+    with pytest.warns(UserWarning, match="is left out, which is no number") as warned:
+        results = curve(run)
+    assert [set(metrics) for _, metrics in results] == [{"val_top1", "val/f1"}] * 4
+    assert list(run.remarks) == ["note", "nothing"]
+    assert len([w for w in warned if "left out" in str(w.message)]) == 2
