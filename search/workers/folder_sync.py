@@ -74,7 +74,8 @@ class Upkeep:
         after ``close`` nothing."""
         if self._remote is None:
             return
-        names = {file.name for file in self._folder.iterdir() if file.suffix != ".tmp"}
+        files = (file for file in self._folder.iterdir() if file.is_file())
+        names = {file.name for file in files if file.suffix != ".tmp"}
         for name in sorted(names - {*NEVER_SENT}, key=_order):
             with self._sending:
                 if not self._closed and self._stamp(name) != self._sent.get(name):

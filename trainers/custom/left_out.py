@@ -185,7 +185,8 @@ class _Uses(ast.NodeVisitor):
         before = set(self._certain)
         for part in node.generators:
             self._in_order(part.iter, part.target, *part.ifs)
-        self._in_order(*(getattr(node, name) for name in node._fields if name != "generators"))
+        parts = ast.iter_child_nodes(node)
+        self._in_order(*(part for part in parts if not isinstance(part, ast.comprehension)))
         self._certain = before  # its variables are its own
 
     def visit(self, node: ast.AST) -> None:
