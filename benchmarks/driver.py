@@ -103,7 +103,7 @@ def _epochs(runner: TrialRunner) -> list[float]:
         start = time.perf_counter()
         assert report(runner, task, epoch)
         found.append(1000 * (time.perf_counter() - start))
-    runner.end(task.number, Failed("measured"))
+    runner.finish(task.number, Failed("measured"))
     return found
 
 

@@ -29,8 +29,8 @@ from search.settings.plan import TrialPlan
 from search.storage.lease import Lease
 from search.strategy.distributions import distributions
 from search.study.messages import Completed, EpochDone, Task
-from search.study.retention import Leftovers
-from search.study.trial_runner import TrialRunner
+from search.study.retention import Retention
+from search.study.trial_runner import Conditions, TrialRunner
 from spaces.params import Float
 from spaces.space import Preset, ResolvedSpace, Space
 from trainers.execution import Execution
@@ -215,16 +215,15 @@ def replay(table: Table, rows: Rows, pruner: BasePruner, spend: Spend) -> list[t
             ("val_top1",),
             epoch_budget=epochs,
         )
-        runner = TrialRunner(study, plan, lease, lambda event: None)
-        runner.leftovers = _NoFiles(folder, plan.keep_weights, study.directions[0])
+        no_files = _NoFiles(plan, study.directions[0])
+        runner = TrialRunner(study, plan, lease, lambda event: None, retention=no_files)
         crew = _Crew(runner, table, rows, spend)
-        if runner.promotion and spend.planned and spend.workers > 1:
-            runner.promotion.workers = spend.workers
-            runner.promotion.seconds_left = crew.time_left
+        if spend.planned and spend.workers > 1:
+            runner.train_under(Conditions(seconds_left=crew.time_left))
         return list(crew.work())
 
 
-class _NoFiles(Leftovers):
+class _NoFiles(Retention):
     """What trained nothing leaves nothing."""
 
     def sweep(self, trials: Sequence[FrozenTrial]) -> None:
@@ -246,7 +245,7 @@ class _Crew:
     def work(self) -> Iterator[tuple[float, float]]:
         """Until the time is over: when a trial completes, and its last value."""
         while True:
-            while len(self._busy) < self._workers and (task := self._runner.next_task()):
+            while len(self._busy) < self._workers and (task := self._runner.ask(self._workers)):
                 self._train(task, task.reported + 1)
             if not self._busy or self._busy[0][0] > self._end:
                 return
@@ -258,7 +257,7 @@ class _Crew:
             if epoch < self._table.epochs:
                 self._train(task, epoch + 1)
                 continue
-            self._runner.end(task.number, Completed({}))
+            self._runner.finish(task.number, Completed({}))
             yield self._now, value
 
     def _train(self, task: Task, epoch: int) -> None:

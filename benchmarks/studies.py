@@ -160,11 +160,11 @@ def whole_trial(runner: TrialRunner, epochs: int = 2) -> None:
     for epoch in range(1, epochs + 1):
         if not report(runner, task, epoch):
             return
-    runner.end(task.number, Completed(dict.fromkeys(FIGURES, 0.5)))
+    runner.finish(task.number, Completed(dict.fromkeys(FIGURES, 0.5)))
 
 
 def next_task(runner: TrialRunner) -> Task:
-    task = runner.next_task()
+    task = runner.ask()
     assert task is not None
     return task
 

@@ -136,7 +136,7 @@ def search(request: Request, console: Console, started: float | None = None) -> 
             with display.running():
                 ended = run_search(runner, plan.resources, work, left, confirmation)
             for each in runners:
-                each.leftovers.sweep(each.study.get_trials(deepcopy=False))
+                each.remove_leftovers()
             keep_notes()
             leave(storage)
             files.publish(plan.folder.log)

@@ -1,4 +1,4 @@
-"""What a study's trials come to: the best of them, and the epochs that pruning saved."""
+"""What is on record of trials beside Optuna's own: how they ended and what they cost."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ from optuna.trial import FrozenTrial, TrialState
 from search.record.record import ReferenceFigure
 from trainers.metrics import find_metric
 
-# How the runner begins the reason of what the pruner ended, what diverged and what was copied.
-PRUNER_REASON, DIVERGED_REASON = "pruned at epoch", "diverged in epoch"
-COPY_REASON = "copy of trial"
-COPY_OF, RETRY_OF = "copy_of", "retry_of"  # attributes of a trial: another one's number
+BASELINE = 0  # the number of the trial that every study begins with
+# Attributes of a trial: what ended it, one of the following, and why, in words for the reader.
+ENDED_BY, REASON = "ended_by", "reason"
+COMPLETED, PRUNER, DIVERGED = "completed", "pruner", "diverged"
+MEMORY, INFEASIBLE, ERROR = "memory", "infeasible", "error"
+# Numbers of other trials: the one whose ending this one has without being trained, the failed one
+# whose parameters it has, and the finished one that it resumes, whose epochs it has too.
+COPY_OF, RETRY_OF, CONTINUES = "copy_of", "retry_of", "continues"
 # Of a cluster: the node that trained a trial last, and all that did: the epoch after which each
-# went on, its name and the kind of its device.
+# resumed it, its name and the kind of its device.
 NODE, TRAINED_ON = "node", "trained_on"
-# Attributes of a trial that may pause, both epochs: the one that its worker was sent to, and the
-# last one at which it paused.
+# Epochs of a trial that may pause: the one that its worker was sent to, and the last at which it
+# paused.
 TARGET, PAUSED = "target", "paused_at"
-# Attribute of a trial: the one whose epochs it has too, which was told and then could go on.
-CONTINUES = "continues"
 FEWEST_ALIKE, MOST_ALIKE = 5, 10  # failures for the same reason that end a search
 
 
 def best_completed(trials: Iterable[FrozenTrial], direction: StudyDirection) -> FrozenTrial | None:
-    """The completed trial with the best value in the study's ``direction``, the earliest of
-    equals."""
+    """Returns the completed trial with the best value, the earliest of equals."""
     return next(iter(ranked(trials, direction)), None)
 
 
 def ranked(trials: Iterable[FrozenTrial], direction: StudyDirection) -> list[FrozenTrial]:
-    """The completed trials, the best first, the earlier of equals first."""
+    """Returns the completed trials, the best first, the earlier of equals first."""
     sign = 1 if direction == StudyDirection.MINIMIZE else -1
     done = [
         (sign * trial.value, trial.number, trial)
@@ -45,49 +46,46 @@ def ranked(trials: Iterable[FrozenTrial], direction: StudyDirection) -> list[Fro
     return [trial for _, _, trial in sorted(done, key=lambda item: item[:2])]
 
 
+def is_baseline(params: Mapping[str, Any], baseline: Mapping[str, Any]) -> bool:
+    """Returns whether a trial with ``params`` trains the study's baseline: trial 0 does, and so
+    does a later one that tries it again."""
+    return params == dict(baseline)
+
+
 def is_copy(trial: FrozenTrial) -> bool:
-    """Whether it ended as another did, without being trained. Its reason says so: ``COPY_OF``
-    stays where a copy was cut off and the trial was trained after all."""
-    reason = str(trial.user_attrs.get("reason"))
-    return trial.state.is_finished() and reason.startswith(COPY_REASON)
+    """Returns whether it ended as another did, without being trained."""
+    return trial.state.is_finished() and trial.user_attrs.get(COPY_OF) is not None
 
 
 def by_pruner(trial: FrozenTrial) -> bool:
-    """Whether the pruner ended it; divergence, memory and broken constraints are PRUNED too.
-
-    A study of another program gives no reasons: there, what is PRUNED counts. So does a copy.
-    """
-    reason = str(trial.user_attrs.get("reason", PRUNER_REASON))
-    if is_copy(trial):
-        reason = reason.partition(": ")[2]
-    return trial.state == TrialState.PRUNED and reason.startswith(PRUNER_REASON)
+    """Returns whether the pruner ended it; divergence, memory and broken constraints are PRUNED
+    too. Another program's study does not say: there, what is PRUNED counts."""
+    pruned = trial.state == TrialState.PRUNED
+    return pruned and trial.user_attrs.get(ENDED_BY, PRUNER) == PRUNER
 
 
 def is_paused(trial: FrozenTrial) -> bool:
-    """Whether nobody works on it until it is promoted, though it has not ended."""
-    attributes = trial.user_attrs
-    paused = attributes.get(PAUSED)
-    return (
-        paused is not None
-        and paused == attributes.get(TARGET)
-        and trial.state == TrialState.RUNNING
-    )
+    """Returns whether nobody works on it until it is promoted, though it has not ended."""
+    paused = trial.user_attrs.get(PAUSED)
+    sent_to = trial.user_attrs.get(TARGET)
+    return paused is not None and paused == sent_to and trial.state == TrialState.RUNNING
 
 
 def continued(trials: Iterable[FrozenTrial]) -> set[int]:
-    """Numbers of trials that were told and went on as others, which have their epochs too."""
+    """Returns the numbers of finished trials that were resumed as others, which have their epochs
+    too."""
     return {trial.user_attrs[CONTINUES] for trial in trials if CONTINUES in trial.user_attrs}
 
 
-def may_go_on(trial: FrozenTrial) -> bool:
-    """Whether it is paused, or was ended by the pruner: there is nothing wrong with it. One that
-    was told goes on as a new trial; whether it has, ``continued`` knows."""
+def can_resume(trial: FrozenTrial) -> bool:
+    """Returns whether it is paused or was ended by the pruner: there is nothing wrong with it. One
+    that has ended resumes as a new trial; ``continued`` knows whether it has."""
     return is_paused(trial) or (by_pruner(trial) and not is_copy(trial))
 
 
 def counted(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """What counts towards a study's total: not what was enqueued only, nor what failed and was
-    tried again, nor what went on as another."""
+    """Returns what counts towards a study's total: not what was enqueued only, nor what failed and
+    was tried again, nor what was resumed as another."""
     trials = list(trials)
     replaced = {t.user_attrs[RETRY_OF] for t in trials if RETRY_OF in t.user_attrs}
     replaced |= continued(trials)
@@ -98,10 +96,10 @@ def counted(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
 def answer_for(
     params: Mapping[str, Any], trials: Iterable[FrozenTrial], pruned: bool, number: int
 ) -> FrozenTrial | None:
-    """The trial whose ending holds for trial ``number`` with the same ``params``, since a curve
-    follows from them: completed, diverged or, where ``pruned`` ones may answer, ended by the
-    pruner, or paused and older. Of several the longest."""
-    reasons = (PRUNER_REASON, DIVERGED_REASON) if pruned else (DIVERGED_REASON,)
+    """Returns the trial whose ending holds for trial ``number`` with the same ``params``, since a
+    curve follows from them: completed, diverged or, where ``pruned`` ones may answer, ended by the
+    pruner, or paused and older. Of several it is the longest."""
+    endings = (PRUNER, DIVERGED) if pruned else (DIVERGED,)
     known = [
         trial
         for trial in trials
@@ -109,11 +107,8 @@ def answer_for(
         and not is_copy(trial)
         and (
             trial.state == TrialState.COMPLETE
+            or (trial.state == TrialState.PRUNED and trial.user_attrs.get(ENDED_BY) in endings)
             or (pruned and is_paused(trial) and trial.number < number)
-            or (
-                trial.state == TrialState.PRUNED
-                and str(trial.user_attrs.get("reason")).startswith(reasons)
-            )
         )
     ]
     return max(known, key=lambda trial: len(trial.intermediate_values), default=None)
@@ -122,7 +117,7 @@ def answer_for(
 @dataclass(frozen=True)
 class Spending:
     """Epochs and seconds of the trials that ended, and the epochs that the pruner spared. Trials
-    that went on as others are counted there.
+    that were resumed as others are counted there.
 
     ``copied`` trials were answered from the record and cost nothing.
     """
@@ -142,11 +137,11 @@ class Spending:
         return 100 * self.epochs_saved / max(1, self.epochs_trained + self.epochs_saved)
 
 
-def spending(trials: Sequence[FrozenTrial], recipe: Mapping[str, Any]) -> Spending:
-    """``recipe`` is what the space fixes: how long a trial would have been follows from it and
-    the trial's parameters."""
-    gone_on = continued(trials)
-    ended = [t for t in trials if t.state.is_finished() and t.number not in gone_on]
+def spending(trials: Sequence[FrozenTrial], fixed: Mapping[str, Any]) -> Spending:
+    """``fixed`` are the values of what does not vary: how long a trial would have been follows from
+    them and the trial's parameters."""
+    resumed = continued(trials)
+    ended = [t for t in trials if t.state.is_finished() and t.number not in resumed]
     trained = [trial for trial in ended if not is_copy(trial)]
     return Spending(
         ended=len(ended),
@@ -155,15 +150,15 @@ def spending(trials: Sequence[FrozenTrial], recipe: Mapping[str, Any]) -> Spendi
         failed=sum(t.state == TrialState.FAIL for t in ended),
         copied=len(ended) - len(trained),
         epochs_trained=sum(len(t.intermediate_values) for t in trained),
-        epochs_saved=sum(spared(t, recipe) for t in trained if by_pruner(t)),
+        epochs_saved=sum(spared(t, fixed) for t in trained if by_pruner(t)),
         seconds=sum(map(_seconds, trained)),
     )
 
 
-def spared(pruned: FrozenTrial, recipe: Mapping[str, Any]) -> int:
-    """Epochs that ``pruned`` would have gone on for. Where it might have stopped early by itself
+def spared(pruned: FrozenTrial, fixed: Mapping[str, Any]) -> int:
+    """Returns the epochs that ``pruned`` did not train. Where it might have stopped early by itself
     nobody knows, so none are claimed."""
-    config = {**recipe, **pruned.params}
+    config = {**fixed, **pruned.params}
     if config.get("early_stopping"):
         return 0
     return max(0, config.get("epochs", 0) - len(pruned.intermediate_values))
@@ -178,7 +173,7 @@ def _seconds(trial: FrozenTrial) -> float:
 def reference_values(
     references: Iterable[ReferenceFigure], setting: Mapping[str, Any] | None = None
 ) -> dict[str, float]:
-    """A report's figures for one setting (the recipe's own by default), by metric."""
+    """Returns a report's figures for one setting (the baseline by default), by metric."""
     found: dict[str, float] = {}
     for reference in references:
         if dict(reference.setting) == dict(setting or {}):
@@ -186,12 +181,12 @@ def reference_values(
     return found
 
 
-def common_failure(trials: Iterable[FrozenTrial]) -> tuple[FrozenTrial, int] | None:
-    """The first of the last trials that ended, and their number, if all of them failed for the
-    same reason; None where they did not, or are too few. Numbers in a reason may differ."""
+def common_failure(trials: Sequence[FrozenTrial]) -> tuple[FrozenTrial, int] | None:
+    """Returns the first of the last trials that ended, and their number, if all of them failed for
+    the same reason; None where they did not, or are too few. Numbers in a reason may differ."""
     ended = [t for t in trials if t.state.is_finished() and t.datetime_complete is not None]
     last = sorted(ended, key=lambda t: (t.datetime_complete, t.number))[-MOST_ALIKE:]
     if len(last) < FEWEST_ALIKE or any(trial.state != TrialState.FAIL for trial in last):
         return None
-    reasons = {re.sub(r"[\d.]+", "N", str(trial.user_attrs.get("reason"))) for trial in last}
+    reasons = {re.sub(r"[\d.]+", "N", str(trial.user_attrs.get(REASON))) for trial in last}
     return (last[0], len(last)) if len(reasons) == 1 else None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, cast
@@ -51,6 +52,20 @@ def trial_id(trial: Trial | FrozenTrial) -> int:
 def reported_values(trial: Trial) -> dict[int, float]:
     """Step → value, as the storage has them."""
     return trial.storage.get_trial(trial._trial_id).intermediate_values
+
+
+def trial_attribute(trial: Trial, key: str) -> Any:
+    """Returns an attribute of ``trial`` as the storage has it now, None where it has none. Raises
+    ``KeyError`` where the trial is gone. In a database that costs one short statement."""
+    database = behind_cache(trial.storage)
+    if isinstance(database, RDBStorage):
+        of_trial = USER_ATTRIBUTES.c.trial_id == trial._trial_id
+        query = select(USER_ATTRIBUTES.c.value_json).where(of_trial, USER_ATTRIBUTES.c.key == key)
+        with _create_scoped_session(database.scoped_session) as session:
+            found = session.scalar(query)
+        if found is not None:
+            return json.loads(found)
+    return trial.storage.get_trial(trial._trial_id).user_attrs.get(key)
 
 
 def forget_report(trial: Trial, step: int) -> None:

@@ -14,8 +14,8 @@ from optuna.distributions import (
 )
 from optuna.trial import Trial
 
-from search.storage.optuna_internals import suggest
-from spaces.params import Categorical, Float, Int, Parameter
+from search.storage.optuna_internals import enqueued_params, suggest
+from spaces.params import Categorical, Float, Int, Parameter, SpaceError
 from spaces.space import ResolvedSpace
 from trainers.failpoints import failpoint
 
@@ -43,6 +43,24 @@ def draw(trial: Trial, space: ResolvedSpace) -> None:
         if not parameter.condition or parameter.exists(trial.params):
             suggest(trial, parameter.name, distribution(parameter))
             failpoint("parameter drawn")
+
+
+def enqueued_fault(trial: Trial, space: ResolvedSpace) -> str | None:
+    """Returns why the values that a user enqueued for ``trial`` are outside the space, in which
+    case it has no parameters; None for any other trial."""
+    given = enqueued_params(trial)
+    parameters = {parameter.name: parameter for parameter in space.parameters}
+    for name, value in given.items():
+        if name not in parameters:
+            return f"{name!r} does not vary in this space"
+        try:
+            parameters[name].check(value)
+        except SpaceError as error:
+            return str(error)
+    for parameter in (parameters[name] for name in given):
+        if parameter.condition.keys() <= given.keys() and not parameter.exists(given):
+            return f"{parameter.name} exists{parameter.only_with().removeprefix(',')}"
+    return None
 
 
 def value_at(parameter: Parameter, share: float) -> Any:

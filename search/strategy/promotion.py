@@ -117,6 +117,11 @@ class PromotionPruner(BasePruner):
         return False
 
 
+def rule_of(pruner: BasePruner) -> PromotionRule | None:
+    """Returns the rule by which trials pause and are promoted; None where they do not pause."""
+    return pruner.rule if isinstance(pruner, PromotionPruner) else None
+
+
 class _Stair(NamedTuple):
     """The way to a rung: the ``share`` of the rung below that takes it, what it costs, and how many
     have begun it."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from search.record.trials import COPY_OF, TARGET, continued, may_go_on
+from search.record.trials import COPY_OF, TARGET, can_resume, continued, is_baseline
 from trainers.metrics import Metric
 
 
@@ -59,8 +59,8 @@ class Views:
     paused: it goes on where the budget is raised. A trial that is still the same object is not
     looked at again."""
 
-    def __init__(self, recipe: Mapping[str, Any], baseline: Mapping[str, Any], metric: Metric):
-        self._recipe, self._baseline, self._metric = recipe, baseline, metric
+    def __init__(self, setting: Mapping[str, Any], baseline: Mapping[str, Any], metric: Metric):
+        self._setting, self._baseline, self._metric = setting, baseline, metric
         self._trials: list[FrozenTrial] = []
         self._made: list[TrialView | None] = []  # of these, in their order
 
@@ -79,13 +79,13 @@ class Views:
         ]
 
     def _view(self, trial: FrozenTrial) -> TrialView | None:
-        if trial.state == TrialState.WAITING or COPY_OF in trial.user_attrs:
+        if trial.state == TrialState.WAITING or trial.user_attrs.get(COPY_OF) is not None:
             return None
-        running, paused = trial.state == TrialState.RUNNING, may_go_on(trial)
+        running, paused = trial.state == TrialState.RUNNING, can_resume(trial)
         steps, sign = sorted(trial.intermediate_values.items()), -self._metric.sign
         values = tuple(sign * value for _, value in steps)
-        exempt = trial.number == 0 or trial.params == self._baseline
-        length = int(trial.params.get("epochs") or self._recipe["epochs"])
+        exempt = is_baseline(trial.params, self._baseline)
+        length = int(trial.params.get("epochs") or self._setting["epochs"])
         target = trial.user_attrs.get(TARGET, length if exempt else min(len(values) + 1, length))
         seconds = trial.user_attrs.get("seconds_per_epoch")
         return TrialView(

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 from optuna.storages import BaseStorage
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search.record.record import StudyRecord
 from search.settings.confirming import confirmation_plan
 from search.settings.open_study import open_study
 from search.settings.plan import SearchPlan, TrialPlan
 from search.storage.lease import Lease
+from search.strategy.confirmation import Row
 from search.strategy.confirmed import (
     CONFIRMED,
     Confirmation,
     candidates,
     read_confirmation,
 )
-from search.study.acquire import Claim, Claims, Decide
+from search.study.acquire import Claims
 from search.study.events import Event, Note
 from search.study.retrying import RetryingRunner
 from trainers.failpoints import failpoint
@@ -69,32 +70,31 @@ class ConfirmationClaims(Claims):
         self._record = record
         self._searched = searched
 
-    def claim(self, busy: Collection[int], decide: Decide | None = None) -> Claim:
-        """What a dead driver left and what is enqueued come first: with one worker the trials have
-        the same numbers, however often it was killed."""
-        claim = super().claim(busy, decide)
-        if claim.trial is None and self._enqueue():
-            return super().claim(busy, decide)
-        return claim
+    def start(self, trials: Sequence[FrozenTrial]) -> Trial | None:
+        """What is enqueued comes first: with one worker the trials have the same numbers, however
+        often it was killed."""
+        if not self._enqueued(trials):
+            row = next(self._without_trial(trials), None)
+            if row is None:
+                return None
+            params = self._read(trials).params(row)
+            self._study.enqueue_trial(params, user_attrs={CONFIRMED: row.trial})
+            failpoint("row enqueued")
+        return super().start(self._study.get_trials(deepcopy=False))
 
     def may_start(self, trials: Sequence[FrozenTrial]) -> int:
-        """What is enqueued."""
-        return sum(trial.state == TrialState.WAITING for trial in trials)
+        return self._enqueued(trials)
 
     def has_total(self, trials: Sequence[FrozenTrial]) -> bool:
         return not self._read(trials).to_come()
 
-    def _enqueue(self) -> bool:
-        """Whether there is a row that is needed and had no trial: the first of them has one now."""
-        with self.claiming():
-            confirmation = self._read(self._study.get_trials(deepcopy=False))
-            for row in confirmation.to_come():
-                if not confirmation.trials_of(row):
-                    whose = {CONFIRMED: row.trial}
-                    self._study.enqueue_trial(confirmation.params(row), user_attrs=whose)
-                    failpoint("row enqueued")
-                    return True
-        return False
+    def _enqueued(self, trials: Sequence[FrozenTrial]) -> int:
+        return sum(trial.state == TrialState.WAITING for trial in trials)
+
+    def _without_trial(self, trials: Sequence[FrozenTrial]) -> Iterator[Row]:
+        """Rows that are needed and have no trial yet."""
+        found = self._read(trials)
+        return (row for row in found.to_come() if not found.trials_of(row))
 
     def _read(self, trials: Sequence[FrozenTrial]) -> Confirmation:
         found = read_confirmation(self._record, self._searched, trials)

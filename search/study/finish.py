@@ -1,4 +1,4 @@
-"""How trials end: each in one terminal state, told once, with its reason on record."""
+"""How trials end: each in one terminal state, finished once, with its reason on record."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from search.common.layout import StudyFolder
 from search.common.study_files import files_of
 from search.record.trials import (
+    COMPLETED,
     COPY_OF,
-    COPY_REASON,
+    DIVERGED,
+    ENDED_BY,
+    ERROR,
+    INFEASIBLE,
+    MEMORY,
     PAUSED,
-    PRUNER_REASON,
+    PRUNER,
+    REASON,
     RETRY_OF,
     TARGET,
     is_paused,
@@ -24,8 +30,8 @@ from search.record.trials import (
 from search.storage.database import one_commit
 from search.storage.optuna_internals import reported_values, storage_of, trial_id
 from search.study import events
-from search.study.live_trial import LiveTrial
 from search.study.messages import Completed, Diverged, Ending, Failed, OutOfMemory
+from search.study.running_trials import LiveTrial
 from trainers.atomic_files import remove_partials
 from trainers.failpoints import failpoint
 from trainers.metrics import Metric
@@ -33,10 +39,10 @@ from trainers.metrics import Metric
 OF_ONE_TRIAL = ("driver", RETRY_OF, TARGET, PAUSED)  # attributes that no copy shares
 
 
-class Endings:
-    """Tells a study's trials, and returns what is to be announced of it.
+class Finisher:
+    """Finishes a study's trials, and returns what is to be announced of it.
 
-    A crash at any point leaves a trial that can be told again.
+    A crash at any point leaves a trial that can be finished again.
     """
 
     def __init__(
@@ -52,44 +58,46 @@ class Endings:
         self._files = files_of(folder)
         self._observe = observe
 
-    def told(self, live: LiveTrial, ending: Ending) -> events.Ended:
-        """The ending that a worker sent."""
-        if isinstance(ending, Completed):
-            if live.epoch:
-                return self.completed(live, ending)
+    def finish(self, live: LiveTrial, ending: Ending) -> events.Ended:
+        """Finishes a trial by the ending that its worker sent."""
+        if isinstance(ending, Completed) and not live.epoch:
             ending = Failed("completed without an epoch")
+        if isinstance(ending, Completed):
+            return self._completed(live, ending)
         if isinstance(ending, Diverged):
-            return self.diverged(live, ending)
+            return self._diverged(live, ending)
         if isinstance(ending, OutOfMemory):
-            return self.out_of_memory(live.trial, ending)
+            reason = f"out_of_memory: {ending.reason}"
+            return self._constrained(live.trial, MEMORY, "memory", reason)
         assert isinstance(ending, Failed), ending
-        return self.failed(live.trial, ending)
+        return self._failed(live.trial, ending)
 
-    def completed(self, live: LiveTrial, news: Completed) -> events.Ended:
+    def _completed(self, live: LiveTrial, news: Completed) -> events.Ended:
         """COMPLETE with the best value that was reported."""
         values = reported_values(live.trial)
         best_epoch = min(epoch for epoch, value in values.items() if value == live.best)
         figures = {"best_epoch": best_epoch, **news.figures}
-        return self._tell(live.trial, TrialState.COMPLETE, live.best, "completed", figures)
+        trial, state = live.trial, TrialState.COMPLETE
+        return self._tell(trial, state, COMPLETED, "completed", figures, live.best)
 
     def copied(self, trial: Trial, original: FrozenTrial) -> events.Ended:
         """The ending of ``original``, a trial of the same configuration: its curve, figures and
-        files too. Where that one is paused the copy is PRUNED there: only the original goes on."""
+        files too. Where that one is paused the copy is PRUNED there: only the original resumes."""
         self._copy_files(original.number, trial.number)
         notes = {name: v for name, v in original.user_attrs.items() if name not in OF_ONE_TRIAL}
-        figures = {**notes, COPY_OF: original.number}
-        paused = is_paused(original)
-        state = TrialState.PRUNED if paused else original.state
-        why = f"{PRUNER_REASON} {original.last_step}" if paused else notes.get("reason")
-        reason = f"{COPY_REASON} {original.number}: {why}"
+        state, by, why = original.state, notes.get(ENDED_BY, COMPLETED), notes.get(REASON)
+        if is_paused(original):
+            state, by, why = TrialState.PRUNED, PRUNER, f"pruned at epoch {original.last_step}"
+        value = original.value if state == TrialState.COMPLETE else None
         with one_commit(storage_of(self._study)):
             known = reported_values(trial)
             for epoch, reported in original.intermediate_values.items():
                 if epoch not in known:
                     trial.report(reported, epoch)
                     failpoint("epoch copied")
-            value = original.value if state == TrialState.COMPLETE else None
-            return self._tell(trial, state, value, reason, figures)
+            figures = {**notes, COPY_OF: original.number}
+            reason = f"copy of trial {original.number}: {why}"
+            return self._tell(trial, state, by, reason, figures, value)
 
     def _copy_files(self, original: int, copy: int) -> None:
         """What reports read of a trial."""
@@ -101,69 +109,64 @@ class Endings:
     def pruned(self, live: LiveTrial, epoch: int) -> events.Ended:
         """PRUNED; its value is its last report, as Optuna has it."""
         failpoint("pruning decided")
-        reason = f"{PRUNER_REASON} {epoch} of {live.config.epochs}"
-        return self._tell(live.trial, TrialState.PRUNED, None, reason, live.usage)
+        reason = f"pruned at epoch {epoch} of {live.config.epochs}"
+        return self._tell(live.trial, TrialState.PRUNED, PRUNER, reason, live.usage)
 
     def left_paused(self, paused: FrozenTrial, epochs: int) -> events.Ended:
-        """PRUNED: the study is met, and nobody goes on with it."""
-        reason = f"{PRUNER_REASON} {paused.last_step} of {epochs}: paused, others went on"
+        """PRUNED: the study is met, and nobody resumes it."""
+        reason = f"pruned at epoch {paused.last_step} of {epochs}: paused, others went on"
         trial = Trial(self._study, trial_id(paused))
-        ended = self._tell(trial, TrialState.PRUNED, None, reason)
+        ended = self._tell(trial, TrialState.PRUNED, PRUNER, reason)
         failpoint("paused told")
         return ended
 
-    def diverged(self, live: LiveTrial, news: Diverged) -> events.Ended:
+    def _diverged(self, live: LiveTrial, news: Diverged) -> events.Ended:
         """PRUNED with NaN as its last report: the sampler learns from it."""
         if news.epoch not in reported_values(live.trial):
             live.trial.report(math.nan, news.epoch)
             failpoint("divergence reported")
-        return self._tell(live.trial, TrialState.PRUNED, None, news.reason, live.usage)
-
-    def out_of_memory(self, trial: Trial, news: OutOfMemory) -> events.Ended:
-        """PRUNED with a constraint, so that the sampler turns away."""
-        self._constrain(trial, "memory")
-        return self._tell(trial, TrialState.PRUNED, None, f"out_of_memory: {news.reason}")
+        return self._tell(live.trial, TrialState.PRUNED, DIVERGED, news.reason, live.usage)
 
     def invalid(self, trial: Trial, fault: str) -> events.Ended:
         """FAIL: values outside the space have nothing to teach the sampler."""
-        return self._tell(trial, TrialState.FAIL, None, f"infeasible: {fault}")
+        return self._tell(trial, TrialState.FAIL, INFEASIBLE, f"infeasible: {fault}")
 
     def infeasible(self, trial: Trial, rule: str) -> events.Ended:
-        """PRUNED with a constraint: a combination of values that makes no sense."""
-        self._constrain(trial, "feasible")
-        return self._tell(trial, TrialState.PRUNED, None, f"infeasible: {rule}")
+        """PRUNED: a combination of values that makes no sense."""
+        return self._constrained(trial, INFEASIBLE, "feasible", f"infeasible: {rule}")
 
-    def failed(self, trial: Trial, news: Failed) -> events.Ended:
-        """FAIL, which teaches the sampler nothing; its traceback goes into the trial's folder."""
-        self._keep_traceback(trial.number, news.traceback)
-        return self._tell(trial, TrialState.FAIL, None, news.reason)
-
-    def _constrain(self, trial: Trial, key: str) -> None:
+    def _constrained(self, trial: Trial, by: str, key: str, reason: str) -> events.Ended:
+        """PRUNED with a constraint, so that the sampler turns away."""
         if key not in trial.constraints:
             trial.set_constraint(key, 1.0)
             failpoint("constraint recorded")
+        return self._tell(trial, TrialState.PRUNED, by, reason)
+
+    def _failed(self, trial: Trial, news: Failed) -> events.Ended:
+        """FAIL, which teaches the sampler nothing; its traceback goes into the trial's folder."""
+        path = self._folder.failure(trial.number)
+        try:
+            if news.traceback:
+                self._files.write(path, news.traceback.encode())
+        except OSError as error:  # a full disk must not take the other trials along
+            self._observe(events.Note(f"cannot write {path}: {error}", warning=True))
+        return self._tell(trial, TrialState.FAIL, ERROR, news.reason)
 
     def _tell(
         self,
         trial: Trial,
         state: TrialState,
-        value: float | None,
+        by: str,
         reason: str,
         figures: Mapping[str, Any] | None = None,
+        value: float | None = None,
     ) -> events.Ended:
+        attributes = {**(figures or {}), ENDED_BY: by, REASON: reason}
         with one_commit(storage_of(self._study)):
-            for name, figure in {**(figures or {}), "reason": reason}.items():
+            for name, figure in attributes.items():
                 trial.set_user_attr(name, figure)
             failpoint("reason recorded")
             self._study.tell(trial, value, state)
         failpoint("trial told")
         params = dict(trial.params)
         return events.Ended(trial.number, state.name, reason, params, self._metric, value)
-
-    def _keep_traceback(self, number: int, text: str) -> None:
-        path = self._folder.failure(number)
-        try:
-            if text:
-                self._files.write(path, text.encode())
-        except OSError as error:  # a full disk must not take the other trials along
-            self._observe(events.Note(f"cannot write {path}: {error}", warning=True))

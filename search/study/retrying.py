@@ -31,8 +31,8 @@ class RetryingRunner(TrialRunner):
 
     retry_seconds: float = LONGEST_RETRY
 
-    def next_task(self) -> Task | None:
-        return self._retry(super().next_task)
+    def ask(self, workers: int = 1) -> Task | None:
+        return self._retry(super().ask, workers)
 
     def retry_failed(self) -> None:
         self._retry(super().retry_failed)
@@ -43,8 +43,8 @@ class RetryingRunner(TrialRunner):
     def report(self, number: int, news: EpochDone) -> bool:
         return self._retry(super().report, number, news)
 
-    def end(self, number: int, ending: Ending) -> None:
-        self._retry(super().end, number, ending)
+    def finish(self, number: int, ending: Ending) -> None:
+        self._retry(super().finish, number, ending)
 
     def is_met(self) -> bool:
         return self._retry(super().is_met)

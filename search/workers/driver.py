@@ -16,7 +16,7 @@ from search.autotune.resources import Resources
 from search.common.errors import SearchError
 from search.common.layout import origin_of
 from search.study.events import FINISHED, INTERRUPTED, TIMED_OUT, Note
-from search.study.trial_runner import TrialRunner
+from search.study.trial_runner import Conditions, TrialRunner
 from search.workers.capacity import Room
 from search.workers.open_ray import open_ray
 from search.workers.phases import Stages
@@ -51,10 +51,8 @@ def run_search(
         deadline = _Deadline(stop, timeout)
 
         def prepare(runner: TrialRunner) -> None:
-            runner.should_stop = deadline.reached
-            if runner.promotion:
-                runner.promotion.seconds_left = deadline.seconds_left
-            runner.shares_gpus = resources.gpus_per_trial < 1
+            shares_gpus = resources.gpus_per_trial < 1
+            runner.train_under(Conditions(deadline.reached, deadline.seconds_left, shares_gpus))
 
         stages = Stages(runner, then, prepare)
         restarts = 0

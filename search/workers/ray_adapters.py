@@ -61,11 +61,9 @@ class RunnerSearcher(NotSaved, Searcher):
         if runner.closed:
             return Searcher.FINISHED
         at_once = self.room.at_once()
-        if runner.promotion:
-            runner.promotion.workers = max(1, at_once)
         if len(runner.live) >= at_once or time.monotonic() < self._next_look:
             return None
-        task = runner.next_task()
+        task = runner.ask(workers=max(1, at_once))
         if task is not None:
             return {TASK: task, PLACES: self.room.places()}
         if self.stages.are_met() or (runner.out_of_time and not runner.live):
@@ -166,7 +164,7 @@ class RunnerScheduler(NotSaved, FIFOScheduler):
         elif isinstance(message, EpochDone):
             return runner.report(number, message)
         else:
-            runner.end(number, message)
+            runner.finish(number, message)
             return False
         return True
 
@@ -179,7 +177,7 @@ class RunnerScheduler(NotSaved, FIFOScheduler):
         if self.lost() or not self.stages.has_issued(task):
             return
         if LOW_ON_MEMORY in said.lower():
-            runner.end(number, OutOfMemory("host memory: Ray ended the worker"))
+            runner.finish(number, OutOfMemory("host memory: Ray ended the worker"))
             return
         if trial.config[PLACES] and is_of_node(said):
             reason = f"its node {node} is gone or cannot be reached"
@@ -190,7 +188,7 @@ class RunnerScheduler(NotSaved, FIFOScheduler):
             runner.observe(Note(text, warning=True))
             runner.release(number)
         else:
-            runner.end(number, Failed(f"{reason}, {self.deaths[task.folder]} times", said))
+            runner.finish(number, Failed(f"{reason}, {self.deaths[task.folder]} times", said))
 
 
 class StopNow(BaseException):
@@ -227,5 +225,5 @@ class RunnerStopper(NotSaved, tune.Stopper):
             raise StopNow
         self.watch.look()
         self.room.look()
-        self.stages.runner.claims.keep()
+        self.stages.runner.keep_lease()
         return False

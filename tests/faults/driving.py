@@ -183,13 +183,13 @@ def _drive(asked: Request, work: str, log: Path) -> None:
         stages = Stages(runner, partial(open_confirmation, plan, study, storage, leases, observe))
         while not stages.are_met():
             runner = stages.runner
-            task = runner.next_task()
+            task = runner.ask()
             if task is None:
                 time.sleep(0.05)  # another driver is at work
             else:
                 listen(runner, task, WORKS[work](task))
             if not runner.live:
-                runner.leftovers.sweep(runner.study.get_trials())
+                runner.remove_leftovers()
 
 
 def tell(lines: IO[str], event: Event) -> None:
@@ -202,7 +202,7 @@ def listen(runner: TrialRunner, task: Task, messages: Iterator[Message]) -> None
         if isinstance(message, Remark):
             continue
         if not isinstance(message, EpochDone):
-            runner.end(task.number, message)
+            runner.finish(task.number, message)
             return
         if not runner.report(task.number, message):
             return

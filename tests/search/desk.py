@@ -84,7 +84,7 @@ class Desk:
         return [trial.state.name for trial in self.study.get_trials()]
 
     def next_task(self) -> Task:
-        task = self.runner.next_task()
+        task = self.runner.ask()
         assert task is not None
         return task
 
@@ -146,14 +146,14 @@ def train(desk: Desk, task: Task, value: float) -> bool:
     for epoch in range(task.reported + 1, int(task.config["epochs"]) + 1):
         if not desk.report(task, value + epoch, first=epoch):
             return False
-    desk.runner.end(task.number, Completed({}))
+    desk.runner.finish(task.number, Completed({}))
     return True
 
 
 def run(desk: Desk, values: list[float]) -> list[int]:
     """To the end, one trial after the other; the numbers of the tasks in order."""
     order = []
-    while task := desk.runner.next_task():
+    while task := desk.runner.ask():
         order.append(task.number)
         train(desk, task, values[task.number])
     return order

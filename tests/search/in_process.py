@@ -25,11 +25,11 @@ def run_here(runner: TrialRunner, *_: Any) -> str:
     import torch
 
     threads = torch.get_num_threads()
-    while task := runner.next_task():
+    while task := runner.ask():
         for message in train_task(task):
             assert not isinstance(message, Remark), message
             if not isinstance(message, EpochDone):
-                runner.end(task.number, message)
+                runner.finish(task.number, message)
             elif not runner.report(task.number, message):
                 break
     torch.set_num_threads(threads)

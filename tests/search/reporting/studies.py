@@ -31,6 +31,7 @@ from search.record.record import (
     StudyRecord,
     write_record,
 )
+from search.record.trials import COMPLETED, DIVERGED, ENDED_BY, ERROR, PRUNER, REASON
 from trainers.execution import Execution
 from trainers.metrics import METRICS
 
@@ -98,19 +99,22 @@ def trial(
     state: TrialState = TrialState.COMPLETE,
     reason: str | None = None,
     epochs: int = 4,
+    recorded: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> FrozenTrial:
-    """A trial that reported ``values`` from epoch 1; figures follow from the number."""
+    """A trial that reported ``values`` from epoch 1; figures follow from the number. ``recorded``
+    are attributes of it."""
     params = {**BASELINE, **changes}
     completed = state == TrialState.COMPLETE
     usual = {
-        TrialState.COMPLETE: "completed",
-        TrialState.PRUNED: f"pruned at epoch {len(values)} of {epochs}",
-        TrialState.FAIL: "RuntimeError: boom",
+        TrialState.COMPLETE: (COMPLETED, "completed"),
+        TrialState.PRUNED: (PRUNER, f"pruned at epoch {len(values)} of {epochs}"),
+        TrialState.FAIL: (ERROR, "RuntimeError: boom"),
     }
     attributes: dict[str, Any] = {}
     if state.is_finished():
-        attributes["reason"] = reason or usual[state]
+        by, why = usual[state]
+        attributes |= {ENDED_BY: by, REASON: reason or why, **(recorded or {})}
     if values:
         attributes |= {
             "wall_seconds": 2.0 * len(values) + number,
@@ -190,6 +194,7 @@ def write_evaluation(
 def usual_study(results_dir: Path, name: str = "study", storage: Any = None) -> Study:
     """Baseline, best, pruned, diverged and failed trials, with their folders."""
     study = our_study(name, storage=storage)
+    by_itself = {ENDED_BY: DIVERGED}
     curves = {
         0: [40.0, 60.0, 70.0, 69.0],
         1: [20.0, 30.0],
@@ -203,7 +208,14 @@ def usual_study(results_dir: Path, name: str = "study", storage: Any = None) -> 
             trial(0, curves[0]),
             trial(1, curves[1], TrialState.PRUNED, lr=0.01, width=1),
             trial(2, curves[2], lr=0.2, width=3, augment="crop"),
-            trial(3, curves[3], TrialState.PRUNED, "diverged in epoch 2", lr=1.0),
+            trial(
+                3,
+                curves[3],
+                TrialState.PRUNED,
+                "diverged in epoch 2",
+                recorded=by_itself,
+                lr=1.0,
+            ),
             trial(4, curves[4], TrialState.FAIL, lr=0.5),
             trial(5, curves[5], width=1),
         ]

@@ -49,8 +49,10 @@ def only_failed() -> Study:
 
 
 def only_nan() -> Study:
+    by_itself = {"ended_by": "diverged"}
     return _ours(
-        studies.trial(0, [math.nan], PRUNED, "diverged"), studies.trial(1, [math.nan] * 2, PRUNED)
+        studies.trial(0, [math.nan], PRUNED, "diverged", recorded=by_itself),
+        studies.trial(1, [math.nan] * 2, PRUNED),
     )
 
 

@@ -64,7 +64,7 @@ def test_progress_against_epochs_spent(both: list[StudyData]) -> None:
 def test_a_copy_of_another_trial_spent_nothing(tmp_path: Path) -> None:
     study = studies.our_study("three")
     study.add_trials([studies.trial(0, [10.0, 20.0]), studies.trial(1, [15.0, 30.0], lr=0.3)])
-    study.add_trial(studies.trial(2, [15.0, 30.0], reason="copy of trial 1: completed", lr=0.3))
+    study.add_trial(studies.trial(2, [15.0, 30.0], recorded={"copy_of": 1}, lr=0.3))
     (section,) = [s for s in compare_sections([read_study(study, tmp_path)]) if s.key == "progress"]
     *_, progress = section.blocks
     assert isinstance(progress, Chart)

@@ -22,7 +22,7 @@ def test_an_order_at_each_early_epoch_against_the_last() -> None:
     trials = [studies.trial(i, values) for i, values in enumerate(curves)]
     others = [
         studies.trial(6, [99.0, 99.0], TrialState.PRUNED),
-        studies.trial(7, [1.0, 1.0, 1.0, 1.0, 99.0], reason="copy of trial 0: completed"),
+        studies.trial(7, [1.0, 1.0, 1.0, 1.0, 99.0], recorded={"copy_of": 0}),
     ]
     found = {a.epoch: a.tau for a in rank_agreement([*trials, *others])}
     assert sorted(found) == [2, 4]

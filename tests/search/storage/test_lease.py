@@ -25,6 +25,7 @@ from search.storage.database import StudyDatabase, database_of
 from search.storage.lease import Lease
 from search.storage.storage import open_storage
 from search.study.events import Note
+from search.study.messages import Failed
 from tests.postgresql import Server, own_server
 from tests.search.desk import Desks
 
@@ -214,22 +215,31 @@ def test_a_lock_is_taken_again_after_the_server_was_away(
             pass
 
 
-@pytest.mark.slow
-def test_a_trial_that_another_driver_took_over_is_let_go(
-    database: StudyDatabase, open_desk: Desks
+@pytest.mark.parametrize("news", ["epoch", "ending"])
+def test_a_full_driver_lets_go_of_a_trial_that_another_took_over(
+    open_desk: Desks, news: str
 ) -> None:
-    """As after a cut network: each believes that it has the trial, until the first asks again."""
-    first = open_desk(storage=database)
+    """As after a cut network: it is back before it asks again, and believes that it has the trial
+    until the next epoch or the ending, of which nothing is recorded."""
+    storage = optuna.storages.InMemoryStorage()
+    first = open_desk(storage=storage)
     task = first.next_task()
+    first.report(task, 40.0)
     first.lease.locks.close()  # the connection is lost
-    second = open_desk(storage=database)
+    second = open_desk(storage=storage)
     assert second.next_task().number == task.number
-    assert first.next_task().number == 1
+    first.lease.locks.hold(first.lease.driver)
+    if news == "epoch":
+        assert not first.report(task, 10.0, first=2)
+    else:
+        first.runner.finish(task.number, Failed("ValueError: no"))
     assert task.number not in first.runner.live
-    assert not first.report(task, 50.0)
-    assert second.report(task, 50.0)
+    assert first.trial(0).intermediate_values == {1: 40.0}
+    assert second.report(task, 50.0, first=2)
+    assert second.states == ["RUNNING"]
     notes = [event.text for event in first.events if isinstance(event, Note)]
     assert notes == ["trial 0 was taken over by another driver"]
+    assert first.next_task().number == 1
 
 
 # A driver without Ray: trains a trial for each line that it is sent.
@@ -263,10 +273,10 @@ with Lease(folder) as lease:
     plan = TrialPlan(space, total, Execution(), results, folder, ("val_top1",))
     runner = TrialRunner(study, plan, lease, lambda event: None)
     print("ready", flush=True)
-    while sys.stdin.readline() and (task := runner.next_task()):
+    while sys.stdin.readline() and (task := runner.ask()):
         for epoch in (1, 2):
             runner.report(task.number, EpochDone({"epoch": epoch, "val_top1": 50.0}))
-        runner.end(task.number, Completed({}))
+        runner.finish(task.number, Completed({}))
         print(task.number, flush=True)
 """
 

@@ -84,7 +84,7 @@ def test_a_search_goes_on_in_a_file(tmp_path: Path, open_desk: Desks, kind: str)
     task = second.next_task()
     assert (task.number, task.reported) == (0, 2)
     second.report(task, 70.0, first=3)
-    second.runner.end(0, Completed({"test_top1": 66.0}))
+    second.runner.finish(0, Completed({"test_top1": 66.0}))
     assert open_desk(open_storage(url)).trial(0).intermediate_values == {1: 50.0, 2: 60.0, 3: 70.0}
 
 
@@ -94,7 +94,7 @@ def test_two_studies_share_a_database_without_meeting(tmp_path: Path, open_desk:
     other.ask()
     desk = open_desk(storage, n_trials=1)
     assert desk.next_task().number == 0
-    assert desk.runner.next_task() is None
+    assert desk.runner.ask() is None
     assert len(desk.study.get_trials()) == 1
     assert len(other.get_trials()) == 1
 
@@ -115,9 +115,9 @@ def test_reading_all_the_time_does_not_stop_the_writer(tmp_path: Path, open_desk
 
     reader = threading.Thread(target=read)
     reader.start()
-    while (task := desk.runner.next_task()) is not None:
+    while (task := desk.runner.ask()) is not None:
         if desk.report(task, *[50.0 + task.number] * 4):
-            desk.runner.end(task.number, Completed({}))
+            desk.runner.finish(task.number, Completed({}))
     done.set()
     reader.join()
     assert not problems

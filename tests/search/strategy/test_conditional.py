@@ -57,10 +57,10 @@ def expected_names(params: dict[str, Any]) -> set[str]:
 
 def run(desk: Desk, total: int) -> list[dict[str, Any]]:
     """All trials, some pruned; their parameters."""
-    while (task := desk.runner.next_task()) is not None:
+    while (task := desk.runner.ask()) is not None:
         if desk.report(task, 10.0 * task.config["lr"], 50.0 - task.number % 11):
             desk.report(task, 60.0, 60.0, first=3)
-            desk.runner.end(task.number, Completed({}))
+            desk.runner.finish(task.number, Completed({}))
     trials = desk.study.get_trials()
     assert len(trials) == total
     return [trial.params for trial in trials]
@@ -171,7 +171,7 @@ def test_a_value_given_to_what_does_not_exist_is_refused(
     desk = open_desk(space=space, n_trials=2)
     desk.study.enqueue_trial({"optimizer": "adamw", "momentum": 0.5})
     desk.next_task()
-    desk.runner.next_task()
+    desk.runner.ask()
     assert desk.states[1] == "FAIL"
     reason = desk.trial(1).user_attrs["reason"]
     assert "momentum exists only with optimizer=sgd" in reason

@@ -34,10 +34,10 @@ def small(make_space: Any) -> ResolvedSpace:
 
 def train_all(desk: Desk, fails: tuple[int, ...] = ()) -> list[dict[str, Any]]:
     """Trials in turn until none is left; the parameters of those that completed, in order."""
-    while (task := desk.runner.next_task()) is not None:
+    while (task := desk.runner.ask()) is not None:
         desk.report(task, 50.0, 50.0, 50.0, 50.0)
         failed = task.number in fails
-        desk.runner.end(task.number, Failed(f"no {task.number}") if failed else Completed({}))
+        desk.runner.finish(task.number, Failed(f"no {task.number}") if failed else Completed({}))
     trials = desk.study.get_trials()
     return [trial.params for trial in trials if trial.state.name != "FAIL"]
 
@@ -133,7 +133,7 @@ def test_two_drivers_share_the_rows(open_desk: Desks, small: ResolvedSpace) -> N
     names = list(small.baseline_params())
     rows = [{name: task.config[name] for name in names} for task in tasks]
     assert rows == grid_rows(small)
-    assert all(desk.runner.next_task() is None for desk in desks)
+    assert all(desk.runner.ask() is None for desk in desks)
 
 
 def test_a_crash_between_parameters_leaves_the_row_to_its_trial(

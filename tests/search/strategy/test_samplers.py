@@ -41,18 +41,18 @@ def grid_space(make_space: Any) -> ResolvedSpace:
 
 def run(desk: Desk, total: int) -> list[dict[str, Any]]:
     """Trials in turn, some pruned, diverged, failed or out of memory; their parameters."""
-    while (task := desk.runner.next_task()) is not None:
+    while (task := desk.runner.ask()) is not None:
         n = task.number
         assert n < total
         if n % 7 == 5:
-            desk.runner.end(n, Failed("ValueError: no"))
+            desk.runner.finish(n, Failed("ValueError: no"))
         elif n % 7 == 6:
-            desk.runner.end(n, OutOfMemory("host memory"))
+            desk.runner.finish(n, OutOfMemory("host memory"))
         elif n % 7 == 3:
-            desk.runner.end(n, Diverged("diverged in epoch 1", 1))
+            desk.runner.finish(n, Diverged("diverged in epoch 1", 1))
         elif desk.report(task, 10.0 * task.config["lr"], 50.0 - n % 11):
             desk.report(task, 60.0, 60.0, first=3)
-            desk.runner.end(n, Completed({}))
+            desk.runner.finish(n, Completed({}))
     return [trial.params for trial in desk.study.get_trials()]
 
 
@@ -255,5 +255,5 @@ def test_sobol_points_keep_constraints_without_repeating(make_space: Any) -> Non
 def test_a_space_in_which_nothing_varies(make_space: Any, open_desk: Desks, sampler: str) -> None:
     desk = open_desk(space=make_space(parameters=()), n_trials=2, sampler=sampler)
     assert desk.next_task().number == 0
-    assert desk.runner.next_task() is None  # the second is the same: it waits for the first
+    assert desk.runner.ask() is None  # the second is the same: it waits for the first
     assert desk.states == ["RUNNING", "RUNNING"]

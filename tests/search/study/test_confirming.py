@@ -70,7 +70,7 @@ class World:
 
             stages = Stages(runner, then)
             while not stages.are_met():
-                task = stages.runner.next_task()
+                task = stages.runner.ask()
                 if task is not None:
                     listen(stages.runner, task, self._train(task, truth))
         return read_study(study, self.folder)
@@ -96,7 +96,7 @@ class World:
 def listen(runner: TrialRunner, task: Task, messages: Iterator[Message]) -> None:
     for message in messages:
         if not isinstance(message, EpochDone):
-            runner.end(task.number, message)  # type: ignore[arg-type]
+            runner.finish(task.number, message)  # type: ignore[arg-type]
         else:
             runner.report(task.number, message)
 

@@ -32,7 +32,7 @@ def value(trial: FrozenTrial) -> float:
 def train_all(desk: Desk) -> list[tuple[int, int]]:
     """Number and epoch of all that was trained, in order; as workers would, with checkpoints."""
     trained = []
-    while task := desk.runner.next_task():
+    while task := desk.runner.ask():
         folder = Path(task.folder)
         folder.mkdir(parents=True, exist_ok=True)
         for epoch in range(task.reported + 1, int(task.config["epochs"]) + 1):
@@ -42,7 +42,7 @@ def train_all(desk: Desk) -> list[tuple[int, int]]:
             if not desk.runner.report(task.number, news(epoch, height)):
                 break
         else:
-            desk.runner.end(task.number, Completed({}))
+            desk.runner.finish(task.number, Completed({}))
     return trained
 
 
@@ -96,7 +96,7 @@ def test_the_same_budget_again_leaves_a_finished_study_alone(promote: Any, memor
     train_all(desk)
     again = promote(memory, n_trials=20, epoch_budget=BUDGET)
     assert again.runner.is_met()
-    assert again.runner.next_task() is None
+    assert again.runner.ask() is None
     assert not again.events[1:]
 
 
@@ -151,11 +151,11 @@ def test_a_killed_driver_has_not_lost_the_checkpoint(
     train_all(promote(storage, n_trials=20, epoch_budget=BUDGET))
     first = promote(storage, n_trials=20, epoch_budget=MORE)
 
-    def die_if_it_continues(trial: Any, folder: Any) -> None:
+    def die_if_it_continues(self: Any, trial: Any) -> None:
         if "continues" in trial.user_attrs:
             raise InterruptedError
 
-    monkeypatch.setattr("search.study.trial_runner.take_over_files", die_if_it_continues)
+    monkeypatch.setattr("search.study.retention.Retention.take_over", die_if_it_continues)
     with pytest.raises(InterruptedError):
         train_all(first)
     monkeypatch.undo()

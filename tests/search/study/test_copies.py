@@ -36,7 +36,7 @@ class Twins:
     def __init__(self, open_desk: Desks, storage: Any, total: int = 3, **options: Any):
         self.desk = open_desk(storage, n_trials=total, **options)
         self.desk.report(self.desk.next_task(), 40.0, 70.0, 60.0, 70.0)
-        self.desk.runner.end(0, Completed({}))
+        self.desk.runner.finish(0, Completed({}))
         for _ in range(2):
             self.desk.study.enqueue_trial(POINT)
         self.first: Task = self.desk.next_task()
@@ -55,8 +55,8 @@ def test_a_completed_configuration_is_answered_from_the_record(twins: Twins) -> 
     desk.folder.trial(1).mkdir(parents=True)
     for name, text in files.items():
         (desk.folder.trial(1) / name).write_text(text)
-    desk.runner.end(1, Completed({"test_top1": 66.0}))
-    assert desk.runner.next_task() is None
+    desk.runner.finish(1, Completed({"test_top1": 66.0}))
+    assert desk.runner.ask() is None
     trial, original = desk.trial(2), desk.trial(1)
     assert (trial.state, trial.value) == (TrialState.COMPLETE, 90.0)
     assert trial.intermediate_values == {1: 80.0, 2: 90.0, 3: 85.0, 4: 90.0}
@@ -72,15 +72,15 @@ def test_a_completed_configuration_is_answered_from_the_record(twins: Twins) -> 
 
 def test_a_copy_of_a_pruned_trial_is_pruned_at_the_same_epoch(twins: Twins) -> None:
     assert not twins.desk.report(twins.first, 10.0, 10.0)
-    assert twins.desk.runner.next_task() is None
+    assert twins.desk.runner.ask() is None
     trial = twins.desk.trial(2)
     assert (trial.state, trial.intermediate_values) == (TrialState.PRUNED, {1: 10.0, 2: 10.0})
     assert trial.user_attrs["reason"] == "copy of trial 1: pruned at epoch 2 of 4"
 
 
 def test_a_copy_of_a_diverged_trial_has_diverged(twins: Twins) -> None:
-    twins.desk.runner.end(1, Diverged("diverged in epoch 1: training loss is nan", 1))
-    assert twins.desk.runner.next_task() is None
+    twins.desk.runner.finish(1, Diverged("diverged in epoch 1: training loss is nan", 1))
+    assert twins.desk.runner.ask() is None
     trial = twins.desk.trial(2)
     assert trial.state == TrialState.PRUNED
     assert math.isnan(trial.intermediate_values[1])
@@ -88,7 +88,7 @@ def test_a_copy_of_a_diverged_trial_has_diverged(twins: Twins) -> None:
 
 @pytest.mark.parametrize("ending", [Failed("ValueError: no"), OutOfMemory("host memory")])
 def test_what_may_not_happen_again_is_tried_again(twins: Twins, ending: Ending) -> None:
-    twins.desk.runner.end(1, ending)
+    twins.desk.runner.finish(1, ending)
     assert twins.desk.next_task().number == 2
 
 
@@ -103,7 +103,7 @@ def test_a_recipe_that_failed_and_is_enqueued_again_is_not_pruned(
 ) -> None:
     desk = open_desk(n_trials=2, pruner=HalvingPruner(2, 2))
     desk.next_task()
-    desk.runner.end(0, Failed("ValueError: no"))
+    desk.runner.finish(0, Failed("ValueError: no"))
     desk.study.enqueue_trial(make_space().baseline_params())
     again = desk.next_task()
     assert desk.report(again, 1.0, 0.0)  # as trial 0 it runs to its end
@@ -115,31 +115,31 @@ def test_a_configuration_at_work_is_waited_for(open_desk: Desks, storage: Any) -
     assert twins.desk.next_task().number == 3
     assert twins.desk.states[2] == "RUNNING"
     assert sorted(twins.desk.runner.live) == [1, 3]
-    assert twins.desk.runner.next_task() is None
+    assert twins.desk.runner.ask() is None
     twins.desk.report(twins.first, 80.0)
-    twins.desk.runner.end(1, Completed({}))
-    assert twins.desk.runner.next_task() is None
+    twins.desk.runner.finish(1, Completed({}))
+    assert twins.desk.runner.ask() is None
     assert twins.desk.trial(2).user_attrs["copy_of"] == 1
     assert not any(isinstance(event, Resumed) for event in twins.desk.events)
 
 
 def test_who_waited_for_a_failure_is_trained(twins: Twins) -> None:
-    assert twins.desk.runner.next_task() is None
-    twins.desk.runner.end(1, Failed("ValueError: no"))
+    assert twins.desk.runner.ask() is None
+    twins.desk.runner.finish(1, Failed("ValueError: no"))
     assert twins.desk.next_task().number == 2
 
 
 def test_a_copy_that_a_crash_cut_off_is_finished(open_desk: Desks, storage: Any) -> None:
     twins = Twins(open_desk, storage)
     twins.desk.report(twins.first, 80.0, 90.0)
-    assert twins.desk.runner.next_task() is None  # the copy waits for the first
+    assert twins.desk.runner.ask() is None  # the copy waits for the first
     trials = storage.get_all_trials(storage.get_study_id_from_name("study"))
     storage.set_trial_intermediate_value(trials[2]._trial_id, 1, 80.0)
-    twins.desk.runner.end(1, Completed({}))
+    twins.desk.runner.finish(1, Completed({}))
     twins.desk.lease.__exit__()
 
     second = open_desk(storage, n_trials=3)
-    assert second.runner.next_task() is None
+    assert second.runner.ask() is None
     assert second.trial(2).intermediate_values == {1: 80.0, 2: 90.0}
     assert second.trial(2).user_attrs["copy_of"] == 1
 
@@ -152,14 +152,14 @@ def test_a_copy_that_was_cut_off_and_is_trained_after_all_is_no_copy(
     assert not twins.desk.report(twins.first, 10.0, 10.0)
     monkeypatch.setattr(twins.desk.study, "tell", kill)
     with pytest.raises(KeyboardInterrupt):
-        twins.desk.runner.next_task()
+        twins.desk.runner.ask()
     twins.desk.lease.__exit__()
 
     second = open_desk(open_storage(f"{tmp_path}/j.log"), pruner=optuna.pruners.NopPruner())
     task = second.next_task()
     assert (task.number, task.reported) == (2, 2)
     second.report(task, 90.0, 95.0, first=3)
-    second.runner.end(2, Completed({}))
+    second.runner.finish(2, Completed({}))
     spent = spending(second.study.get_trials(), {"epochs": 4})
     assert (spent.copied, spent.epochs_trained) == (0, 4 + 2 + 4)
 
@@ -178,7 +178,7 @@ def notes(desk: Desk) -> list[str]:
 def fail(desk: Desk, *numbers: int) -> None:
     for number in numbers:
         assert desk.next_task().number == number
-        desk.runner.end(number, Failed(f"KeyError: {chr(97 + number)}"))
+        desk.runner.finish(number, Failed(f"KeyError: {chr(97 + number)}"))
 
 
 def test_failed_trials_are_tried_again_with_their_parameters(
@@ -187,7 +187,7 @@ def test_failed_trials_are_tried_again_with_their_parameters(
     desk = open_desk(storage, n_trials=3)
     fail(desk, 0, 1)
     desk.report(desk.next_task(), 50.0)
-    desk.runner.end(2, Completed({}))
+    desk.runner.finish(2, Completed({}))
     assert desk.runner.is_met()
     desk.runner.retry_failed()
     assert notes(desk) == ["tried again as new trials: 0, 1"]
@@ -198,9 +198,9 @@ def test_failed_trials_are_tried_again_with_their_parameters(
         assert desk.trial(number).params == desk.trial(of).params
         assert desk.trial(number).user_attrs["retry_of"] == of
         desk.report(task, 50.0)
-        desk.runner.end(number, Completed({}))
+        desk.runner.finish(number, Completed({}))
     assert desk.runner.is_met()
-    assert desk.runner.next_task() is None
+    assert desk.runner.ask() is None
     desk.runner.retry_failed()
     assert notes(desk)[-1] == "no failed trial is left to try again"
 
@@ -228,7 +228,7 @@ def test_values_outside_the_space_are_not_tried_again(open_desk: Desks) -> None:
     desk = open_desk(n_trials=2)
     desk.next_task()
     desk.study.enqueue_trial({"lr": 5.0})
-    assert desk.runner.next_task() is None
+    assert desk.runner.ask() is None
     desk.runner.retry_failed()
     assert notes(desk) == ["no failed trial is left to try again"]
 
@@ -237,15 +237,15 @@ def test_a_row_of_a_grid_that_failed_is_tried_again_once(open_desk: Desks, make_
     space = make_space(parameters=(Categorical("depth", (10, 16, 22)),), baseline={"depth": 16})
     desk = open_desk(space=space, n_trials=3, sampler="grid")
     desk.report(desk.next_task(), 50.0)
-    desk.runner.end(0, Completed({}))
+    desk.runner.finish(0, Completed({}))
     fail(desk, 1)
     desk.report(desk.next_task(), 50.0)
-    desk.runner.end(2, Completed({}))
+    desk.runner.finish(2, Completed({}))
     assert desk.runner.is_met()
     desk.runner.retry_failed()
     assert not desk.runner.is_met()
     desk.report(desk.next_task(), 50.0)
-    desk.runner.end(3, Completed({}))
+    desk.runner.finish(3, Completed({}))
     assert desk.runner.is_met()
-    assert desk.runner.next_task() is None
+    assert desk.runner.ask() is None
     assert desk.trial(3).params == desk.trial(1).params

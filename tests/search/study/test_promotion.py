@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from typing import Any
@@ -13,10 +14,13 @@ from optuna.trial import TrialState
 from search.record.trials import by_pruner, counted, is_paused, spending
 from search.storage.storage import open_storage
 from search.strategy.history_window import recent_trials
+from search.study.decisions import Decisions
 from search.study.events import Ended, Paused, Promoted, Started
+from search.study.finish import Finisher
 from search.study.messages import Completed, Diverged, Failed, OutOfMemory
-from search.study.promoting import Promotion
+from search.study.trial_runner import Conditions
 from tests.search.desk import run, train
+from trainers.metrics import METRICS
 
 POINT = {"lr": 0.5, "depth": 16, "optimizer": "sgd", "residual": True}
 
@@ -60,7 +64,7 @@ def test_a_search_ends_with_the_best_that_is_known_trained_to_the_end(
     assert sorted(told) == [0, 1, 2, 3, 4]
     promoted = [event for event in desk.events if isinstance(event, Promoted)]
     assert promoted == [Promoted(2, 1, 3), Promoted(2, 3, 4)]
-    assert desk.runner.next_task() is None
+    assert desk.runner.ask() is None
     assert desk.states == states
 
 
@@ -81,14 +85,16 @@ def test_what_the_runner_remembers_makes_no_difference(promote: Any, storage: An
     """Before each step its rule decides as one does that has seen nothing before."""
     desk = promote(storage=storage, n_trials=8)
     values = [random.Random(n).random() for n in range(8)]
-    remembering = desk.runner.promotion
+    study, plan = desk.study, desk.runner.plan
+    may_start = iter(itertools.cycle((0, 0, 4, 4)))
+    remembering = Decisions(study, plan, lambda trials: next(may_start))
     steps = 0
     while True:
-        trials = desk.study.get_trials(deepcopy=False)
-        for may_start in (0, 4):
-            fresh = Promotion(remembering.rule, remembering.plan)
-            assert remembering.decide(trials, may_start) == fresh.decide(trials, may_start)
-        if (task := desk.runner.next_task()) is None:
+        trials = study.get_trials(deepcopy=False)
+        for _ in range(2):
+            fresh = Decisions(study, plan, lambda trials: next(may_start))
+            assert remembering.next_step(trials) == fresh.next_step(trials)
+        if (task := desk.runner.ask()) is None:
             break
         steps += 1
         train(desk, task, values[task.number])
@@ -98,13 +104,13 @@ def test_what_the_runner_remembers_makes_no_difference(promote: Any, storage: An
 def test_lower_is_better_where_the_objective_says_so(promote: Any, make_space: Any) -> None:
     desk = promote(space=make_space({"objective": "val_loss"}), n_trials=5, direction="minimize")
     losses = [9.0, 4.0, 1.0, 3.0, 2.0]
-    while task := desk.runner.next_task():
+    while task := desk.runner.ask():
         for epoch in range(task.reported + 1, 5):
             result = {"epoch": epoch, "val_loss": losses[task.number] / epoch}
             if not desk.runner.report(task.number, type_of(result)):
                 break
         else:
-            desk.runner.end(task.number, Completed({}))
+            desk.runner.finish(task.number, Completed({}))
     assert [n for n, state in enumerate(desk.states) if state == "COMPLETE"] == [0, 2]
 
 
@@ -124,8 +130,8 @@ def test_two_drivers_never_take_the_same_paused_trial(promote: Any, storage: Any
     assert second.next_task().number == 3
     owners = [first.trial(n).user_attrs["driver"] for n in (2, 3)]
     assert owners == [first.lease.driver, second.lease.driver]
-    assert first.runner.next_task() is None  # what comes next hangs on these two
-    assert second.runner.next_task() is None
+    assert first.runner.ask() is None  # what comes next hangs on these two
+    assert second.runner.ask() is None
     assert not first.runner.is_met()
 
 
@@ -174,9 +180,11 @@ def test_an_interrupted_telling_of_the_paused_is_gone_on_with(promote: Any, stor
     while desk.states.count("COMPLETE") < 2:
         task = desk.next_task()
         train(desk, task, values[task.number])
-    desk.runner.endings.left_paused(desk.trial(1), 4)
+    silent: list[Any] = []
+    finisher = Finisher(desk.study, METRICS["val_top1"], desk.folder, silent.append)
+    finisher.left_paused(desk.trial(1), 4)
     assert not desk.runner.is_met()
-    assert desk.runner.next_task() is None
+    assert desk.runner.ask() is None
     assert desk.runner.is_met()
     assert desk.states == ["COMPLETE", "PRUNED", "COMPLETE", "PRUNED", "PRUNED"]
 
@@ -224,7 +232,7 @@ def test_the_same_configuration_as_a_paused_trial_is_answered_from_it(
 def test_trials_that_end_otherwise_take_no_place(promote: Any, ending: Any) -> None:
     desk = promote(n_trials=3)
     train(desk, desk.next_task(), 0.0)
-    desk.runner.end(desk.next_task().number, ending)
+    desk.runner.finish(desk.next_task().number, ending)
     run(desk, [0.0, 0.0, 10.0])
     assert desk.runner.is_met()
     assert desk.trial(2).state == TrialState.COMPLETE
@@ -259,13 +267,13 @@ def test_time_that_is_left_is_planned_for(promote: Any, storage: Any) -> None:
     train(desk, desk.next_task(), 0.0)
     task = desk.next_task()
     desk.runner.report(task.number, costing(1, 10.0, seconds=2.0))
-    desk.runner.promotion.seconds_left = lambda: 6.5
-    assert desk.runner.next_task().number == 1  # 3 epochs of 2 s fit, a whole training does not
+    desk.runner.train_under(Conditions(seconds_left=lambda: 6.5))
+    assert desk.runner.ask().number == 1  # 3 epochs of 2 s fit, a whole training does not
     desk.runner.report(1, costing(2, 11.0, seconds=2.0))
     desk.runner.report(1, costing(3, 12.0, seconds=2.0))
-    desk.runner.promotion.seconds_left = lambda: 1.0
+    desk.runner.train_under(Conditions(seconds_left=lambda: 1.0))
     if 1 not in desk.runner.live:
-        assert desk.runner.next_task() is None
+        assert desk.runner.ask() is None
         assert desk.runner.out_of_time
     assert not desk.runner.is_met()
 

@@ -35,8 +35,8 @@ def complete(desk: Desk, *values: float) -> None:
         task = desk.next_task()
         write(desk, task)
         assert desk.report(task, value, value, value, value)
-        desk.runner.end(task.number, Completed({}))
-    desk.runner.next_task()
+        desk.runner.finish(task.number, Completed({}))
+    desk.runner.ask()
 
 
 def files(desk: Desk, number: int) -> set[str]:
@@ -75,8 +75,8 @@ def test_a_failed_trial_keeps_its_history_alone(open_desk: Desks, storage: Any) 
     desk = open_desk(storage, n_trials=2)
     task = desk.next_task()
     write(desk, task)
-    desk.runner.end(task.number, Failed("ValueError: no"))
-    desk.runner.next_task()
+    desk.runner.finish(task.number, Failed("ValueError: no"))
+    desk.runner.ask()
     assert files(desk, task.number) == KEPT_ALWAYS
 
 
@@ -113,7 +113,7 @@ def test_what_a_killed_driver_left_goes_with_the_next_one(open_desk: Desks, stor
         for name in WRITTEN:
             (first.folder.trial(number) / name).touch()
     second = never_pruned(open_desk, storage, n_trials=6)
-    second.runner.next_task()
+    second.runner.ask()
     assert with_weights(second) == [0, 1, 2, 3]
     assert files(second, 4) == KEPT_ALWAYS
     assert files(second, 0) == KEPT_ALWAYS | {"best.pt"}

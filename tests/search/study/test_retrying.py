@@ -21,6 +21,7 @@ from search.study import retrying
 from search.study.events import Note
 from search.study.messages import Blocked, Completed, Failed
 from search.study.retrying import RetryingRunner
+from search.study.trial_runner import Conditions
 from tests.search.desk import Desk, Desks
 
 
@@ -60,7 +61,7 @@ def test_a_locked_database_is_waited_for_with_one_warning(desk: Desk, locked: An
     locked(0.2)
     assert desk.report(task, 60.0, first=2)
     locked(0.2)
-    desk.runner.end(0, Completed({"test_top1": 40.0}))
+    desk.runner.finish(0, Completed({"test_top1": 40.0}))
     locked(0.2)
     assert desk.next_task().number == 1
     assert desk.trial(0).state.name == "COMPLETE"
@@ -82,7 +83,7 @@ def test_retrying_ends_with_one_line_and_nothing_is_lost(desk: Desk, locked: Any
 
 def test_who_asks_to_stop_is_heard_while_waiting(desk: Desk, locked: Any) -> None:
     task = desk.next_task()
-    desk.runner.should_stop = lambda: True
+    desk.runner.train_under(Conditions(should_stop=lambda: True))
     locked(0.2)
     with pytest.raises(StorageError):
         desk.report(task, 50.0)
@@ -100,7 +101,7 @@ def test_a_machines_fault_leaves_the_trial_and_stops_the_search(desk: Desk) -> N
     task = desk.next_task()
     desk.report(task, 50.0)
     with pytest.raises(SearchError, match="trial 0 cannot go on: No space left on device"):
-        desk.runner.end(0, Blocked("No space left on device"))
+        desk.runner.finish(0, Blocked("No space left on device"))
     assert desk.runner.closed
     assert desk.trial(0).state.name == "RUNNING"
 
@@ -109,11 +110,11 @@ def test_five_failures_alike_stop_the_search(open_desk: Desks) -> None:
     desk = open_desk(n_trials=20)
     for number in range(4):
         desk.next_task()
-        desk.runner.end(number, Failed(f"RuntimeError: shape ({number}, 3) is wrong", "Trace"))
+        desk.runner.finish(number, Failed(f"RuntimeError: shape ({number}, 3) is wrong", "Trace"))
     desk.next_task()
     with pytest.raises(SearchError, match=r"last 5 trials failed .*: RuntimeError: shape \(0"):
-        desk.runner.end(4, Failed("RuntimeError: shape (4, 3) is wrong", "Trace"))
-    assert desk.runner.next_task() is None
+        desk.runner.finish(4, Failed("RuntimeError: shape (4, 3) is wrong", "Trace"))
+    assert desk.runner.ask() is None
     assert desk.states == ["FAIL"] * 5
 
 
@@ -121,13 +122,13 @@ def test_one_early_success_does_not_disarm_that(open_desk: Desks) -> None:
     desk = open_desk(n_trials=30)
     for number in range(2):
         desk.report(desk.next_task(), 50.0)
-        desk.runner.end(number, Completed({}))
+        desk.runner.finish(number, Completed({}))
     for number in range(2, 11):
         desk.next_task()
-        desk.runner.end(number, Failed("RuntimeError: no kernel"))
+        desk.runner.finish(number, Failed("RuntimeError: no kernel"))
     desk.next_task()
     with pytest.raises(SearchError, match="the last 10 trials failed for the same reason"):
-        desk.runner.end(11, Failed("RuntimeError: no kernel"))
+        desk.runner.finish(11, Failed("RuntimeError: no kernel"))
 
 
 @pytest.mark.parametrize("odd", [Failed("KeyError: 'x'"), Completed({})])
@@ -136,7 +137,7 @@ def test_failures_of_several_kinds_do_not(open_desk: Desks, odd: Any, place: int
     desk = open_desk(n_trials=20)
     for number in range(6):
         desk.report(desk.next_task(), 50.0)
-        desk.runner.end(number, odd if number == place else Failed("RuntimeError: no"))
+        desk.runner.finish(number, odd if number == place else Failed("RuntimeError: no"))
     assert not desk.runner.closed
 
 
@@ -163,10 +164,10 @@ def test_a_study_that_is_deleted_in_mid_run_is_one_line(
     task = desk.next_task()
     optuna.delete_study(study_name="study", storage=f"sqlite:///{tmp_path}/studies.db")
     calls: dict[str, Callable[[], Any]] = {
-        "next_task": desk.runner.next_task,
+        "next_task": desk.runner.ask,
         "is_met": desk.runner.is_met,
         "report": lambda: desk.report(task, 50.0),
-        "end": lambda: desk.runner.end(0, Failed("ValueError: no")),
+        "end": lambda: desk.runner.finish(0, Failed("ValueError: no")),
     }
     with pytest.raises(StorageError, match="study 'study' was deleted while it was searched"):
         calls[call]()
@@ -196,4 +197,4 @@ def test_a_key_error_of_another_kind_is_not_taken_for_that(
 
     monkeypatch.setattr(desk.study.sampler, "sample_relative", broken)
     with pytest.raises(KeyError):
-        desk.runner.next_task()
+        desk.runner.ask()

@@ -39,16 +39,18 @@ SPACE = Space(
 
 @dataclass
 class Model:
-    """What is known of a trial: its epochs, its state once it has ended, and the driver that
-    keeps it back, to run it alone."""
+    """What is known of a trial: its epochs, its state once it has ended, the driver that claimed
+    it last, and the one that keeps it back, to run it alone."""
 
+    owner: int
     curve: dict[int, float] = field(default_factory=dict)
     ended: str | None = None
     kept_by: int | None = None
 
 
 class RunnerMachine(RuleBasedStateMachine):
-    """Two drivers on one study; each may die at any moment and be started again."""
+    """Two drivers on one study; each may die at any moment and be started again, or lose its lock
+    for a while, as where a network is cut, and not know of it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,6 +61,7 @@ class RunnerMachine(RuleBasedStateMachine):
         self.model: dict[int, Model] = {}
         self.params: dict[int, dict[str, Any]] = {}
         self.leases = [Lease(self.folder), Lease(self.folder)]
+        self.cut_off: set[int] = set()
         self.runners = [self._open(lease) for lease in self.leases]
 
     def _open(self, lease: Lease) -> TrialRunner:
@@ -85,9 +88,9 @@ class RunnerMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.is_met())
     @rule(driver=st.integers(0, 1))
     def ask(self, driver: int) -> None:
-        live = {number for runner in self.runners for number in runner.live}
+        live = {number for index in (0, 1) for number in self._has(index)}
         others = len(self.runners[driver].live)
-        task = self.runners[driver].next_task()
+        task = self.runners[driver].ask()
         self._look_for_prunings()
         if task is None and others:
             return  # one of its trials may be alone, or another is to be
@@ -95,11 +98,12 @@ class RunnerMachine(RuleBasedStateMachine):
             assert len(self.model) == TOTAL
             assert all(m.ended or n in live or m.kept_by is not None for n, m in self.model.items())
             return
-        assert task.number not in live, "a live trial was handed out twice"
-        known = self.model.setdefault(task.number, Model())
+        known = self.model.setdefault(task.number, Model(driver))
+        may_take = {driver, *self.cut_off}  # from whom: a trial that is lost may be taken back
+        assert task.number not in live or known.owner in may_take, "handed out twice"
         assert known.ended is None
-        assert known.kept_by in (None, driver)
-        known.kept_by = None
+        assert known.kept_by is None or known.kept_by in may_take
+        known.kept_by, known.owner = None, driver
         assert task.reported == max(known.curve, default=0)
         assert len(self.model) <= TOTAL
 
@@ -112,9 +116,11 @@ class RunnerMachine(RuleBasedStateMachine):
         epoch = (live.epoch if live else 0) + (1 if step == 1 else 0)
         if not 1 <= epoch <= EPOCHS:
             return
+        mine = self._is_mine(runner, number)
         goes_on = runner.report(number, EpochDone({"epoch": epoch, "val_top1": value}))
-        if live is None:
+        if not mine:
             assert not goes_on
+            assert number not in runner.live
             return
         self.model[number].curve.setdefault(epoch, value)
         self.model[number].ended = None if goes_on else "PRUNED"
@@ -126,8 +132,10 @@ class RunnerMachine(RuleBasedStateMachine):
         live = runner.live.get(number)
         if live is None or live.epoch == EPOCHS:
             return
-        epoch = live.epoch + 1
+        epoch, mine = live.epoch + 1, self._is_mine(runner, number)
         assert not runner.report(number, EpochDone({"epoch": epoch, "val_top1": math.nan}))
+        if not mine:
+            return
         self.model[number].curve[epoch] = math.nan
         self.model[number].ended = "PRUNED"
 
@@ -140,10 +148,11 @@ class RunnerMachine(RuleBasedStateMachine):
     )
     def end(self, driver: int, pick: int, ending: Ending) -> None:
         runner, number = self._target(driver, pick)
-        live, others = number in runner.live, len(runner.live) > 1
+        mine, others = self._is_mine(runner, number), len(runner.live) > 1
         known = self.model.get(number)
-        runner.end(number, ending)
-        if not live or known is None:
+        runner.finish(number, ending)
+        if not mine or known is None:
+            assert number not in runner.live
             return
         if isinstance(ending, OutOfMemory) and others:
             assert number not in runner.live  # to be tried again alone
@@ -156,8 +165,18 @@ class RunnerMachine(RuleBasedStateMachine):
         known.ended = states.get(type(ending), "PRUNED")
 
     @rule(driver=st.integers(0, 1))
+    def lose_or_take_lock(self, driver: int) -> None:
+        """The driver knows nothing of it: others may take its trials meanwhile."""
+        if driver in self.cut_off:
+            self.leases[driver].locks.hold(self.leases[driver].driver)
+        else:
+            self.leases[driver].locks.close()
+        self.cut_off ^= {driver}
+
+    @rule(driver=st.integers(0, 1))
     def crash(self, driver: int) -> None:
         """Gone with all it knew; the lock goes with its process."""
+        self.cut_off -= {driver}
         for known in self.model.values():
             known.kept_by = None if known.kept_by == driver else known.kept_by
         self.leases[driver].__exit__()
@@ -177,11 +196,20 @@ class RunnerMachine(RuleBasedStateMachine):
                 trial.set_user_attr("driver", lease.driver)
             if steps > 1:
                 trial.suggest_float("lr", 0.01, 1.0, log=True)
-        self.model[trial.number] = Model()
+        self.model[trial.number] = Model(driver)
         self.crash(driver)
 
     def is_met(self) -> bool:
         return len(self.model) == TOTAL and all(known.ended for known in self.model.values())
+
+    def _is_mine(self, runner: TrialRunner, number: int) -> bool:
+        """Whether the trial is at work there and no other driver took it over."""
+        live = number in runner.live
+        return live and self.runners[self.model[number].owner] is runner
+
+    def _has(self, driver: int) -> set[int]:
+        runner = self.runners[driver]
+        return {number for number in runner.live if self._is_mine(runner, number)}
 
     def _target(self, driver: int, pick: int) -> tuple[TrialRunner, int]:
         """A live trial and its driver mostly; else any driver and number, of a trial or of none."""

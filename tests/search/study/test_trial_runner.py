@@ -14,6 +14,7 @@ from search.storage.storage import open_storage, write_often
 from search.strategy.halving import HalvingPruner
 from search.study.events import Ended, Epoch, Note, Resumed, Started
 from search.study.messages import Completed, Diverged, Ending, EpochDone, Failed, OutOfMemory
+from search.study.trial_runner import Conditions
 from spaces.params import SpaceError
 from spaces.space import Constraint
 from tests.search.desk import Desk, Desks
@@ -60,7 +61,7 @@ def test_a_trials_folder_carries_its_number(open_desk: Desks) -> None:
 def test_tasks_end_at_the_total(open_desk: Desks) -> None:
     desk = open_desk(n_trials=2)
     desk.next_task(), desk.next_task()
-    assert desk.runner.next_task() is None
+    assert desk.runner.ask() is None
     assert not desk.runner.is_met()  # two are still running
 
 
@@ -68,7 +69,7 @@ def test_the_value_of_a_completed_trial_is_its_best_epoch(open_desk: Desks) -> N
     desk = open_desk()
     task = desk.next_task()
     assert desk.report(task, 40.0, 70.0, 60.0, 70.0)
-    desk.runner.end(0, Completed({"test_top1": 66.0}))
+    desk.runner.finish(0, Completed({"test_top1": 66.0}))
     trial = desk.trial(0)
     assert trial.state == TrialState.COMPLETE
     assert trial.value == 70.0
@@ -95,7 +96,7 @@ def losses(desk: Desk, task: Any, *values: float) -> bool:
 
 def test_the_best_epoch_of_an_objective_that_is_minimised_is_the_lowest(by_loss: Any) -> None:
     assert losses(by_loss, by_loss.next_task(), 0.9, 0.2, 0.5, 0.2)
-    by_loss.runner.end(0, Completed({}))
+    by_loss.runner.finish(0, Completed({}))
     trial = by_loss.trial(0)
     assert (trial.value, trial.user_attrs["best_epoch"]) == (0.2, 2)
     assert trial.intermediate_values == {1: 0.9, 2: 0.2, 3: 0.5, 4: 0.2}
@@ -143,7 +144,7 @@ def test_the_last_epoch_is_never_pruned(open_desk: Desks, make_space: Any) -> No
     desk = open_desk(pruner=AlwaysPrune(), space=make_space({"epochs": 1}))
     desk.next_task()
     assert desk.report(desk.next_task(), 1.0)
-    desk.runner.end(1, Completed({}))
+    desk.runner.finish(1, Completed({}))
     assert desk.trial(1).state == TrialState.COMPLETE
 
 
@@ -152,7 +153,7 @@ def test_an_ending_is_told_once_with_its_reason(open_desk: Desks, ending: Any, s
     desk = open_desk()
     desk.report(desk.next_task(), 50.0)
     for repeated in (ending, ending, *(other for other, _ in ENDINGS)):
-        desk.runner.end(0, repeated)
+        desk.runner.finish(0, repeated)
     assert desk.trial(0).state.name == state
     assert desk.trial(0).user_attrs["reason"]
     assert [event.state for event in desk.events if isinstance(event, Ended)] == [state]
@@ -162,7 +163,7 @@ def test_news_of_a_trial_that_ended_changes_nothing(open_desk: Desks) -> None:
     desk = open_desk()
     task = desk.next_task()
     desk.report(task, 50.0)
-    desk.runner.end(0, Failed("ValueError: no"))
+    desk.runner.finish(0, Failed("ValueError: no"))
     before = desk.trial(0)
     assert not desk.report(task, 90.0, first=2)
     assert desk.trial(0) == before
@@ -180,7 +181,7 @@ def test_an_epoch_told_again_or_late_is_ignored(open_desk: Desks) -> None:
 def test_news_of_an_unknown_trial_stops_it(open_desk: Desks) -> None:
     desk = open_desk()
     assert not desk.runner.report(7, EpochDone({"epoch": 1, "val_top1": 1.0}))
-    desk.runner.end(7, Completed({}))
+    desk.runner.finish(7, Completed({}))
     assert desk.states == ["WAITING"]
 
 
@@ -189,7 +190,7 @@ def test_divergence_is_reported_as_nan_and_pruned(open_desk: Desks) -> None:
     desk.next_task()
     task = desk.next_task()
     desk.report(task, 50.0)
-    desk.runner.end(1, Diverged("diverged in epoch 2: training loss is nan", 2))
+    desk.runner.finish(1, Diverged("diverged in epoch 2: training loss is nan", 2))
     trial = desk.trial(1)
     assert trial.state == TrialState.PRUNED
     assert trial.intermediate_values[1] == 50.0
@@ -208,14 +209,14 @@ def test_a_nan_as_value_is_a_divergence(open_desk: Desks) -> None:
 def test_completion_without_an_epoch_is_a_failure(open_desk: Desks) -> None:
     desk = open_desk()
     desk.next_task()
-    desk.runner.end(0, Completed({}))
+    desk.runner.finish(0, Completed({}))
     assert desk.trial(0).state == TrialState.FAIL
 
 
 def test_out_of_memory_teaches_the_sampler_a_constraint(open_desk: Desks) -> None:
     desk = open_desk()
     desk.next_task()
-    desk.runner.end(0, OutOfMemory("CUDA out of memory"))
+    desk.runner.finish(0, OutOfMemory("CUDA out of memory"))
     trial = desk.trial(0)
     assert trial.state == TrialState.PRUNED
     assert trial.constraints == {"memory": 1.0}
@@ -226,15 +227,15 @@ def test_a_trial_that_may_be_a_neighbours_victim_is_tried_once_more_alone(open_d
     desk = open_desk(n_trials=4, pruner=optuna.pruners.NopPruner())
     first, second = desk.next_task(), desk.next_task()
     desk.report(second, 50.0)
-    desk.runner.end(1, OutOfMemory("host memory"))
-    assert desk.runner.next_task() is None  # the first is still at work
+    desk.runner.finish(1, OutOfMemory("host memory"))
+    assert desk.runner.ask() is None  # the first is still at work
     desk.report(first, 50.0)
-    desk.runner.end(0, Completed({}))
+    desk.runner.finish(0, Completed({}))
     again = desk.next_task()
     assert (again.number, again.reported) == (1, 1)
-    assert desk.runner.next_task() is None  # it stays alone
+    assert desk.runner.ask() is None  # it stays alone
     desk.report(again, 60.0, first=2)
-    desk.runner.end(1, Completed({}))
+    desk.runner.finish(1, Completed({}))
     assert desk.trial(1).state == TrialState.COMPLETE
     assert [desk.next_task().number, desk.next_task().number] == [2, 3]
 
@@ -243,14 +244,14 @@ def test_a_trial_out_of_memory_alone_too_is_told_so(open_desk: Desks) -> None:
     desk = open_desk(n_trials=4)
     for _ in range(3):
         desk.next_task()
-    desk.runner.end(1, OutOfMemory("host memory"))
-    desk.runner.end(2, OutOfMemory("host memory"))
+    desk.runner.finish(1, OutOfMemory("host memory"))
+    desk.runner.finish(2, OutOfMemory("host memory"))
     assert desk.states[:3] == ["RUNNING"] * 3
-    desk.runner.end(0, Failed("ValueError: no"))
+    desk.runner.finish(0, Failed("ValueError: no"))
     for number in (1, 2):
         assert desk.next_task().number == number
-        assert desk.runner.next_task() is None
-        desk.runner.end(number, OutOfMemory("host memory"))
+        assert desk.runner.ask() is None
+        desk.runner.finish(number, OutOfMemory("host memory"))
         assert desk.trial(number).constraints == {"memory": 1.0}
     assert desk.next_task().number == 3
 
@@ -258,10 +259,10 @@ def test_a_trial_out_of_memory_alone_too_is_told_so(open_desk: Desks) -> None:
 def test_a_trial_with_a_gpu_of_its_own_is_nobodys_victim(open_desk: Desks) -> None:
     desk = open_desk()
     desk.next_task(), desk.next_task()
-    desk.runner.shares_gpus = False
-    desk.runner.end(1, OutOfMemory("CUDA out of memory", device=True))
+    desk.runner.train_under(Conditions(shares_gpus=False))
+    desk.runner.finish(1, OutOfMemory("CUDA out of memory", device=True))
     assert desk.trial(1).state == TrialState.PRUNED
-    desk.runner.end(0, OutOfMemory("CUDA out of memory", device=True))
+    desk.runner.finish(0, OutOfMemory("CUDA out of memory", device=True))
     assert desk.trial(0).state == TrialState.PRUNED
 
 
@@ -271,11 +272,11 @@ def test_a_trial_that_had_its_share_of_a_gpu_is_tried_once_more_with_all_of_it(
     """Also where no other was at work: it had no more than its share."""
     desk = open_desk(n_trials=3)
     assert not desk.next_task().alone
-    desk.runner.end(0, OutOfMemory("GPU memory: CUDA out of memory", device=True))
+    desk.runner.finish(0, OutOfMemory("GPU memory: CUDA out of memory", device=True))
     again = desk.next_task()
     assert (again.number, again.alone) == (0, True)
-    assert desk.runner.next_task() is None
-    desk.runner.end(0, OutOfMemory("GPU memory: CUDA out of memory", device=True))
+    assert desk.runner.ask() is None
+    desk.runner.finish(0, OutOfMemory("GPU memory: CUDA out of memory", device=True))
     assert desk.trial(0).constraints == {"memory": 1.0}
     assert not desk.next_task().alone
 
@@ -283,12 +284,12 @@ def test_a_trial_that_had_its_share_of_a_gpu_is_tried_once_more_with_all_of_it(
 def test_a_worker_that_dies_while_its_trial_is_alone_leaves_it_alone(open_desk: Desks) -> None:
     desk = open_desk(n_trials=4)
     desk.next_task(), desk.next_task()
-    desk.runner.end(1, OutOfMemory("host memory"))
-    desk.runner.end(0, Failed("ValueError: no"))
+    desk.runner.finish(1, OutOfMemory("host memory"))
+    desk.runner.finish(0, Failed("ValueError: no"))
     desk.next_task()
     desk.runner.release(1)
     assert desk.next_task().number == 1
-    assert desk.runner.next_task() is None
+    assert desk.runner.ask() is None
 
 
 def test_others_run_together_again_once_another_program_ends_what_was_to_run_alone(
@@ -296,21 +297,21 @@ def test_others_run_together_again_once_another_program_ends_what_was_to_run_alo
 ) -> None:
     desk = open_desk(n_trials=5)
     desk.next_task(), desk.next_task()
-    desk.runner.end(1, OutOfMemory("host memory"))
+    desk.runner.finish(1, OutOfMemory("host memory"))
     desk.study.tell(1, state=TrialState.FAIL)  # while it waits
     assert desk.next_task().number == 2
-    desk.runner.end(2, OutOfMemory("host memory"))
-    desk.runner.end(0, Failed("ValueError: no"))
+    desk.runner.finish(2, OutOfMemory("host memory"))
+    desk.runner.finish(0, Failed("ValueError: no"))
     assert desk.next_task().number == 2
     desk.study.tell(2, state=TrialState.FAIL)  # while it is alone
-    desk.runner.end(2, Completed({}))
+    desk.runner.finish(2, Completed({}))
     assert [desk.next_task().number, desk.next_task().number] == [3, 4]
 
 
 def test_a_failures_traceback_is_kept_in_the_trials_folder(open_desk: Desks) -> None:
     desk = open_desk()
     desk.next_task()
-    desk.runner.end(0, Failed("ValueError: no", "Traceback: line 1"))
+    desk.runner.finish(0, Failed("ValueError: no", "Traceback: line 1"))
     assert desk.folder.failure(0).read_text() == "Traceback: line 1"
 
 
@@ -318,7 +319,7 @@ def test_a_traceback_that_cannot_be_written_does_not_stop_the_search(open_desk: 
     desk = open_desk()
     desk.next_task()
     desk.folder.path.joinpath("trials").write_text("a file where a folder should be")
-    desk.runner.end(0, Failed("ValueError: no", "Traceback: line 1"))
+    desk.runner.finish(0, Failed("ValueError: no", "Traceback: line 1"))
     assert desk.trial(0).state == TrialState.FAIL
     assert any(isinstance(event, Note) and event.warning for event in desk.events)
 
@@ -329,7 +330,7 @@ def test_a_trial_ended_by_another_program_is_released(open_desk: Desks) -> None:
     for number in (0, 1):
         desk.study.tell(number, state=TrialState.FAIL)
     assert not desk.report(first, 50.0)
-    desk.runner.end(1, Completed({}))
+    desk.runner.finish(1, Completed({}))
     assert desk.states == ["FAIL", "FAIL"]
     assert not desk.runner.live
     assert desk.next_task().number == second.number + 1
@@ -422,7 +423,7 @@ def test_a_constraint_that_nothing_can_keep_ends_the_search_all_the_same(
     rule = Constraint("only the recipe", lambda values: values["lr"] == 0.1)
     desk = open_desk(space=make_space(constraints=(rule,)))
     desk.next_task()
-    assert desk.runner.next_task() is None
+    assert desk.runner.ask() is None
     assert desk.states == ["RUNNING", "PRUNED", "PRUNED"]
 
 
@@ -433,7 +434,7 @@ def test_a_constraint_that_raises_says_which_and_loses_nothing(
     desk = open_desk(space=make_space(constraints=(broken,)))
     desk.next_task()
     with pytest.raises(SpaceError, match=r"constraint 'a lookup' cannot be checked.*KeyError"):
-        desk.runner.next_task()
+        desk.runner.ask()
     assert desk.states == ["RUNNING", "RUNNING"]  # both are resumed when it is mended
 
 
@@ -458,7 +459,7 @@ def test_a_left_trial_goes_on_under_its_number_after_its_last_epoch(
     first.next_task()
     left = first.next_task()
     first.report(left, 50.0, 60.0)
-    first.runner.end(0, Failed("ValueError: no"))
+    first.runner.finish(0, Failed("ValueError: no"))
     first.runner.close()
     first.lease.__exit__()
 
@@ -467,7 +468,7 @@ def test_a_left_trial_goes_on_under_its_number_after_its_last_epoch(
     assert (task.number, task.reported) == (1, 2)
     assert task.config == left.config
     second.report(task, 60.0, 55.0, 57.0, first=2)
-    second.runner.end(1, Completed({}))
+    second.runner.finish(1, Completed({}))
     assert second.trial(1).intermediate_values == {1: 50.0, 2: 60.0, 3: 55.0, 4: 57.0}
     assert second.trial(1).value == 60.0
     taken = [event for event in second.events if isinstance(event, Resumed)]
@@ -480,7 +481,7 @@ def test_a_living_drivers_trials_are_not_taken(open_desk: Desks, storage: Any) -
     first, second = open_desk(storage), open_desk(storage)
     numbers = [desk.next_task().number for desk in (first, second, first)]
     assert numbers == [0, 1, 2]
-    assert second.runner.next_task() is None
+    assert second.runner.ask() is None
     assert not second.runner.is_met()
 
 
@@ -514,7 +515,7 @@ def test_a_decision_cut_off_by_a_crash_is_made_up_for(open_desk: Desks, storage:
     first = open_desk(storage, pruner=optuna.pruners.NopPruner())
     first.next_task()
     first.report(first.next_task(), 50.0)
-    first.runner.end(0, Failed("ValueError: no"))
+    first.runner.finish(0, Failed("ValueError: no"))
     first.lease.__exit__()
 
     second = open_desk(storage, pruner=AlwaysPrune())
@@ -551,12 +552,12 @@ def test_a_divergence_cut_off_by_a_crash_is_found_again(
     first.next_task()
     first.report(first.next_task(), 50.0)
     first.runner.live[1].trial.report(math.nan, 2)
-    first.runner.end(0, Failed("ValueError: no"))
+    first.runner.finish(0, Failed("ValueError: no"))
     first.lease.__exit__()
 
     second = open_desk(storage, pruner=pruner)
     assert second.next_task().reported == 1
-    second.runner.end(1, Diverged("diverged in epoch 2: training loss is nan", 2))
+    second.runner.finish(1, Diverged("diverged in epoch 2: training loss is nan", 2))
     assert second.trial(1).state == TrialState.PRUNED
     assert second.trial(1).intermediate_values[1] == 50.0
     assert second.trial(1).user_attrs["reason"] == "diverged in epoch 2: training loss is nan"
@@ -568,8 +569,8 @@ def test_a_closed_runner_takes_no_news_and_leaves_its_trials_running(open_desk: 
     desk.report(task, 50.0)
     desk.runner.close()
     assert not desk.report(task, 60.0, first=2)
-    desk.runner.end(0, Completed({}))
-    assert desk.runner.next_task() is None
+    desk.runner.finish(0, Completed({}))
+    assert desk.runner.ask() is None
     assert desk.states == ["RUNNING"]
     assert desk.trial(0).intermediate_values == {1: 50.0}
 
@@ -580,16 +581,16 @@ def test_a_met_study_has_nothing_running_and_counts_failures(open_desk: Desks) -
         task = desk.next_task()
         desk.report(task, value)
         assert not desk.runner.is_met()
-        desk.runner.end(task.number, ending)
+        desk.runner.finish(task.number, ending)
     assert desk.runner.is_met()
-    assert desk.runner.next_task() is None
+    assert desk.runner.ask() is None
     assert all(trial.state.is_finished() for trial in desk.study.get_trials())
 
 
 def test_a_larger_total_goes_on_and_a_smaller_one_is_met(open_desk: Desks, storage: Any) -> None:
     first = open_desk(storage, n_trials=1)
     first.report(first.next_task(), 50.0)
-    first.runner.end(0, Completed({}))
+    first.runner.finish(0, Completed({}))
     assert first.runner.is_met()
     assert not open_desk(storage, n_trials=2).runner.is_met()
     assert open_desk(storage, n_trials=1).runner.is_met()
@@ -604,7 +605,7 @@ def test_left_trials_are_resumed_also_beyond_a_smaller_total(
     first.lease.__exit__()
     second = open_desk(storage, n_trials=1)
     assert [second.next_task().number for _ in range(3)] == [0, 1, 2]
-    assert second.runner.next_task() is None
+    assert second.runner.ask() is None
 
 
 @pytest.mark.parametrize("pruner", ["halving", "none"])
@@ -617,12 +618,12 @@ def test_every_trial_has_one_terminal_state_when_the_total_is_met(
     desk = open_desk(n_trials=12, pruner=make_pruner(pruner, 4))
     epochs = {}
     while not desk.runner.is_met():
-        while len(desk.runner.live) < 2 and (task := desk.runner.next_task()):
+        while len(desk.runner.live) < 2 and (task := desk.runner.ask()):
             epochs[task.number] = task
         for number in list(desk.runner.live):
             done = desk.runner.live[number].epoch
             if done == 1 + number % 4:
-                desk.runner.end(number, ENDINGS[number % 4][0])
+                desk.runner.finish(number, ENDINGS[number % 4][0])
             else:
                 desk.report(epochs[number], 10.0 * number + done, first=done + 1)
     ended = [event.number for event in desk.events if isinstance(event, Ended)]

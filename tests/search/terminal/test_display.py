@@ -276,7 +276,7 @@ def test_savings_by_hand() -> None:
     study = ended_study()
     add(study, "COMPLETE", {1: 1.0, 2: 2.0, 3: 3.0, 4: 4.0}, wall_seconds=60.0)
     add(study, "PRUNED", {1: 1.0, 2: 1.0}, reason="pruned at epoch 2 of 4", wall_seconds=30.0)
-    add(study, "PRUNED", {1: 1.0}, reason="diverged in epoch 2")
+    add(study, "PRUNED", {1: 1.0}, reason="diverged in epoch 2", ended_by="diverged")
     text = savings(study.get_trials(), {"epochs": 4})
     assert text.startswith(
         "3 trials ended, 2 of them pruned: 7 epochs trained (worker time 1 min 30 s"

@@ -58,7 +58,7 @@ def made_study() -> Study:
 
 
 def trial(
-    lr: float, values: list[float], state: TrialState, reason: str
+    lr: float, values: list[float], state: TrialState, reason: str, **recorded: str
 ) -> optuna.trial.FrozenTrial:
     done = state == TrialState.COMPLETE
     return create_trial(
@@ -66,7 +66,7 @@ def trial(
         value=max(values) if done else None,
         params={"lr": lr},
         distributions={"lr": FloatDistribution(0.01, 1, log=True)},
-        user_attrs={"reason": reason, "wall_seconds": 10.0}
+        user_attrs={"reason": reason, "wall_seconds": 10.0, **recorded}
         | ({"test_top1": 70.5, "test_loss": 0.25} if done else {}),
         intermediate_values=dict(enumerate(values, start=1)),
     )
@@ -174,6 +174,6 @@ def test_a_password_is_not_printed(make_plan: Callable[..., SearchPlan]) -> None
 
 def test_divergence_is_not_the_pruners_merit() -> None:
     pruned = trial(0.1, [1.0, 2.0], TrialState.PRUNED, "pruned at epoch 2 of 6")
-    diverged = trial(0.9, [1.0], TrialState.PRUNED, "diverged in epoch 1")
+    diverged = trial(0.9, [1.0], TrialState.PRUNED, "diverged in epoch 1", ended_by="diverged")
     spent = spending([pruned, diverged], {"epochs": 6})
     assert (spent.pruned, spent.epochs_trained, spent.epochs_saved) == (2, 3, 4)
