@@ -131,7 +131,9 @@ class Trainer:
         """Says that steps are replayed as a graph, or why they are not."""
         if self.graphed is None:
             return self.why_eager
-        return self.graphed.lack or ("captured" if self.graphed.captured else "not captured yet")
+        if self.graphed.lack:
+            return "no memory"
+        return "captured" if self.graphed.captured else "not captured yet"
 
     def _graphed(self) -> GraphedSteps | None:
         """What trains by a graph, where one is wanted and can be."""

@@ -34,6 +34,8 @@ from search.workers.failures import (
 from search.workers.folder_sync import Upkeep
 from search.workers.heartbeat import Heartbeat
 
+NO_GRAPH = "steps run kernel by kernel, for want of memory for a graph"
+
 
 def train_task(task: Task, gpus: float = 0.0) -> Iterator[Message]:
     """The messages of one trial. The last is an ending, also where the trial raised, or says that
@@ -109,7 +111,10 @@ def _train(
         yield Remark(f"trial {task.number}: {problem}; passed over")
     for result in run.results():
         if result.epoch > task.reported:
-            yield EpochDone(result.to_dict(), run.usage())
+            usage = run.usage()
+            yield EpochDone(result.to_dict(), usage)
+            if result.epoch == 1 and (lack := usage.get("graph_lack_mb")):
+                yield Remark(f"trial {task.number}: {NO_GRAPH}, {lack:.0f} MiB too little")
     evaluation = run.test()
     upkeep.send()
     return Completed(evaluation.figures() | run.usage())

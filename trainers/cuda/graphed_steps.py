@@ -19,7 +19,6 @@ from trainers.cuda.memory import obtainable
 from trainers.cuda.step_program import StepProgram, Update, as_taken
 from trainers.models import MODELS
 
-NO_MEMORY = "not enough memory for a graph"
 WARM_UP = 3  # steps, as torch advises: kernels are chosen, momenta and averages begin
 
 
@@ -35,9 +34,9 @@ class Graph(Protocol):
     def forget_peak(self) -> int:
         """Begins the peak of memory anew; the most that was reserved before, in bytes."""
 
-    def lack_of_memory(self) -> str:
-        """Says how much memory is missing for a graph of what has run since the peak was forgotten,
-        beside what else runs; empty where it is enough."""
+    def lack_of_memory(self) -> int:
+        """Bytes that are missing for a graph of what has run since the peak was forgotten, beside
+        what else runs."""
 
     def capture(self, work: Callable[[], None]) -> None:
         """Records ``work``, which does not run."""
@@ -65,13 +64,10 @@ class CudaGraph:
         torch.cuda.reset_peak_memory_stats()
         return peak
 
-    def lack_of_memory(self) -> str:
+    def lack_of_memory(self) -> int:
         """What a graph computes in is its own: the last batch of an epoch and the validation need
         as much again at most."""
-        needed, ours = 2 * torch.cuda.max_memory_allocated(), obtainable()
-        if needed <= ours:
-            return ""
-        return f"{NO_MEMORY}: it would take {needed / 2**20:.0f} MiB, of {ours / 2**20:.0f} MiB"
+        return max(0, 2 * torch.cuda.max_memory_allocated() - obtainable())
 
     def capture(self, work: Callable[[], None]) -> None:
         mode = "thread_local"  # what other threads do is no part of it
@@ -108,8 +104,8 @@ class GraphedSteps:
     there is nothing to put back; what is captured is captured once. Where there is not the memory
     for a graph, all are run.
 
-    ``lack`` says how much was missing, ``peak_before`` is the most memory that was reserved before
-    the peak began anew, in bytes.
+    ``lack`` is how much was missing, ``peak_before`` the most that was reserved before the peak
+    began anew, in bytes.
     """
 
     def __init__(self, batches: Batches, size: int, classes: int, graph: Graph | None = None):
@@ -119,7 +115,7 @@ class GraphedSteps:
         self._graph = graph or CudaGraph()
         self._done = 0
         self.captured = False
-        self.lack = ""
+        self.lack = 0
         self.peak_before = 0
 
     def epoch(

@@ -41,6 +41,7 @@ from trainers.runs.snapshot import HostCopy
 from trainers.trainer import Trainer, evaluated_weights, fitting_split
 
 BEST, TEST = "best.pt", "test.json"
+GRAPH_LACK = "graph_lack_mb"
 
 
 class TrainingRun:
@@ -184,15 +185,21 @@ class TrainingRun:
 
     def usage(self) -> dict[str, Any]:
         """What the run has cost so far, the size of its model, and on a GPU whether its steps are
-        replayed as a "graph", or why not."""
-        history, on_gpu = self.trainer.history, self.trainer.execution.device == "cuda"
+        replayed as a "graph" or why not, and how much memory was missing for one."""
+        history = self.trainer.history
         seconds = sum(result.seconds + result.val_seconds for result in history)
         return self._cost() | {
             "parameters": self._summary.parameters,
             "macs": self._summary.macs,
             "seconds_per_epoch": seconds / max(1, len(history)),
-            **({"graph": self.trainer.graph_status} if on_gpu else {}),
+            **self._graph(),
         }
+
+    def _graph(self) -> dict[str, Any]:
+        if self.trainer.execution.device != "cuda":
+            return {}
+        lack = self.trainer.graphed.lack / MEGABYTE if self.trainer.graphed else 0
+        return {"graph": self.trainer.graph_status} | ({GRAPH_LACK: lack} if lack else {})
 
     def _cost(self) -> dict[str, float]:
         """The monitor's figures; the peak of memory counts from before a graph began it anew."""

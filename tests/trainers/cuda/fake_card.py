@@ -13,9 +13,6 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-import pynvml
-import torch
-
 Set = Callable[..., None]  # as ``MonkeyPatch.setattr``
 MIB = 2**20
 
@@ -34,6 +31,7 @@ class FakeCard:
     share: float = 1.0
     lacking: tuple[str, ...] = ()  # functions of NVML's that this card has not
     current: int = 0
+    on_use: Callable[[], None] | None = None  # called whenever CUDA's runtime is
     calls: Counter[str] = field(default_factory=Counter)
     said: list[str] = field(default_factory=list)  # what streams, events and graphs were told
 
@@ -67,6 +65,10 @@ class FakeCard:
         return True
 
     def _begin(self) -> None:
+        import torch
+
+        if self.on_use:
+            self.on_use()
         torch.cuda.default_generators = tuple(torch.Generator() for _ in range(self.count))
 
     def _set_device(self, index: int) -> None:
@@ -101,6 +103,8 @@ class FakeCard:
 
     def memory_info(self, index: int) -> tuple[int, int]:
         self.is_card(index)
+        if self.on_use:
+            self.on_use()
         return self.free, self.total
 
     def properties(self, index: int) -> SimpleNamespace:
@@ -118,7 +122,21 @@ class FakeCard:
 
 
 def insert(card: FakeCard, set_: Set) -> None:
-    """Puts ``card`` into this process, where ``set_`` undoes it at its end, if that is wanted."""
+    """Puts ``card`` into this process; ``set_`` undoes it at its end, where that is wanted."""
+    import pynvml
+
+    insert_torch(card, set_)
+    insert_nvml(card, set_, pynvml)
+
+
+def insert_nvml(card: FakeCard, set_: Set, pynvml: Any) -> None:
+    set_(pynvml, "nvmlLib", FakeNvml(card))
+    set_(pynvml, "_nvmlGetFunctionPointer_cache", {})
+
+
+def insert_torch(card: FakeCard, set_: Set) -> None:
+    import torch
+
     for name, function in card.of_cuda().items():
         set_(torch._C, name, card.counted(name, function), raising=False)
     info = card.counted("cudaMemGetInfo", card.memory_info)
@@ -139,12 +157,11 @@ def insert(card: FakeCard, set_: Set) -> None:
     for module, name in ((torch.cuda.graphs, "CUDAGraph"), (torch.cuda.streams, "Event")):
         set_(module, name, parts[name])
     set_(torch.version, "cuda", "13.0")
-    set_(pynvml, "nvmlLib", FakeNvml(card))
-    set_(pynvml, "_nvmlGetFunctionPointer_cache", {})
 
 
 def classes(card: FakeCard) -> dict[str, type]:
     """Those of ``torch.cuda`` whose every method is C code, with the arguments that it takes."""
+    import torch
 
     class Event:
         def __init__(self, enable_timing: bool = False, blocking: bool = False):

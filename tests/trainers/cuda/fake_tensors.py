@@ -29,8 +29,12 @@ class MixedDevicesError(AssertionError):
 
 
 class Names(TorchFunctionMode):
-    """Within: "cuda" is the device without contents, which calls itself "cuda:0". Pinned memory is
-    plain memory, and autocast, which knows that device not, is done here."""
+    """Within: "cuda" is the device ``place``; one without contents calls itself "cuda:0". Pinned
+    memory is plain memory. Autocast, which does not know devices without contents, is done here."""
+
+    def __init__(self, place: torch.device = META):
+        super().__init__()
+        self._place = place
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -40,17 +44,16 @@ class Names(TorchFunctionMode):
             return torch.device("cuda", 0) if device == META else device
         if func is torch.device:
             return func(*args, **(kwargs or {}))
-        args, kwargs = tree_map(_renamed, (args, kwargs or {}))
+        args, kwargs = tree_map(self._renamed, (args, kwargs or {}))
         kwargs.pop("pin_memory", None)
         if func in IN_LOW_PRECISION and torch.is_autocast_enabled("cuda"):
             dtype = torch.get_autocast_dtype("cuda")
             args, kwargs = tree_map(lambda value: _lowered(value, dtype), (args, kwargs))
         return func(*args, **kwargs)
 
-
-def _renamed(value: Any) -> Any:
-    is_device = isinstance(value, torch.device | str) and str(value).split(":")[0] == "cuda"
-    return META if is_device else value
+    def _renamed(self, value: Any) -> Any:
+        is_device = isinstance(value, torch.device | str) and str(value).split(":")[0] == "cuda"
+        return self._place if is_device else value
 
 
 def _lowered(value: Any, dtype: torch.dtype) -> Any:

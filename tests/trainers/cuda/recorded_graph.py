@@ -26,7 +26,7 @@ class CannotCaptureError(RuntimeError):
 class RecordedGraph:
     """``events``: what was asked of it, in order. ``lack`` is what it says of its memory."""
 
-    def __init__(self, lack: str = "") -> None:
+    def __init__(self, lack: int = 0) -> None:
         self.lack = lack
         self.events: list[str] = []
         self._noted: list[Operation] = []
@@ -39,7 +39,7 @@ class RecordedGraph:
         self.events.append("forget peak")
         return 5 * 2**20
 
-    def lack_of_memory(self) -> str:
+    def lack_of_memory(self) -> int:
         return self.lack
 
     def capture(self, work: Callable[[], None]) -> None:
