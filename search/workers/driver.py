@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from types import FrameType
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.autotune.resources import Resources
+from search.autotune.resources import ANY, Resources
 from search.common.errors import SearchError
-from search.common.layout import origin_of
+from search.common.layout import StudyFolder, origin_of
+from search.common.study_files import files_of
 from search.study.events import FINISHED, INTERRUPTED, TIMED_OUT, Note
+from search.study.messages import Task
 from search.study.trial_runner import Conditions, TrialRunner
-from search.workers.capacity import Room
-from search.workers.open_ray import open_ray
-from search.workers.phases import Stages
+from search.workers.node_facts import facts_here
+from search.workers.nodes import Capacity, Needs, Nodes
 from search.workers.ray_internals import (
-    STOP_SIGNALS,
     RayNotStartedError,
-    in_main_thread,
+    local_ray,
     lost_process,
+    set_up_tune,
 )
-from search.workers.watchdog import Watch
+from search.workers.stop_signals import Deadline, stop_signals
+from search.workers.watchdog import RemoteHeartbeats, Watchdog
 
 if TYPE_CHECKING:
     from search.workers.worker import Work
 
+MOST_PENDING = 1000  # trials that wait for a cluster to start their workers
 MOST_RESTARTS = 3  # of Ray, in one search
 
 
@@ -47,110 +46,127 @@ def run_search(
     ``then`` opens the runner that the same workers turn to once this one is met, if there is any.
     Returns how it ended; trials that were live then stay RUNNING in the study and on disk.
     """
-    with _stop_signals() as stop:
-        deadline = _Deadline(stop, timeout)
+    with stop_signals() as stop:
+        deadline = Deadline(stop, timeout)
 
         def prepare(runner: TrialRunner) -> None:
             shares_gpus = resources.gpus_per_trial < 1
             runner.train_under(Conditions(deadline.reached, deadline.seconds_left, shares_gpus))
 
-        stages = Stages(runner, then, prepare)
+        phases = Phases(runner, then, prepare)
         restarts = 0
-        while not stages.are_met() and (lost := _with_ray(stages, resources, work, deadline)):
+        while not phases.are_met() and (lost := _with_ray(phases, resources, work, deadline)):
             restarts += 1
             if restarts > MOST_RESTARTS:
                 raise SearchError(
                     f"{lost}, {restarts} times; what was recorded is kept, the same command "
                     "resumes it"
                 )
-            for number in list(stages.runner.live):
-                stages.runner.release(number)
-            stages.runner.observe(Note(f"{lost}; Ray is started again", warning=True))
-    ended = FINISHED if stages.are_met() else INTERRUPTED if stop.asked else TIMED_OUT
-    stages.runner.close()
+            for number in list(phases.runner.live):
+                phases.runner.release(number)
+            phases.runner.observe(Note(f"{lost}; Ray is started again", warning=True))
+    ended = FINISHED if phases.are_met() else INTERRUPTED if stop.asked else TIMED_OUT
+    phases.runner.close()
     return ended
 
 
-def _with_ray(stages: Stages, resources: Resources, work: Work, deadline: _Deadline) -> str:
+def _with_ray(phases: Phases, resources: Resources, work: Work, deadline: Deadline) -> str:
     """Trains until what all workers need is lost or they are no longer needed; returns a sentence
     about the loss, "" if there was none."""
     if deadline.reached():
         return ""
     try:
-        with open_ray(stages, resources, deadline.reached) as (scratch, room):
+        with _open_ray(phases, resources, deadline.reached) as (scratch, capacity):
             if not deadline.reached():
-                _tune(stages, resources, work, deadline, scratch, room)
+                _tune(phases, resources, work, deadline, scratch, capacity)
             died = "" if deadline.reached() else lost_process()
             return f"Ray's {died} died" if died else ""
     except RayNotStartedError as error:
         return "" if deadline.reached() else str(error)
 
 
-class _Stop:
-    """Whether a signal asked to stop. The second one ends the process at once; in a notebook or
-    another session in which somebody types, the call alone."""
+class Phases:
+    """``runner`` is at work now. ``then`` opens the one that follows, None where none does;
+    ``prepare`` is told of each before it is asked for anything."""
 
-    asked = False
+    def __init__(
+        self,
+        first: TrialRunner,
+        then: Callable[[], TrialRunner | None],
+        prepare: Callable[[TrialRunner], None] = lambda runner: None,
+    ):
+        self.runner = first
+        self._then: Callable[[], TrialRunner | None] | None = then
+        self._prepare = prepare
+        prepare(first)
 
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.asked and number == signal.SIGINT and hasattr(sys, "ps1"):
-            raise KeyboardInterrupt
-        if self.asked:
-            os._exit(128 + number)
-        self.asked = True
+    def are_met(self) -> bool:
+        """Whether nothing is left to do; turns to what follows where the runner at work is met."""
+        while self.runner.is_met():
+            following = self._then() if self._then else None
+            self._then = None
+            if following is None:
+                return True
+            self._prepare(following)
+            self.runner = following
+        return False
 
-    def listen(self) -> None:
-        """Takes the signals that are not ignored: nohup means to outlive the terminal."""
-        for number in STOP_SIGNALS:
-            if in_main_thread() and signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, self)
+    def say(self, note: Note) -> None:
+        """To whoever follows the search."""
+        self.runner.observe(note)
+
+    def has_issued(self, task: Task) -> bool:
+        """Whether ``task`` is of the runner at work; else it is old news."""
+        return Path(task.folder) == self.runner.plan.folder.trial(task.number)
 
 
 @contextmanager
-def _stop_signals() -> Iterator[_Stop]:
-    stop = _Stop()
-    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    stop.listen()
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            if in_main_thread():
-                signal.signal(number, handler)
+def _open_ray(
+    phases: Phases, resources: Resources, stop: Callable[[], bool]
+) -> Iterator[tuple[str, Capacity]]:
+    """A private Ray, or the cluster that ``resources`` name: a scratch folder for Tune, and how
+    many trials may be at work where. Raises ``UserError`` where no node of the cluster may train,
+    ``RayNotStartedError``."""
+    if resources.ray_address is None:
+        cpus = resources.concurrency * resources.threads * resources.processes
+        with local_ray(cpus, resources.concurrency) as scratch:
+            yield scratch, Capacity(resources.concurrency)
+        return
+    set_up_tune(resources.most or MOST_PENDING)
+    from search.workers.cluster import ClusterView, cluster_ray
+
+    plan = phases.runner.plan
+    with cluster_ray(resources.ray_address, plan.folder, plan.space) as scratch:
+        view = ClusterView(Path(scratch, "token"), files_of(plan.folder, patience=0))
+        nodes = Nodes(view, _needs(phases.runner, resources), resources.most, phases.say)
+        nodes.wait(stop)
+        yield scratch, nodes
 
 
-class _Deadline:
-    """Whether the whole search is to stop now."""
-
-    def __init__(self, stop: _Stop, timeout: float | None):
-        self._stop = stop
-        self._end = None if timeout is None else time.monotonic() + timeout
-
-    def reached(self) -> bool:
-        late = self._end is not None and time.monotonic() >= self._end
-        return late or self._stop.asked
-
-    def seconds_left(self) -> float | None:
-        """None where there is no end."""
-        return None if self._end is None else max(0.0, self._end - time.monotonic())
-
-    def reason(self) -> str:
-        """Why the search stops now."""
-        if self._stop.asked:
-            return "stopping, trials at work are kept (a second signal ends it at once)"
-        return "time is up, trials at work are kept"
+def _needs(runner: TrialRunner, resources: Resources) -> Needs:
+    """What a node of a cluster must have."""
+    execution = runner.plan.execution
+    driver = facts_here("")
+    kind = runner.device_kind() or driver.kind(execution.device)
+    return Needs(
+        execution,
+        resources.threads * resources.processes,
+        resources.gpus_per_trial,
+        driver,
+        None if resources.device_kinds == ANY else kind,
+    )
 
 
 def _tune(
-    stages: Stages,
+    phases: Phases,
     resources: Resources,
     work: Work,
-    deadline: _Deadline,
+    deadline: Deadline,
     scratch: str,
-    room: Room,
+    capacity: Capacity,
 ) -> None:
+    """Has Tune train until the phases are met. Raises what the runner raises."""
     from ray import tune
-    from ray.tune import TuneError
 
     from search.workers.node_data import drivers_data
     from search.workers.ray_adapters import (
@@ -158,23 +174,22 @@ def _tune(
         RunnerScheduler,
         RunnerSearcher,
         RunnerStopper,
+        Session,
         StopNow,
     )
-    from search.workers.remote_heartbeat import FarBeats
     from search.workers.worker import make_worker, placement
 
-    folder = stages.runner.plan.folder
-    far = FarBeats() if resources.ray_address and origin_of(folder.results_dir) else None
-    watch = Watch(resources.silence, far=far)
+    watchdog = _watchdog(phases.runner.plan.folder, resources)
+    session = Session(phases, capacity, watchdog, deadline.reached, resources.max_retries)
     data = drivers_data() if resources.ray_address else None
     cpus = resources.threads * resources.processes
     takes = partial(placement, cpus, resources.gpus_per_trial)
     try:
         tune.run(
             tune.with_resources(make_worker(work, data), takes),
-            search_alg=RunnerSearcher(stages, room),
-            scheduler=RunnerScheduler(stages, watch, room, resources.max_retries, lost_process),
-            stop=RunnerStopper(stages, deadline.reached, watch, room, lost_process),
+            search_alg=RunnerSearcher(session),
+            scheduler=RunnerScheduler(session),
+            stop=RunnerStopper(session),
             num_samples=-1,
             reuse_actors=True,
             raise_on_failed_trial=False,
@@ -185,6 +200,15 @@ def _tune(
         )
     except StopNow:
         if deadline.reached():
-            stages.runner.observe(Note(deadline.reason()))
-    except TuneError as error:  # the runner's own error, which Ray keeps as a text
+            phases.say(Note(deadline.reason()))
+    except tune.TuneError as error:  # the runner's own error, which Ray keeps as a text
         raise error.__context__ or error from None
+
+
+def _watchdog(folder: StudyFolder, resources: Resources) -> Watchdog:
+    if resources.ray_address is None:
+        return Watchdog(resources.silence)
+    from search.workers.cluster import ask_for_beat, kill_on
+
+    remote = RemoteHeartbeats(ask_for_beat) if origin_of(folder.results_dir) else None
+    return Watchdog(resources.silence, remote=remote, kill_on=kill_on)

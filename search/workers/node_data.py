@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from search.common.layout import default_data_dir
 from trainers.data import DataError
@@ -78,17 +79,23 @@ def _fill(folder: Path, read: Read, beat: Callable[[], None]) -> None:
             os.fsync(file.fileno())
 
 
-def _read_on(node: str, folder: str) -> Read:
-    """Reads files of ``folder`` on the node of Ray's id ``node``."""
+def run_on(node: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Ray's reference to what ``function`` returns on the node of Ray's id ``node``; a
+    ``RayError`` where there is no such node any more."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     there = NodeAffinitySchedulingStrategy(node, soft=False)
-    piece = ray.remote(num_cpus=0)(_piece).options(scheduling_strategy=there)
+    return ray.remote(num_cpus=0)(function).options(scheduling_strategy=there).remote(*arguments)
+
+
+def _read_on(node: str, folder: str) -> Read:
+    """Reads files of ``folder`` on the node of Ray's id ``node``."""
+    import ray
 
     def read(name: str, offset: int) -> bytes:
         try:
-            return ray.get(piece.remote(os.path.join(folder, name), offset))
+            return ray.get(run_on(node, _piece, os.path.join(folder, name), offset))  # type: ignore[no-any-return]
         except ray.exceptions.RayError as error:
             raise OSError(f"the data cannot be had from the driver's machine: {error}") from None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import re
-import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -69,18 +68,6 @@ def torch_capability() -> str:
     import torch
 
     return str(torch.backends.cpu.get_cpu_capability())
-
-
-def node_name() -> str:
-    """Of the node that this worker is on: its host's name, and what tells it from another there."""
-    import ray
-
-    return name_of(socket.gethostname(), ray.get_runtime_context().get_node_id())
-
-
-def name_of(host: str, node_id: str) -> str:
-    """As users see it."""
-    return f"{host}-{node_id[:8]}"
 
 
 def _cpu() -> tuple[str, set[str]]:

@@ -1,4 +1,5 @@
-"""A cluster's nodes as they come and go: which may train, and how many trials they have room for.
+"""How many trials may be at work at once, and where: on this machine, or on a cluster whose nodes
+come and go.
 
 A node is looked at before it gets its first trial. One that is being drained, or is not fit, gets
 none, and a line says why.
@@ -8,12 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from search.autotune.resources import ANY, trials_that_fit
 from search.common.errors import UserError
 from search.study.events import Note
 from search.workers.node_facts import NodeFacts
-from search.workers.node_requirements import Needs, remarks, room, why_unfit
+from trainers.execution import Execution
+
+if TYPE_CHECKING:
+    from search.workers.cluster import ClusterView
 
 SECONDS_BETWEEN_LOOKS = 2.0
 SECONDS_BETWEEN_FIRST_LOOKS = 0.1
@@ -21,28 +27,103 @@ SECONDS_BETWEEN_FIRST_LOOKS = 0.1
 Answer = Callable[[], NodeFacts | str | None]  # what it has, why it cannot say; None: not yet
 
 
-class View(Protocol):
-    """A cluster, seen from the driver. Nodes go by Ray's ids."""
+class Capacity:
+    """What the driver asks before it hands out a trial. This one is a private Ray's, which never
+    changes: ``concurrency`` trials at once."""
 
-    def living(self) -> Mapping[str, Mapping[str, float]]:
-        """The resources of each node that lives."""
+    def __init__(self, concurrency: int):
+        self._concurrency = concurrency
 
-    def leaving(self) -> Collection[str]:
-        """Those that are being drained."""
+    def look(self) -> None:
+        """To be called often: sees what has changed, and waits for nobody."""
 
-    def name(self, node: str) -> str:
-        """As users see it: the host's, and what tells it from another there."""
+    def at_once(self) -> int:
+        """Trials."""
+        return self._concurrency
 
-    def ask(self, node: str) -> Answer:
-        """Has it say what it computes with."""
+    def places(self) -> tuple[str, ...]:
+        """Ray's ids of the nodes that a trial may go to; none where there is no choice."""
+        return ()
+
+    def kind(self, node: str) -> str:
+        """Of the device that trains there; "" where nobody asked."""
+        return ""
 
 
-class Nodes:
-    """``most`` trials at once, None for as many as there is room for; ``say`` takes the lines."""
+@dataclass(frozen=True)
+class Needs:
+    """Of each trial: how it is computed, ``cpus`` and ``gpus``. ``kind`` of device, None for any;
+    ``driver`` is what curves and versions are compared with."""
+
+    execution: Execution
+    cpus: int
+    gpus: float
+    driver: NodeFacts
+    kind: str | None = None
+
+
+def why_unfit(node: NodeFacts, needs: Needs) -> str:
+    """Why ``node`` gets no trial, and the remedy; "" where it may."""
+    torch, drivers = node.versions["torch"], needs.driver.versions["torch"]
+    if not node.sees_results:
+        return (
+            "it does not see the results folder; share that with every node, under the same path, "
+            "and name it with --results-dir, or let every node have the credentials of its URL"
+        )
+    if torch != drivers:
+        return f"it has torch {torch}, the driver {drivers}, and curves would differ; install it"
+    return _lack(node, needs) or _other_kind(node, needs)
+
+
+def _lack(node: NodeFacts, needs: Needs) -> str:
+    """What its devices cannot do."""
+    device, precision = needs.execution.device, needs.execution.precision
+    if device == "cuda" and not node.gpu:
+        return "it has no GPU, and the study is computed on one"
+    if device == "cuda" and node.versions["CUDA"] == "None":
+        return "its torch is built for the CPU only, and the study is computed on a GPU"
+    if device == "cuda" and precision != "float32" and not node.new_gpu:
+        return f"its {node.gpu} does not compute {precision}, in which the study is computed"
+    in_hardware = device == "cpu" and precision == "bfloat16" and needs.driver.cpu_bfloat16
+    if in_hardware and not node.cpu_bfloat16:
+        return "its CPU does not compute bfloat16, in which the study is computed"
+    return ""
+
+
+def _other_kind(node: NodeFacts, needs: Needs) -> str:
+    kind = node.kind(needs.execution.device)
+    if needs.kind in (None, kind):
+        return ""
+    return (
+        f"its device is {kind}, the study's {needs.kind}, and curves would differ; "
+        f"--device-kinds {ANY} uses both"
+    )
+
+
+def remarks(node: NodeFacts, driver: NodeFacts) -> list[str]:
+    """A line for each version that is not the driver's, of those that change no curve."""
+    return [
+        f"node {node.name} has {name} {there}, the driver {driver.versions[name]}"
+        for name, there in node.versions.items()
+        if name != "torch" and there != driver.versions[name]
+    ]
+
+
+def trials_on(total: Mapping[str, float], needs: Needs) -> int:
+    """How many trials a node of these resources, as Ray names them, has room for."""
+    at_once = int(total.get("CPU", 0) // needs.cpus)
+    if needs.gpus:
+        at_once = min(at_once, trials_that_fit(needs.gpus, int(total.get("GPU", 0))))
+    return at_once
+
+
+class Nodes(Capacity):
+    """Those of the cluster that ``view`` shows: ``most`` trials at once, None for as many as there
+    is room for; ``say`` takes the lines."""
 
     def __init__(
         self,
-        view: View,
+        view: ClusterView,
         needs: Needs,
         most: int | None,
         say: Callable[[Note], None],
@@ -75,7 +156,7 @@ class Nodes:
             self._look()
 
     def at_once(self) -> int:
-        there = sum(room(self._living[node], self._needs) for node in self._places)
+        there = sum(trials_on(self._living[node], self._needs) for node in self._places)
         return there if self._most is None else min(there, self._most)
 
     def places(self) -> tuple[str, ...]:
@@ -102,7 +183,7 @@ class Nodes:
         name = self._view.name(node)
         reason = found if isinstance(found, str) else why_unfit(found, self._needs)
         resources = self._living.get(node, {})
-        if not reason and not room(resources, self._needs):
+        if not reason and not trials_on(resources, self._needs):
             there = f"{resources.get('CPU', 0):g} CPU(s) and {resources.get('GPU', 0):g} GPU(s)"
             needs = f"{self._needs.cpus} and {self._needs.gpus:g}"
             reason = f"it gives Ray {there}, a trial takes {needs}"
@@ -127,7 +208,9 @@ class Nodes:
 
     def _change(self, node: str, places: Collection[str]) -> str:
         if node in places:
-            return f"has joined: room for {room(self._living[node], self._needs)} trial(s) more"
+            return (
+                f"has joined: room for {trials_on(self._living[node], self._needs)} trial(s) more"
+            )
         if node in self._living:
             return "is being drained and gets no more trials"
         return "is gone; what it had goes on elsewhere"

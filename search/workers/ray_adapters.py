@@ -10,8 +10,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 from ray.tune.experiment import Trial
@@ -21,18 +22,37 @@ from ray.tune.search import Searcher
 from search.common.layout import HEARTBEAT
 from search.study.events import Note
 from search.study.messages import DeviceLost, EpochDone, Failed, Message, OutOfMemory, Remark, Task
-from search.workers.capacity import Room
-from search.workers.phases import Stages
-from search.workers.ray_internals import error_of, is_of_node, unstage
-from search.workers.watchdog import Watch
+from search.workers.nodes import Capacity
+from search.workers.ray_internals import error_of, is_of_node, lost_process, unstage
+from search.workers.watchdog import Watchdog
 from search.workers.worker import MESSAGE, PLACES, TASK, Began
+
+if TYPE_CHECKING:
+    from search.workers.driver import Phases
 
 LOW_ON_MEMORY = "low on memory"  # how Ray says that its memory monitor ended a worker
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
-class NotSaved:
-    """Ray's snapshot of an experiment keeps nothing of this: the study is the only truth."""
+@dataclass
+class Session:
+    """What the adapters share while one Ray runs. ``max_retries``: how often a trial whose worker
+    died is asked for again."""
+
+    phases: Phases
+    capacity: Capacity
+    watchdog: Watchdog
+    should_stop: Callable[[], bool]
+    max_retries: int
+
+
+class Adapter:
+    """Of a session. Ray's snapshot keeps nothing of it: the study is the only truth."""
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session = session
+        self.phases = session.phases
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -45,30 +65,26 @@ class NoReporter(tune.ProgressReporter):
         return False
 
 
-class RunnerSearcher(NotSaved, Searcher):
-    """Gives Ray one task at a time, never more at once than there is ``room`` for."""
+class RunnerSearcher(Adapter, Searcher):
+    """Gives Ray one task at a time, never more at once than there is capacity for."""
 
-    def __init__(self, stages: Stages, room: Room):
-        super().__init__()
-        self.stages = stages
-        self.room = room
-        self._next_look = 0.0
+    _next_look = 0.0
 
     def suggest(self, trial_id: str) -> Any:
         """A configuration; None to wait; FINISHED when all is met, nothing fits into the time
         that is left, or the runner is closed."""
-        runner = self.stages.runner
+        runner = self.phases.runner
         if runner.closed:
             return Searcher.FINISHED
-        at_once = self.room.at_once()
+        at_once = self.session.capacity.at_once()
         if len(runner.live) >= at_once or time.monotonic() < self._next_look:
             return None
         task = runner.ask(workers=max(1, at_once))
         if task is not None:
-            return {TASK: task, PLACES: self.room.places()}
-        if self.stages.are_met() or (runner.out_of_time and not runner.live):
+            return {TASK: task, PLACES: self.session.capacity.places()}
+        if self.phases.are_met() or (runner.out_of_time and not runner.live):
             return Searcher.FINISHED
-        if self.stages.runner is not runner:
+        if self.phases.runner is not runner:
             return self.suggest(trial_id)
         self._next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS  # another driver is at work
         return None
@@ -86,34 +102,23 @@ class RunnerSearcher(NotSaved, Searcher):
         raise NotImplementedError("a search goes on from its study, not from Ray's snapshot")
 
 
-class RunnerScheduler(NotSaved, FIFOScheduler):
+class RunnerScheduler(Adapter, FIFOScheduler):
     """Hands each message to the runner and passes its decision on.
 
-    A trial whose worker died is asked for again, up to ``max_retries`` times. ``lost`` names the
-    processes of Ray that died: no trial is to blame for that, nor for a node's death.
+    A trial whose worker died is asked for again. Where one of Ray's own processes died, or a node,
+    no trial is to blame.
     """
 
-    def __init__(
-        self,
-        stages: Stages,
-        watch: Watch,
-        room: Room,
-        max_retries: int,
-        lost: Callable[[], str],
-    ):
-        super().__init__()
-        self.stages = stages
-        self.watch = watch
-        self.room = room
-        self.max_retries = max_retries
-        self.lost = lost
+    def __init__(self, session: Session):
+        super().__init__(session)
         self.deaths: Counter[str] = Counter()  # by a trial's folder
         self.reasons: dict[int, str] = {}  # why a worker said that it must end
+        self.nodes: dict[int, str] = {}  # by name, of trials at work on a cluster
         self._places: tuple[str, ...] = ()  # that pending trials may go to
         self._chosen: set[str] = set()  # ids of trials that a free worker was given to
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
-        places = self.room.places()
+        places = self.session.capacity.places()
         if places != self._places:
             self._take_back(tune_controller, places)
             self._places = places
@@ -139,29 +144,31 @@ class RunnerScheduler(NotSaved, FIFOScheduler):
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
         """It was taken back before it had a worker."""
         task = trial.config[TASK]
-        if self.stages.has_issued(task):
-            self.stages.runner.release(task.number)
+        if self.phases.has_issued(task):
+            self.phases.runner.release(task.number)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         task: Task = trial.config[TASK]
-        self.watch.heard(task.number)
-        if self.stages.has_issued(task) and self._goes_on(task, result[MESSAGE]):
+        self.session.watchdog.heard(task.number)
+        if self.phases.has_issued(task) and self._goes_on(task, result[MESSAGE]):
             return TrialScheduler.CONTINUE
-        self.watch.ended(task.number)
+        self.session.watchdog.ended(task.number)
         return TrialScheduler.STOP
 
     def _goes_on(self, task: Task, message: Message | Began) -> bool:
         """Takes a message in; False when the worker is free for another task."""
-        number, runner = task.number, self.stages.runner
+        number, runner = task.number, self.phases.runner
         if isinstance(message, Began):
             heartbeat = Path(message.folder or task.folder) / HEARTBEAT
-            self.watch.began(number, message.pid, heartbeat, message.node)
-            runner.began(number, message.node, self.room.kind(message.node))
+            self.session.watchdog.began(number, message.pid, heartbeat, message.node_id)
+            self.nodes[number] = message.node
+            runner.began(number, message.node, self.session.capacity.kind(message.node))
         elif isinstance(message, DeviceLost):
             self.reasons[number] = f"the GPU does not answer any more ({message.reason})"
         elif isinstance(message, Remark):
             runner.observe(Note(message.text, warning=True))
         elif isinstance(message, EpochDone):
+            self.session.watchdog.epoch()
             return runner.report(number, message)
         else:
             runner.finish(number, message)
@@ -170,20 +177,20 @@ class RunnerScheduler(NotSaved, FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """Its worker died."""
-        task, runner = trial.config[TASK], self.stages.runner
-        number, node = task.number, self.watch.node(task.number)
-        silent, said = self.watch.ended(number), error_of(trial)
+        task, runner = trial.config[TASK], self.phases.runner
+        number = task.number
+        silent, said = self.session.watchdog.ended(number), error_of(trial)
         reason = self.reasons.pop(number, silent) or "its worker died"
-        if self.lost() or not self.stages.has_issued(task):
+        if lost_process() or not self.phases.has_issued(task):
             return
         if LOW_ON_MEMORY in said.lower():
             runner.finish(number, OutOfMemory("host memory: Ray ended the worker"))
             return
         if trial.config[PLACES] and is_of_node(said):
-            reason = f"its node {node} is gone or cannot be reached"
+            reason = f"its node {self.nodes.get(number, '')} is gone or cannot be reached"
         else:
             self.deaths[task.folder] += 1
-        if self.deaths[task.folder] <= self.max_retries:
+        if self.deaths[task.folder] <= self.session.max_retries:
             text = f"trial {number}: {reason}; another worker goes on with it"
             runner.observe(Note(text, warning=True))
             runner.release(number)
@@ -196,34 +203,22 @@ class StopNow(BaseException):
     is just starting; nothing is gained by that, since study and checkpoints are always whole."""
 
 
-class RunnerStopper(NotSaved, tune.Stopper):
-    """Leaves Tune when ``stop`` says so, after the runner has been closed, or when all workers are
-    lost; looks after them and the nodes meanwhile."""
-
-    def __init__(
-        self,
-        stages: Stages,
-        stop: Callable[[], bool],
-        watch: Watch,
-        room: Room,
-        lost: Callable[[], str],
-    ):
-        self.stages = stages
-        self.stop = stop
-        self.watch = watch
-        self.room = room
-        self.lost = lost
+class RunnerStopper(Adapter, tune.Stopper):
+    """Leaves Tune when the session is to stop, after the runner has been closed, or when all
+    workers are lost; looks after them and the nodes meanwhile."""
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
 
     def stop_all(self) -> bool:
-        if self.stop():
-            self.stages.runner.close()
+        runner = self.phases.runner
+        if self.session.should_stop():
+            runner.close()
             raise StopNow
-        if self.lost():
+        if lost_process():
             raise StopNow
-        self.watch.look()
-        self.room.look()
-        self.stages.runner.keep_lease()
+        if quiet := self.session.watchdog.look():
+            runner.observe(Note(quiet))
+        self.session.capacity.look()
+        runner.keep_lease()
         return False

@@ -15,7 +15,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 from unittest import mock
 
 from search.common.errors import SearchError, UserError, one_line
+from search.workers.stop_signals import STOP_SIGNALS, signals_held_back
 
 # Ray decides these when it is imported; a user's own setting wins.
 _RAY_ENVIRONMENT = {
@@ -43,7 +43,6 @@ _TUNE_ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # Ray's snapshot is never needed to go on
     "TUNE_WARN_THRESHOLD_S": "60",
 }
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NODE_LOST = ("its node has died", "actor is temporarily unavailable")  # as Ray puts it
 _LONGEST_FOLDER = 107 - 66  # bytes: of a Unix socket's path, and what Ray takes of them behind it
 _OBJECT_STORE_BYTES = 80 * 1024 * 1024  # messages are small, images are memory-mapped files
@@ -172,30 +171,6 @@ def replaced(names: Mapping[str, Any]) -> Iterator[None]:
         for name, value in names.items():
             stack.enter_context(mock.patch(name, value))
         yield
-
-
-@contextmanager
-def signals_held_back() -> Iterator[None]:
-    """Within: signals wait; then the handlers from before answer them, whatever Ray installed.
-
-    Ray's answer to SIGTERM, while it starts, is to abort with a stack of C++.
-    """
-    if not in_main_thread():
-        yield
-        return
-    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-
-def in_main_thread() -> bool:
-    """Python takes signals there only; a search in another thread ends by its time-out."""
-    return threading.current_thread() is threading.main_thread()
 
 
 def lost_process() -> str:

@@ -32,7 +32,7 @@ from search.workers.failures import (
     set_aside,
 )
 from search.workers.folder_sync import Upkeep
-from search.workers.heartbeat import Heartbeat
+from search.workers.watchdog import Heartbeat
 
 NO_GRAPH = "steps run kernel by kernel, for want of memory for a graph"
 

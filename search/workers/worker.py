@@ -4,21 +4,22 @@ every worker would have to load them before its first trial."""
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 
 from search.common.errors import one_line
 from search.common.layout import HEARTBEAT, OUTPUT
 from search.study.messages import Blocked, DeviceLost, Ending, Message, Task
 from search.workers.folder_sync import on_this_node
-from search.workers.heartbeat import Heartbeat
 from search.workers.node_data import NodeData
-from search.workers.node_facts import node_name
 from search.workers.output_log import OutputLog
+from search.workers.watchdog import Heartbeat
 from trainers.data import DataError
 from trainers.parallel.parent_process import die_with_parent
 
@@ -29,12 +30,18 @@ Work = Callable[[Task], Iterator[Message]]
 
 @dataclass(frozen=True)
 class Began:
-    """A worker is at a trial now: its process number, on a cluster its node's name, and the trial's
-    folder there."""
+    """A worker is at a trial now: its process number, the trial's folder there and, on a cluster,
+    its node's name and Ray's id of it."""
 
     pid: int
+    folder: str
     node: str = ""
-    folder: str = ""
+    node_id: str = ""
+
+
+def node_name(host: str, node_id: str) -> str:
+    """A node as users see it: its host's name, and what tells it from another there."""
+    return f"{host}-{node_id[:8]}"
 
 
 def placement(cpus: int, gpus: float, config: dict[str, Any]) -> tune.PlacementGroupFactory:
@@ -71,9 +78,11 @@ def make_worker(work: Work, data: NodeData | None = None) -> type[tune.Trainable
 
 def _announced(work: Work, task: Task, data: NodeData | None) -> Iterator[Message | Began]:
     task = on_this_node(task)
-    yield Began(os.getpid(), node_name() if data else "", task.folder)
+    node = ray.get_runtime_context().get_node_id() if data else ""
+    name = node_name(socket.gethostname(), node) if data else ""
+    yield Began(os.getpid(), task.folder, name, node)
     with OutputLog(Path(task.folder) / OUTPUT) as output:
-        for message in _with_data(work, task, data) if data else work(task):
+        for message in _with_data(work, task, data, name) if data else work(task):
             if isinstance(message, Ending):
                 output.stop()
             yield message
@@ -81,13 +90,13 @@ def _announced(work: Work, task: Task, data: NodeData | None) -> Iterator[Messag
                 os._exit(1)  # asked for the next message, the driver has heard why
 
 
-def _with_data(work: Work, task: Task, data: NodeData) -> Iterator[Message]:
+def _with_data(work: Work, task: Task, data: NodeData, node: str) -> Iterator[Message]:
     """``work`` at a task whose data are on this node."""
     folder = Path(task.folder)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         found = data.folder(task.data_folder, task.fingerprint, Heartbeat(folder / HEARTBEAT))
     except (DataError, OSError) as error:
-        yield Blocked(f"on node {node_name()}: {one_line(error)}")
+        yield Blocked(f"on node {node}: {one_line(error)}")
     else:
         yield from work(replace(task, data_folder=str(found)))

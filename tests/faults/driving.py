@@ -49,8 +49,7 @@ from search.study.messages import (
 from search.study.retrying import RetryingRunner
 from search.study.trial_runner import TrialRunner
 from search.terminal.event_lines import line
-from search.workers.driver import run_search
-from search.workers.phases import Stages
+from search.workers.driver import Phases, run_search
 from search.workers.train_task import train_task
 from trainers.atomic_files import remove_partials, write_atomically
 from trainers.failpoints import VARIABLE
@@ -180,9 +179,9 @@ def _drive(asked: Request, work: str, log: Path) -> None:
             quick = replace(plan.resources, silence=5.0)
             run_search(runner, quick, WORKS[work.removeprefix("ray ")])
             return
-        stages = Stages(runner, partial(open_confirmation, plan, study, storage, leases, observe))
-        while not stages.are_met():
-            runner = stages.runner
+        phases = Phases(runner, partial(open_confirmation, plan, study, storage, leases, observe))
+        while not phases.are_met():
+            runner = phases.runner
             task = runner.ask()
             if task is None:
                 time.sleep(0.05)  # another driver is at work

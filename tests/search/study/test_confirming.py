@@ -31,7 +31,7 @@ from search.study.confirming import open_confirmation
 from search.study.messages import Completed, Diverged, EpochDone, Failed, Message, Task
 from search.study.trial_runner import TrialRunner
 from search.terminal.search_summary import print_result
-from search.workers.phases import Stages
+from search.workers.driver import Phases
 from trainers.data.prepared import Meta
 
 SHAPES = {"train_images": (1000, 8, 8, 1), "test_images": (500, 8, 8, 1)}
@@ -68,11 +68,11 @@ class World:
             def then() -> TrialRunner | None:
                 return open_confirmation(plan, study, self.storage, leases, lambda event: None)
 
-            stages = Stages(runner, then)
-            while not stages.are_met():
-                task = stages.runner.ask()
+            phases = Phases(runner, then)
+            while not phases.are_met():
+                task = phases.runner.ask()
                 if task is not None:
-                    listen(stages.runner, task, self._train(task, truth))
+                    listen(phases.runner, task, self._train(task, truth))
         return read_study(study, self.folder)
 
     def _train(self, task: Task, truth: Truth) -> Iterator[Message]:

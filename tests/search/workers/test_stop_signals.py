@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from search.workers import driver
+from search.workers.stop_signals import stop_signals
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def test_the_second_interrupt_ends_the_call_where_somebody_types(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "ps1", "In : ", raising=False)  # as IPython and Jupyter set it
-    with driver._stop_signals() as stop:
+    with stop_signals() as stop:
         signal.raise_signal(signal.SIGINT)
         assert stop.asked
         with pytest.raises(KeyboardInterrupt):
@@ -42,7 +42,7 @@ def test_any_other_ends_the_process(interactive: bool, monkeypatch: pytest.Monke
     if interactive:
         monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
     number = signal.SIGTERM if interactive else signal.SIGINT
-    with driver._stop_signals() as stop:
+    with stop_signals() as stop:
         signal.raise_signal(number)
         assert stop.asked
         with pytest.raises(SystemExit) as end:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from search.workers.code_upload import carried
+from search.workers.cluster import carried_code
 from spaces.params import Categorical
 from spaces.space import ResolvedSpace
 from tests.search.desk import small_space
@@ -24,7 +24,7 @@ def home(tmp_path: Path) -> Path:
 
 def files(space: ResolvedSpace) -> set[str]:
     """What travels, without the digests' folders."""
-    with carried(space) as folders:
+    with carried_code(space) as folders:
         found = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
         return {
             str(file.relative_to(folder).relative_to(file.relative_to(folder).parts[0]))
@@ -34,7 +34,7 @@ def files(space: ResolvedSpace) -> set[str]:
 
 
 def test_nothing_travels_with_a_model_of_the_table() -> None:
-    with carried(small_space()) as folders:
+    with carried_code(small_space()) as folders:
         assert folders == []
 
 
@@ -43,7 +43,7 @@ def test_models_travel_by_content(home: Path) -> None:
     space = small_space({"model": net}, (Categorical("model", (net, other)),))
     found = located(other)
     assert found is not None
-    with carried(space) as (folder,):
+    with carried_code(space) as (folder,):
         assert (folder / found[1] / "other.py").read_text() == "# other.py\n"
     assert files(space) == {"net.py", "other.py"}
 
