@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import machine, versions
-from search.common.layout import default_data_dir
+from search.common.locations import default_data_dir
 
 SIZES = ("smallest", "normal", "full")  # full differs where the real thing takes an hour
 TABLE_WIDTH = 120  # in a pipe too, so that no name is broken

@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, insert
 
 from benchmarks.harness import Options
 from benchmarks.jobs import plan_of, request_of
-from search.common.layout import default_storage
+from search.common.locations import default_storage
 from search.record.trials import PAUSED, TARGET
 from search.settings.open_study import find_record, open_study
 from search.settings.request import Request

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from search import run as run_command
 from search import train as train_command
-from search.common.layout import FEATURE_MAPS, default_storage
-from search.common.results_url import results_folder
+from search.common.layout import FEATURE_MAPS
+from search.common.locations import default_storage, results_folder
 from search.settings.run_settings import RunSettings, StudySettings
 
 if TYPE_CHECKING:

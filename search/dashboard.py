@@ -13,8 +13,8 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from search.common.errors import UserError, one_line, run_main
-from search.common.layout import artifacts_dir, default_storage
-from search.common.results_url import results_folder
+from search.common.layout import artifacts_dir
+from search.common.locations import default_storage, results_folder
 from search.reporting.same_origin import SameOrigin, address, allowed_hosts
 from search.settings.run_settings import StudySettings
 from search.settings.setting import setting

@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     from rich.console import Console
 
     from search.common.layout import BEST_WEIGHTS, FEATURE_MAPS
-    from search.common.results_url import fetched
+    from search.common.locations import fetched
     from search.terminal.evaluation_tables import draw_maps, print_evaluation
     from search.terminal.plain_line import say
     from trainers.evaluation.feature_maps import find_convolutions

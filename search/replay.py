@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.common.errors import UserError, run_main
-from search.common.layout import StudyFolder, default_storage
-from search.common.results_url import results_folder
-from search.common.study_files import files_of
+from search.common.file_store import files_of
+from search.common.layout import StudyFolder
+from search.common.locations import default_storage, results_folder
 from search.settings.run_settings import StudySettings, TrustSettings
 from search.settings.setting import setting
 from trainers.metrics import same

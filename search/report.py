@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.common.errors import UserError, run_main
-from search.common.layout import default_storage
-from search.common.results_url import results_folder
+from search.common.locations import default_storage, results_folder
 from search.reporting import FORMATS
 from search.settings.run_settings import StudySettings
 from search.settings.setting import setting

@@ -83,7 +83,7 @@ def decided(
 def search(request: Request, console: Console, started: float | None = None) -> Outcome:
     """Runs the search to its total, its time-out or a signal; ``started`` is when it was asked for,
     by ``time.monotonic``."""
-    from search.common.study_files import files_of
+    from search.common.file_store import files_of
     from search.settings.check_data import check_data, prepare_data
     from search.settings.open_study import SECONDS_TO_WAIT, open_study
     from search.storage.lease import Lease

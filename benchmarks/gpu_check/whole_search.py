@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial
 
 from benchmarks.gpu_check import space
 from benchmarks.gpu_check.check import Setting, expect, short
-from search.common.layout import default_storage
+from search.common.locations import default_storage
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 AT_ONCE = 2  # trials on the card

@@ -18,15 +18,10 @@ results/origin.url                   of results that lie at a URL, in the folder
 
 from __future__ import annotations
 
-import os
-import shlex
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
-
-from search.common.errors import UserError
-from search.common.secrets import without_secrets
 
 DEFAULT_RESULTS = Path("results")
 MOST_BYTES = 255  # of a file's name
@@ -40,45 +35,12 @@ HEARTBEAT = "heartbeat"  # in a trial's folder while a worker is at it
 OUTPUT = "output.log"  # in a trial's folder: what it printed
 
 
-def cache_dir() -> str:
-    """Of this user."""
-    return f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/sharpsearch"
-
-
-def default_data_dir() -> str:
-    """SHARPSEARCH_DATA, else a folder in the user's cache."""
-    return os.environ.get("SHARPSEARCH_DATA") or cache_dir()
-
-
 def origin_of(results_dir: Path) -> str:
     """The URL of the results that ``results_dir`` mirrors; "" where they lie in it."""
     try:
         return (results_dir / ORIGIN).read_text()
     except (FileNotFoundError, NotADirectoryError):
         return ""
-
-
-def default_storage(results_dir: Path) -> str:
-    """The SQLite database of a results folder, as an Optuna URL. Raises ``UserError`` where results
-    lie at a URL: no SQLite file can."""
-    if origin := origin_of(results_dir):
-        raise UserError(
-            f"--results-dir {origin} needs a database server beside it, which --storage names: "
-            "postgresql+psycopg://… or mysql://…"
-        )
-    path = str(results_dir / "studies.db").replace("%", "%25").replace("?", "%3F")
-    return f"sqlite:///{path}"
-
-
-def where(storage: str, results_dir: Path) -> str:
-    """The flags that lead another command to the studies; none that it would guess."""
-    flags = ""
-    origin, guessed = origin_of(results_dir), os.environ.get("OPTUNA_STORAGE")
-    if storage != (guessed or (not origin and default_storage(results_dir))):
-        flags += f" --storage {shlex.quote(without_secrets(storage))}"
-    if results_dir != DEFAULT_RESULTS:
-        flags += f" --results-dir {shlex.quote(origin or str(results_dir))}"
-    return flags
 
 
 def preset_suffix(preset_name: str) -> str:

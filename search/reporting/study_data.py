@@ -13,9 +13,9 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from search.common.errors import UserError
+from search.common.file_store import files_of
 from search.common.formatting import settings
 from search.common.layout import StudyFolder
-from search.common.study_files import files_of
 from search.record.record import ReferenceFigure, StudyRecord, read_record
 from search.record.trials import Spending, ranked, reference_values, spending
 from search.reporting.columns import without_empty

@@ -10,8 +10,8 @@ from search.autotune.choose_execution import default_choice
 from search.autotune.lr_range import lr_parameter
 from search.autotune.resources import SAME, ComputeOptions, Resources, choose_resources
 from search.common.errors import UserError
-from search.common.layout import StudyFolder, default_storage, origin_of, preset_suffix
-from search.common.results_url import results_folder
+from search.common.layout import StudyFolder, origin_of, preset_suffix
+from search.common.locations import default_storage, results_folder
 from search.settings.load_space import load_space, refuse_own_loop
 from search.settings.run_settings import RunSettings, SingleRunSettings
 from search.strategy.grid import grid_rows

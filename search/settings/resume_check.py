@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from search.autotune.child_processes import run_module
-from search.common.layout import cache_dir
+from search.common.locations import cache_dir
 from search.record.record import EXACT
 from trainers.atomic_files import write_atomically
 from trainers.custom.loop_config import LoopConfig

@@ -9,7 +9,8 @@ from typing import Any
 
 from search.autotune.resources import DEVICE_KINDS
 from search.common.errors import UserError
-from search.common.layout import DEFAULT_RESULTS, default_data_dir
+from search.common.layout import DEFAULT_RESULTS
+from search.common.locations import default_data_dir
 from search.settings.setting import Settings, flag_of, rule_of, setting
 from search.settings.values import parse_ranges, parse_settings
 from search.strategy.confirmation import FEWEST_SEEDS

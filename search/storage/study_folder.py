@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from search.common.errors import UserError
+from search.common.file_store import files_of
 from search.common.layout import TOKEN, StudyFolder
-from search.common.study_files import files_of
 from search.storage.storage import is_local_file
 from trainers.atomic_files import remove_partials
 

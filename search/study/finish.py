@@ -10,8 +10,8 @@ from typing import Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from search.common.file_store import files_of
 from search.common.layout import StudyFolder
-from search.common.study_files import files_of
 from search.record.trials import (
     COMPLETED,
     COPY_OF,

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from search.common.file_store import files_of
 from search.common.layout import BEST_WEIGHTS, CHECKPOINTS
-from search.common.study_files import files_of
 from search.record.trials import (
     CONTINUES,
     PAUSED,

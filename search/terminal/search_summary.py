@@ -14,10 +14,10 @@ from rich.box import HEAVY_HEAD
 from rich.console import Console
 from rich.text import Text
 
+from search.common.file_store import files_of
 from search.common.formatting import duration
-from search.common.layout import where
+from search.common.locations import where
 from search.common.secrets import without_secrets
-from search.common.study_files import files_of
 from search.record.trials import spending
 from search.reporting.blocks import CHANGED, RULE, Table
 from search.reporting.comparison import comparison

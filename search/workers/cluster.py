@@ -18,8 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from search.common.errors import UserError, one_line
+from search.common.file_store import StudyFiles, files_of
 from search.common.layout import StudyFolder
-from search.common.study_files import Files, files_of
 from search.workers.node_data import run_on
 from search.workers.node_facts import NodeFacts, facts_here
 from search.workers.nodes import Answer
@@ -83,7 +83,7 @@ class ClusterView:
     """The cluster that this process has joined; nodes go by Ray's ids. They read ``token``, one of
     a study's ``files``, and write beside it."""
 
-    def __init__(self, token: Path, files: Files):
+    def __init__(self, token: Path, files: StudyFiles):
         self._token, self._files = token.absolute(), files
         self._hosts: dict[str, str] = {}
         files.write(self._token, b"sharpsearch")
@@ -124,7 +124,7 @@ class ClusterView:
         return answer
 
 
-def _look_around(token: Path, files: Files, name: str) -> NodeFacts:
+def _look_around(token: Path, files: StudyFiles, name: str) -> NodeFacts:
     try:
         files.read(token)
         files.write(token.with_name(f"answer-{name}"), b"")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from search.autotune.resources import ANY, Resources
 from search.common.errors import SearchError
+from search.common.file_store import files_of
 from search.common.layout import StudyFolder, origin_of
-from search.common.study_files import files_of
 from search.study.events import FINISHED, INTERRUPTED, TIMED_OUT, Note
 from search.study.messages import Task
 from search.study.trial_runner import Conditions, TrialRunner

@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from search.common.errors import one_line
+from search.common.file_store import RemoteFolder
 from search.common.layout import BEST_WEIGHTS, CHECKPOINTS, HEARTBEAT
-from search.common.remote_folder import RemoteFolder
 from search.study.messages import Task
 from search.workers.failures import SyncError
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from search.common.layout import default_data_dir
+from search.common.locations import default_data_dir
 from trainers.data import DataError
 from trainers.data.prepare import locked, making
 from trainers.data.prepared import FILES, holds

@@ -211,7 +211,7 @@ def test_a_time_out_in_another_thread_leaves_live_trials_to_the_next_run(
     def monotonic() -> float:  # the time has come when an epoch has
         return time.monotonic() + 1000 * any(isinstance(event, Epoch) for event in desk.events)
 
-    monkeypatch.setattr("search.workers.driver.time", SimpleNamespace(monotonic=monotonic))
+    monkeypatch.setattr("search.workers.stop_signals.time", SimpleNamespace(monotonic=monotonic))
     ended: list[str] = []
     thread = threading.Thread(
         target=lambda: ended.append(run_search(desk.runner, Resources(1, 1), endless, 500.0))

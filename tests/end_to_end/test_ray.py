@@ -76,7 +76,7 @@ def test_a_search_ends_with_nothing_of_rays_replaced(
 
     for names in ("WHILE_STARTING", "WHILE_TRAINING"):
         monkeypatch.setattr(f"search.workers.ray_internals.{names}", {})
-    monkeypatch.setattr(driver, "lost_process", lambda: "")
+    monkeypatch.setattr("search.workers.driver.lost_process", lambda: "")
     desks, module = Desks(tmp_path), import_module(two_epochs.__module__)
     cloudpickle.register_pickle_by_value(module)
     try:

@@ -9,10 +9,9 @@ from urllib.request import Request, urlopen
 import pytest
 
 from search.common.errors import UserError
+from search.common.file_store import MANY, RemoteFolder, files_of
 from search.common.layout import StudyFolder
-from search.common.remote_folder import RemoteFolder
-from search.common.results_url import results_folder
-from search.common.study_files import MANY, files_of
+from search.common.locations import results_folder
 from tests.s3 import S3Server, own_s3
 
 pytestmark = pytest.mark.slow

@@ -13,7 +13,7 @@ import pytest
 
 from search import api
 from search.common.errors import UserError
-from search.common.layout import default_storage
+from search.common.locations import default_storage
 from search.reporting.study_data import read_study
 from spaces.params import Float
 from spaces.space import Preset, Space

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from optuna.trial import FrozenTrial
 
-from search.common.layout import where
+from search.common.locations import where
 from search.record.trials import is_paused
 from search.reporting.blocks import (
     REFERENCE,

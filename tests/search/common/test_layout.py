@@ -7,7 +7,8 @@ from pathlib import Path
 import optuna
 import pytest
 
-from search.common.layout import StudyFolder, default_storage, safe_name
+from search.common.layout import StudyFolder, safe_name
+from search.common.locations import default_storage
 from search.storage.lease import Lease
 from search.storage.storage import open_storage
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from search.common.errors import UserError
-from search.common.layout import StudyFolder, default_data_dir, default_storage
+from search.common.layout import StudyFolder
+from search.common.locations import default_data_dir, default_storage
 from search.settings.load_space import find_space
 from search.settings.values import parse_ranges, parse_settings
 from spaces import SPACES

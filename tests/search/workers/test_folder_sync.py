@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from search.common.remote_folder import RemoteFolder
+from search.common.file_store import RemoteFolder
 from search.study.messages import Blocked, Completed, EpochDone, Task
 from search.workers import folder_sync as working_folder
 from search.workers.folder_sync import Upkeep, on_this_node

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from search.common import remote_folder
+from search.common import file_store
 from search.common.errors import UserError
-from search.common.layout import StudyFolder, default_storage, origin_of, where
-from search.common.remote_folder import RemoteFolder
-from search.common.results_url import fetched, results_folder
-from search.common.study_files import MANY, Files, files_of
+from search.common.file_store import MANY, RemoteFolder, StudyFiles, files_of
+from search.common.layout import StudyFolder, origin_of
+from search.common.locations import default_storage, fetched, results_folder, where
 
 
 @pytest.fixture
@@ -29,11 +28,11 @@ def folder(request: pytest.FixtureRequest, there: Path, tmp_path: Path) -> Study
 
 
 @pytest.fixture
-def files(folder: StudyFolder) -> Files:
+def files(folder: StudyFolder) -> StudyFiles:
     return files_of(folder)
 
 
-def test_what_is_written_is_read(folder: StudyFolder, files: Files) -> None:
+def test_what_is_written_is_read(folder: StudyFolder, files: StudyFiles) -> None:
     files.write(folder.token, b"first")
     files.write(folder.token, b"second")
     assert files.read(folder.token) == b"second"
@@ -41,7 +40,7 @@ def test_what_is_written_is_read(folder: StudyFolder, files: Files) -> None:
         files.read(folder.history(3))
 
 
-def test_a_copy_leaves_the_file_and_a_move_does_not(folder: StudyFolder, files: Files) -> None:
+def test_a_copy_leaves_the_file_and_a_move_does_not(folder: StudyFolder, files: StudyFiles) -> None:
     files.write(folder.history(0), b"rows")
     files.copy(folder.history(0), folder.history(1))
     files.move(folder.history(0), folder.history(2))
@@ -54,7 +53,7 @@ def test_a_copy_leaves_the_file_and_a_move_does_not(folder: StudyFolder, files: 
 
 @pytest.mark.parametrize("count", [2, MANY + 1])
 def test_sizes_are_those_of_the_folders_asked_for(
-    count: int, folder: StudyFolder, files: Files
+    count: int, folder: StudyFolder, files: StudyFiles
 ) -> None:
     for number in range(count + 1):
         files.write(folder.trial(number) / "best.pt", b"x" * number)
@@ -66,7 +65,7 @@ def test_sizes_are_those_of_the_folders_asked_for(
 
 
 def test_what_is_removed_is_gone_and_may_be_removed_twice(
-    folder: StudyFolder, files: Files
+    folder: StudyFolder, files: StudyFiles
 ) -> None:
     files.write(folder.history(0), b"rows")
     for _ in range(2):
@@ -74,7 +73,9 @@ def test_what_is_removed_is_gone_and_may_be_removed_twice(
         assert files.sizes([folder.trial(0)]) == {}
 
 
-def test_what_reports_read_lies_here_after_a_refresh(folder: StudyFolder, files: Files) -> None:
+def test_what_reports_read_lies_here_after_a_refresh(
+    folder: StudyFolder, files: StudyFiles
+) -> None:
     files.write(folder.history(0), b"one row\n")
     files.write(folder.history(1), b"one row\n")
     files.write(folder.lr_range, b"a test\n")
@@ -184,7 +185,7 @@ NETWORK = OSError("AWS Error NETWORK_CONNECTION during GetObject operation")
 
 
 def test_a_lost_connection_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote_folder, "SECONDS_BETWEEN_TRIES", 0.0)
+    monkeypatch.setattr(file_store, "SECONDS_BETWEEN_TRIES", 0.0)
     failing = Failing(NETWORK, NETWORK)
     monkeypatch.setattr(RemoteFolder, "_read", lambda remote, name: failing(remote, name))
     waits: list[int] = []
@@ -213,7 +214,7 @@ def test_what_will_not_pass_is_not_waited_for(
 
 
 def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote_folder, "SECONDS_BETWEEN_TRIES", 0.0)
+    monkeypatch.setattr(file_store, "SECONDS_BETWEEN_TRIES", 0.0)
     failing = Failing(NETWORK)
     monkeypatch.setattr(RemoteFolder, "_read", lambda remote, name: failing(remote, name))
     with pytest.raises(OSError, match="NETWORK_CONNECTION"):

@@ -1,20 +1,58 @@
-"""What ``--results-dir`` names: a folder, or a URL, which a folder in the user's cache mirrors."""
+"""What ``--results-dir``, ``--storage`` and ``--data-dir`` name, and what they are by default.
+
+Results at a URL are mirrored by a folder in the user's cache.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import shlex
 from contextlib import suppress
 from pathlib import Path
 
 from search.common.errors import UserError, one_line
-from search.common.layout import BEST_WEIGHTS, ORIGIN, cache_dir, safe_name
-from search.common.remote_folder import RemoteFolder
+from search.common.file_store import RemoteFolder
+from search.common.layout import BEST_WEIGHTS, DEFAULT_RESULTS, ORIGIN, origin_of, safe_name
 from search.common.secrets import without_secrets
 from trainers.atomic_files import write_atomically
 
 PROBE = ".sharpsearch-probe"
 REMEDY = "check bucket, endpoint and credentials, or name another --results-dir"
+
+
+def cache_dir() -> str:
+    """Of this user."""
+    return f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/sharpsearch"
+
+
+def default_data_dir() -> str:
+    """SHARPSEARCH_DATA, else a folder in the user's cache."""
+    return os.environ.get("SHARPSEARCH_DATA") or cache_dir()
+
+
+def default_storage(results_dir: Path) -> str:
+    """The SQLite database of a results folder, as an Optuna URL. Raises ``UserError`` where results
+    lie at a URL: no SQLite file can."""
+    if origin := origin_of(results_dir):
+        raise UserError(
+            f"--results-dir {origin} needs a database server beside it, which --storage names: "
+            "postgresql+psycopg://… or mysql://…"
+        )
+    path = str(results_dir / "studies.db").replace("%", "%25").replace("?", "%3F")
+    return f"sqlite:///{path}"
+
+
+def where(storage: str, results_dir: Path) -> str:
+    """The flags that lead another command to the studies; none that it would guess."""
+    flags = ""
+    origin, guessed = origin_of(results_dir), os.environ.get("OPTUNA_STORAGE")
+    if storage != (guessed or (not origin and default_storage(results_dir))):
+        flags += f" --storage {shlex.quote(without_secrets(storage))}"
+    if results_dir != DEFAULT_RESULTS:
+        flags += f" --results-dir {shlex.quote(origin or str(results_dir))}"
+    return flags
 
 
 def results_folder(given: str | Path, write: bool = False) -> Path:

@@ -1,18 +1,24 @@
-"""A folder at a file system's URL, such as ``s3://bucket/prefix``: what pyarrow's file systems are
-asked for, with patience while a network is down."""
+"""A study's files: in a folder of this machine, or at a file system's URL such as
+``s3://bucket/prefix``, which pyarrow reads and writes.
+
+Where results lie at a URL, a folder of this machine mirrors them: commands read the mirror, which
+is refreshed first, and change what lies there. Files go by their path in the study's folder here.
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from trainers.atomic_files import atomic_file
+from search.common.layout import BEST_WEIGHTS, StudyFolder, origin_of
+from trainers.atomic_files import atomic_file, write_atomically
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem
@@ -24,6 +30,9 @@ SECONDS_BETWEEN_TRIES = 1.0
 NEVER_RETRIED = ("ACCESS_DENIED", "NO_SUCH_BUCKET", "INVALID_ACCESS_KEY", "SIGNATURE", "TOKEN")
 WHOLE_OR_NOT = ("s3", "gcs", "abfs")  # where a file appears when all of it is there
 PARTIAL = ".partial"
+AT_ONCE = 16  # files fetched
+MANY = 8  # folders that are looked for one by one; more are found in a list of all
+LEFT_THERE = (".pt",)  # what reports do not read
 
 Answer = TypeVar("Answer")
 
@@ -138,10 +147,6 @@ class RemoteFolder:
             out.write(piece)
             self.on_wait()
 
-    def copy(self, name: str, to: str) -> None:
-        """Raises ``FileNotFoundError``."""
-        self.write(to, self.read(name))
-
     def move(self, name: str, to: str) -> None:
         """A crash may leave both. Raises ``FileNotFoundError``."""
         self._patiently(lambda: self._copy_there(name, to))
@@ -171,3 +176,126 @@ class RemoteFolder:
                     raise
             self.on_wait()
             time.sleep(SECONDS_BETWEEN_TRIES)
+
+
+class StudyFiles:
+    """Those of one study, in a folder of this machine or of a disk that it shares."""
+
+    def __init__(self, folder: StudyFolder):
+        self._folder = folder
+
+    def sizes(self, folders: Iterable[Path]) -> dict[Path, int]:
+        """Bytes of each file in ``folders``."""
+        found = {}
+        for folder in folders:
+            with suppress(FileNotFoundError):
+                for entry in os.scandir(folder):
+                    with suppress(FileNotFoundError):  # another driver may be at it too
+                        found[folder / entry.name] = entry.stat().st_size
+        return found
+
+    def read(self, file: Path) -> bytes:
+        """Raises ``FileNotFoundError``."""
+        return file.read_bytes()
+
+    def write(self, file: Path, content: bytes) -> None:
+        """The old content or the new is there, never a part."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, content)
+
+    def copy(self, file: Path, to: Path) -> None:
+        """Raises ``FileNotFoundError``."""
+        self.write(to, self.read(file))
+
+    def move(self, file: Path, to: Path) -> None:
+        """A crash may leave both. Raises ``FileNotFoundError``."""
+        to.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(file, to)
+
+    def remove(self, file: Path) -> None:
+        """It may be gone already."""
+        file.unlink(missing_ok=True)
+
+    def weights(self) -> list[int]:
+        """Bytes of the best weights that are kept, of each trial."""
+        return [file.stat().st_size for file in self._folder.weights()]
+
+    def refresh(self) -> None:
+        """Makes what reports read lie here as it is."""
+
+    def publish(self, file: Path) -> None:
+        """Makes what was written here, if it was, be there."""
+
+
+class MirroredFiles(StudyFiles):
+    """In ``remote``; ``folder`` mirrors it."""
+
+    def __init__(self, folder: StudyFolder, remote: RemoteFolder):
+        super().__init__(folder)
+        self._mirror, self._remote = folder.path, remote
+
+    def _name(self, file: Path) -> str:
+        return file.relative_to(self._mirror).as_posix()
+
+    def sizes(self, folders: Iterable[Path]) -> dict[Path, int]:
+        wanted = set(folders)
+        asked = [""] if len(wanted) > MANY else map(self._name, wanted)
+        found = (item for folder in asked for item in self._remote.files(folder).items())
+        sizes = {self._mirror / name: file.size for name, file in found}
+        return {file: size for file, size in sizes.items() if file.parent in wanted}
+
+    def read(self, file: Path) -> bytes:
+        return self._remote.read(self._name(file))
+
+    def write(self, file: Path, content: bytes) -> None:
+        self._remote.write(self._name(file), content)
+
+    def move(self, file: Path, to: Path) -> None:
+        self._remote.move(self._name(file), self._name(to))
+
+    def remove(self, file: Path) -> None:
+        self._remote.remove(self._name(file))
+
+    def weights(self) -> list[int]:
+        files = self._remote.files().items()
+        return [file.size for name, file in files if name.endswith(f"/{BEST_WEIGHTS}")]
+
+    def refresh(self) -> None:
+        there = {
+            name: file
+            for name, file in self._remote.files().items()
+            if not name.endswith(LEFT_THERE)
+        }
+        here = {self._name(path) for path in self._mirror.glob("trials/*/*")}
+        for name in here - there.keys():
+            (self._mirror / name).unlink(missing_ok=True)
+        stale = [name for name, file in there.items() if self._is_stale(name, file)]
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            list(threads.map(lambda name: self._fetch(name, there[name].modified), stale))
+
+    def _is_stale(self, name: str, file: RemoteFile) -> bool:
+        try:
+            here = (self._mirror / name).stat()
+        except FileNotFoundError:
+            return True
+        of_a_trial = name.startswith("trials/")  # this driver's own log is the newer one
+        return of_a_trial and (here.st_size, here.st_mtime_ns) != (file.size, file.modified)
+
+    def _fetch(self, name: str, modified: int) -> None:
+        file = self._mirror / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # removed meanwhile
+            self._remote.fetch(name, file)
+            os.utime(file, ns=(modified, modified))
+
+    def publish(self, file: Path) -> None:
+        if file.exists():
+            self._remote.send(file, self._name(file))
+
+
+def files_of(folder: StudyFolder, patience: float = LONGEST_RETRY) -> StudyFiles:
+    """Those of a study, wherever they lie; ``patience`` as a ``RemoteFolder`` has it."""
+    origin = origin_of(folder.results_dir)
+    if not origin:
+        return StudyFiles(folder)
+    return MirroredFiles(folder, RemoteFolder(origin, folder.path.name, patience=patience))
