@@ -9,37 +9,20 @@ The locks are the database's where it is a server that has them, else files in t
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import uuid
-from contextlib import AbstractContextManager
-from typing import Protocol
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import IO
 
 from optuna.storages import BaseStorage
 
 from search.common.errors import UserError, one_line
 from search.common.layout import StudyFolder
-from search.storage.database_locks import locks_of_database
-from search.storage.file_locks import FileLocks
-
-
-class Locks(Protocol):
-    """One study's. No lock is waited for but the one of ``alone``."""
-
-    def hold(self, name: str) -> None:
-        """Until this process or its connection dies, or ``close``."""
-
-    def is_held(self, name: str) -> bool:
-        """Whether another lives that holds it."""
-
-    def alone(self) -> AbstractContextManager[None]:
-        """Within: no other is."""
-
-    def keep(self) -> None:
-        """What was lost without its process is taken again."""
-
-    def close(self) -> None:
-        """Gives back what is held."""
+from search.storage.database_locks import DatabaseLocks, locks_of_database
 
 
 class Lease:
@@ -48,7 +31,7 @@ class Lease:
     def __init__(self, folder: StudyFolder, storage: BaseStorage | None = None):
         self.driver = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         in_database = storage and locks_of_database(storage, folder.study_name)
-        self.locks: Locks = in_database or FileLocks(folder)
+        self.locks: FileLocks | DatabaseLocks = in_database or FileLocks(folder)
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
             self.locks.hold(self.driver)
@@ -75,3 +58,54 @@ class Lease:
 
     def __exit__(self, *error: object) -> None:
         self.locks.close()
+
+
+class FileLocks:
+    """One file a name, in the study's folder. A lock is given back when its process dies."""
+
+    def __init__(self, folder: StudyFolder):
+        self._folder = folder
+        self._held: dict[str, IO[str]] = {}
+
+    def _path(self, name: str) -> Path:
+        return self._folder.drivers / f"{name}.lock"
+
+    def hold(self, name: str) -> None:
+        """Until this process dies, or ``close``."""
+        self._folder.drivers.mkdir(parents=True, exist_ok=True)
+        self._held[name] = _locked(self._path(name))
+
+    def is_held(self, name: str) -> bool:
+        """Return whether another lives that holds it. A file that is gone was given up."""
+        try:  # for writing: NFSv4 gives no exclusive lock otherwise
+            with open(self._path(name), "r+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            return False
+        self._path(name).unlink(missing_ok=True)
+        return False
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within: no other is. The only lock that is waited for."""
+        self._folder.claims.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(self._folder.claims, wait=True):
+            yield
+
+    def keep(self) -> None:
+        """Takes again what was lost without its process: no lock on a file ever is."""
+
+    def close(self) -> None:
+        """Gives back what is held."""
+        for name, file in self._held.items():
+            self._path(name).unlink(missing_ok=True)
+            file.close()
+        self._held.clear()
+
+
+def _locked(path: Path, wait: bool = False) -> IO[str]:
+    file = open(path, "a")  # noqa: SIM115  the lock lives as long as the file is open
+    fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    return file
