@@ -123,6 +123,10 @@ class DatabaseLocks:
                 self._ask(self._dialect.take, name)
 
     def close(self) -> None:
+        """Gives back what is held at once: a server notices the end of a connection later."""
+        with suppress(DBAPIError):
+            while self._connection and self._held:
+                self._say(self._connection, self._dialect.give, self._held.pop())
         self._held.clear()
         self._leave()
 
