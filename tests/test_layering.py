@@ -42,25 +42,6 @@ ROOMS = {  # each package of search/, and the packages it may import
 }
 
 
-def imported(path: Path) -> Iterator[str]:
-    """The top-level packages that ``path`` imports anywhere, also inside functions.
-
-    Modules named in a call of ``import_module`` count too.
-    """
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports are absolute here"
-            yield str(node.module).split(".")[0]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
-            yield from (
-                argument.value.split(".")[0]
-                for argument in node.args
-                if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-            )
-
-
 # Modules that reach the insides of Optuna, Ray, the dashboard and torch, so that no other need.
 INSIDES = {
     "search/storage/optuna_internals.py",
@@ -70,6 +51,100 @@ INSIDES = {
 }
 # os._exit ends a process at once; NamedTuple's own; torch's updates of many tensors in one kernel.
 ALLOWED = re.compile("_exit|_replace|_foreach_[a-z_]+|_BatchNorm")
+
+
+def files(package: str) -> list[Path]:
+    found = sorted((REPOSITORY / package).rglob("*.py"))
+    assert found, f"no files in {package}"
+    return found
+
+
+def identify(path: Path) -> str:
+    return path.relative_to(REPOSITORY).as_posix()
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(REPOSITORY).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def modules(path: Path, typing: bool = False) -> set[str]:
+    """What ``path`` imports anywhere, also inside functions and by ``import_module``: modules, and
+    what is imported from them. With ``typing`` also what is there for the type checker alone."""
+    tree, found = ast.parse(path.read_text(encoding="utf-8")), set[str]()
+    unseen: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test) and not typing:
+            unseen |= {id(inner) for inner in ast.walk(node)}
+        if id(node) in unseen:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute here"
+            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            named = (argument for argument in node.args if isinstance(argument, ast.Constant))
+            found |= {str(argument.value) for argument in named}
+    return found
+
+
+def imported(package: str) -> set[str]:
+    """The top-level packages that any file of ``package`` imports."""
+    return {name.split(".")[0] for path in files(package) for name in modules(path, typing=True)}
+
+
+def search_packages(path: Path) -> set[str]:
+    """The first names below ``search`` that ``path`` imports: its packages, or commands."""
+    names = (name.split(".") for name in modules(path, typing=True))
+    return {parts[1] for parts in names if parts[0] == "search" and len(parts) > 1}
+
+
+def test_spaces_import_the_standard_library_and_spaces_alone() -> None:
+    assert imported("spaces") <= set(sys.stdlib_module_names) | {"spaces"}
+
+
+def test_trainers_know_nothing_of_the_search() -> None:
+    assert not imported("trainers") & NOT_FOR_TRAINERS
+
+
+def test_the_runner_never_imports_ray() -> None:
+    assert "ray" not in imported("search/study")
+
+
+def test_packages_of_the_search_import_one_way() -> None:
+    assert {path.parent.name for path in REPOSITORY.glob("search/*/*.py")} == set(ROOMS)
+    wrong = {
+        identify(path): used
+        for room in ROOMS
+        for path in files(f"search/{room}")
+        if (used := search_packages(path) - ROOMS[room] - {room})
+    }
+    assert not wrong
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph = {
+        module_name(path): modules(path) - {module_name(path)}
+        for package in ("search", "spaces", "trainers")
+        for path in files(package)
+    }
+    sorter = TopologicalSorter({name: used & graph.keys() for name, used in graph.items()})
+    sorter.prepare()  # raises CycleError with the way round
+
+
+def test_commands_import_packages_and_never_each_other() -> None:
+    for path in set(REPOSITORY.glob("search/*.py")) - {API}:
+        assert search_packages(path) <= set(ROOMS), path
+        assert not COMMANDS & modules(path), path
+
+
+def test_the_calls_from_python_lie_above_the_commands_and_import_nothing_heavy() -> None:
+    assert search_packages(API) - {"run", "train"} <= set(ROOMS)
+    assert COMMANDS & modules(API) == {"search.run", "search.train"}
+    assert not [path for path in files("search") if "search.api" in modules(path)]
+    heavy = {"torch", "ray", "optuna", "rich", "numpy", "pandas", "sqlalchemy"}
+    assert not loaded_by("import search.api") & heavy
 
 
 def private_names(source: str) -> Iterator[str]:
@@ -86,116 +161,6 @@ def private_names(source: str) -> Iterator[str]:
         else:
             continue
         yield from (part for part in parts if part.startswith("_") and part[1:2] != "_")
-
-
-def modules(path: Path) -> set[str]:
-    """Every module that ``path`` names in an import statement, also inside functions; a type that
-    is imported for the type checker alone is no import."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    unseen = {
-        id(node)
-        for branch in ast.walk(tree)
-        if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.unparse(branch.test)
-        for node in ast.walk(branch)
-    }
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if id(node) in unseen:
-            continue
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
-
-
-def search_modules(path: Path) -> set[str]:
-    """The first names below ``search`` that ``path`` imports, as rooms or commands."""
-    text = path.read_text(encoding="utf-8")
-    return set(re.findall(r"^\s*(?:from|import) search\.(\w+)", text, re.MULTILINE))
-
-
-def module_name(path: Path) -> str:
-    parts = path.relative_to(REPOSITORY).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def files(package: str) -> list[Path]:
-    found = sorted((REPOSITORY / package).rglob("*.py"))
-    assert found, f"no files in {package}"
-    return found
-
-
-def identify(path: Path) -> str:
-    return path.relative_to(REPOSITORY).as_posix()
-
-
-def test_finds_every_kind_of_import(tmp_path: Path) -> None:
-    path = tmp_path / "example.py"
-    path.write_text(
-        "import os.path, torch as t\n"
-        "from ray.tune import run\n"
-        "def f():\n    from optuna import Study\n    import_module('search.run')\n"
-    )
-    assert set(imported(path)) == {"os", "torch", "ray", "optuna", "search"}
-
-
-@pytest.mark.parametrize("path", files("spaces"), ids=identify)
-def test_spaces_import_the_standard_library_and_spaces_alone(path: Path) -> None:
-    assert set(imported(path)) <= set(sys.stdlib_module_names) | {"spaces"}
-
-
-@pytest.mark.parametrize("path", files("trainers"), ids=identify)
-def test_trainers_know_nothing_of_the_search(path: Path) -> None:
-    assert not set(imported(path)) & NOT_FOR_TRAINERS
-
-
-@pytest.mark.parametrize("room", ROOMS)
-def test_rooms_of_the_search_import_one_way(room: str) -> None:
-    used = set().union(*(search_modules(path) for path in files(f"search/{room}")))
-    assert used <= ROOMS[room] | {room}
-
-
-def test_no_module_imports_itself_by_way_of_others() -> None:
-    graph = {
-        name: {other for other in modules(path) if other != name}
-        for package in ("search", "spaces", "trainers")
-        for path in files(package)
-        if (name := module_name(path))
-    }
-    sorter = TopologicalSorter({name: used & graph.keys() for name, used in graph.items()})
-    sorter.prepare()  # raises CycleError with the way round
-
-
-@pytest.mark.parametrize("path", sorted(set(REPOSITORY.glob("search/*.py")) - {API}), ids=identify)
-def test_commands_import_rooms_and_never_each_other(path: Path) -> None:
-    assert search_modules(path) <= set(ROOMS)
-    assert not COMMANDS & modules(path)
-
-
-def test_the_calls_from_python_lie_above_the_commands() -> None:
-    rooms = {name.split(".")[1] for name in modules(API) - COMMANDS if name.startswith("search.")}
-    assert rooms - {"run", "train"} <= set(ROOMS)
-    assert COMMANDS & modules(API) == {"search.run", "search.train"}
-    assert not [path for path in files("search") if "search.api" in modules(path)]
-
-
-def test_the_calls_from_python_import_nothing_heavy() -> None:
-    loaded = loaded_by("import search.api")
-    assert not loaded & {"torch", "ray", "optuna", "rich", "numpy", "pandas", "sqlalchemy"}
-
-
-def test_every_room_has_its_rule() -> None:
-    assert {path.parent.name for path in REPOSITORY.glob("search/*/*.py")} == set(ROOMS)
-
-
-def test_finds_every_kind_of_private_name() -> None:
-    source = (
-        "import a._b\nfrom c._d import _e\nfrom f import g\n"
-        "class H(g._i):\n    def __init__(self):\n        self._own = self.__dict__\n"
-        "        self._own._j = cls._own\n"
-    )
-    assert sorted(private_names(source)) == ["_b", "_d", "_e", "_i", "_j"]
 
 
 @pytest.mark.parametrize("package", ["search", "spaces", "trainers", "benchmarks"])
@@ -215,15 +180,10 @@ def test_every_import_is_declared() -> None:
     names = [re.split(r"[^\w.-]", line)[0] for line in lines]
     declared = {canonicalize_name(name) for name in names}
     ours = {"search", "spaces", "trainers"}
-    used = {name for package in ours for path in files(package) for name in imported(path)}
+    used = set().union(*map(imported, ours))
     homes = packages_distributions()
     for name in used - set(sys.stdlib_module_names) - ours:
         assert {canonicalize_name(home) for home in homes.get(name, [name])} & declared, name
-
-
-@pytest.mark.parametrize("path", files("search/study"), ids=identify)
-def test_the_runner_never_imports_ray(path: Path) -> None:
-    assert "ray" not in imported(path)
 
 
 def loaded_by(statement: str) -> set[str]:

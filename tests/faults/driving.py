@@ -12,13 +12,14 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from optuna.study import Study
+from optuna.storages import RDBStorage
+from optuna.study import Study, load_study
 from optuna.trial import FrozenTrial
 from rich.console import Console
 
@@ -189,6 +190,25 @@ def _drive(asked: Request, work: str, log: Path) -> None:
                 listen(runner, task, WORKS[work](task))
             if not runner.live:
                 runner.remove_leftovers()
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 300.0) -> Any:
+    """What ``condition`` returns, once that is true."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+    return found
+
+
+@contextmanager
+def study_in(url: str, name: str = "tiny-quick") -> Iterator[Study]:
+    storage = RDBStorage(url)
+    try:
+        yield load_study(study_name=name, storage=storage)
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def tell(lines: IO[str], event: Event) -> None:

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import driving
-import optuna
 import pytest
-from sqlalchemy.pool import NullPool
+from driving import study_in, wait_for
 
 from tests.postgresql import Server, own_server
 
 LOCKED_SECONDS = 30
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 @pytest.mark.slow
@@ -52,16 +44,15 @@ def server() -> Iterator[Server]:
         yield server
 
 
-def read(server: Server) -> optuna.Study:
-    storage = optuna.storages.RDBStorage(server.url, engine_kwargs={"poolclass": NullPool})
-    return optuna.load_study(study_name="tiny-quick", storage=storage)
+def read(server: Server) -> list[dict[str, Any]]:
+    with study_in(server.url) as study:
+        return driving.snapshot(study)
 
 
 def ended(server: Server) -> int:
-    try:
-        return sum(trial.state.is_finished() for trial in read(server).trials)
-    except KeyError:  # the study is not there yet
-        return 0
+    with suppress(KeyError), study_in(server.url) as study:  # it may not be there yet
+        return sum(trial.state.is_finished() for trial in study.trials)
+    return 0
 
 
 @pytest.mark.slow
@@ -78,7 +69,7 @@ def test_postgresql_started_again_in_mid_search(
         server.start()
     driver.join()
     assert driver.exitcode == 0
-    assert driving.snapshot(read(server)) == undisturbed("invented")
+    assert read(server) == undisturbed("invented")
     assert folder.with_name("results.log").read_text().count("the study database is back") == 2
 
 
@@ -92,7 +83,7 @@ def test_two_drivers_start_at_once_on_postgresql(
     for driver in drivers:
         driver.join()
         assert driver.exitcode == 0
-    assert driving.snapshot(read(server)) == undisturbed("invented", *flags)
+    assert read(server) == undisturbed("invented", *flags)
 
 
 @pytest.mark.slow
@@ -103,4 +94,4 @@ def test_a_killed_driver_goes_on_on_postgresql(
         assert run(tmp_path / "results", "invented", point, "--storage", server.url)
         (tmp_path / "results" / "killed").unlink()
     assert not run(tmp_path / "results", "invented", "", "--storage", server.url)
-    assert driving.snapshot(read(server)) == undisturbed("invented")
+    assert read(server) == undisturbed("invented")

@@ -15,28 +15,15 @@ from typing import Any
 import optuna
 import psutil
 import pytest
+from driving import wait_for
 
 PAUSING = ("--n-trials", "10", "--epochs", "9", "--pruner", "promotion")
-UNORDERED = (
-    "",
-    "--sampler",
-    "random",
-    "--pruner",
-    "none",
-)  # what a trial draws depends on no other
+UNORDERED = ("", *["--sampler", "random", "--pruner", "none"])  # each trial draws for itself
 
 
 def log_of(folder: Path) -> str:
     file = folder.with_name(f"{folder.name}.log")
     return file.read_text() if file.exists() else ""
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 300.0) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-    return found
 
 
 def test_two_drivers_share_the_work_and_meet_the_total(

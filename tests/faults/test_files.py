@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from driving import wait_for
 
 
 def said(folder: Path) -> str:
@@ -19,13 +19,6 @@ def said(folder: Path) -> str:
     text = folder.with_name(f"{folder.name}.stopped.txt").read_text()
     assert "\n" not in text
     return text
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -48,8 +41,8 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-def finish(start: Any, folder: Path, work: str) -> int:
-    process = start(folder, work)
+def finish(start: Any, folder: Path, work: str, *flags: str) -> int:
+    process = start(folder, work, "", *flags)
     process.join()
     return process.exitcode
 
@@ -154,15 +147,11 @@ def test_lost_best_weights_are_trained_again(
 
 def test_data_that_changed_are_refused(start: Any, tmp_path: Path) -> None:
     folder, file = tmp_path / "results", tmp_path / "own.npz"
+    flags = ("--dataset", str(file), "--set", "batch_size=128")
     write_images(file, seed=0)
-    flags = ("", "--dataset", str(file), "--set", "batch_size=128")
-    process = start(folder, "invented", *flags)
-    process.join()
-    assert process.exitcode == 0
+    assert finish(start, folder, "invented", *flags) == 0
     write_images(file, seed=1)
-    process = start(folder, "invented", *flags)
-    process.join()
-    assert process.exitcode == 1
+    assert finish(start, folder, "invented", *flags) == 1
     assert "was made for another dataset" in said(folder)
 
 
@@ -180,12 +169,10 @@ def write_images(file: Path, seed: int) -> None:
 def test_damaged_prepared_data_are_refused(start: Any, tmp_path: Path) -> None:
     folder, file = tmp_path / "results", tmp_path / "own.npz"
     write_images(file, seed=0)
-    flags = ("", "--dataset", str(file), "--set", "batch_size=128")
+    flags = ("--dataset", str(file), "--set", "batch_size=128")
     flags = (*flags, "--data-dir", str(tmp_path / "data"))
-    start(folder, "invented", *flags).join()
+    assert finish(start, folder, "invented", *flags) == 0
     (prepared,) = (tmp_path / "data" / "cache").glob("*/train_images.npy")
     flipped(prepared)
-    process = start(folder, "invented", *flags)
-    process.join()
-    assert process.exitcode == 1
+    assert finish(start, folder, "invented", *flags) == 1
     assert "was changed: its fingerprint" in said(folder)

@@ -7,18 +7,17 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import driving
-import optuna
 import psutil
 import pytest
 import torch
-from driving import SPACE
+from driving import SPACE, study_in, wait_for
 
+from search.record.trials import TRAINED_ON
 from tests.machines import SHARED, Machine, Network, network
 from tests.postgresql import own_server
 from tests.s3 import own_s3
@@ -62,24 +61,6 @@ def on_one_machine(folder: Path, data: Path) -> list[dict[str, Any]]:
     subprocess.run([sys.executable, "-m", "search.run", *FLAGS, *where], cwd=ROOT, check=True)
     with study_in(f"sqlite:///{folder}/studies.db") as study:
         return driving.snapshot(study)
-
-
-@contextmanager
-def study_in(url: str, name: str = "tiny-quick") -> Iterator[optuna.Study]:
-    storage = optuna.storages.RDBStorage(url)
-    try:
-        yield optuna.load_study(study_name=name, storage=storage)
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 300.0) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.2)
-    return found
 
 
 def kill(driver: subprocess.Popen[bytes]) -> None:
@@ -146,6 +127,34 @@ def test_nodes_that_cannot_train_get_no_trial_and_a_line_each(net: Network, tmp_
     assert f"gets no trial: it has torch 2.0.0, the driver {release}" in other_torch
     with study_in(f"sqlite:///{tmp_path}/shared/studies.db") as study:
         assert {t.user_attrs["node"].partition("-")[0] for t in study.trials} == {"machine1"}
+
+
+def test_a_node_that_shares_no_disk_is_lost_and_the_study_is_as_on_one_machine(
+    net: Network, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files lie in S3, data come through Ray; the lost node's trial goes on from what it sent."""
+    for name in ("SHARPSEARCH_DATA", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, f"/tmp/{name}")  # each machine has a /tmp of its own
+    first, lost = (net.machine(tmp_path / name) for name in ("first", "lost"))
+    head = f"{first.address}:{HEAD}"
+    first.ray("--head", "--port", HEAD, "--include-dashboard=false")
+    lost.ray("--address", head)
+    with own_s3(net.host) as s3:
+        where = ["--ray-address", head, "--storage", database, "--results-dir", s3.url("results")]
+        driver = search(first, "log", *where)
+        log = first.shared / "log"
+        wait_for(lambda: log.exists() and log.read_text().count(" epoch ") > 20)
+        lost.kill()
+        net.machine(tmp_path / "third").ray("--address", head)
+        assert driver.wait() == 0, log.read_text()
+        keys = s3.keys("results/tiny-quick")
+    monkeypatch.undo()
+    alone = on_one_machine(tmp_path / "alone", tmp_path / "data")
+    with study_in(database) as study:
+        assert driving.snapshot(study) == alone
+        moves = [trial.user_attrs[TRAINED_ON] for trial in study.trials]
+    assert any(len(moved) > 1 and moved[1][0] > 0 for moved in moves)
+    assert sum(key.endswith("/history.csv") for key in keys) == len(moves)
 
 
 def test_two_drivers_that_share_no_disk_die_over_and_over_and_are_cut_off(
