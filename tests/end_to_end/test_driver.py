@@ -118,32 +118,25 @@ def test_ordinary_trials_complete_with_every_epoch(played: Desk) -> None:
         assert trial.user_attrs["test_top1"] == 40.0 + number
 
 
-def test_a_pruned_trial_keeps_its_last_report(played: Desk) -> None:
-    trial = played.trial(PRUNED)
-    assert trial.state.name == "PRUNED"
-    assert trial.intermediate_values == {1: value_of(PRUNED, 1), 2: 5.0}
-    assert trial.user_attrs["reason"] == "pruned at epoch 2 of 4"
-
-
-def test_a_diverged_trial_is_pruned_with_nan(played: Desk) -> None:
-    trial = played.trial(DIVERGED)
-    assert trial.state.name == "PRUNED"
-    assert sorted(trial.intermediate_values) == [1, 2, 3]
-    assert math.isnan(trial.intermediate_values[3])
-    assert trial.user_attrs["reason"].startswith("diverged in epoch 3")
-
-
-def test_a_trial_out_of_memory_is_pruned_with_a_constraint(played: Desk) -> None:
-    trial = played.trial(MEMORY)
-    assert trial.state.name == "PRUNED"
-    assert trial.constraints == {"memory": 1.0}
-
-
-def test_a_trial_that_raised_fails_with_its_traceback(played: Desk) -> None:
-    trial = played.trial(RAISED)
-    assert trial.state.name == "FAIL"
-    assert trial.user_attrs["reason"] == "RuntimeError: boom"
-    assert played.folder.failure(RAISED).read_text() == "Traceback: boom"
+@pytest.mark.parametrize(
+    ("number", "state", "epochs", "reason"),
+    [
+        (PRUNED, "PRUNED", 2, "pruned at epoch 2 of 4"),
+        (DIVERGED, "PRUNED", 3, "diverged in epoch 3"),
+        (MEMORY, "PRUNED", 2, "out_of_memory"),
+        (RAISED, "FAIL", 2, "RuntimeError: boom"),
+    ],
+)
+def test_a_trial_that_ends_early_says_why_and_keeps_its_reports(
+    played: Desk, number: int, state: str, epochs: int, reason: str
+) -> None:
+    trial = played.trial(number)
+    assert trial.state.name == state
+    assert list(trial.intermediate_values) == list(range(1, epochs + 1))
+    assert trial.user_attrs["reason"].startswith(reason)
+    assert trial.constraints == ({"memory": 1.0} if number == MEMORY else {})
+    assert math.isnan(trial.intermediate_values[epochs]) is (number == DIVERGED)
+    assert played.folder.failure(number).exists() is (number == RAISED)
 
 
 @pytest.mark.parametrize("number", [DIES, BREAKS])

@@ -173,7 +173,7 @@ def _drive(asked: Request, work: str, log: Path) -> None:
         study = open_study(plan, storage, lease)
         observe = partial(tell, lines)
         runner = RetryingRunner(study, plan, lease, observe)
-        if asked.retry_failed:
+        if asked.settings.retry_failed:
             runner.retry_failed()
         if work.startswith("ray "):
             os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # workers import this file
