@@ -23,8 +23,7 @@ from benchmarks.data import part_of
 from benchmarks.harness import Aim, Case, Options, Sample, compare, main
 from benchmarks.jobs import plan_of, request_of
 from benchmarks.peers.recipe import Peer
-from trainers.config import TrainConfig
-from trainers.configs import trainer_config
+from trainers.config import TrainConfig, trainer_config
 from trainers.execution import Execution
 from trainers.trainer import Trainer
 

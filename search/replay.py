@@ -122,7 +122,7 @@ def replay(
 ) -> Iterator[tuple[str, bool]]:
     """A line for each epoch on record, for the test set at last; and whether they differ."""
     from search.autotune.devices import gpu_count
-    from trainers.configs import config_from_mapping
+    from trainers.config import config_from_mapping
     from trainers.epoch_result import DivergedError
     from trainers.runs.history import read_history
     from trainers.runs.open_run import open_run

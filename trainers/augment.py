@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainers.config import AUGMENTATIONS, TrainConfig
+from trainers.config import TrainConfig
+from trainers.registry import AUGMENTATIONS
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from trainers.augment import Draws, crop_and_flip, cut_out, draw
-from trainers.config import NORMALIZATIONS, TrainConfig
+from trainers.config import TrainConfig
 from trainers.cuda.memory import images_fit
 from trainers.data import ImageData
 from trainers.parallel.ranks import Ranks
+from trainers.registry import NORMALIZATIONS
 from trainers.seeds import derive_seed
 from trainers.transforms import Mixing, Policy
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from trainers.config import AUGMENTATIONS, NORMALIZATIONS, TrainConfig
+from trainers.config import TrainConfig
 from trainers.models import MODELS
+from trainers.registry import AUGMENTATIONS, NORMALIZATIONS
 from trainers.validators import ConfigError
 
 

@@ -1,4 +1,5 @@
-"""The one configuration class: everything that decides what a trial learns."""
+"""The one configuration class of this package's trainer: everything that decides what a trial
+learns; and what tells its settings from those of a training function of the user's own."""
 
 from __future__ import annotations
 
@@ -6,10 +7,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from trainers.custom.loop_config import TRAIN, LoopConfig
 from trainers.metrics import DEFAULT_OBJECTIVE, Selecting
 from trainers.models import MODELS
 from trainers.models.external import is_outside
-from trainers.registry import Augmentation, Entry, Normalization, Optimizer, Schedule
+from trainers.registry import (
+    AUGMENTATIONS,
+    LOSSES,
+    NORMALIZATIONS,
+    OPTIMIZERS,
+    POLICIES,
+    SCHEDULES,
+)
 from trainers.validators import (
     Choice,
     ConfigError,
@@ -21,61 +30,6 @@ from trainers.validators import (
     Rule,
     suggest,
 )
-
-_SGD = Entry("trainers.optim.sgd:SGD", "SGD with momentum", ("momentum", "nesterov"))
-_SAM = Entry("trainers.optim.sam:SAM", "SAM (Foret et al. 2021)", ("rho", "adaptive"))
-_ADAMW = Entry(
-    "trainers.optim.adamw:AdamW", "AdamW (Loshchilov and Hutter 2019)", ("beta1", "beta2")
-)
-
-OPTIMIZERS: Mapping[str, Optimizer] = {
-    "sgd": Optimizer(_SGD),
-    "sam": Optimizer(_SGD, _SAM),  # report E
-    "adamw": Optimizer(_ADAMW),
-    "sam_adamw": Optimizer(_ADAMW, _SAM),
-}
-
-SCHEDULES: Mapping[str, Schedule] = {
-    "constant": Schedule("trainers.optim.schedules:constant", "the same in all epochs"),
-    "cosine": Schedule("trainers.optim.schedules:cosine", "half a cosine wave, down to 0"),
-    "piecewise": Schedule("trainers.optim.schedules:piecewise", "dropped at the milestones"),
-    "plateau": Schedule("trainers.optim.schedules:plateau", "dropped where nothing gets better"),
-    "one_cycle": Schedule(
-        "trainers.optim.schedules:one_cycle", "up to lr and far below it again", by_step=True
-    ),
-}
-
-LOSSES: Mapping[str, Entry] = {
-    "cross_entropy": Entry("trainers.losses:cross_entropy", "torch's", ("label_smoothing",)),
-    "smoothed_kl": Entry("trainers.losses:smoothed_kl", "of report E", ("label_smoothing",)),
-}
-
-AUGMENTATIONS: Mapping[str, Augmentation] = {
-    "none": Augmentation("images as they are"),
-    "flip": Augmentation("mirrored or not", flip=True),
-    "crop_flip": Augmentation("moved, and mirrored or not", crop=True, flip=True),
-    "crop_flip_cutout": Augmentation(
-        "and some with a square cut out", crop=True, flip=True, cutout=True
-    ),
-}
-
-POLICIES: Mapping[str, Entry] = {
-    "none": Entry("torch.nn:Identity", "no policy"),
-    "randaugment": Entry(
-        "torchvision.transforms.v2:RandAugment", "Cubuk et al. 2020", ("num_ops", "magnitude")
-    ),
-    "trivialaugment": Entry(
-        "torchvision.transforms.v2:TrivialAugmentWide", "Müller and Hutter 2021"
-    ),
-}
-
-NORMALIZATIONS: Mapping[str, Normalization] = {
-    "computed": Normalization("of the training images"),
-    "half": Normalization("0.5 and 0.5, report C", (0.5,), (0.5,)),
-    "cifar10": Normalization(
-        "of CIFAR-10, report B", (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
-    ),
-}
 
 
 def _option(default: Any, rule: Rule, help: str) -> Any:
@@ -252,3 +206,19 @@ def option_help(config: TrainConfig) -> dict[str, str]:
         help = item.metadata["help"]
         meanings[item.name] = f"{help}: {chosen.help}" if chosen else help
     return meanings
+
+
+Config = TrainConfig | LoopConfig
+
+
+def trainer_config(config: Config) -> TrainConfig:
+    """``config``, which is of this package's trainer: no other comes here."""
+    assert isinstance(config, TrainConfig), config
+    return config
+
+
+def config_from_mapping(values: Mapping[str, Any]) -> Config:
+    """The one that ``values`` ask for. Raises ``ConfigError``."""
+    if TRAIN in values:
+        return LoopConfig.from_mapping(values)
+    return TrainConfig.from_mapping(values)

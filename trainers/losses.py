@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainers.config import LOSSES, TrainConfig
+from trainers.config import TrainConfig
+from trainers.registry import LOSSES
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

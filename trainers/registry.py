@@ -1,4 +1,4 @@
-"""What the tables of choices are made of. Importing an entry does not import what it names."""
+"""The tables of choices. Importing one does not import what its entries name."""
 
 from __future__ import annotations
 
@@ -78,3 +78,59 @@ class Normalization:
 
     def fits(self, channels: int) -> bool:
         return len(self.mean) in (0, 1, channels)
+
+
+_SGD = Entry("trainers.optim.update_rules:SGD", "SGD with momentum", ("momentum", "nesterov"))
+_SAM = Entry("trainers.optim.sam:SAM", "SAM (Foret et al. 2021)", ("rho", "adaptive"))
+_ADAMW = Entry(
+    "trainers.optim.update_rules:AdamW", "AdamW (Loshchilov and Hutter 2019)", ("beta1", "beta2")
+)
+
+OPTIMIZERS: Mapping[str, Optimizer] = {
+    "sgd": Optimizer(_SGD),
+    "sam": Optimizer(_SGD, _SAM),  # report E
+    "adamw": Optimizer(_ADAMW),
+    "sam_adamw": Optimizer(_ADAMW, _SAM),
+}
+
+SCHEDULES: Mapping[str, Schedule] = {
+    "constant": Schedule("trainers.optim.schedules:constant", "the same in all epochs"),
+    "cosine": Schedule("trainers.optim.schedules:cosine", "half a cosine wave, down to 0"),
+    "piecewise": Schedule("trainers.optim.schedules:piecewise", "dropped at the milestones"),
+    "plateau": Schedule("trainers.optim.schedules:plateau", "dropped where nothing gets better"),
+    "one_cycle": Schedule(
+        "trainers.optim.schedules:one_cycle", "up to lr and far below it again", by_step=True
+    ),
+}
+
+LOSSES: Mapping[str, Entry] = {
+    "cross_entropy": Entry("trainers.losses:cross_entropy", "torch's", ("label_smoothing",)),
+    "smoothed_kl": Entry("trainers.losses:smoothed_kl", "of report E", ("label_smoothing",)),
+}
+
+AUGMENTATIONS: Mapping[str, Augmentation] = {
+    "none": Augmentation("images as they are"),
+    "flip": Augmentation("mirrored or not", flip=True),
+    "crop_flip": Augmentation("moved, and mirrored or not", crop=True, flip=True),
+    "crop_flip_cutout": Augmentation(
+        "and some with a square cut out", crop=True, flip=True, cutout=True
+    ),
+}
+
+POLICIES: Mapping[str, Entry] = {
+    "none": Entry("torch.nn:Identity", "no policy"),
+    "randaugment": Entry(
+        "torchvision.transforms.v2:RandAugment", "Cubuk et al. 2020", ("num_ops", "magnitude")
+    ),
+    "trivialaugment": Entry(
+        "torchvision.transforms.v2:TrivialAugmentWide", "Müller and Hutter 2021"
+    ),
+}
+
+NORMALIZATIONS: Mapping[str, Normalization] = {
+    "computed": Normalization("of the training images"),
+    "half": Normalization("0.5 and 0.5, report C", (0.5,), (0.5,)),
+    "cifar10": Normalization(
+        "of CIFAR-10, report B", (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
+    ),
+}

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from trainers.batches import Batches
 from trainers.compatibility import check_fits
-from trainers.config import OPTIMIZERS, TrainConfig
+from trainers.config import TrainConfig
 from trainers.cuda.graphed_steps import GraphedSteps, Step, why_eager
 from trainers.cuda.precision import compute_as, kernels_by_timing
 from trainers.cuda.run_ahead import RunAhead
@@ -38,6 +38,7 @@ from trainers.models.external import check_outside, is_outside
 from trainers.optim.ema import EMA
 from trainers.optim.schedules import learning_rates, stops_early
 from trainers.parallel.ranks import Ranks
+from trainers.registry import OPTIMIZERS
 from trainers.seeds import derive_seed
 
 STEPS_BETWEEN_CHECKS = 25  # CPU only: reading the loss costs nothing there

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from trainers.config import POLICIES, TrainConfig
+from trainers.config import TrainConfig
+from trainers.registry import POLICIES
 from trainers.seeds import derive_seed
 
 Mix = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]

@@ -14,8 +14,7 @@ from search.common.errors import UserError
 from search.settings.request import Request
 from spaces.params import Parameter
 from trainers.compatibility import check_fits
-from trainers.config import TrainConfig
-from trainers.configs import trainer_config
+from trainers.config import TrainConfig, trainer_config
 from trainers.data.prepare import prepare
 from trainers.data.prepared import FORMAT, Meta, load_prepared, verify_prepared
 from trainers.data.split import split_indices

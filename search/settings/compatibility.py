@@ -13,7 +13,7 @@ from search.common.errors import UserError
 from search.record.record import StrategyFacts, StudyRecord
 from search.settings.request import Request
 from spaces.params import Categorical
-from trainers.configs import config_from_mapping
+from trainers.config import config_from_mapping
 from trainers.execution import Execution
 from trainers.user_code import located, names_file, same_code
 

@@ -18,7 +18,7 @@ from search.strategy.confirmed import SEED_OPTIONS
 from search.strategy.distributions import distributions
 from spaces.params import Int
 from spaces.space import ResolvedSpace
-from trainers.configs import config_from_mapping
+from trainers.config import config_from_mapping
 
 
 def choose_confirmation(request: Request, found: StudyRecord | None) -> ConfirmationFacts | None:

@@ -38,7 +38,7 @@ from search.settings.resume_check import check_resume
 from search.settings.resume_check import in_words as resume_in_words
 from search.strategy.pruners import PROMOTION
 from spaces.space import ResolvedSpace
-from trainers.configs import trainer_config
+from trainers.config import trainer_config
 from trainers.data.prepared import Meta
 from trainers.execution import Execution
 

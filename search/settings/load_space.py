@@ -18,8 +18,7 @@ from search.settings.setting import known
 from spaces import SPACES, named_space
 from spaces.params import Categorical, SpaceError
 from spaces.space import PRESETS, ResolvedSpace, Space
-from trainers.config import option_names
-from trainers.configs import config_from_mapping
+from trainers.config import config_from_mapping, option_names
 from trainers.custom.loop_config import TRAIN
 from trainers.models import MODELS
 from trainers.models.external import is_outside

@@ -9,7 +9,7 @@ from search.autotune.resources import Resources
 from search.common.layout import StudyFolder
 from search.record.record import StudyRecord
 from spaces.space import ResolvedSpace
-from trainers.configs import Config
+from trainers.config import Config
 from trainers.execution import Execution
 
 BEST_KEPT = 3  # trials whose weights stay, beside the baseline

@@ -17,8 +17,7 @@ from search.settings.run_settings import RunSettings, SingleRunSettings
 from search.strategy.grid import grid_rows
 from spaces.params import SpaceError
 from spaces.space import ResolvedSpace
-from trainers.config import TrainConfig
-from trainers.configs import Config, config_from_mapping
+from trainers.config import Config, TrainConfig, config_from_mapping
 from trainers.custom.loop_config import LoopConfig
 from trainers.execution import Execution
 

@@ -13,7 +13,7 @@ from search.common.layout import origin_of
 from search.settings.plan import TrialPlan
 from search.storage.optuna_internals import reported_values
 from search.study.messages import Task
-from trainers.configs import Config
+from trainers.config import Config
 from trainers.metrics import Metric
 
 

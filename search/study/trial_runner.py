@@ -42,7 +42,7 @@ from search.study.finish import Finisher
 from search.study.messages import Blocked, Diverged, Ending, EpochDone, OutOfMemory, Task
 from search.study.retention import Retention
 from search.study.running_trials import LiveTrial, RunningTrials
-from trainers.configs import Config, config_from_mapping
+from trainers.config import Config, config_from_mapping
 from trainers.failpoints import failpoint
 from trainers.metrics import METRICS
 from trainers.validators import ConfigError

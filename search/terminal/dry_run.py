@@ -16,8 +16,7 @@ from search.strategy.distributions import draw
 from search.strategy.samplers import make_sampler
 from search.terminal.plain_line import PlainTable, say
 from spaces.space import ResolvedSpace
-from trainers.config import TrainConfig, option_help
-from trainers.configs import Config
+from trainers.config import Config, TrainConfig, option_help
 
 
 def show(request: Request) -> None:

@@ -89,7 +89,7 @@ def _attempt(
 def _train(
     task: Task, gpus: float, heartbeat: Heartbeat, upkeep: Upkeep
 ) -> Generator[Message, None, Ending]:
-    from trainers.configs import config_from_mapping
+    from trainers.config import config_from_mapping
     from trainers.execution import Execution
     from trainers.runs.open_run import open_run
 

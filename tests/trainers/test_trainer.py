@@ -16,12 +16,12 @@ from torch.nn import functional as F  # noqa: N812
 from tests.trainers.curves import same_curve
 from trainers.batches import Batches
 from trainers.compatibility import check_fits
-from trainers.config import OPTIMIZERS
 from trainers.data import ImageData, stratified_split
 from trainers.epoch_result import DivergedError, EpochResult, best_epoch
 from trainers.evaluation.running_metrics import Summary
 from trainers.execution import Execution
 from trainers.models import build_model
+from trainers.registry import OPTIMIZERS
 from trainers.trainer import Trainer
 from trainers.validators import ConfigError
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from trainers.config import SCHEDULES, TrainConfig
+from trainers.config import TrainConfig
 from trainers.metrics import METRICS
+from trainers.registry import SCHEDULES
 
 CYCLE_START, CYCLE_END = 25, 10_000  # torch's own defaults
 PLATEAU_THRESHOLD = 1e-4  # relative; torch's ReduceLROnPlateau has the same default

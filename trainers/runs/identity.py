@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from trainers.configs import Config, config_from_mapping
+from trainers.config import Config, config_from_mapping
 from trainers.execution import Execution
 from trainers.runs.checkpoint import read_newest
 from trainers.validators import ConfigError

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from trainers.configs import Config
+from trainers.config import Config
 from trainers.custom.loop_config import LoopConfig
 from trainers.execution import Execution
 

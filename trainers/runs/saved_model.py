@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainers.config import TrainConfig
-from trainers.configs import trainer_config
+from trainers.config import TrainConfig, trainer_config
 from trainers.data import DataError, ImageData
 from trainers.execution import Execution
 from trainers.runs.checkpoint import CheckpointError, read_checkpoint

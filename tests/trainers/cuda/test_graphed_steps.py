@@ -15,12 +15,12 @@ from tests.trainers.cuda.fake_tensors import fake_tensors
 from tests.trainers.cuda.recorded_graph import RecordedGraph
 from tests.trainers.curves import same_curve
 from trainers.batches import Batches
-from trainers.config import OPTIMIZERS
 from trainers.cuda.graphed_steps import WARM_UP, CudaGraph, GraphedSteps, why_eager
 from trainers.cuda.step_program import as_taken
 from trainers.data import ImageData
 from trainers.execution import Execution
 from trainers.parallel.ranks import Ranks
+from trainers.registry import OPTIMIZERS
 from trainers.trainer import Trainer
 
 MIB = 2**20

@@ -59,21 +59,6 @@ def test_a_folder_equals_the_npz_of_the_same_images(
     assert (data.name, same.name) == ("pets", "same")
 
 
-def test_a_real_folder_equals_the_npz_of_the_same_images(
-    small_cifar_npz: Path, tmp_path: Path
-) -> None:
-    with np.load(small_cifar_npz) as whole:
-        few = {
-            name: whole[name] if name == "classes" else whole[name][:: 10 if "train" in name else 5]
-            for name in whole
-        }
-    np.savez(tmp_path / "few.npz", **few)
-    root = write_folder(tmp_path / "few", few)
-    data = open_prepared(prepare(root, tmp_path))
-    assert data.train_images.shape == (40, 32, 32, 3)
-    assert data.fingerprint == open_prepared(prepare(tmp_path / "few.npz", tmp_path)).fingerprint
-
-
 def test_test_is_preferred_to_val_and_that_is_said(folder: Path, tmp_path: Path) -> None:
     remarks: list[str] = []
     prepare(folder, tmp_path, remark=remarks.append)

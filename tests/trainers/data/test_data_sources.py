@@ -29,18 +29,6 @@ def digits(data_dir: Path) -> ImageData:
     return open_prepared(prepare("digits", data_dir))
 
 
-def test_every_data_set_is_described() -> None:
-    assert set(DATASETS) == {
-        "digits",
-        "digits32",
-        "digits64",
-        "cifar10",
-        "cifar100",
-        "tiny-imagenet-200",
-    }
-    assert all(text and "\n" not in text for text in DATASETS.values())
-
-
 def test_the_digits_are_all_there_once(digits: ImageData) -> None:
     source = load_digits()
     images = np.concatenate([digits.train_images.numpy(), digits.test_images.numpy()])

@@ -75,33 +75,3 @@ def test_ten_thousand_classes_cost_no_more_than_their_images() -> None:
     assert found.top5 == pytest.approx(
         100 * top_k_accuracy_score(labels.numpy(), logits.numpy(), k=5, labels=range(classes))
     )
-
-
-def test_rows_of_the_confusion_are_the_right_classes() -> None:
-    logits = F.one_hot(torch.tensor([0, 1, 1]), 2).float()
-    assert evaluated(logits, torch.tensor([0, 0, 1])).confusion.matrix().tolist() == [
-        [1, 1],
-        [0, 1],
-    ]
-
-
-def test_figures_are_named_as_a_study_records_them(outputs) -> None:
-    found = evaluated(*outputs)
-    assert found.figures() == {
-        "test_top1": found.top1,
-        "test_top5": found.top5,
-        "test_loss": found.loss,
-        "test_loss_batch_sum": found.loss_batch_sum,
-        "test_seconds": 1.5,
-    }
-
-
-def test_the_sum_of_batch_means_depends_on_the_batch_alone(outputs) -> None:
-    logits, labels = outputs
-    loss = make_loss(TrainConfig(loss="cross_entropy"))
-    by_64 = evaluate(logits, labels, loss, seconds=0, batch_size=64)
-    losses = F.cross_entropy(logits, labels, reduction="none").double()
-    means = [part.mean() for part in losses.split(64)]
-    assert len(means) == 10
-    assert by_64.loss_batch_sum == pytest.approx(float(sum(means)) / 600, rel=1e-6)
-    assert by_64.loss == evaluated(logits, labels).loss

@@ -83,11 +83,6 @@ def test_ties_go_to_the_earlier_class_as_with_argmax() -> None:
     assert level.argmax(dim=1).tolist() == [0] * 10
 
 
-def test_ranks_count_the_classes_before_the_label() -> None:
-    logits = torch.tensor([[0.1, 0.5, 0.3, 0.2]]).repeat(4, 1)
-    assert label_ranks(logits, torch.arange(4)).tolist() == [3, 0, 1, 2]
-
-
 def test_a_label_whose_score_is_not_a_number_is_wrong() -> None:
     logits = torch.zeros(2, 10)
     logits[0, 3] = math.nan
@@ -128,11 +123,6 @@ def test_many_classes_are_worked_out_before_they_fill_the_memory(
         metrics.add(some, their_labels)
     assert metrics.rows()[:, 0].tolist() == [10] * 4
     assert worked_out == [30, 10]
-
-
-def test_infinite_scores_rank_as_numbers_do() -> None:
-    logits = torch.tensor([[math.inf, 0.0, -math.inf]]).repeat(3, 1)
-    assert label_ranks(logits, torch.arange(3)).tolist() == [0, 1, 2]
 
 
 def test_logits_of_half_precision_count_as_they_are() -> None:

@@ -83,13 +83,6 @@ def test_resnet50_by_hand_and_as_report_a_counts() -> None:
     assert summary.parameters == 23_520_842
 
 
-def test_counts_are_for_one_image_whatever_the_batch() -> None:
-    one, many = summary_of("resnet9", batch_size=1), summary_of("resnet9", batch_size=64)
-    assert one.macs == many.macs
-    assert one.macs_with_norm_and_pool == many.macs_with_norm_and_pool
-    assert many.input_shape == (64, 3, 32, 32)
-
-
 def test_rows_cover_all_parameters_in_order_of_execution() -> None:
     summary = summary_of("resnet9")
     assert sum(row.parameters for row in summary.rows) == summary.parameters

@@ -8,8 +8,9 @@ from typing import Literal
 import pytest
 import torch
 
-from trainers.config import SCHEDULES, TrainConfig
+from trainers.config import TrainConfig
 from trainers.optim.schedules import learning_rates, stops_early
+from trainers.registry import SCHEDULES
 
 
 def learning_rate(config: TrainConfig, watched: list[float]) -> float:
@@ -35,13 +36,6 @@ def test_starts_at_the_scaled_rate() -> None:
     options = {"lr": 0.1, "batch_size": 256, "lr_base_batch": 128, "epochs": 4}
     for schedule in ("constant", "cosine", "piecewise", "plateau"):
         assert rates(TrainConfig(schedule=schedule, **options))[0] == pytest.approx(0.2)
-
-
-def test_piecewise_of_report_e_drops_after_40_100_140_and_170_epochs() -> None:
-    found = rates(TrainConfig(lr=0.1, epochs=200, schedule="piecewise", decay_factor=0.2))
-    lengths = [40, 60, 40, 30, 30]
-    expected = [0.1 * 0.2**i for i, length in enumerate(lengths) for _ in range(length)]
-    assert found == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -128,12 +122,6 @@ def test_warm_up_is_torchs_beside_every_schedule(schedule: str, warmup: float) -
         ramp.step()
 
 
-def test_without_warm_up_every_step_has_the_rate_of_its_epoch() -> None:
-    for schedule in ("constant", "cosine", "piecewise", "plateau"):
-        config = TrainConfig(schedule=schedule, epochs=3)
-        assert by_step(config, 4) == [rate for rate in rates(config) for _ in range(4)]
-
-
 def loss_series(seed: int) -> list[float]:
     """Falling, level and rising stretches, with equal values and tiny steps among them."""
     draw = random.Random(seed)
@@ -168,16 +156,6 @@ def test_plateau_is_torchs(
     for done, loss in enumerate(losses):
         assert learning_rate(config, losses[:done]) == base.param_groups[0]["lr"]
         scheduler.step(loss)
-
-
-def test_plateau_of_report_d_by_hand() -> None:
-    config = TrainConfig(
-        lr=0.015, schedule="plateau", plateau_patience=10, decay_factor=0.1, min_lr=1e-5
-    )
-    level = [1.0] * 11  # the first sets the best, ten are waited for
-    assert learning_rate(config, level) == 0.015
-    assert learning_rate(config, [*level, 1.0]) == pytest.approx(0.0015)
-    assert learning_rate(config, [1.0] * 100) == 1e-5
 
 
 @pytest.mark.parametrize(

@@ -110,15 +110,6 @@ def test_leaves_its_files_and_no_others(open_run: Open) -> None:
     assert run.problems == []
 
 
-def test_history_file_equals_the_results(open_run: Open) -> None:
-    run = open_run()
-    results = list(run.results())
-    assert read_history(run.folder) == [result.to_dict() for result in results]
-    lines = (run.folder / HISTORY).read_text().splitlines()
-    assert lines[0].split(",") == list(results[0].to_dict())
-    assert len(lines) == 1 + 4
-
-
 def test_an_epoch_is_on_disk_before_it_is_given_out(open_run: Open) -> None:
     run = open_run()
     for count, result in enumerate(run.results(), start=1):
@@ -178,10 +169,6 @@ def test_a_history_line_still_being_written_does_not_count(open_run: Open) -> No
         path.write_bytes(content[:length])
         complete = sum(end <= length for end in ends)
         assert read_history(run.folder) == rows[: max(0, complete - 1)]
-
-
-def test_no_history_is_an_empty_one(tmp_path: Path) -> None:
-    assert read_history(tmp_path) == []
 
 
 def test_test_file_holds_the_evaluation_of_the_best_epoch(open_run: Open) -> None:
