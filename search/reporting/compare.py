@@ -11,15 +11,14 @@ from search.common.errors import UserError
 from search.common.statistics import Interval, accuracy_difference, difference_of_means
 from search.reporting.blocks import (
     DIFFERS,
+    EMPTY,
     PLAIN,
     Chart,
     Row,
     Section,
     Table,
     chart,
-    drop_empty_columns,
     section,
-    table_of,
 )
 from search.reporting.figures import SERIES_COLOURS, add_line, new_figure
 from search.reporting.format import (
@@ -54,13 +53,9 @@ def compare_sections(studies: Sequence[StudyData], accuracy: float | None = None
         )
     value = _reached_by_all(studies) if accuracy is None else accuracy
     lead = " ".join(f"{difference(studies[0], data)}." for data in studies[1:])
-    times = None if value is None else times_table(studies, value)
-    found = [
-        section("result", "Result", [_results(studies), _searches(studies)], lead),
-        section("progress", "Progress", [times, progress_chart(studies)]),
-        section("parameters", "Parameters of the best", [_parameters(studies)]),
-    ]
-    return [item for item in found if item is not None]
+    blocks = [side_by_side(studies, value), progress_chart(studies)]
+    found = section("result", "Result", blocks, lead)
+    return [] if found is None else [found]
 
 
 def comparison_frames(studies: Sequence[StudyData]) -> dict[str, pd.DataFrame]:
@@ -122,59 +117,68 @@ def _figure_of_both(first: StudyData, second: StudyData) -> str | None:
     return first.objective.name if same and first.objective.name in first.trials else None
 
 
-def _searches(studies: Sequence[StudyData]) -> Table | None:
-    rows = [(_search(data), PLAIN) for data in studies]
-    return table_of("Searches", rows, text_columns=range(6), drop_empty=True)
+def side_by_side(studies: Sequence[StudyData], value: float | None) -> Table:
+    """Return a column for each study: what was searched, what came out, what it took to come to
+    ``value`` of the objective, and the parameters of the best, those that differ marked."""
+    columns = {data.name: _column(data, value) for data in studies}
+    params = {data.name: data.best.params if data.best else {} for data in studies}
+    rows = []
+    for label in dict.fromkeys(label for column in columns.values() for label in column):
+        rows.append(Row((label, *(column.get(label, NOTHING) for column in columns.values()))))
+    for name in dict.fromkeys(name for its in params.values() for name in its):
+        cells = [setting(its[name]) if name in its else NOTHING for its in params.values()]
+        mark = DIFFERS if len(set(cells)) > 1 else PLAIN
+        rows.append(Row((f"best: {name}", *cells), mark))
+    shown = tuple(row for row in rows if any(cell not in EMPTY for cell in row.cells[1:]))
+    caption = "In brackets: 95 % CI of one run."
+    if len({_scale(data) for data in studies}) > 1:
+        caption += " The studies differ in data, scale or epochs: their accuracies do not compare."
+    return Table("Side by side", ("", *columns), shown, caption)
 
 
-def _search(data: StudyData) -> dict[str, str]:
-    record, spent = data.record, data.spent
-    facts = {"space": "", "preset": "", "data set": "", "sampler": "", "pruner": "", "seed": ""}
+def _column(data: StudyData, value: float | None) -> dict[str, str]:
+    """Return label → cell of one study."""
+    record, spent, objective = data.record, data.spent, data.objective
+    cells: dict[str, str] = {}
     if record is not None:
-        space, strategy = record.space, record.strategy
-        values = (space.name, space.preset, record.data.name, strategy.sampler, strategy.pruner)
-        facts = dict(zip(facts, (*values, setting(strategy.seed)), strict=True))
-    return {
-        "study": data.name,
-        **facts,
+        strategy = record.strategy
+        cells |= {"space": record.space.name, "preset": record.space.preset}
+        cells |= {"data set": record.data.name, "sampler": strategy.sampler}
+        cells |= {"pruner": strategy.pruner, "seed": setting(strategy.seed)}
+    cells |= {
         "trials": count(spent.ended),
-        "completed": count(spent.completed),
-        "pruned": count(spent.pruned),
-        "failed": count(spent.failed) if spent.failed else "",
+        "completed, pruned, failed": f"{spent.completed}, {spent.pruned}, {spent.failed}",
         "epochs trained": count(spent.epochs_trained),
         "epochs saved (%)": whole_percent(spent.saved_share),
         "worker time": time_span(spent.seconds or None),
     }
-
-
-def _results(studies: Sequence[StudyData]) -> Table:
-    rows = []
-    for data in studies:
-        metrics = (data.objective.name, *FIGURES)
-        for name, trial in (("best", data.best), ("baseline", data.baseline)):
-            if trial is None or (name == "baseline" and trial is data.best):
-                continue
+    for whose, trial in (("best", data.best), ("baseline", data.baseline)):
+        if trial is not None:
             row = data.row(trial)
-            values = [row["best_value"], *(row[metric] for metric in FIGURES)]
-            cells = [data.figure(m, value) for m, value in zip(metrics, values, strict=True)]
-            mark = name if name == "best" else ""
-            rows.append(Row((data.name, f"{name}, trial {trial.number}", *cells), mark))
-        if data.baseline_references:
-            cells = [figure(metric, data.baseline_references.get(metric)) for metric in metrics]
-            rows.append(Row((data.name, "published", *cells), "reference"))
-    headings = ("study", "", _objective(studies, "value"), *map(heading, FIGURES))
-    notes = list(dict.fromkeys(data.interval_note for data in studies))
-    caption = notes[0] if len(notes) == 1 else "In brackets: 95 % CI of one run."
-    if len({_scale(data) for data in studies}) > 1:
-        caption += " The studies differ in data, scale or epochs: their accuracies do not compare."
-    title, texts = "Best, baseline and published", frozenset({0, 1})
-    return drop_empty_columns(Table(title, headings, tuple(rows), caption.strip(), texts), (0, 1))
+            cells[f"{whose}: trial"] = str(trial.number)
+            cells[f"{whose}: {objective.heading}"] = data.figure(objective.name, row["best_value"])
+            cells |= {f"{whose}: {heading(m)}": data.figure(m, row[m]) for m in FIGURES}
+    published = data.baseline_references.get("test_top1")
+    cells[f"published: {heading('test_top1')}"] = figure("test_top1", published)
+    return cells if value is None else cells | _time_to(data, value)
 
 
-def _objective(studies: Sequence[StudyData], otherwise: str) -> str:
-    """Return the heading of the objective that all studies share."""
-    found = {data.objective.heading for data in studies}
-    return found.pop() if len(found) == 1 else otherwise
+def _time_to(data: StudyData, value: float) -> dict[str, str]:
+    """Return what had been spent when a completed trial had ``value`` or a better one."""
+    ended, to = spent_by_end(data), f"to {data.objective.described(value)}"
+    good = data.objective.sign * (ended["value"] - value) <= 0
+    found = ended[(ended["state"] == "COMPLETE") & good]
+    if found.empty:
+        return {f"{to}: trial": "not reached"}
+    row = found.iloc[0]
+    clock = (row["end"] - data.trials["start"].min()).total_seconds()
+    return {
+        f"{to}: trial": str(row["number"]),
+        f"{to}: trials ended": count((ended["end"] <= row["end"]).sum()),
+        f"{to}: epochs trained": count(row["epochs_spent"]),
+        f"{to}: {_spent([data])}": time_span(row["seconds_spent"]),
+        f"{to}: wall time": time_span(clock),
+    }
 
 
 def _scale(data: StudyData) -> tuple[object, ...]:
@@ -194,36 +198,6 @@ def _reached_by_all(studies: Sequence[StudyData]) -> float | None:
     return max(values, key=lambda value: sign * value)
 
 
-def times_table(studies: Sequence[StudyData], value: float) -> Table | None:
-    """Return what each study had spent when a completed trial had ``value`` or a better one."""
-    rows = []
-    for data in studies:
-        ended = spent_by_end(data)
-        good = data.objective.sign * (ended["value"] - value) <= 0
-        found = ended[(ended["state"] == "COMPLETE") & good].head(1)
-        cells = {
-            "study": data.name,
-            "trial": "not reached",
-            "trials ended": NOTHING,
-            "epochs trained": NOTHING,
-            _spent(studies): NOTHING,
-            "wall time": NOTHING,
-        }
-        for _, row in found.iterrows():
-            clock = (row["end"] - data.trials["start"].min()).total_seconds()
-            cells |= {
-                "trial": str(row["number"]),
-                "trials ended": count((ended["end"] <= row["end"]).sum()),
-                "epochs trained": count(row["epochs_spent"]),
-                _spent(studies): time_span(row["seconds_spent"]),
-                "wall time": time_span(clock),
-            }
-        rows.append((cells, PLAIN))
-    title = f"Time to {studies[0].objective.described(value)}"
-    caption = "The first completed trial that was as good, and what had been spent when it ended."
-    return table_of(title, rows, caption, text_columns=(0, 1))
-
-
 def _spent(studies: Sequence[StudyData]) -> str:
     unit = "CPU" if all(seconds_column(d) == "cpu_seconds" for d in studies) else "worker"
     return f"{unit} time, all trials"
@@ -231,7 +205,8 @@ def _spent(studies: Sequence[StudyData]) -> str:
 
 def progress_chart(studies: Sequence[StudyData]) -> Chart | None:
     """Return the best completed trial so far against epochs and time spent."""
-    title = f"best {_objective(studies, 'value')}"
+    headings = {data.objective.heading for data in studies}
+    title = f"best {headings.pop() if len(headings) == 1 else 'value'}"
     by_epoch = new_figure("", "epochs trained, all trials", title)
     by_time = new_figure("", f"{_spent(studies)} (s)", title)
     for i, data in enumerate(studies):
@@ -243,12 +218,3 @@ def progress_chart(studies: Sequence[StudyData]) -> Chart | None:
                 add_line(drawn, x, y, data.name, colour=colour, shape="hv")
             drawn.update_xaxes(rangemode="tozero")
     return chart("progress", "Best so far", [by_epoch, by_time])
-
-
-def _parameters(studies: Sequence[StudyData]) -> Table | None:
-    best = {data.name: data.best.params for data in studies if data.best is not None}
-    rows = []
-    for name in dict.fromkeys(name for params in best.values() for name in params):
-        cells = [setting(params[name]) if name in params else NOTHING for params in best.values()]
-        rows.append(Row((name, *cells), DIFFERS if len(set(cells)) > 1 else PLAIN))
-    return Table("Best trial of each study", ("parameter", *best), tuple(rows)) if rows else None

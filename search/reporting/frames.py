@@ -17,7 +17,14 @@ from optuna.trial import FrozenTrial
 
 from search.common.layout import StudyFolder
 from search.record.record import StudyRecord
-from search.record.trials import is_paused
+from search.record.trials import (
+    CONTINUES,
+    COPY_OF,
+    PAUSED,
+    RETRY_OF,
+    TARGET,
+    is_paused,
+)
 from search.reporting.columns import (
     EPOCH_COLUMNS,
     FLAG,
@@ -34,7 +41,7 @@ from search.strategy.confirmed import CONFIRMED
 from trainers.metrics import METRICS, Metric, find_metric
 
 _DOCUMENTED = {column.name: column.dtype for column in TRIAL_COLUMNS if column.dtype != TIME}
-_NOT_FIGURES = {"target", "paused_at", "copy_of", "retry_of", "continues", CONFIRMED}
+_NOT_FIGURES = {TARGET, PAUSED, COPY_OF, RETRY_OF, CONTINUES, CONFIRMED}
 _AT_BEST_EPOCH = {"val_top1", "val_top5", "val_loss", "train_top1", "train_loss"}
 _OF_AN_EPOCH = {column.name for column in EPOCH_COLUMNS} - _AT_BEST_EPOCH
 

@@ -27,6 +27,7 @@ from search.record.trials import (
     TARGET,
     is_paused,
 )
+from search.storage.artifacts import attach_files
 from search.storage.database import one_commit
 from search.storage.optuna_internals import reported_values, storage_of, trial_id
 from search.study import events
@@ -78,7 +79,17 @@ class Finisher:
         best_epoch = min(epoch for epoch, value in values.items() if value == live.best)
         figures = {"best_epoch": best_epoch, **news.figures}
         trial, state = live.trial, TrialState.COMPLETE
-        return self._tell(trial, state, COMPLETED, "completed", figures, live.best)
+        with one_commit(storage_of(self._study)):
+            self._attach_files(trial)
+            return self._tell(trial, state, COMPLETED, "completed", figures, live.best)
+
+    def _attach_files(self, trial: Trial) -> None:
+        """Attach a trial's files for the dashboard, while it still takes attributes."""
+        try:
+            attach_files(trial, self._folder)
+        except OSError as error:  # a full disk must not take the other trials along
+            text = f"cannot attach the files of trial {trial.number}: {error}"
+            self._observe(events.Note(text, warning=True))
 
     def copied(self, trial: Trial, original: FrozenTrial) -> events.Ended:
         """The ending of ``original``, a trial of the same configuration: its curve, figures and

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from optuna.trial import TrialState
@@ -27,29 +28,24 @@ def both(tmp_path: Path) -> list[StudyData]:
     return [read_study(study, tmp_path) for study in (first, second)]
 
 
-def tables(studies: list[StudyData]) -> dict[str, Table]:
-    blocks = [block for section in compare_sections(studies) for block in section.blocks]
-    return {block.title: block for block in blocks if isinstance(block, Table)}
+def rows(studies: list[StudyData], accuracy: float | None = None) -> dict[str, Any]:
+    """Label → cells, of the table of ``studies``."""
+    (section,) = compare_sections(studies, accuracy)
+    table = section.blocks[0]
+    assert isinstance(table, Table)
+    assert table.headings == ("", *(data.name for data in studies))
+    return {row.cells[0]: row.cells[1:] for row in table.rows}
 
 
-def test_each_study_has_its_row(both: list[StudyData]) -> None:
-    table = tables(both)["Searches"]
-    rows = [dict(zip(table.headings, row.cells, strict=True)) for row in table.rows]
-    assert [row["study"] for row in rows] == ["one", "two"]
-    assert [row["sampler"] for row in rows] == ["tpe", "random"]
-    assert [row["trials"] for row in rows] == ["6", "2"]
-    assert [row["epochs trained"] for row in rows] == ["16", "4"]
-
-
-def test_best_and_recipe_of_each(both: list[StudyData]) -> None:
-    table = tables(both)["Best, baseline and published"]
-    shown = [row.cells[:3] for row in table.rows if row.cells[1] != "published"]
-    assert shown == [
-        ("one", "best, trial 2", "82.00 (60.8–94.2)"),
-        ("one", "baseline, trial 0", "70.00 (49.1–87.5)"),
-        ("two", "best, trial 1", "30.00 (12.5–50.9)"),
-        ("two", "baseline, trial 0", "20.00 (9.0–45.2)"),
-    ]
+def test_studies_stand_side_by_side(both: list[StudyData]) -> None:
+    shown = rows(both)
+    assert shown["sampler"] == ("tpe", "random")
+    assert shown["trials"] == ("6", "2")
+    assert shown["epochs trained"] == ("16", "4")
+    assert shown["best: trial"] == ("2", "1")
+    assert shown["best: validation top-1 (%)"] == ("82.00 (60.8–94.2)", "30.00 (12.5–50.9)")
+    assert shown["baseline: validation top-1 (%)"] == ("70.00 (49.1–87.5)", "20.00 (9.0–45.2)")
+    assert shown["best: lr"] == ("0.2", "0.3")
 
 
 def test_progress_against_epochs_spent(both: list[StudyData]) -> None:
@@ -65,19 +61,12 @@ def test_a_copy_of_another_trial_spent_nothing(tmp_path: Path) -> None:
     study = studies.our_study("three")
     study.add_trials([studies.trial(0, [10.0, 20.0]), studies.trial(1, [15.0, 30.0], lr=0.3)])
     study.add_trial(studies.trial(2, [15.0, 30.0], recorded={"copy_of": 1}, lr=0.3))
-    (section,) = [s for s in compare_sections([read_study(study, tmp_path)]) if s.key == "progress"]
+    (section,) = compare_sections([read_study(study, tmp_path)])
     *_, progress = section.blocks
     assert isinstance(progress, Chart)
     by_epoch, by_seconds = progress.figures
     assert list(by_epoch.data[0].x) == [2, 4, 4]
     assert list(by_seconds.data[0].x) == [2, 5, 5]  # CPU seconds: an epoch 1, the number more
-
-
-def test_settings_of_the_best_with_what_differs(both: list[StudyData]) -> None:
-    table = tables(both)["Best trial of each study"]
-    rows = {row.cells[0]: (row.cells[1:], row.mark) for row in table.rows}
-    assert rows["lr"] == (("0.2", "0.3"), "differs")
-    assert table.headings == ("parameter", "one", "two")
 
 
 def test_frames_carry_the_studys_name(both: list[StudyData]) -> None:
@@ -89,17 +78,12 @@ def test_frames_carry_the_studys_name(both: list[StudyData]) -> None:
 def test_what_it_took_to_get_as_far(both: list[StudyData]) -> None:
     """Trials end one a minute, the first after 30 s; an epoch costs a second, and the number more.
     Study one's first trials have 4, 2 and 4 epochs."""
-    table = tables(both)["Time to validation top-1 30.00 %"]  # as far as both came
-    assert [row.cells for row in table.rows] == [
-        ("one", "0", "1", "4", "4 s", "30 s"),
-        ("two", "1", "2", "4", "5 s", "1 min 30 s"),
-    ]
-    (section,) = [s for s in compare_sections(both, 75.0) if s.key == "progress"]
-    table = section.blocks[0]
-    assert isinstance(table, Table)
-    assert table.title == "Time to validation top-1 75.00 %"
-    assert table.rows[0].cells[:4] == ("one", "2", "3", "10")
-    assert table.rows[1].cells == ("two", "not reached", "–", "–", "–", "–")
+    shown = rows(both)  # as far as both came
+    took = [cells for label, cells in shown.items() if label.startswith("to validation top-1 30")]
+    assert took == [("0", "1"), ("1", "2"), ("4", "4"), ("4 s", "5 s"), ("30 s", "1 min 30 s")]
+    shown = rows(both, 75.0)
+    assert shown["to validation top-1 75.00 %: trial"] == ("2", "not reached")
+    assert shown["to validation top-1 75.00 %: epochs trained"] == ("10", "–")
 
 
 def test_one_sentence_says_whether_two_studies_differ(
