@@ -12,6 +12,26 @@ class SpaceError(ValueError):
     """A space, or a value for it, that breaks a rule; one line with value, rule and remedy."""
 
 
+def as_python(value: Any) -> Any:
+    """``value``, Python's own where it is one of numpy's scalars, which JSON does not know."""
+    is_scalar = type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
+    return value.item() if is_scalar else value
+
+
+def plain(what: str, value: Any) -> Any:
+    """``value`` as every database returns it: None, a bool, a finite number or a text. Raises
+    ``SpaceError`` for anything else; ``what`` says whose value it is."""
+    value = as_python(value)
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    raise SpaceError(
+        f"{what} must be None, a bool, a finite number or a text, got {value!r:.80}; give it a "
+        "name, a text, and let the training function look it up"
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Conditional:
     """``condition``: the parameter exists only where each of these others has that value, or one of
@@ -53,6 +73,8 @@ class Float(Conditional):
     log: bool = False
 
     def __post_init__(self) -> None:
+        for end in ("low", "high"):
+            object.__setattr__(self, end, as_python(getattr(self, end)))
         _check_interval(self.name, self.low, self.high)
         if self.log and self.low <= 0:
             raise SpaceError(f"{self.name}: a log scale needs low above 0, got {self.low!r}")
@@ -94,6 +116,11 @@ class Int(Conditional):
     log: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("low", "high", "step"):
+            value = as_python(getattr(self, name))
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise SpaceError(f"{self.name}: {name} must be a whole number, got {value!r}")
+            object.__setattr__(self, name, value)
         _check_interval(self.name, self.low, self.high)
         if self.step < 1 or (self.high - self.low) % self.step:
             raise SpaceError(
@@ -126,12 +153,14 @@ class Int(Conditional):
 
 @dataclass(frozen=True)
 class Categorical(Conditional):
-    """One of ``choices``, without order between them."""
+    """One of ``choices``, plain values without order between them."""
 
     name: str
-    choices: tuple[bool | int | float | str, ...]
+    choices: tuple[bool | int | float | str | None, ...]
 
     def __post_init__(self) -> None:
+        choices = tuple(plain(f"{self.name}: a choice", choice) for choice in self.choices)
+        object.__setattr__(self, "choices", choices)
         if not self.choices or len(set(self.choices)) != len(self.choices):
             raise SpaceError(f"{self.name}: choices must be distinct and not empty")
 
@@ -143,7 +172,7 @@ class Categorical(Conditional):
     def describe(self) -> str:
         return ", ".join(map(str, self.choices)) + self.only_with()
 
-    def grid(self) -> tuple[bool | int | float | str, ...]:
+    def grid(self) -> tuple[bool | int | float | str | None, ...]:
         """Every choice."""
         return self.choices
 
@@ -161,7 +190,8 @@ def _within(parameter: Float | Int, low: float, high: float) -> dict[str, Any]:
 
 
 def _check_interval(name: str, low: float, high: float) -> None:
-    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+    numbers = all(isinstance(end, (int, float)) for end in (low, high))
+    if not (numbers and math.isfinite(low) and math.isfinite(high) and low <= high):
         raise SpaceError(f"{name}: needs finite low <= high, got [{low!r}, {high!r}]")
 
 

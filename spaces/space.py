@@ -118,7 +118,8 @@ class Space:
 class ResolvedSpace:
     """A space at one preset's scale: what is fixed, what varies, and how much is spent.
 
-    The baseline must have a value inside every parameter and keep every constraint. A parameter
+    The baseline must have a value inside every parameter, of those that were ``narrowed`` inside
+    the space's own interval, and keep every constraint. A parameter
     that exists only with a value of another comes after it.
     """
 
@@ -126,13 +127,15 @@ class ResolvedSpace:
     preset_name: str
     baseline: Mapping[str, Any]
     parameters: tuple[Parameter, ...]
+    narrowed: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         before: dict[str, Parameter] = {}
         for parameter in self.parameters:
             if parameter.name not in self.baseline:
                 raise SpaceError(f"the baseline must have a value for {parameter.name!r}")
-            parameter.check(self.baseline[parameter.name])
+            if parameter.name not in self.narrowed:
+                parameter.check(self.baseline[parameter.name])
             _check_conditions(parameter, before)
             before[parameter.name] = parameter
         broken = self.broken_constraint({})
@@ -151,21 +154,35 @@ class ResolvedSpace:
 
     def narrow(self, ranges: Mapping[str, tuple[float, float]]) -> ResolvedSpace:
         """With each of ``ranges``, (low, high) by name, in place of its parameter's interval, of
-        which it must be a part; the baseline's value stays inside. Raises ``SpaceError``."""
+        which it must be a part. The baseline's own value may lie outside: it is trial 0's, and
+        no other's. Raises ``SpaceError``."""
         names = [parameter.name for parameter in self.parameters]
-        for name, (low, high) in ranges.items():
+        for name in ranges:
             if name not in names:
                 raise SpaceError(f"{name!r} does not vary here (varies: {', '.join(names)})")
-            value = self.baseline[name]
-            if isinstance(value, (int, float)) and not low <= value <= high:
-                raise SpaceError(
-                    f"{name} must keep the baseline's own value, {value!r}, which is trial 0's, "
-                    f"got {low!r} to {high!r}"
-                )
         parameters = tuple(
             p.narrow(*ranges[p.name]) if p.name in ranges else p for p in self.parameters
         )
-        return replace(self, parameters=parameters)
+        return replace(self, parameters=parameters, narrowed=self.narrowed | ranges.keys())
+
+    def check(self, name: str, value: Any) -> None:
+        """Raises ``SpaceError`` unless a trial may have ``value``: inside what varies, or the
+        baseline's own."""
+        found = {parameter.name: parameter for parameter in self.parameters}
+        if name not in found:
+            raise SpaceError(f"{name!r} does not vary in this space")
+        if name not in self.narrowed or value != self.baseline[name]:
+            found[name].check(value)
+
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Return whether every one of ``values`` that varies lies inside its parameter."""
+        try:
+            for parameter in self.parameters:
+                if parameter.name in values:
+                    parameter.check(values[parameter.name])
+        except SpaceError:
+            return False
+        return True
 
     def active(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Those of ``values`` whose parameters exist beside the others."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Container, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, cast
@@ -74,8 +75,11 @@ def forget_report(trial: Trial, step: int) -> None:
 
 
 def suggest(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
-    """As ``trial.suggest_float`` and its kin, for any distribution."""
-    return trial._suggest(name, distribution)
+    """As ``trial.suggest_float`` and its kin, for any distribution. What is enqueued may lie
+    outside of it, as the baseline's value does outside of a narrowed interval."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Fixed parameter .* is out of range")
+        return trial._suggest(name, distribution)
 
 
 def enqueued_params(trial: Trial | FrozenTrial) -> dict[str, Any]:
@@ -98,6 +102,10 @@ class _View:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._study, name)
+
+    def get_trials(self, deepcopy: bool = True) -> list[FrozenTrial]:
+        """What this package's own samplers call."""
+        return self._get_trials(deepcopy)
 
     def _get_trials(
         self,

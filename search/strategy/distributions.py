@@ -54,7 +54,7 @@ def enqueued_fault(trial: Trial, space: ResolvedSpace) -> str | None:
         if name not in parameters:
             return f"{name!r} does not vary in this space"
         try:
-            parameters[name].check(value)
+            space.check(name, value)
         except SpaceError as error:
             return str(error)
     for parameter in (parameters[name] for name in given):

@@ -22,5 +22,5 @@ def first_draw(space: ResolvedSpace, seed: int, index: int) -> dict[str, Any]:
         if not isinstance(parameter, Categorical):
             name = parameter.name
             ends = share_of(parameter, point[name]), share_of(parameter, space.baseline[name])
-            point[name] = value_at(parameter, min(sum(ends) / 2, BELOW_1))
+            point[name] = value_at(parameter, min(max(sum(ends) / 2, 0.0), BELOW_1))
     return point

@@ -64,6 +64,9 @@ class PerTrialSampler(BaseSampler):
         given = {**enqueued_params(trial), **trial.params}
         if self._space.is_complete(given):
             return given  # enqueued, or resumed: it has what it needs
+        if self._space.narrowed:  # whose interval may leave out the baseline's value
+            trials = study.get_trials(deepcopy=False)
+            study = with_trials(study, [t for t in trials if self._space.holds(t.params)])
         seen = self._see(study)
         for attempt in range(self._proposals):
             seed = derive_seed(self._seed, "trial", trial.number, attempt)

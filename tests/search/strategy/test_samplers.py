@@ -183,6 +183,18 @@ def test_what_a_trial_gets_does_not_depend_on_the_others(
     assert [{name: config[name] for name in names} for config in at_once] == one_by_one
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_range_that_leaves_out_the_baseline_holds_for_all_other_trials(
+    open_desk: Desks, space: ResolvedSpace, grid_space: ResolvedSpace, sampler: str
+) -> None:
+    used = (grid_space if sampler == "grid" else space).narrow({"lr": (0.2, 1.0)})
+    total = 10 if sampler == "gp" else 34  # TPE learns from the 31st on
+    drawn = run(open_desk(space=used, n_trials=total, sampler=sampler), total)
+    assert drawn[0] == used.baseline_params()
+    assert drawn[0]["lr"] == 0.1
+    assert all(0.2 <= params["lr"] <= 1.0 for params in drawn[1:])
+
+
 @pytest.mark.parametrize("sampler", ["tpe", "random", "qmc"])
 def test_another_seed_draws_other_points(space: ResolvedSpace, sampler: str) -> None:
     chosen = distributions(space.parameters)
