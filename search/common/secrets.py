@@ -11,12 +11,19 @@ _USER_AND_PASSWORD = re.compile(r"((?:://|^)[^:/]*):(?!//).*@", re.DOTALL)
 _KEY_AND_VALUE = re.compile(
     r"((?:password|passwd|pwd|secret|token)[\w.-]*(?:=|%3D))[^&]*", re.IGNORECASE
 )
+# In a URL's query: Azure's signature, and keys that S3 and Google presign with.
+_OF_A_CLOUD = re.compile(
+    r"((?:^|&)(?:sig|sas|[\w.-]*(?:signature|credential|access_?key|account_?key|api_?key)[\w.-]*)"
+    r"(?:=|%3D))[^&]*",
+    re.IGNORECASE,
+)
 
 
 def without_secrets(url: str) -> str:
     """``url``, or any one argument of a command, with ``***`` for each password in it."""
     address, mark, query = _USER_AND_PASSWORD.sub(r"\1:***@", url).partition("?")
-    return address + mark + _KEY_AND_VALUE.sub(r"\1***", query)
+    query = _KEY_AND_VALUE.sub(r"\1***", query)
+    return address + mark + _OF_A_CLOUD.sub(r"\1***", query)
 
 
 def command_without_secrets(command: str | Sequence[str]) -> str:

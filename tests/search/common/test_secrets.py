@@ -36,7 +36,10 @@ def test_whatever_a_password_holds(password: str) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["password", "PassWord", "passwd", "pwd", "sslpassword", "client_secret", "token", "token_1"],
+    [
+        *("password", "PassWord", "passwd", "pwd", "sslpassword", "client_secret", "token"),
+        *("token_1", "sig", "X-Amz-Signature", "X-Amz-Credential", "AWSAccessKeyId", "account_key"),
+    ],
 )
 def test_a_query_may_hold_a_password_too(key: str) -> None:
     url = f"postgresql://host/db?user=me&{key}=it's;a=secret&ssl=1"
@@ -71,6 +74,7 @@ def test_other_places_of_a_password(url: str, shown: str) -> None:
         "http://example.org/a@b",
         "--storage=sqlite:///a.db",
         "label_smoothing=0.1",
+        "s3://bucket/x?region=eu&endpoint_override=http://host&sigma=1",
     ],
 )
 def test_what_holds_no_password_is_left(url: str) -> None:
