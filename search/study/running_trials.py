@@ -51,15 +51,15 @@ class LiveTrial:
             self.best = value
 
     def task(self, plan: TrialPlan, alone: bool) -> Task:
-        """Returns what its worker gets."""
+        """Returns what its worker gets: whole paths, since a user's code may change directories."""
         number = self.trial.number
         folder = plan.folder.trial(number)
         return Task(
             number=number,
             config=self.config.to_dict(),
             execution=plan.execution.to_dict(),
-            data_folder=str(plan.data_folder),
-            folder=str(folder),
+            data_folder=str(plan.data_folder.absolute()),
+            folder=str(folder.absolute()),
             reported=self.epoch,
             alone=alone,
             fingerprint=plan.fingerprint,

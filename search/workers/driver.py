@@ -117,7 +117,7 @@ class Phases:
 
     def has_issued(self, task: Task) -> bool:
         """Whether ``task`` is of the runner at work; else it is old news."""
-        return Path(task.folder) == self.runner.plan.folder.trial(task.number)
+        return Path(task.folder) == self.runner.plan.folder.trial(task.number).absolute()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -81,13 +82,23 @@ def _announced(work: Work, task: Task, data: NodeData | None) -> Iterator[Messag
     node = ray.get_runtime_context().get_node_id() if data else ""
     name = node_name(socket.gethostname(), node) if data else ""
     yield Began(os.getpid(), task.folder, name, node)
-    with OutputLog(Path(task.folder) / OUTPUT) as output:
+    with _own_directory(), OutputLog(Path(task.folder) / OUTPUT) as output:
         for message in _with_data(work, task, data, name) if data else work(task):
             if isinstance(message, Ending):
-                output.stop()
+                output.stop()  # what this process prints from now on is no trial's
             yield message
             if isinstance(message, DeviceLost):
                 os._exit(1)  # asked for the next message, the driver has heard why
+
+
+@contextmanager
+def _own_directory() -> Iterator[None]:
+    """Within: a trial may change the working directory; the next one has that of the driver."""
+    before = os.getcwd()
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 def _with_data(work: Work, task: Task, data: NodeData, node: str) -> Iterator[Message]:
