@@ -9,6 +9,7 @@ from trainers.validators import Choice, ConfigError, Flag, Integer
 
 DEVICES = ("cpu", "cuda")
 PRECISIONS = ("float32", "tf32", "bfloat16")  # tf32: float32 whose products have ten bits
+NEW_GPU = (8, 0)  # compute capability from which GPUs compute tf32 and bfloat16
 
 
 @dataclass(frozen=True)

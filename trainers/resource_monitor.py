@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from trainers.cuda.nvml import ask_nvml
+
 MEGABYTE = 1024 * 1024
 SECONDS_BETWEEN_SAMPLES = 1.0
 OWN_PEAK = "gpu_own_peak_memory_mb"  # of this process, where other trials share the card
@@ -118,19 +120,15 @@ class _NvmlSampler:
             self._thread.join()
 
     def _watch(self) -> None:
-        import pynvml
+        """Without a driver that answers the trial goes on, and the figures are missing."""
+        ask_nvml(self._sample_until_ended, None)
 
-        try:
-            pynvml.nvmlInit()
-            handles = [_nvml_handle(pynvml, index) for index in range(self._count)]
-        except pynvml.NVMLError:
-            return  # a driver without NVML: the trial goes on, the figures are missing
-        readings = [_readings(pynvml, handle) for handle in handles]
-        self._sample(pynvml, readings, COUNTERS)  # nothing has been computed yet
+    def _sample_until_ended(self, nvml: Any) -> None:
+        readings = [_readings(nvml, _nvml_handle(nvml, index)) for index in range(self._count)]
+        self._sample(nvml, readings, COUNTERS)  # nothing has been computed yet
         while not self._ended.wait(SECONDS_BETWEEN_SAMPLES):
-            self._sample(pynvml, readings)
-        self._sample(pynvml, readings)
-        pynvml.nvmlShutdown()
+            self._sample(nvml, readings)
+        self._sample(nvml, readings)
 
     def _sample(
         self, nvml: Any, readings: Sequence[Readings], names: Sequence[str] | None = None

@@ -59,6 +59,8 @@ def speed_of(
         reason = _why_left_out(trainer) if exactly else ""
         if not reason:
             steps = _warmed_up(trainer)
+        if exactly and trainer.graphed and trainer.graphed.lack:
+            steps, reason = None, f"{trainer.graphed.lack / 1e9:.1f} GB are missing for a graph"
         del trainer
     except Exception as error:  # of any kind: it rules out this execution alone
         reason = _first_line(error)

@@ -11,6 +11,7 @@ import torch
 
 from benchmarks.gpu_check import settings
 from benchmarks.gpu_check.check import Setting, expect, short
+from search.autotune.devices import gpu_driver
 from trainers.config import TrainConfig
 from trainers.cuda.precision import compute_as
 from trainers.data import ImageData
@@ -32,7 +33,7 @@ def ceilings(setting: Setting) -> None:
         properties = torch.cuda.get_device_properties(0)
         setting.record("card", properties.name)
         setting.record("memory_gib", short(properties.total_memory / 2**30))
-        setting.record("driver", _driver())
+        setting.record("driver", gpu_driver())
         setting.record("cuda", torch.version.cuda)
         setting.record("cudnn", torch.backends.cudnn.version())
     setting.record("torch", torch.__version__)
@@ -43,13 +44,6 @@ def ceilings(setting: Setting) -> None:
     setting.record("copy_tb_per_second", short(2 * size / seconds / 1e12))
     for precision in ("float32", "tf32", "bfloat16") if setting.cuda else ("float32", "bfloat16"):
         setting.record(f"product_tflops/{precision}", short(_product(setting, precision) / 1e12))
-
-
-def _driver() -> str:
-    import pynvml
-
-    pynvml.nvmlInit()
-    return str(pynvml.nvmlSystemGetDriverVersion())
 
 
 def _product(setting: Setting, precision: str = "bfloat16") -> float:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from search.autotune.child_processes import run_module
 from search.common.errors import UserError
+from trainers.cuda.nvml import ask_nvml
 
 if TYPE_CHECKING:  # numpy, which importing search.api spares
     from trainers.data.prepared import Meta
@@ -44,14 +45,7 @@ def cpu_count() -> int:
 def gpu_count() -> int:
     """Return how many GPUs NVML shows that CUDA_VISIBLE_DEVICES leaves visible: those before the
     first name that cannot be one."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-        count = pynvml.nvmlDeviceGetCount()
-        pynvml.nvmlShutdown()
-    except pynvml.NVMLError:
-        return 0
+    count: int = ask_nvml(lambda nvml: nvml.nvmlDeviceGetCount(), 0)
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return count
@@ -61,15 +55,7 @@ def gpu_count() -> int:
 
 def gpu_driver() -> str:
     """Return the version of the GPUs' driver, "" where NVML does not tell."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-        driver = str(pynvml.nvmlSystemGetDriverVersion())
-        pynvml.nvmlShutdown()
-    except pynvml.NVMLError:
-        return ""
-    return driver
+    return ask_nvml(lambda nvml: str(nvml.nvmlSystemGetDriverVersion()), "")
 
 
 def mps_runs() -> bool:

@@ -69,8 +69,8 @@ class ComputeSettings(Settings):
 
     threads: int | None = setting("threads of a trial", None, metavar="N", least=1)
     precision: str = setting(
-        "auto, float32, bfloat16 or, on a GPU, tf32; auto is float32, and what a short probe finds "
-        "fastest in a search",
+        "auto, float32, bfloat16 or, on a GPU, tf32; auto is float32, and what a short "
+        "calibration finds fastest in a search",
         "auto",
         among=("auto", *PRECISIONS),
         trainer_only=True,
@@ -232,7 +232,10 @@ class RunSettings(StudySettings, ProcessSettings, SingleRunSettings):
         among=DEVICE_KINDS,
     )
     gpus_per_trial: float | None = setting(
-        "may be a fraction (default: one, or as a probe finds for large data)", None, metavar="F"
+        "may be a fraction (default: one, or as a calibration finds for large data)",
+        None,
+        metavar="F",
+        least=0,
     )
     lr_range_test: bool | None = setting(
         "first narrow the learning rate by a range test (default: as the preset says)",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+from trainers.cuda.nvml import ask_nvml
+from trainers.execution import NEW_GPU
 
 BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")  # as Linux calls what computes it; arm's last
-NEWER = (8, 0)  # compute capability of the GPUs that compute bfloat16 and tf32
 
 
 @dataclass(frozen=True)
@@ -37,14 +40,14 @@ def facts_here(name: str, sees_results: bool = True) -> NodeFacts:
     """Of this process's machine."""
     vendor, flags = _cpu()
     computes = [flag for flag in BFLOAT16 if flag in flags]
-    gpus = list(_gpus())
+    gpus: list[tuple[str, tuple[int, int]]] = ask_nvml(_gpus, [])
     return NodeFacts(
         name,
         versions_here(),
         cpu=" ".join([vendor, torch_capability(), *computes]),
         cpu_bfloat16=bool(computes),
         gpu=" and ".join(sorted({name for name, _ in gpus})),
-        new_gpu=bool(gpus) and all(capability >= NEWER for _, capability in gpus),
+        new_gpu=bool(gpus) and all(tuple(capability) >= NEW_GPU for _, capability in gpus),
         sees_results=sees_results,
     )
 
@@ -81,15 +84,10 @@ def _cpu() -> tuple[str, set[str]]:
     return vendor[1] if vendor else platform.machine(), set((flags[1] if flags else "").split())
 
 
-def _gpus() -> Iterator[tuple[str, tuple[int, int]]]:
+def _gpus(nvml: Any) -> list[tuple[str, tuple[int, int]]]:
     """Name and compute capability of each, from NVML: Ray hides GPUs from a task that uses none."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-            major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
-            yield str(pynvml.nvmlDeviceGetName(handle)), (major, minor)
-    except pynvml.NVMLError:
-        return
+    handles = map(nvml.nvmlDeviceGetHandleByIndex, range(nvml.nvmlDeviceGetCount()))
+    return [
+        (str(nvml.nvmlDeviceGetName(card)), nvml.nvmlDeviceGetCudaComputeCapability(card))
+        for card in handles
+    ]

@@ -173,7 +173,7 @@ def test_a_dry_runs_sample_is_what_the_search_would_draw(
 def test_the_timeout_counts_from_the_start_of_the_command(
     tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What data, probe and range test took is part of it."""
+    """What data, calibration and range test took is part of it."""
     from rich.console import Console
 
     from search.run import search

@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from trainers.execution import NEW_GPU
+
 Capability = tuple[int, int]
 
 
@@ -68,7 +70,7 @@ def _gpu(index: int) -> Gpu:
     free, _ = torch.cuda.mem_get_info(index)
     with torch.cuda.device(index):
         computes = torch.cuda.is_bf16_supported(including_emulation=False)
-    new = capability >= (8, 0)
+    new = capability >= NEW_GPU
     return Gpu(name, "{}.{}".format(*capability), free, tf32=new, bfloat16=new and computes)
 
 
