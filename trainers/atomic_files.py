@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +12,39 @@ from typing import BinaryIO
 
 from trainers.failpoints import failpoint
 
+SECONDS_TO_WRITE = 3600  # a file of another machine's that is older is nobody's any more
+
 
 def remove_partials(folder: Path) -> None:
-    """What killed processes had begun to write in ``folder``."""
+    """Removes what killed processes had begun to write in ``folder``, and nothing that another
+    process, of this machine or another, may be writing now."""
     for partial in folder.glob("*.tmp"):
-        partial.unlink(missing_ok=True)
+        if not _may_be_written(partial):
+            partial.unlink(missing_ok=True)
+
+
+def _may_be_written(partial: Path) -> bool:
+    host, _, pid = partial.stem.rpartition(".")[2].rpartition("-")
+    if host == _host() and pid.isdigit() and not _is_alive(int(pid)):
+        return False
+    try:
+        return time.time() - partial.stat().st_mtime < SECONDS_TO_WRITE
+    except FileNotFoundError:
+        return False
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return pid != os.getpid()  # this one is not writing while it removes
+
+
+def _host() -> str:
+    return socket.gethostname().replace(".", "_")
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
@@ -28,7 +58,7 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """A file to be written within, which is ``path`` afterwards; after an error nothing is left."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    partial = path.with_name(f"{path.name}.{_host()}-{os.getpid()}.tmp")
     try:
         with open(partial, "wb") as file:
             yield file

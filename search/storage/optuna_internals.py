@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 # -- studies and trials ------------------------------------------------------------------------
@@ -124,12 +124,12 @@ PARAMS = models.TrialParamModel.__table__
 VALUES = models.TrialValueModel.__table__
 REPORTS = models.TrialIntermediateValueModel.__table__
 USER_ATTRIBUTES = models.TrialUserAttributeModel.__table__
-SYSTEM_ATTRIBUTES = models.TrialSystemAttributeModel.__table__
 MOST_BY_ID = 1000  # trials that a statement names; SQLite takes some 30,000
 
 
 class RelationalStorage(RDBStorage):
-    """Optuna's, whose reading of many trials a subclass replaces."""
+    """Optuna's, which reads a study's unfinished trials again whenever it is asked for them all;
+    here a subclass may know of some that they have not changed."""
 
     def _get_trials(
         self,
@@ -138,29 +138,26 @@ class RelationalStorage(RDBStorage):
         included_trial_ids: set[int],
         trial_id_greater_than: int,
     ) -> list[FrozenTrial]:
-        of_study: ColumnElement[bool] = TRIALS.c.study_id == study_id
-        newer = of_study & (TRIALS.c.trial_id > trial_id_greater_than)
-        known = {i for i in included_trial_ids if i <= trial_id_greater_than}
-        with self.session() as session:
-            models.StudyModel.find_or_raise_by_id(study_id, session)
-            if states is not None:
-                assert isinstance(states, Iterable)
-                return self.read(session, of_study & TRIALS.c.state.in_(states))
-            if unchanged := self.unchanged(session, study_id):
-                ids = known.union(session.scalars(select(TRIALS.c.trial_id).where(newer)))
-                if len(changed := ids - unchanged.keys()) <= MOST_BY_ID:
-                    read = self.read(session, TRIALS.c.trial_id.in_(changed))
-                    same = (unchanged[i] for i in ids & unchanged.keys())
-                    return sorted([*read, *same], key=trial_id)
-            return self.read(session, or_(newer, TRIALS.c.trial_id.in_(known)) if known else newer)
+        known, above = included_trial_ids, trial_id_greater_than
+        unchanged = self.unchanged(study_id) if states is None else {}
+        if unchanged:
+            newer = select(TRIALS.c.trial_id).where(TRIALS.c.study_id == study_id)
+            with self.session() as session:
+                ids = known.union(session.scalars(newer.where(TRIALS.c.trial_id > above)))
+            changed = ids - unchanged.keys()
+            if len(changed) <= MOST_BY_ID:
+                read = super()._get_trials(study_id, states, changed, max(above, *ids))
+                same = [unchanged[i] for i in ids & unchanged.keys()]
+                return sorted([*self.take_in(read), *same], key=trial_id)
+        return self.take_in(super()._get_trials(study_id, states, known, above))
 
-    def read(self, session: Session, wanted: ColumnElement[bool]) -> list[FrozenTrial]:
-        """The trials that ``wanted`` holds for, by id."""
-        raise NotImplementedError
-
-    def unchanged(self, session: Session, study_id: int) -> Mapping[int, FrozenTrial]:
-        """Unfinished trials that need not be read again, by id."""
+    def unchanged(self, study_id: int) -> Mapping[int, FrozenTrial]:
+        """Returns unfinished trials that need not be read again, by id."""
         return {}
+
+    def take_in(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
+        """Returns ``trials``, which were read just now."""
+        return trials
 
     def session(self) -> AbstractContextManager[Session]:
         return _create_scoped_session(self.scoped_session)

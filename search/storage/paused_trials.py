@@ -27,7 +27,7 @@ class PausedTrials:
         self._known: dict[int, tuple[str, FrozenTrial]] = {}  # with the attribute, as stored
 
     def unchanged(self, session: Session, study_id: int) -> Mapping[int, FrozenTrial]:
-        """Those of a study that pause as they did when they were read, by id."""
+        """Returns those of a study that pause as they did when they were read, by id."""
         if not self._known:
             return {}
         same_trial = USER_ATTRIBUTES.c.trial_id == TRIALS.c.trial_id

@@ -1,83 +1,23 @@
-"""The faster storage against Optuna's own: the same trials, and several writes as one."""
+"""The faster storage: several writes are one commit."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from pathlib import Path
 
 import optuna
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.storages import InMemoryStorage, RDBStorage
-from optuna.trial import TrialState
+from optuna.distributions import FloatDistribution
+from optuna.storages import InMemoryStorage
 from sqlalchemy import event
 
 from search.storage.database import StudyDatabase, one_commit
-from search.storage.optuna_internals import behind_cache, storage_of, trial_id
+from search.storage.optuna_internals import behind_cache, storage_of
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'studies.db'}"
-
-
-@pytest.fixture
-def study(url: str) -> optuna.Study:
-    """Trials of every state, with all that Optuna can record of one."""
-    study = optuna.create_study(
-        storage=StudyDatabase(url), sampler=optuna.samplers.RandomSampler(seed=0)
-    )
-    kinds = {
-        "a": FloatDistribution(1e-3, 1, log=True),
-        "b": IntDistribution(1, 9, step=2),
-        "c": CategoricalDistribution(("x", None, 3.5, True)),
-    }
-    for _ in range(5):
-        study.ask(kinds)
-    told = [study.ask(kinds) for _ in range(4)]
-    for step, value in enumerate((1.5, math.nan, math.inf, -math.inf)):
-        told[0].report(value, step)
-    told[0].set_user_attr("figures", {"list": [1, 2.5, "ö"], "none": None})
-    told[1].set_constraint("memory", 1.0)
-    study.tell(told[0], -math.inf)
-    study.tell(told[1], state=TrialState.PRUNED)
-    study.tell(told[2], state=TrialState.FAIL)
-    study.enqueue_trial({"a": 0.5})
-    return study
-
-
-def test_all_trials_are_read_as_optuna_reads_them(study: optuna.Study, url: str) -> None:
-    theirs = optuna.load_study(study_name=study.study_name, storage=RDBStorage(url)).trials
-    assert repr(study.trials) == repr(theirs)  # in words, since NaN is not equal to itself
-    assert study.trials[6:] == theirs[6:]
-
-
-def test_one_trial_and_some_states_are_read_as_optuna_reads_them(
-    study: optuna.Study, url: str
-) -> None:
-    ours, theirs = StudyDatabase(url), RDBStorage(url)
-    for trial in study.trials:
-        assert repr(ours.get_trial(trial_id(trial))) == repr(theirs.get_trial(trial_id(trial)))
-    states = (TrialState.PRUNED, TrialState.WAITING)
-    found = ours.get_all_trials(1, states=states)
-    assert found == theirs.get_all_trials(1, states=states)
-    assert len(found) == 2
-
-
-def test_only_new_and_unfinished_trials_are_read_again(study: optuna.Study, url: str) -> None:
-    storage = StudyDatabase(url)
-    ids = [trial_id(trial) for trial in study.trials]
-    found = storage._get_trials(1, None, {ids[1], ids[9]}, ids[7])
-    assert [trial_id(trial) for trial in found] == [ids[1], ids[8], ids[9]]
-
-
-def test_what_is_not_there_is_a_key_error(url: str) -> None:
-    storage = StudyDatabase(url)
-    with pytest.raises(KeyError):
-        storage.get_trial(7)
-    with pytest.raises(KeyError):
-        storage.get_all_trials(7)
 
 
 @pytest.fixture

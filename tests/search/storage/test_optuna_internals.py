@@ -132,12 +132,8 @@ def test_view_is_the_study_otherwise(study: optuna.Study) -> None:
 @pytest.mark.parametrize(
     ("table", "columns"),
     [
-        ("TRIALS", "trial_id number study_id state datetime_start datetime_complete"),
-        ("PARAMS", "trial_id param_name param_value distribution_json"),
-        ("VALUES", "trial_id objective value value_type"),
-        ("REPORTS", "trial_id step intermediate_value intermediate_value_type"),
+        ("TRIALS", "trial_id study_id state"),
         ("USER_ATTRIBUTES", "trial_id key value_json"),
-        ("SYSTEM_ATTRIBUTES", "trial_id key value_json"),
     ],
 )
 def test_tables(database: StudyDatabase, table: str, columns: str) -> None:
