@@ -22,8 +22,8 @@ import numpy as np
 
 from benchmarks.harness import Aim, Case, Options, main
 from search.common.statistics import Interval, paired_difference, share
-from search.strategy.confirmation import (
-    ConfirmationRule,
+from search.strategy.reevaluation import (
+    ReevaluationRule,
     Row,
     choosing_seeds,
     judging_seeds,
@@ -89,7 +89,7 @@ class Simulated:
 def confirm(study: Simulated) -> tuple[Interval, float]:
     """The gain that the rule finds, and the true one."""
     seeds = choosing_seeds(1, JUDGING), judging_seeds(1, JUDGING)
-    rule = ConfirmationRule(study.best(CANDIDATES), RECIPE, *seeds)
+    rule = ReevaluationRule(study.best(CANDIDATES), RECIPE, *seeds)
     while missing := [row for row in rule.rows(study.validation) if row not in study.validation]:
         for row in missing:
             study.train(row)

@@ -64,11 +64,11 @@ def decided(
     request: Request, data: Meta, data_folder: Path, storage: BaseStorage, console: Console
 ) -> SearchPlan:
     """The plan of ``request``, each decision said. Raises ``UserError``."""
-    from search.settings.confirming import refuse_other_study
     from search.settings.decide import decide
     from search.settings.disk_space import lack_of_room
     from search.settings.enqueue_from import with_starting_points
     from search.settings.open_study import find_record
+    from search.settings.reevaluation import refuse_other_study
     from search.terminal.plain_line import say
 
     found = find_record(request, storage)
@@ -88,7 +88,7 @@ def search(request: Request, console: Console, started: float | None = None) -> 
     from search.settings.open_study import SECONDS_TO_WAIT, open_study
     from search.storage.lease import Lease
     from search.storage.storage import leave, open_storage, watched, write_often
-    from search.study.confirming import open_confirmation
+    from search.study.reevaluation import open_reevaluation
     from search.study.retrying import RetryingRunner
     from search.study.trial_runner import TrialRunner
     from search.terminal.display import display_for, open_log
@@ -122,8 +122,8 @@ def search(request: Request, console: Console, started: float | None = None) -> 
 
             runners: list[TrialRunner] = [runner]
 
-            def confirmation() -> TrialRunner | None:
-                confirming = open_confirmation(plan, study, storage, leases, display)
+            def reevaluation() -> TrialRunner | None:
+                confirming = open_reevaluation(plan, study, storage, leases, display)
                 if confirming is not None:
                     runners.append(confirming)
                     display.turn_to(confirming.study, confirming.plan)
@@ -134,7 +134,7 @@ def search(request: Request, console: Console, started: float | None = None) -> 
             left = None if plan.timeout is None else started + plan.timeout - time.monotonic()
             work = partial(train_task, gpus=plan.resources.gpus_per_trial)
             with display.running():
-                ended = run_search(runner, plan.resources, work, left, confirmation)
+                ended = run_search(runner, plan.resources, work, left, reevaluation)
             for each in runners:
                 each.remove_leftovers()
             keep_notes()

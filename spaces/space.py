@@ -39,7 +39,7 @@ class Preset:
 
     ``dataset`` is "" where a function of the user's own trains, on whatever it likes.
     ``minutes`` > 0: where trials pause, as many epochs as that takes on the machine at hand,
-    confirmation included, and not ``n_trials``, unless a budget is asked for.
+    re-evaluation included, and not ``n_trials``, unless a budget is asked for.
     ``lr_range_steps`` > 0: a learning-rate range test over so many mini-batches comes first. After
     the search the best ``confirm`` settings are trained again, and the chosen one and the baseline
     judged by ``confirm_seeds`` seeds; 0 settings for none.

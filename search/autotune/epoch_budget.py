@@ -18,16 +18,16 @@ from statistics import fmean
 from search.autotune.choose_execution import ExecutionChoice
 from search.autotune.timing import Speed, Workload, time_trainings
 from search.common.errors import UserError
-from search.record.record import ConfirmationFacts
-from search.strategy.confirmation import most_trainings
+from search.record.record import ReevaluationFacts
+from search.strategy.reevaluation import most_trainings
 from search.strategy.sobol import sobol_points
 from spaces.space import ResolvedSpace
 from trainers.atomic_files import write_atomically
 from trainers.config import TrainConfig
 from trainers.validators import ConfigError
 
-CONFIRMATION_SHARE = 0.45  # of a preset's time, at most: a search of less finds little to confirm
-SECONDS_AROUND = 45.0  # starting up, timing, the confirmation's start, and the last pages
+REEVALUATION_SHARE = 0.45  # of a preset's time, at most: a search of less finds little to confirm
+SECONDS_AROUND = 45.0  # starting up, timing, the re-evaluation's start, and the last pages
 SECONDS_BETWEEN = 0.1  # two epochs of a trial: what is written, reported and decided
 POINTS = 8  # of the space, beside the baseline
 FEWEST_TRAININGS = 4
@@ -44,9 +44,9 @@ def budget_of(minutes: float, at_once: int, seconds_an_epoch: float, full: int) 
 
 
 def split(
-    epochs: int, full: int, facts: ConfirmationFacts | None, fixed: bool
-) -> tuple[int, ConfirmationFacts | None]:
-    """What the search gets of so many ``epochs``, and a confirmation that fits into its share:
+    epochs: int, full: int, facts: ReevaluationFacts | None, fixed: bool
+) -> tuple[int, ReevaluationFacts | None]:
+    """What the search gets of so many ``epochs``, and a re-evaluation that fits into its share:
     first with one setting, then with fewer seeds, unless it is ``fixed``. Neither has so little
     that it says nothing."""
     if facts is None:
@@ -54,13 +54,13 @@ def split(
     if not fixed:
         seeds = range(len(facts.judging), PRESET_SEEDS - 1, -1)
         smaller = [facts, *(facts.part(1, count) for count in seeds)]
-        most = CONFIRMATION_SHARE * epochs / full
+        most = REEVALUATION_SHARE * epochs / full
         facts = next((f for f in smaller if _trainings(f) <= most), smaller[-1])
     left = epochs - _trainings(facts) * full
     return max(FEWEST_TRAININGS * full, left), facts
 
 
-def _trainings(facts: ConfirmationFacts) -> int:
+def _trainings(facts: ReevaluationFacts) -> int:
     return most_trainings(facts.settings, len(facts.judging))
 
 
@@ -70,7 +70,7 @@ def measured_budget(
     choice: ExecutionChoice,
     announce: Callable[[str], None],
 ) -> int:
-    """The budget of epochs that the minutes of the space's preset come to, confirmation included,
+    """The budget of epochs that the minutes of the space's preset come to, re-evaluation included,
     where trials are computed as ``choice`` has it. Raises ``UserError``."""
     execution, resources = replace(choice.execution, processes=1), choice.resources
     on_gpu = execution.device == "cuda"

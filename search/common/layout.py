@@ -9,7 +9,7 @@ results/<study>/drivers/             a lock file per driver at work, unless the 
 results/<study>/folder.token         what the study's record says too: that this is its folder
 results/<study>/lr_range.csv         the learning-rate range test, where one was run
 results/<study>/report/              what search.report wrote
-results/<study>-confirm/             the same of the study that confirms it
+results/<study>-confirm/             the same of the study that re-evaluates it
 results/artifacts/                   what search.dashboard shows of trials
 results/runs/<space>[-<preset>]/     what search.train wrote: a trial's files
 results/lr_range/<space>[-<preset>]/ what search.lr_range wrote
@@ -30,7 +30,7 @@ ORIGIN = "origin.url"
 FEATURE_MAPS = "feature_maps.png"
 BEST_WEIGHTS = "best.pt"  # in a trial's folder, as ``trainers.runs`` writes it, and so
 CHECKPOINTS = ("checkpoint.pt", "checkpoint.previous.pt")
-CONFIRMATION = "-confirm"  # what the study that confirms another one's best is called after
+CONFIRMATION = "-confirm"  # what the study that re-evaluates another is called after
 HEARTBEAT = "heartbeat"  # in a trial's folder while a worker is at it
 OUTPUT = "output.log"  # in a trial's folder: what it printed
 
@@ -70,8 +70,8 @@ class StudyFolder:
     results_dir: Path
     study_name: str
 
-    def of_confirmation(self) -> StudyFolder:
-        """That of the study that confirms this one's best."""
+    def of_reevaluation(self) -> StudyFolder:
+        """That of the study that re-evaluates this one's best."""
         return StudyFolder(self.results_dir, f"{self.study_name}{CONFIRMATION}")
 
     @property

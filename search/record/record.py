@@ -107,7 +107,7 @@ class StrategyFacts(Part):
 
 
 @dataclass(frozen=True)
-class ConfirmationFacts(Part):
+class ReevaluationFacts(Part):
     """How the best are re-evaluated: so many ``settings`` beside the baseline, the seeds that
     choose one of them, and those by which it and the baseline are judged."""
 
@@ -115,10 +115,10 @@ class ConfirmationFacts(Part):
     choosing: tuple[int, ...]
     judging: tuple[int, ...]
 
-    def part(self, settings: int, judging: int) -> ConfirmationFacts:
+    def part(self, settings: int, judging: int) -> ReevaluationFacts:
         """Returns the same with fewer settings and seeds."""
         choosing = self.choosing[: (judging + 1) // 2]
-        return ConfirmationFacts(settings, choosing, self.judging[:judging])
+        return ReevaluationFacts(settings, choosing, self.judging[:judging])
 
 
 @dataclass(frozen=True)
@@ -176,11 +176,11 @@ class StudyRecord(Part):
     """Everything that a reader of a study needs beside its trials.
 
     ``folder`` is where its trials' files lie, ``folder_token`` what that folder holds too, so that
-    another disk's folder of the same name is not taken for it. ``confirmation`` is None where
-    nothing is re-evaluated; ``confirms`` names the study whose best settings this one's trials are,
-    "" in any other. ``resume_check``: of a training function of the user's own, ``EXACT`` or the
-    first value that differs after a restart; "" in any other study. ``gpus_per_trial`` is what a
-    trial had of a card's time and memory, 0 without a GPU.
+    another disk's folder of the same name is not taken for it. ``reevaluation`` is None where
+    nothing is re-evaluated; ``reevaluates`` names the study whose best settings this one's trials
+    are, "" in any other. ``resume_check``: of a training function of the user's own, ``EXACT`` or
+    the first value that differs after a restart; "" in any other study. ``gpus_per_trial`` is what
+    a trial had of a card's time and memory, 0 without a GPU.
     """
 
     space: SpaceFacts
@@ -191,8 +191,8 @@ class StudyRecord(Part):
     references: tuple[ReferenceFigure, ...] = ()
     lr_range: LRRangeFacts | None = None
     starts: tuple[StartingPoint, ...] = ()
-    confirmation: ConfirmationFacts | None = None
-    confirms: str = ""
+    reevaluation: ReevaluationFacts | None = None
+    reevaluates: str = ""
     resume_check: str = ""
     gpus_per_trial: float = 0.0
     provenance: Provenance = field(default_factory=Provenance)
@@ -207,7 +207,7 @@ class StudyRecord(Part):
         "references": ReferenceFigure.each,
         "lr_range": LRRangeFacts.if_any,
         "starts": StartingPoint.each,
-        "confirmation": ConfirmationFacts.if_any,
+        "reevaluation": ReevaluationFacts.if_any,
         "provenance": Provenance.from_dict,
     }
 

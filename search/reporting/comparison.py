@@ -105,10 +105,10 @@ def results_table(data: StudyData) -> Table | None:
 def _over_seeds(data: StudyData, columns: int) -> list[Row]:
     """Return the means over the evaluation seeds, where there is a verdict."""
     verdict = data.verdict
-    if verdict is None or not (verdict.chosen and verdict.recipe) or columns != 2:
+    if verdict is None or not (verdict.chosen and verdict.baseline) or columns != 2:
         return []
-    means = [plus_minus(verdict.metric, mean) for mean in (verdict.recipe, verdict.chosen)]
-    gap = verdict.chosen.estimate - verdict.recipe.estimate
+    means = [plus_minus(verdict.metric, mean) for mean in (verdict.baseline, verdict.chosen)]
+    gap = verdict.chosen.estimate - verdict.baseline.estimate
     label = f"{verdict.metric.heading}, mean of {verdict.seeds} new seeds"
     return [Row((label, *means, signed(verdict.metric, gap), NOTHING))]
 

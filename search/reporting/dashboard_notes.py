@@ -75,8 +75,8 @@ def study_note(data: StudyData) -> str:
     record = data.record
     assert record is not None
     title = f"## {escaped(record.space.title or data.name)}"
-    if record.confirms:
-        whose = f"Re-evaluates study {code(record.confirms)}, whose note has the verdict."
+    if record.reevaluates:
+        whose = f"Re-evaluates study {code(record.reevaluates)}, whose note has the verdict."
         return f"{title}\n\n{whose}\n\n{OURS}\n"
     found = banner(data)
     parts = [title, f"**{escaped(found.text)}**", *map(escaped, found.notes)]

@@ -47,10 +47,10 @@ def parse_formats(text: str) -> tuple[str, ...]:
 
 def write_study(data: StudyData, out: Path | None, formats: Sequence[str]) -> list[Path]:
     """Write the report of one study, into ``out`` or its own folder, and return its files."""
-    if data.record is not None and data.record.confirms:
+    if data.record is not None and data.record.reevaluates:
         raise UserError(
-            f"study {data.name!r} is the re-evaluation of {data.record.confirms!r}; "
-            f"its verdict is in the report of --study-name {data.record.confirms}"
+            f"study {data.name!r} is the re-evaluation of {data.record.reevaluates!r}; "
+            f"its verdict is in the report of --study-name {data.record.reevaluates}"
         )
     sections = sections_of(data) if {"md", "html"} & set(formats) else []
     details = trial_details(data) if "html" in formats else None
@@ -73,10 +73,10 @@ def report_comparison(
     if len(studies) < 2:
         raise UserError(f"--compare needs at least two studies, got {', '.join(names)}")
     for data in studies:
-        if data.record is not None and data.record.confirms:
+        if data.record is not None and data.record.reevaluates:
             raise UserError(
-                f"study {data.name!r} is the re-evaluation of {data.record.confirms!r}; "
-                f"compare {data.record.confirms!r} instead: its verdict has these seeds"
+                f"study {data.name!r} is the re-evaluation of {data.record.reevaluates!r}; "
+                f"compare {data.record.reevaluates!r} instead: its verdict has these seeds"
             )
     folder = out or results_dir / "compare" / safe_name("_".join(data.name for data in studies))
     title = " · ".join(data.name for data in studies)

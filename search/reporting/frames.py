@@ -37,7 +37,7 @@ from search.reporting.columns import (
     Column,
     typed,
 )
-from search.strategy.confirmed import CONFIRMED
+from search.strategy.reevaluation import CONFIRMED
 from trainers.metrics import METRICS, Metric, find_metric
 
 _DOCUMENTED = {column.name: column.dtype for column in TRIAL_COLUMNS if column.dtype != TIME}

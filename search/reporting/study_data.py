@@ -21,7 +21,7 @@ from search.record.trials import Spending, ranked, reference_values, spending
 from search.reporting.columns import without_empty
 from search.reporting.format import figure
 from search.reporting.frames import make_epochs_frame, make_trials_frame
-from search.strategy.confirmed import Confirmation, confirming_trials, read_confirmation
+from search.strategy.reevaluation import Reevaluation, read_reevaluation, reevaluation_trials
 from search.strategy.verdict import Verdict, chosen_trial, judge
 from trainers.metrics import MAXIMIZE, METRICS, MINIMIZE, TEST, VALIDATION, Metric, find_metric
 
@@ -48,16 +48,16 @@ class StudyData:
     storage: str = ""
 
     @cached_property
-    def confirmation(self) -> Confirmation | None:
+    def reevaluation(self) -> Reevaluation | None:
         """What was trained with new seeds; None where nothing is re-evaluated."""
         if self.record is None:
             return None
-        return read_confirmation(self.record, self.frozen, self.confirming)
+        return read_reevaluation(self.record, self.frozen, self.confirming)
 
     @cached_property
     def verdict(self) -> Verdict | None:
         """None too while trainings are to come."""
-        return judge(self.confirmation, self.frozen) if self.confirmation else None
+        return judge(self.reevaluation, self.frozen) if self.reevaluation else None
 
     @property
     def direction(self) -> StudyDirection:
@@ -196,7 +196,7 @@ def read_study(study: Study, results_dir: Path | str, storage: str = "") -> Stud
     files_of(folder).refresh()
     epochs = make_epochs_frame(frozen, folder, objective)
     trials = make_trials_frame(frozen, record, epochs, objective)
-    confirming = tuple(confirming_trials(study)) if record and record.confirmation else ()
+    confirming = tuple(reevaluation_trials(study)) if record and record.reevaluation else ()
     return StudyData(
         name=study.study_name,
         record=record,

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 from search.common.statistics import Interval
 from search.reporting.format import signed
-from search.strategy.confirmation import most_trainings
-from search.strategy.confirmed import Confirmation
+from search.strategy.reevaluation import Reevaluation, most_trainings
 from search.strategy.verdict import NO_DIFFERENCE, NOTHING_BEATS, WINS, Verdict
 from trainers.metrics import Metric
 
@@ -43,7 +42,7 @@ def sentence(verdict: Verdict) -> str:
 def _lost(verdict: Verdict) -> str:
     parts = [
         f"{whose} diverged or failed with {lost} of {verdict.seeds} seeds"
-        for whose, lost in (("it", verdict.lost), ("the baseline", verdict.recipe_lost))
+        for whose, lost in (("it", verdict.lost), ("the baseline", verdict.baseline_lost))
         if lost
     ]
     return f"; {' and '.join(parts)}" if parts else ""
@@ -76,12 +75,13 @@ def beside(verdict: Verdict, references: Mapping[str, float], scale: str = "") -
     "" where there is none. ``scale`` says what it is for where it was measured on something
     else."""
     published = references.get(verdict.metric.name)
-    if published is None or verdict.recipe is None:
+    if published is None or verdict.baseline is None:
         return ""
-    where = "inside" if published in verdict.recipe else "outside"
+    where = "inside" if published in verdict.baseline else "outside"
     return (
         f"Published for the baseline: {verdict.metric.quantity(published)}{scale}, {where} its "
-        f"interval here, {quantity(verdict.metric, verdict.recipe)} over {verdict.recipe.n} seeds"
+        f"interval here, {quantity(verdict.metric, verdict.baseline)} over "
+        f"{verdict.baseline.n} seeds"
     )
 
 
@@ -100,9 +100,9 @@ def regression(verdict: Verdict) -> str:
     )
 
 
-def state(confirmation: Confirmation) -> str:
+def state(reevaluation: Reevaluation) -> str:
     """Return how far a re-evaluation is that has no verdict yet."""
-    rule, done = confirmation.rule, len(confirmation.values())
+    rule, done = reevaluation.rule, len(reevaluation.values())
     most = most_trainings(len(rule.candidates), len(rule.judging))
     return f"Re-evaluation under way: {done} of up to {most} trainings with new seeds have ended"
 

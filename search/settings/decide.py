@@ -23,16 +23,16 @@ from search.autotune.lr_range import (
 )
 from search.autotune.timing import Workload
 from search.common.errors import UserError
-from search.record.record import ConfirmationFacts, LRRangeFacts, StrategyFacts, StudyRecord
+from search.record.record import LRRangeFacts, ReevaluationFacts, StrategyFacts, StudyRecord
 from search.settings.compatibility import (
     as_begun,
     refuse_another,
     refuse_other_computing,
     strategy_changes,
 )
-from search.settings.confirming import choose_confirmation, confirmation_trainings
 from search.settings.new_record import continued_record, new_record
 from search.settings.plan import SearchPlan
+from search.settings.reevaluation import choose_reevaluation, reevaluation_trainings
 from search.settings.request import Request, total_trials
 from search.settings.resume_check import check_resume
 from search.settings.resume_check import in_words as resume_in_words
@@ -64,18 +64,18 @@ def decide(
     execution, resources = choice.execution, choice.resources
     space, lr_range = _decide_lr_range(request, workload, execution, found, announce)
     strategy = choose_strategy(request, None if found is None else found.strategy)
-    confirmation = choose_confirmation(request, found)
+    reevaluation = choose_reevaluation(request, found)
     notes = [choice.note]
     if request.settings.deterministic:
         notes.append(cost_of_determinism(execution))
     if found is None and workload and is_sized_by_time(request, strategy):
         whole = measured_budget(request.space, workload, choice, announce)
-        strategy, confirmation, note = _sized(request, strategy, confirmation, whole)
+        strategy, reevaluation, note = _sized(request, strategy, reevaluation, whole)
         notes.append(note)
     resume = _decide_resume(request, execution, found, announce)
     if resume:
         notes.append(resume_in_words(resume))
-    record = new_record(request, data, space, execution, strategy, lr_range, confirmation, resume)
+    record = new_record(request, data, space, execution, strategy, lr_range, reevaluation, resume)
     record = replace(record, gpus_per_trial=resources.gpus_per_trial)
     if lr_range:
         notes.append(f"{'as the study began: ' if found else ''}{in_words(lr_range)}")
@@ -140,16 +140,16 @@ def choose_strategy(request: Request, found: StrategyFacts | None) -> StrategyFa
 
 
 def _sized(
-    request: Request, strategy: StrategyFacts, confirmation: ConfirmationFacts | None, whole: int
-) -> tuple[StrategyFacts, ConfirmationFacts | None, str]:
-    """Search and confirmation that take ``whole`` epochs together, and a line that says so."""
+    request: Request, strategy: StrategyFacts, reevaluation: ReevaluationFacts | None, whole: int
+) -> tuple[StrategyFacts, ReevaluationFacts | None, str]:
+    """Search and re-evaluation that take ``whole`` epochs together, and a line that says so."""
     full, minutes = request.config.epochs, request.space.preset.minutes
     fixed = request.settings.confirm is not None or request.settings.confirm_seeds is not None
-    epochs, confirmation = split(whole, full, confirmation, fixed)
-    later = confirmation_trainings(confirmation) * full
+    epochs, reevaluation = split(whole, full, reevaluation, fixed)
+    later = reevaluation_trainings(reevaluation) * full
     confirmed = f" with up to {later} epochs more that confirm the best" if later else ""
     note = f"budget: {epochs} epochs, about {minutes:g} minutes{confirmed}"
-    return replace(strategy, epoch_budget=epochs, n_trials=epochs), confirmation, note
+    return replace(strategy, epoch_budget=epochs, n_trials=epochs), reevaluation, note
 
 
 def _cap(request: Request, default: StrategyFacts) -> int | None:

@@ -9,10 +9,10 @@ from optuna.distributions import distribution_to_json
 
 from search.common.secrets import without_secrets
 from search.record.record import (
-    ConfirmationFacts,
     DataFacts,
     LRRangeFacts,
     Provenance,
+    ReevaluationFacts,
     ReferenceFigure,
     SpaceFacts,
     StrategyFacts,
@@ -35,7 +35,7 @@ def new_record(
     execution: Execution,
     strategy: StrategyFacts,
     lr_range: LRRangeFacts | None,
-    confirmation: ConfirmationFacts | None,
+    reevaluation: ReevaluationFacts | None,
     resume_check: str,
 ) -> StudyRecord:
     """What a new study says of itself."""
@@ -58,7 +58,7 @@ def new_record(
             for item in references_on(space, request.dataset)
         ),
         lr_range=lr_range,
-        confirmation=confirmation,
+        reevaluation=reevaluation,
         resume_check=resume_check,
         provenance=Provenance.here(request.settings.as_command(), without_secrets(request.storage)),
         folder=request.folder.address,
@@ -94,7 +94,7 @@ def continued_record(found: StudyRecord, now: StudyRecord) -> StudyRecord:
         space=replace(found.space, title=title, constraints=constraints),
         references=now.references,
         strategy=now.strategy,
-        confirmation=now.confirmation,
+        reevaluation=now.reevaluation,
         gpus_per_trial=now.gpus_per_trial,
         provenance=replace(found.provenance, command=command, storage=now.provenance.storage),
         folder=now.folder,

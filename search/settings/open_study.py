@@ -35,10 +35,10 @@ def find_record(request: Request, storage: BaseStorage) -> StudyRecord | None:
     record = read_record(study)
     if record is None:
         _refuse_foreign(study, request.objectives)
-    elif record.confirms:
+    elif record.reevaluates:
         raise UserError(
-            f"study {request.study_name!r} is the confirmation of {record.confirms!r}; "
-            f"go on with --study-name {record.confirms}"
+            f"study {request.study_name!r} is the re-evaluation of {record.reevaluates!r}; "
+            f"go on with --study-name {record.reevaluates}"
         )
     else:
         check_folder(request.folder, request.storage, record.folder, record.folder_token)
@@ -66,7 +66,7 @@ def open_study(plan: SearchPlan, storage: BaseStorage, lease: Lease) -> Study:
         token = claim_folder(plan.folder, plan.storage, *known)
         write_record(study, replace(plan.record, folder_token=token))
         failpoint("study identified")
-        if not study.get_trials(deepcopy=False) and not plan.record.confirms:
+        if not study.get_trials(deepcopy=False) and not plan.record.reevaluates:
             study.enqueue_trial(plan.space.baseline_params())
         enqueue(study, plan.record.starts)
     return study

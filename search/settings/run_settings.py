@@ -13,7 +13,6 @@ from search.common.layout import DEFAULT_RESULTS
 from search.common.locations import default_data_dir
 from search.settings.setting import Settings, flag_of, rule_of, setting
 from search.settings.values import parse_ranges, parse_settings
-from search.strategy.confirmation import FEWEST_SEEDS
 from search.strategy.pruners import PRUNERS, Pruner
 from search.strategy.samplers import SAMPLERS, Sampler
 from spaces.space import Space
@@ -22,6 +21,7 @@ from trainers.execution import PRECISIONS
 KEEP_WEIGHTS = ("best", "all", "none")  # of trials that have ended
 DEFAULT_TOP = 5  # trials of another study to start with
 SPACE_FILE_WARNING = "A space given as a .py file is run as code: use only files you trust."
+FEWEST_SEEDS = 2  # that judge a re-evaluation: one says nothing of its noise
 
 
 @dataclass(frozen=True, kw_only=True)

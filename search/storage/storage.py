@@ -192,8 +192,8 @@ def load_study(name: str, url: str) -> optuna.Study:
 
 
 def only_study(url: str) -> optuna.Study:
-    """The one study of a storage, beside its confirmation. Raises ``UserError`` where there is none
-    or a choice."""
+    """The one study of a storage, beside its re-evaluation. Raises ``UserError`` where there is
+    none or a choice."""
     storage = open_storage(url, create=False)
     known = set(optuna.get_all_study_names(storage))
     names = sorted(known - {f"{name}{CONFIRMATION}" for name in known})

@@ -90,12 +90,12 @@ def _key(values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 
 def grid_rows(space: ResolvedSpace) -> list[Row]:
-    """The product of all parameters' grids that keeps the constraints, the recipe first; of rows
+    """The product of all parameters' grids that keeps the constraints, the baseline first; of rows
     that differ in parameters that do not exist, one.
 
     Raises ``UserError`` where the product is too large to be meant.
     """
-    recipe = space.baseline_params()
+    baseline = space.baseline_params()
     size = math.prod(len(parameter.grid()) for parameter in space.parameters)
     if size > MOST_ROWS:
         raise UserError(
@@ -106,12 +106,12 @@ def grid_rows(space: ResolvedSpace) -> list[Row]:
     names = [parameter.name for parameter in space.parameters]
     points = (dict(zip(names, values, strict=True)) for values in itertools.product(*grids))
     rows = {_key(row): row for row in map(space.active, points)}
-    rows.pop(_key(recipe), None)
-    return [recipe, *(row for row in rows.values() if space.broken_constraint(row) is None)]
+    rows.pop(_key(baseline), None)
+    return [baseline, *(row for row in rows.values() if space.broken_constraint(row) is None)]
 
 
 def _grid_through(parameter: Parameter, value: Any) -> Sequence[Any]:
-    """The parameter's grid, where a point that rounding moved off the recipe is put back."""
+    """The parameter's grid, where a point that rounding moved off the baseline is put back."""
     if not isinstance(parameter, Float):
         return parameter.grid()
     return [value if math.isclose(point, value) else point for point in parameter.grid()]

@@ -1,4 +1,4 @@
-"""A study's first draws: spread over the space, every other one closer around the recipe."""
+"""A study's first draws: spread over the space, every other one closer around the baseline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BELOW_1 = 1 - 1e-9
 
 def first_draw(space: ResolvedSpace, seed: int, index: int) -> dict[str, Any]:
     """Point ``index`` of a scrambled Sobol sequence; of odd ones, numbers lie half as far from the
-    recipe's, each on its parameter's scale."""
+    baseline's, each on its parameter's scale."""
     point = next(sobol_points(space, seed, index))
     if index % 2 == 0:
         return point

@@ -40,7 +40,7 @@ def _tpe(space: ResolvedSpace, seed: int) -> BaseSampler:
             return RandomSampler(trial_seed)
         return TPESampler(n_startup_trials=STARTUP, seed=trial_seed)
 
-    return PerTrialSampler(space, seed, make, spread=1 + STARTUP)  # trial 0 is the recipe
+    return PerTrialSampler(space, seed, make, spread=1 + STARTUP)  # trial 0 is the baseline
 
 
 def _random(space: ResolvedSpace, seed: int) -> BaseSampler:
@@ -76,5 +76,5 @@ SAMPLERS: Mapping[str, Sampler] = {
     "random": Sampler("uniform on each parameter's scale", _random),
     "gp": Sampler("Gaussian process, learns from what was tried", _gp),
     "qmc": Sampler("scrambled Sobol sequence: even cover", _qmc),
-    "grid": Sampler("every combination of each parameter's grid, the recipe first", _grid),
+    "grid": Sampler("every combination of each parameter's grid, the baseline first", _grid),
 }

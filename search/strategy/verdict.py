@@ -1,4 +1,4 @@
-"""The verdict on a search: whether its best setting beats the recipe, with fresh seeds."""
+"""The verdict on a search: whether its best setting beats the baseline, with fresh seeds."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial
 
 from search.common.statistics import Interval, mean
-from search.strategy.confirmation import Row
-from search.strategy.confirmed import RECIPE, Confirmation, value_of
+from search.record.trials import BASELINE
+from search.strategy.reevaluation import Reevaluation, Row, value_of
 from trainers.metrics import METRICS, TEST, TEST_OF, Metric
 
 WINS, NO_DIFFERENCE, NOTHING_BEATS = "wins", "no difference", "nothing beats"
@@ -20,11 +20,11 @@ WINS, NO_DIFFERENCE, NOTHING_BEATS = "wins", "no difference", "nothing beats"
 class Verdict:
     """What the seeds that judge say of trial ``winner`` of the search.
 
-    ``gain`` is that over the recipe by pairs, in ``metric``'s unit, above 0 where the winner is
-    better; ``chosen`` and ``recipe`` are the means of both. ``confirmed`` is the winner's mean
+    ``gain`` is that over the baseline by pairs, in ``metric``'s unit, above 0 where the winner is
+    better; ``chosen`` and ``baseline`` are the means of both. ``confirmed`` is the winner's mean
     objective, where the search had ``searched``. ``seeds`` are those that judge; with some of them
-    the winner (``lost``) or the recipe (``recipe_lost``) diverged or failed: those are in no pair.
-    Where no setting stood, ``winner`` is None; without a pair so is ``gain``.
+    the winner (``lost``) or the baseline (``baseline_lost``) diverged or failed: those are in no
+    pair. Where no setting stood, ``winner`` is None; without a pair so is ``gain``.
     """
 
     outcome: str
@@ -34,11 +34,11 @@ class Verdict:
     winner: int | None = None
     gain: Interval | None = None
     chosen: Interval | None = None
-    recipe: Interval | None = None
+    baseline: Interval | None = None
     searched: float = math.nan
     confirmed: Interval | None = None
     lost: int = 0
-    recipe_lost: int = 0
+    baseline_lost: int = 0
 
 
 def outcome(gain: Interval) -> str:
@@ -56,23 +56,23 @@ def chosen_trial(
     return best if verdict is None or verdict.winner is None else searched[verdict.winner]
 
 
-def judge(confirmation: Confirmation, searched: Sequence[FrozenTrial]) -> Verdict | None:
+def judge(reevaluation: Reevaluation, searched: Sequence[FrozenTrial]) -> Verdict | None:
     """None while trainings are to come. The test set is looked at here, and nothing is chosen
     after that."""
-    if confirmation.to_come():
+    if reevaluation.to_come():
         return None
-    rule, objective = confirmation.rule, confirmation.metric
-    winner = rule.choose(confirmation.values()).winner
-    recipe = [confirmation.ended(Row(RECIPE, seed)) for seed in rule.judging]
+    rule, objective = reevaluation.rule, reevaluation.metric
+    winner = rule.choose(reevaluation.values()).winner
+    baseline = [reevaluation.ended(Row(BASELINE, seed)) for seed in rule.judging]
     if winner is None:
         return Verdict(NOTHING_BEATS, objective, objective, len(rule.judging))
-    chosen = [confirmation.ended(Row(winner, seed)) for seed in rule.judging]
-    metric = _judged_by(objective, [*recipe, *chosen])
-    ours, theirs = _figures(metric, chosen), _figures(metric, recipe)
+    chosen = [reevaluation.ended(Row(winner, seed)) for seed in rule.judging]
+    metric = _judged_by(objective, [*baseline, *chosen])
+    ours, theirs = _figures(metric, chosen), _figures(metric, baseline)
     pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if math.isfinite(a + b)]
     gain = mean([metric.sign * (b - a) for a, b in pairs]) if pairs else None
-    lost, recipe_lost = (sum(map(math.isnan, values)) for values in (ours, theirs))
-    found = NO_DIFFERENCE if gain is None or lost > recipe_lost else outcome(gain)
+    lost, baseline_lost = (sum(map(math.isnan, values)) for values in (ours, theirs))
+    found = NO_DIFFERENCE if gain is None or lost > baseline_lost else outcome(gain)
     return Verdict(
         found,
         metric,
@@ -85,7 +85,7 @@ def judge(confirmation: Confirmation, searched: Sequence[FrozenTrial]) -> Verdic
         value_of(searched[winner]),
         _mean(_figures(objective, chosen)),
         lost,
-        recipe_lost,
+        baseline_lost,
     )
 
 

@@ -95,8 +95,8 @@ def print_verdict(console: Console, data: StudyData) -> None:
         console.print(Text(first, style="bold"), soft_wrap=True)
         for text in others:
             say(console, text)
-    elif data.confirmation and data.confirming:
-        say(console, state(data.confirmation))
+    elif data.reevaluation and data.confirming:
+        say(console, state(data.reevaluation))
 
 
 def boxed(found: Table) -> PlainTable:

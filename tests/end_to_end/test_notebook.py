@@ -47,7 +47,7 @@ def test_the_notebook_runs_and_shows_its_results(tmp_path: Path) -> None:
     *shown, result = [o for o in outputs_of(book, "result = search(") if not on_stderr(o)]
     printed = "".join(output.text for output in shown if output.output_type == "stream")
     assert "small_wrn: preset quick" in printed
-    assert "confirmation: the best setting and the recipe" in printed
+    assert "re-evaluation: the best setting and the baseline" in printed
     assert "\x1b" not in printed  # what moves the cursor of a terminal
     (view,) = [output for output in shown if output.output_type == "display_data"]
     assert view.data["text/html"] == ""  # the progress, gone at the end

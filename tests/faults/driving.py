@@ -32,9 +32,8 @@ from search.settings.request import Request, make_request
 from search.settings.run_settings import RunSettings
 from search.storage.lease import Lease
 from search.storage.storage import open_storage, write_often
-from search.strategy.confirmed import CONFIRMED, confirming_trials, read_confirmation
+from search.strategy.reevaluation import CONFIRMED, read_reevaluation, reevaluation_trials
 from search.strategy.verdict import judge
-from search.study.confirming import open_confirmation
 from search.study.events import Event, Standing
 from search.study.messages import (
     Blocked,
@@ -47,6 +46,7 @@ from search.study.messages import (
     Remark,
     Task,
 )
+from search.study.reevaluation import open_reevaluation
 from search.study.retrying import RetryingRunner
 from search.study.trial_runner import TrialRunner
 from search.terminal.event_lines import line
@@ -106,7 +106,7 @@ def _epochs(task: Task, file: str = "invented.json") -> Iterator[tuple[int, Mess
 def _value(task: Task, epoch: int) -> float:
     drawn = [task.config[name] for name in ("lr", "batch_size", "optimizer")]
     if task.config["seed"]:
-        drawn.append(task.config["seed"])  # of a confirmation
+        drawn.append(task.config["seed"])  # of a re-evaluation
     text = json.dumps([drawn, epoch])
     return 10 * epoch + int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32 * 30
 
@@ -180,7 +180,7 @@ def _drive(asked: Request, work: str, log: Path) -> None:
             quick = replace(plan.resources, silence=5.0)
             run_search(runner, quick, WORKS[work.removeprefix("ray ")])
             return
-        phases = Phases(runner, partial(open_confirmation, plan, study, storage, leases, observe))
+        phases = Phases(runner, partial(open_reevaluation, plan, study, storage, leases, observe))
         while not phases.are_met():
             runner = phases.runner
             task = runner.ask()
@@ -229,14 +229,14 @@ def listen(runner: TrialRunner, task: Task, messages: Iterator[Message]) -> None
 
 def snapshot(study: Study) -> list[dict[str, Any]]:
     """All that must not change: everything of each trial but clocks, costs and owners, those of
-    the confirmation too, and the verdict."""
+    the re-evaluation too, and the verdict."""
     record, trials = read_record(study), study.get_trials()
-    confirming = confirming_trials(study)
+    confirming = reevaluation_trials(study)
     if record is None or not confirming:
         return facts(trials)
-    confirmation = read_confirmation(record, trials, confirming)
-    assert confirmation is not None
-    return [*facts(trials), *facts(confirming), {"verdict": repr(judge(confirmation, trials))}]
+    reevaluation = read_reevaluation(record, trials, confirming)
+    assert reevaluation is not None
+    return [*facts(trials), *facts(confirming), {"verdict": repr(judge(reevaluation, trials))}]
 
 
 def facts(trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:

@@ -53,7 +53,7 @@ PROMOTION_POINTS = {
 }
 BUDGET_POINTS = {"target recorded": 28, "paused": 18, "promoted": 8, "paused told": 10}
 RAISED_POINTS = {"trial continued": 4, "checkpoint taken over": 3, "paused": 8, "paused told": 8}
-CONFIRMATION_POINTS = {
+REEVALUATION_POINTS = {
     "study created": 2,
     "study identified": 2,
     "row enqueued": 10,
@@ -92,7 +92,7 @@ ALL = {
         ("promoted", PROMOTION_POINTS),
         ("budgeted", BUDGET_POINTS),
         ("raised", RAISED_POINTS),
-        ("confirmed", CONFIRMATION_POINTS),
+        ("confirmed", REEVALUATION_POINTS),
     )
     for name, passings in points.items()
     for nth in range(1, passings + 1)

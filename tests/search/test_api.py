@@ -44,7 +44,7 @@ def test_a_search_of_a_space_object_gives_its_study(data_dir: Path) -> None:
     assert result.epochs[["number", "epoch"]].values.tolist() == [[0, 1], [1, 1]]
     assert result.best.value == result.study.best_value
     assert result.best.params == result.study.best_params
-    assert result.verdict is None  # the space asks for no confirmation
+    assert result.verdict is None  # the space asks for no re-evaluation
     assert result.record.provenance.command.startswith(
         "python -m search.run --space '<Space tiny>' --preset quick"
     )

@@ -53,8 +53,8 @@ def banner(data: StudyData) -> Banner:
         if failed and failed == data.spent.ended:
             return Banner("All trials failed", f"{count(failed)} of {count(failed)} trials.", "bad")
         return Banner("No result yet", words)
-    if data.confirmation is not None and data.confirming:
-        return Banner("Not decided yet", f"{state(data.confirmation)}.", notes=(words,))
+    if data.reevaluation is not None and data.confirming:
+        return Banner("Not decided yet", f"{state(data.reevaluation)}.", notes=(words,))
     return Banner("Search result, one run each", words)
 
 
@@ -112,8 +112,8 @@ def tiles(data: StudyData) -> Tiles:
     spent, verdict, best, items = data.spent, data.verdict, data.best, []
     if verdict is not None and verdict.chosen is not None:
         word = f"trial {verdict.winner}, {verdict.seeds} new seeds"
-        if verdict.recipe is not None:
-            word += f"; baseline {plus_minus(verdict.metric, verdict.recipe)}"
+        if verdict.baseline is not None:
+            word += f"; baseline {plus_minus(verdict.metric, verdict.baseline)}"
         items.append((verdict.metric.label, quantity(verdict.metric, verdict.chosen), word))
     if best is not None and best.value is not None:
         word = f"trial {best.number}, one run"

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from optuna.trial import FrozenTrial
 
 from search.common.statistics import mean
+from search.record.trials import BASELINE as TRIAL_0
 from search.reporting.blocks import BASELINE, BEST, PLAIN, Section, Table, section, table_of
 from search.reporting.comparison import references_table, results_table
 from search.reporting.format import NOTHING, count, figure
 from search.reporting.study_data import StudyData
 from search.reporting.verdict import plus_minus, signed_plus_minus
-from search.strategy.confirmation import Row
-from search.strategy.confirmed import RECIPE, Confirmation, value_of
+from search.strategy.reevaluation import Reevaluation, Row, value_of
 from trainers.metrics import Metric
 
 
@@ -26,14 +26,14 @@ def reevaluation(data: StudyData) -> Section | None:
 
 def seeds_table(data: StudyData) -> Table | None:
     """Return one row for each setting that was trained with new seeds."""
-    found = data.confirmation
+    found = data.reevaluation
     if found is None or not data.confirming:
         return None
     metric = data.verdict.metric if data.verdict else found.metric
     choice = found.rule.choose(found.values())
     rows = []
-    for number in (RECIPE, *found.rule.candidates):
-        is_baseline = number == RECIPE
+    for number in (TRIAL_0, *found.rule.candidates):
+        is_baseline = number == TRIAL_0
         judged = is_baseline or number == choice.winner
         selected = [] if is_baseline else _values(found, number, found.rule.choosing, found.metric)
         evaluated = _values(found, number, found.rule.judging, metric) if judged else []
@@ -59,7 +59,7 @@ def seeds_table(data: StudyData) -> Table | None:
 
 
 def _whose(number: int, winner: int | None, dropped: Mapping[int, int]) -> str:
-    if number == RECIPE:
+    if number == TRIAL_0:
         return "baseline"
     if number == winner:
         return f"trial {number}, chosen"
@@ -71,7 +71,7 @@ def _searched(data: StudyData, number: int) -> str:
     return figure(data.objective.name, value_of(data.frozen[number]))
 
 
-def _values(found: Confirmation, number: int, seeds: Sequence[int], metric: Metric) -> list[float]:
+def _values(found: Reevaluation, number: int, seeds: Sequence[int], metric: Metric) -> list[float]:
     """Return the values of the seeds that have ended with a figure."""
     ended = [found.ended(Row(number, seed)) for seed in seeds]
     values = [_figure(trial, metric, found.metric) for trial in ended if trial is not None]

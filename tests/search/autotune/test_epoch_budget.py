@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from search.autotune import epoch_budget
-from search.record.record import ConfirmationFacts
+from search.record.record import ReevaluationFacts
 from search.settings.decide import decide
 from search.settings.plan import SearchPlan
 from search.settings.request import make_request
@@ -115,13 +115,13 @@ def test_there_is_always_enough_to_choose_among() -> None:
         (100, 1, 3, 64),  # of 4 epochs no search finds anything, and 2 seeds say nothing
     ],
 )
-def test_a_confirmation_fits_into_its_share(
+def test_a_reevaluation_fits_into_its_share(
     epochs: int, settings: int, seeds: int, left: int
 ) -> None:
     """Of 16 epochs a training; four seeds judge, or fewer."""
-    facts = ConfirmationFacts(2, (1, 2), (3, 4, 5, 6))
+    facts = ReevaluationFacts(2, (1, 2), (3, 4, 5, 6))
     found, fitted = epoch_budget.split(epochs, 16, facts, fixed=False)
-    assert fitted == ConfirmationFacts(settings, (1, 2)[: (seeds + 1) // 2], (3, 4, 5, 6)[:seeds])
+    assert fitted == ReevaluationFacts(settings, (1, 2)[: (seeds + 1) // 2], (3, 4, 5, 6)[:seeds])
     assert found == left
     assert epoch_budget.split(100, 16, facts, fixed=True) == (64, facts)
     assert epoch_budget.split(100, 16, None, fixed=False) == (100, None)

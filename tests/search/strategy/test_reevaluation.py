@@ -1,4 +1,4 @@
-"""Which trainings a confirmation needs: a pure function of what is on record."""
+"""Which trainings a re-evaluation needs: a pure function of what is on record."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from search.strategy.confirmation import (
-    ConfirmationRule,
+from search.strategy.reevaluation import (
+    ReevaluationRule,
     Row,
     choosing_seeds,
     contenders,
@@ -18,16 +18,16 @@ from search.strategy.confirmation import (
 )
 
 RECIPE = 0
-RULE = ConfirmationRule((7, 3, 5), RECIPE, (11, 12, 13), (21, 22, 23, 24, 25))
+RULE = ReevaluationRule((7, 3, 5), RECIPE, (11, 12, 13), (21, 22, 23, 24, 25))
 
 
-def run(rule: ConfirmationRule, figures: Mapping[int, list[float]], order: int = 0) -> list[Row]:
+def run(rule: ReevaluationRule, figures: Mapping[int, list[float]], order: int = 0) -> list[Row]:
     """All rows, one trained at a time of those that are needed, in some ``order``."""
     return list(trained(rule, figures, order))
 
 
 def trained(
-    rule: ConfirmationRule, figures: Mapping[int, list[float]], order: int = 0
+    rule: ReevaluationRule, figures: Mapping[int, list[float]], order: int = 0
 ) -> dict[Row, float]:
     """What the rows came to; ``figures`` are a trial's values with its choosing seeds."""
     values: dict[Row, float] = {}
@@ -78,7 +78,7 @@ def test_nothing_is_chosen_before_all_have_their_seeds() -> None:
 
 
 def test_a_single_candidate_needs_no_choice() -> None:
-    rule = ConfirmationRule((7,), RECIPE, (11,), (21, 22))
+    rule = ReevaluationRule((7,), RECIPE, (11,), (21, 22))
     assert rule.rows({}) == [Row(7, 21), Row(RECIPE, 21), Row(7, 22), Row(RECIPE, 22)]
 
 
@@ -92,7 +92,7 @@ def test_who_diverged_with_some_seed_is_not_chosen() -> None:
 
 
 def test_equals_keep_the_searchs_order() -> None:
-    rule = ConfirmationRule((7, 3), RECIPE, (11,), (21, 22))
+    rule = ReevaluationRule((7, 3), RECIPE, (11,), (21, 22))
     assert rule.choose({Row(7, 11): 80.0, Row(3, 11): 80.0}).winner == 7
 
 
@@ -118,7 +118,7 @@ def test_its_cost_is_known_before(candidates: int, judging: int, trainings: int)
     numbers = tuple(range(1, candidates + 1))
     seeds = choosing_seeds(0, judging), judging_seeds(0, judging)
     if candidates:
-        rule = ConfirmationRule(numbers, RECIPE, *seeds)
+        rule = ReevaluationRule(numbers, RECIPE, *seeds)
         lot = random.Random(0)
         noisy = {c: [lot.gauss(0, 1) for _ in range(3)] for c in (RECIPE, *numbers)}
         assert len(run(rule, noisy)) == trainings

@@ -19,16 +19,16 @@ from search.record.record import read_record
 from search.reporting.search_result import SearchResult
 from search.reporting.study_data import StudyData, read_study
 from search.reporting.verdict import beside, regression, sentence
-from search.settings.confirming import refuse_other_study
 from search.settings.decide import decide
 from search.settings.open_study import find_record, open_study
 from search.settings.plan import SearchPlan
+from search.settings.reevaluation import refuse_other_study
 from search.settings.request import make_request
 from search.settings.run_settings import RunSettings
 from search.storage.lease import Lease
 from search.strategy.verdict import NO_DIFFERENCE, NOTHING_BEATS, WINS
-from search.study.confirming import open_confirmation
 from search.study.messages import Completed, Diverged, EpochDone, Failed, Message, Task
+from search.study.reevaluation import open_reevaluation
 from search.study.trial_runner import TrialRunner
 from search.terminal.search_summary import print_result
 from search.workers.driver import Phases
@@ -66,7 +66,7 @@ class World:
             runner = TrialRunner(study, plan, lease, lambda event: None)
 
             def then() -> TrialRunner | None:
-                return open_confirmation(plan, study, self.storage, leases, lambda event: None)
+                return open_reevaluation(plan, study, self.storage, leases, lambda event: None)
 
             phases = Phases(runner, then)
             while not phases.are_met():
@@ -162,13 +162,13 @@ def test_pairs_share_seed_and_split_and_these_are_fresh(world: World) -> None:
     assert recipes <= of_winner
     record = read_record(world.confirming())
     assert record is not None
-    assert record.confirms == "tiny-quick"
+    assert record.reevaluates == "tiny-quick"
     assert data.record is not None
-    assert data.record.confirmation is not None
-    assert recipes == set(data.record.confirmation.judging)
+    assert data.record.reevaluation is not None
+    assert recipes == set(data.record.reevaluation.judging)
 
 
-def test_trials_of_the_confirmation_name_those_of_the_search(world: World) -> None:
+def test_trials_of_the_reevaluation_name_those_of_the_search(world: World) -> None:
     data = world.run(better, *CONFIRM)
     for trial in world.confirming().get_trials():
         searched = data.frozen[trial.user_attrs["confirmed_trial"]]
@@ -176,10 +176,10 @@ def test_trials_of_the_confirmation_name_those_of_the_search(world: World) -> No
         assert trial.state.name == "COMPLETE"
 
 
-def test_a_search_without_confirmation_trains_nothing_again(world: World) -> None:
+def test_a_search_without_reevaluation_trains_nothing_again(world: World) -> None:
     data = world.run(better, *CONFIRM, "--no-confirm")
     assert len(world.trained) == 6
-    assert data.confirmation is None
+    assert data.reevaluation is None
     assert optuna.get_all_study_names(world.storage) == ["tiny-quick"]
 
 
@@ -205,14 +205,14 @@ def test_a_study_that_goes_on_confirms_only_what_is_new(world: World) -> None:
 
 def test_a_study_of_before_is_confirmed_where_that_is_asked_for(world: World) -> None:
     world.run(better, "--no-confirm")
-    assert world.run(better).confirmation is None
+    assert world.run(better).reevaluation is None
     assert world.run(better, *CONFIRM).verdict is not None
 
 
 def test_a_winner_that_diverges_with_some_seed_is_not_said_to_win(world: World) -> None:
     plan = world.plan(*CONFIRM)
-    assert plan.record.confirmation is not None
-    bad = plan.record.confirmation.judging[1]
+    assert plan.record.reevaluation is not None
+    bad = plan.record.reevaluation.judging[1]
 
     def ending(task: Task) -> Message | None:
         config = task.config
@@ -229,21 +229,21 @@ def test_a_winner_that_diverges_with_some_seed_is_not_said_to_win(world: World) 
 
 def test_a_failed_training_can_be_tried_again(world: World, tmp_path: Path) -> None:
     plan = world.plan(*CONFIRM)
-    assert plan.record.confirmation is not None
-    bad = plan.record.confirmation.judging[0]
+    assert plan.record.reevaluation is not None
+    bad = plan.record.reevaluation.judging[0]
     world.ending = lambda task: Failed("OSError: no") if task.config["seed"] == bad else None
     verdict = world.run(better, *CONFIRM).verdict
     assert verdict is not None
-    assert (verdict.lost, verdict.recipe_lost) == (1, 1)
+    assert (verdict.lost, verdict.baseline_lost) == (1, 1)
     world.ending = lambda task: None
     with Lease(plan.folder) as lease, ExitStack() as leases:
         study = open_study(plan, world.storage, lease)
-        runner = open_confirmation(plan, study, world.storage, leases, lambda event: None)
+        runner = open_reevaluation(plan, study, world.storage, leases, lambda event: None)
         assert runner is not None
         runner.retry_failed()
     verdict = world.run(better, *CONFIRM).verdict
     assert verdict is not None
-    assert (verdict.lost, verdict.recipe_lost, verdict.outcome) == (0, 0, WINS)
+    assert (verdict.lost, verdict.baseline_lost, verdict.outcome) == (0, 0, WINS)
 
 
 def test_a_grids_best_is_confirmed(world: World) -> None:
@@ -276,8 +276,8 @@ def test_what_new_seeds_do_not_show_is_told(world: World) -> None:
 def test_the_published_figure_lies_in_the_interval_or_not(world: World) -> None:
     verdict = world.run(better, *CONFIRM).verdict
     assert verdict is not None
-    assert verdict.recipe is not None
-    middle = verdict.recipe.estimate
+    assert verdict.baseline is not None
+    middle = verdict.baseline.estimate
     assert ", inside its interval here" in beside(verdict, {"test_top1": middle})
     assert ", outside its interval here" in beside(verdict, {"test_top1": 60.0})
     assert beside(verdict, {"test_loss": 1.0}) == ""
@@ -311,13 +311,13 @@ def test_python_has_the_verdict_and_the_trial_that_it_chose(world: World) -> Non
     assert "5 new seeds" in html
 
 
-def test_a_confirmation_is_gone_on_with_under_the_searchs_name(world: World) -> None:
+def test_a_reevaluation_resumes_under_the_searchs_name(world: World) -> None:
     world.run(better, *CONFIRM)
-    with pytest.raises(UserError, match="is the confirmation of 'tiny-quick'"):
+    with pytest.raises(UserError, match="is the re-evaluation of 'tiny-quick'"):
         world.plan("--study-name", "tiny-quick-confirm")
 
 
-def test_another_study_of_the_confirmations_name_is_left_alone(world: World) -> None:
+def test_another_study_of_the_reevaluations_name_is_left_alone(world: World) -> None:
     other = optuna.create_study(study_name="tiny-quick-confirm", storage=world.storage)
     other.add_trial(optuna.trial.create_trial(value=1.0))
     with pytest.raises(UserError, match="is another one"):

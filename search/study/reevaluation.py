@@ -1,4 +1,4 @@
-"""Claims of a study that confirms another one's best: its trials follow from both records."""
+"""Re-evaluating a search's best settings, in a study whose trials follow from both records."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search.record.record import StudyRecord
-from search.settings.confirming import confirmation_plan
 from search.settings.open_study import open_study
 from search.settings.plan import SearchPlan, TrialPlan
+from search.settings.reevaluation import reevaluation_plan
 from search.storage.lease import Lease
-from search.strategy.confirmation import Row
-from search.strategy.confirmed import (
+from search.strategy.reevaluation import (
     CONFIRMED,
-    Confirmation,
+    Reevaluation,
+    Row,
     candidates,
-    read_confirmation,
+    read_reevaluation,
 )
 from search.study.acquire import Claims
 from search.study.events import Event, Note
@@ -28,33 +28,33 @@ from trainers.failpoints import failpoint
 from trainers.metrics import METRICS
 
 
-def open_confirmation(
+def open_reevaluation(
     plan: SearchPlan,
     searched: Study,
     storage: BaseStorage,
     leases: ExitStack,
     observe: Callable[[Event], None],
 ) -> RetryingRunner | None:
-    """The runner of what confirms the search of ``plan``, whose study ``searched`` is met; None
-    where there is nothing to confirm. Its lease becomes one of ``leases``."""
+    """The runner that re-evaluates the search of ``plan``, whose study ``searched`` is met; None
+    where there is nothing to re-evaluate. Its lease becomes one of ``leases``."""
     trials = searched.get_trials(deepcopy=False)
     metric = METRICS[plan.objectives[0]]
-    if plan.record.confirmation is None or not candidates(plan.record, trials, metric):
+    if plan.record.reevaluation is None or not candidates(plan.record, trials, metric):
         return None
-    confirming = confirmation_plan(plan)
+    confirming = reevaluation_plan(plan)
     lease = leases.enter_context(Lease(confirming.folder, storage))
     study = open_study(confirming, storage, lease)
-    claims = ConfirmationClaims(study, lease, confirming, plan.record, trials)
+    claims = ReevaluationClaims(study, lease, confirming, plan.record, trials)
     runner = RetryingRunner(study, confirming, lease, observe, claims)
     if not runner.is_met():
-        facts = plan.record.confirmation
+        facts = plan.record.reevaluation
         best = "setting" if facts.settings == 1 else f"{facts.settings} settings"
-        words = f"the best {best} and the recipe with fresh seeds, {len(facts.judging)} of which"
-        observe(Note(f"confirmation: {words} judge; study {study.study_name!r}"))
+        words = f"the best {best} and the baseline with fresh seeds, {len(facts.judging)} of which"
+        observe(Note(f"re-evaluation: {words} judge; study {study.study_name!r}"))
     return runner
 
 
-class ConfirmationClaims(Claims):
+class ReevaluationClaims(Claims):
     """Enqueues one row after the other as it is needed. ``record`` and ``searched`` are the
     search's, whose total is met."""
 
@@ -96,7 +96,7 @@ class ConfirmationClaims(Claims):
         found = self._read(trials)
         return (row for row in found.to_come() if not found.trials_of(row))
 
-    def _read(self, trials: Sequence[FrozenTrial]) -> Confirmation:
-        found = read_confirmation(self._record, self._searched, trials)
+    def _read(self, trials: Sequence[FrozenTrial]) -> Reevaluation:
+        found = read_reevaluation(self._record, self._searched, trials)
         assert found is not None  # it is confirmed
         return found
