@@ -76,6 +76,6 @@ def _trim(file: int) -> None:
     size = os.fstat(file).st_size
     if size > MOST_BYTES:
         kept = MOST_BYTES // 4
-        beginning, end = os.pread(file, kept, 0), os.pread(file, kept, size - kept)
-        os.ftruncate(file, 0)
-        os.write(file, beginning + _LEFT_OUT + end)
+        end = os.pread(file, kept, size - kept)
+        os.ftruncate(file, kept)  # others may print meanwhile: the beginning stays in its place
+        os.write(file, _LEFT_OUT + end)
