@@ -13,20 +13,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import FrameType, GeneratorType, ModuleType
+from types import FrameType, FunctionType, GeneratorType, ModuleType
 from typing import Any
 
 import torch
+from torch.utils.data import DataLoader, Dataset
 
+from trainers.custom.run import Run
 from trainers.custom.state import flattened, keep
 
 _PLAIN = (type(None), bool, int, float, str, list, tuple, dict, set, torch.Tensor)
+_NO_STATE = (type, ModuleType, FunctionType, Run, Dataset, DataLoader)  # or one of a library's own
 
 
 @dataclass(frozen=True)
 class Seen:
     """One variable: its ``state`` as numbers and texts, and whether it is to be named ``anyway``,
-    or only where its state has changed when the next epoch is over."""
+    or only where its state has changed when the next epoch is over, as an early stopper's has."""
 
     state: Mapping[str, Any]
     anyway: bool
@@ -39,9 +42,10 @@ def seen(at_work: GeneratorType[Any, None, Any], handed: Mapping[str, Any]) -> d
     generator: Any = at_work
     while isinstance(generator, GeneratorType) and generator.gi_frame is not None:
         frame = generator.gi_frame
-        for name, is_set in carried(frame.f_code.co_filename, frame.f_lineno).items():
-            if name in frame.f_locals:
-                found |= _one(name, frame.f_locals[name], known, is_set)
+        read_first, assigned = carried(frame.f_code.co_filename, frame.f_lineno)
+        for name, value in frame.f_locals.items():
+            if name in read_first or (name not in assigned and _has_state(value)):
+                found |= _one(name, value, known, name in assigned)
         found |= _of_module(frame, known)
         generator = generator.gi_yieldfrom  # what it delegates to
     for name, value in handed.items():
@@ -62,7 +66,7 @@ def forgotten(first: Mapping[str, Seen], second: Mapping[str, Seen]) -> list[str
 def _of_module(frame: FrameType, known: set[int]) -> dict[str, Seen]:
     found: dict[str, Seen] = {}
     for name, value in frame.f_globals.items():
-        if not name.startswith("__") and not isinstance(value, (type, ModuleType)):
+        if not name.startswith("__") and (isinstance(value, _PLAIN) or _has_state(value)):
             found |= _one(name, value, known, False)
     return found
 
@@ -74,15 +78,20 @@ def _one(name: str, value: Any, known: set[int], is_set: bool) -> dict[str, Seen
         return {name: Seen(flattened({name: value}), is_set)}
     if isinstance(value, Iterator) and not isinstance(value, io.IOBase):
         return {f"{name} ({type(value).__name__})": Seen({}, True)}
+    if isinstance(value, _NO_STATE):
+        return {}
     with suppress(Exception):  # an object's own protocol may raise anything
-        if _has_state(value):
-            state = flattened(keep({name: value}))
-            learns = isinstance(value, torch.nn.Module) and any(
-                parameter.requires_grad for parameter in value.parameters()
-            )
-            anyway = bool(state) and (learns or not isinstance(value, torch.nn.Module))
-            return {f"{name} ({type(value).__name__})": Seen(state, anyway)}
+        state = flattened(keep({name: value}))
+        anyway = bool(state) and _has_state(value) and not _is_frozen(value)
+        return {f"{name} ({type(value).__name__})": Seen(state, anyway)}
     return {}
+
+
+def _is_frozen(value: Any) -> bool:
+    """Return whether ``value`` is a network that learns nothing, such as a teacher."""
+    return isinstance(value, torch.nn.Module) and not any(
+        parameter.requires_grad for parameter in value.parameters()
+    )
 
 
 def _is_known(value: Any, known: set[int]) -> bool:
@@ -96,6 +105,8 @@ def _is_known(value: Any, known: set[int]) -> bool:
 
 def _has_state(value: Any) -> bool:
     """Return whether ``value`` says itself that it has a state to be set."""
+    if isinstance(value, (type, *_PLAIN)):
+        return False
     names = ("load_state_dict", "set_state", "setstate", "bit_generator")
     return any(hasattr(value, name) for name in names)
 
@@ -117,13 +128,13 @@ def _tensors(values: Any) -> set[int]:
 
 
 @cache
-def carried(file: str, line: int) -> dict[str, bool]:
+def carried(file: str, line: int) -> tuple[set[str], set[str]]:
     """The names that the loop over the epochs around ``line`` of ``file`` reads before it sets
-    them, and whether it sets them. Empty where there is no such loop, or no source."""
+    them, and those that it sets. Empty where there is no such loop, or no source."""
     try:
         tree = ast.parse(Path(file).read_bytes())
     except (OSError, SyntaxError, ValueError):
-        return {}
+        return set(), set()
     loops = [
         node
         for node in ast.walk(tree)
@@ -131,13 +142,12 @@ def carried(file: str, line: int) -> dict[str, bool]:
         and node.lineno <= line <= (node.end_lineno or line)
         and ".epochs(" in ast.unparse(node.iter)
     ]
-    if not loops:
-        return {}
     uses = _Uses()
-    uses.visit(loops[0].target)
-    for statement in loops[0].body:
-        uses.visit(statement)
-    return {name: name in uses.set_somewhere for name in uses.read_first}
+    for loop in loops[:1]:
+        uses.visit(loop.target)
+        for statement in loop.body:
+            uses.visit(statement)
+    return uses.read_first, uses.assigned
 
 
 class _Uses(ast.NodeVisitor):
@@ -145,14 +155,14 @@ class _Uses(ast.NodeVisitor):
 
     def __init__(self) -> None:
         self.read_first: set[str] = set()
-        self.set_somewhere: set[str] = set()
+        self.assigned: set[str] = set()
         self._certain: set[str] = set()  # set whatever branch was taken
 
     def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
             self.read_first |= {node.id} - self._certain
         else:
-            self.set_somewhere.add(node.id)
+            self.assigned.add(node.id)
             self._certain.add(node.id)
 
     def visit_Assign(self, node: ast.Assign) -> None:

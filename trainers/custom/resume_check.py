@@ -77,9 +77,9 @@ def after_two_epochs(task: Mapping[str, Any]) -> State:
 
 def own_files(config: LoopConfig) -> dict[str, str]:
     """The modules in memory that lie beside the function's file or below, by their digests."""
-    home = Path(config.train.partition(":")[0]).resolve().parent
+    home = Path(config.train.partition(":")[0]).absolute().parent
     paths = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    own = sorted(Path(path) for path in paths if path and Path(path).is_relative_to(home))
+    own = sorted(path for path in map(Path, filter(None, paths)) if path.is_relative_to(home))
     return {str(path): digest(path) for path in own if "site-packages" not in path.parts}
 
 
