@@ -1,6 +1,6 @@
 # make search    search a space, in a .venv that this makes   (SPACE=wrn_sam ARGS="--n-trials 20")
 # make test      the test suite, two tests at a time   (ARGS="-m 'not slow'")
-# make test-end-to-end   whole searches, killed and gone on with; data parallel; notebook, browser;
+# make test-end-to-end   whole searches, killed and resumed; data parallel; notebook, browser;
 #                   a large study's report; Optuna's contract for storages
 # make test-other-processor   trainer's tests, and a search, in the arithmetic of an older processor
 # make faults    the driver killed at every step and at random moments: half an hour
@@ -18,7 +18,8 @@ BIN := .venv/bin
 READY := .venv/ready
 
 OTHER_PROCESSOR := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
-WHOLE_SEARCH := tests/end_to_end/test_lifecycle.py
+# Without what computes nothing; with a whole search, resumed and replayed bit for bit.
+ARITHMETIC := tests/trainers --ignore=tests/trainers/data tests/end_to_end/test_conditional_space.py
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
@@ -34,7 +35,7 @@ test-end-to-end: $(READY)
 	$(PYTEST) $(PARALLEL) tests/end_to_end $(ARGS)
 
 test-other-processor: $(READY)
-	$(OTHER_PROCESSOR) $(PYTEST) $(PARALLEL) tests/trainers $(WHOLE_SEARCH) $(ARGS)
+	$(OTHER_PROCESSOR) $(PYTEST) $(PARALLEL) $(ARITHMETIC) $(ARGS)
 
 faults: $(READY)
 	$(PYTEST) tests/faults $(ARGS)

@@ -24,7 +24,7 @@ from benchmarks.data import dataset
 from benchmarks.harness import Aim, Case, Options, main
 from search.autotune.devices import cpu_count
 
-SECONDS, EPOCHS, PAIRS = (240.0, 15.0), (10, 4), (3, 1)
+SECONDS, EPOCHS, PAIRS = (240.0, 10.0), (10, 4), (3, 1)
 NOT_REACHED = 10.0  # times the seconds
 GRACE = 60.0  # s, to end in good order
 CHANCE = 10.0  # % of ten classes

@@ -13,6 +13,7 @@ from benchmarks.gpu_check.check import Setting, expect, short
 from benchmarks.gpu_check.faulty import DEVICE_ASSERT, OUT_OF_MEMORY
 from benchmarks.gpu_check.settings import config, prepared_images, random_config
 from benchmarks.gpu_check.space import NETWORK
+from benchmarks.gpu_check.throughput import CAPTURED
 from benchmarks.gpu_check.trainings import (
     curve,
     curves_of,
@@ -72,11 +73,10 @@ def graphs(setting: Setting) -> None:
     for name, chosen in settings.items():
         (expected[name],) = curves_of([chosen], eager, data)
         trainer = trained(chosen, by_graph, data)
-        captured = trainer.graphed is not None and trainer.graphed.captured
-        why = trainer.why_eager or "there is no room for it"
-        expect(captured or not setting.cuda, f"{name} was not captured: {why}")
+        status = trainer.graph_status
+        expect(status == CAPTURED or not setting.cuda, f"{name} was not captured: {status}")
         same(name, expected[name], curve(trainer.history), "by a graph")
-        setting.record(f"the same/{name}", "by a graph" if captured else why)
+        setting.record(f"the same/{name}", status)
     before, found = killed_and_resumed(settings[FIRST], by_graph, data, setting.folder / "cut")
     same(FIRST, expected[FIRST], found, "killed and resumed by a graph")
     setting.record("killed and resumed after epochs", before)

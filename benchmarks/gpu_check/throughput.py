@@ -20,6 +20,7 @@ from trainers.trainer import Trainer
 
 SECONDS = 0.8  # of timing a way of training
 SECONDS_A_WAIT = 0.05  # so many steps are waited for together: a wait for each would slow them down
+CAPTURED = "captured"  # as a trainer's status says
 WARM_UP = 8  # steps: kernels are chosen, and a graph is captured
 Way = tuple[str, bool]  # precision, channels last
 
@@ -133,16 +134,14 @@ def _row(
         found: dict[str, Any] = {}
         for _ in range(WARM_UP):
             next(steps)
-            captured = trainer.graphed is not None and trainer.graphed.captured
-            if not found and (captured or not how.graph):
+            if not found and (not how.graph or trainer.graph_status == CAPTURED):
                 wait(setting)
                 found["seconds_to_first_step"] = short(time.perf_counter() - start)
         wait(setting)
         speed = timed(lambda: next(steps), setting)
     except (RuntimeError, MemoryError) as error:
         return {"why_not": (str(error).strip().splitlines() or ["no memory"])[0][:80]}
-    if how.graph:
-        found["captured"] = captured
+    found["graph"] = trainer.graph_status
     return {"images_per_second": short(speed), "share": short(speed / most), **found}
 
 

@@ -49,6 +49,8 @@ def search(setting: Setting) -> None:
     reasons = {trial.params["batch_size"]: trial.user_attrs["reason"] for trial in trials}
     setting.record("trials", len(reasons))
     setting.record("seconds_between_trials", seconds_between(trials))
+    graphs = Counter(trial.user_attrs.get("graph", "not known") for trial in trials)
+    setting.record("graphs", dict(graphs))
     setting.record("aim", {"seconds_between_trials": AIM_BETWEEN})
     fatal = {size: reasons.pop(size) for size in space.FATAL}
     out, broken = fatal.values()

@@ -1,4 +1,4 @@
-"""A space with a conditional parameter and a narrowed interval: searched, gone on with, reported,
+"""A space with a conditional parameter and a narrowed interval: searched, resumed, reported,
 replayed."""
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SPACE = Space(
 """
 
 
-def test_searched_gone_on_with_reported_and_replayed(tmp_path: Path, capsys: Any) -> None:
+def test_searched_resumed_reported_and_replayed(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "branches.py").write_text(SPACE)
     results = str(tmp_path / "results")
     flags = ["--space", str(tmp_path / "branches.py"), "--preset", "quick", "--threads", "1"]

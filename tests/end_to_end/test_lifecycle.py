@@ -1,4 +1,4 @@
-"""A real search from the command line, killed, interrupted and gone on with."""
+"""A real search from the command line, killed, interrupted and resumed."""
 
 from __future__ import annotations
 
