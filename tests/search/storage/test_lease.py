@@ -97,7 +97,7 @@ def test_a_drivers_life_is_seen_from_another_process(place: Place) -> None:
             assert lease.is_alive(driver)  # asking does not end it
             os.kill(holder.pid, signal.SIGKILL)
             holder.wait()
-            assert not lease.is_alive(driver)
+            assert any(not lease.is_alive(driver) for _ in range(100_000))  # a server hears later
             assert not lease.is_alive(driver)
 
 
@@ -240,84 +240,3 @@ def test_a_full_driver_lets_go_of_a_trial_that_another_took_over(
     notes = [event.text for event in first.events if isinstance(event, Note)]
     assert notes == ["trial 0 was taken over by another driver"]
     assert first.next_task().number == 1
-
-
-# A driver without Ray: trains a trial for each line that it is sent.
-DRIVER = """
-import sys
-from pathlib import Path
-from typing import IO
-import optuna
-from search.strategy.distributions import distributions
-from search.common.layout import StudyFolder
-from search.storage.lease import Lease
-from search.study.trial_runner import TrialRunner
-from search.settings.plan import TrialPlan
-from trainers.execution import Execution
-from search.study.messages import Completed, EpochDone
-from search.strategy.samplers import make_sampler
-from spaces.named.wrn_sam import SPACE
-
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-results, total = Path(sys.argv[1]), int(sys.argv[2])
-space = SPACE.at("quick")
-chosen = distributions(space.parameters)
-folder = StudyFolder(results, "study")
-with Lease(folder) as lease:
-    study = optuna.load_study(
-        study_name="study",
-        storage=f"sqlite:///{results}/studies.db",
-        sampler=make_sampler("random", space, 0),
-        pruner=optuna.pruners.NopPruner(),
-    )
-    plan = TrialPlan(space, total, Execution(), results, folder, ("val_top1",))
-    runner = TrialRunner(study, plan, lease, lambda event: None)
-    print("ready", flush=True)
-    while sys.stdin.readline() and (task := runner.ask()):
-        for epoch in (1, 2):
-            runner.report(task.number, EpochDone({"epoch": epoch, "val_top1": 50.0}))
-        runner.finish(task.number, Completed({}))
-        print(task.number, flush=True)
-"""
-
-
-def send(driver: subprocess.Popen[str], lines: int) -> None:
-    assert driver.stdin
-    driver.stdin.write("go\n" * lines)
-    driver.stdin.flush()
-
-
-def next_line(driver: subprocess.Popen[str]) -> str:
-    assert driver.stdout
-    return driver.stdout.readline().strip()
-
-
-@pytest.mark.slow
-def test_two_drivers_share_a_study_and_meet_its_total(folder: StudyFolder) -> None:
-    results = folder.results_dir
-    study = optuna.create_study(
-        study_name="study", storage=f"sqlite:///{results}/studies.db", direction="maximize"
-    )
-    drivers = [
-        subprocess.Popen(
-            [sys.executable, "-c", DRIVER, str(results), "8"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    assert [next_line(driver) for driver in drivers] == ["ready"] * 2
-    for driver in drivers:
-        send(driver, 1)
-    trained = [[int(next_line(driver))] for driver in drivers]  # each has one, however slow it is
-    for driver in drivers:
-        send(driver, 8)
-    for driver, numbers in zip(drivers, trained, strict=True):
-        numbers += [int(line) for line in driver.communicate()[0].split()]
-    assert [driver.returncode for driver in drivers] == [0, 0]
-    assert sorted(trained[0] + trained[1]) == list(range(8))
-    trials = study.get_trials()
-    assert [trial.number for trial in trials] == list(range(8))
-    assert {trial.state.name for trial in trials} == {"COMPLETE"}
-    assert all(trial.intermediate_values == {1: 50.0, 2: 50.0} for trial in trials)

@@ -87,14 +87,11 @@ def test_epochs_then_completion(play: Play) -> None:
     assert last == Completed({"test_top1": 66.0, "cpu_seconds": 1.0})
 
 
-def test_reported_epochs_are_not_told_again(play: Play) -> None:
-    messages = play(reported=2)
-    assert [m.result["epoch"] for m in messages if isinstance(m, EpochDone)] == [3]
-    assert isinstance(messages[-1], Completed)
-
-
-def test_all_epochs_reported_leaves_the_completion(play: Play) -> None:
-    assert [type(message) for message in play(reported=3)] == [Completed]
+@pytest.mark.parametrize(("reported", "told"), [(2, [3]), (3, [])])
+def test_reported_epochs_are_not_told_again(play: Play, reported: int, told: list[int]) -> None:
+    *epochs, last = play(reported=reported)
+    assert [m.result["epoch"] for m in epochs if isinstance(m, EpochDone)] == told
+    assert isinstance(last, Completed)
 
 
 @pytest.mark.parametrize(
@@ -143,17 +140,11 @@ def test_a_folder_that_is_gone_is_not_the_trials_fault(play: Play, tmp_path: Pat
     assert isinstance(play(error)[-1], Blocked)
 
 
-def test_sys_exit_in_a_trial_fails_it_with_its_traceback(play: Play) -> None:
-    last = play(SystemExit(1))[-1]
+@pytest.mark.parametrize("error", [RuntimeError("boom"), SystemExit("boom")])
+def test_a_failure_brings_its_traceback(play: Play, error: BaseException) -> None:
+    last = play(error)[-1]
     assert isinstance(last, Failed)
-    assert last.reason == "SystemExit: 1"
-    assert "in results" in last.traceback
-
-
-def test_a_failure_brings_its_traceback(play: Play) -> None:
-    last = play(RuntimeError("boom"))[-1]
-    assert isinstance(last, Failed)
-    assert last.reason == "RuntimeError: boom"
+    assert last.reason == f"{type(error).__name__}: boom"
     assert "Traceback" in last.traceback
     assert "in results" in last.traceback
 

@@ -72,17 +72,6 @@ def test_a_first_epoch_may_take_for_ever_while_it_beats(scene: Scene) -> None:
     assert not scene.killed
 
 
-def test_short_epochs_before_do_not_make_a_long_one_late(scene: Scene) -> None:
-    """A test pass after epochs of a second, or a configuration that costs 900 times as much."""
-    for _ in range(10):
-        scene.pass_by(1)
-        scene.watchdog.heard(0)
-    for _ in range(20):
-        scene.beat()
-        scene.pass_by(50)
-    assert not scene.killed
-
-
 @pytest.mark.parametrize("heard", ["nothing", "message", "beat"])
 def test_silence_is_killed_once(scene: Scene, heard: str) -> None:
     scene.pass_by(5)
@@ -247,12 +236,6 @@ def test_the_next_look_is_a_while_later(node: Node) -> None:
     assert node.beats("far", FILE) == 111
     assert node.beats("far", FILE) == 222
     assert len(node.looks) == 2
-
-
-def test_a_node_that_does_not_answer_is_silent(node: Node) -> None:
-    for second in range(3 * int(SECONDS_BETWEEN_REMOTE_LOOKS)):
-        node.now = float(second)
-        assert node.beats("far", FILE) is None
 
 
 def test_a_worker_that_beats_on_its_node_is_left_alone_and_a_silent_one_is_not(
