@@ -44,13 +44,13 @@ def test_what_all_of_them_print_is_returned(module: Path) -> None:
 
 
 def test_one_that_says_much_keeps_nobody_waiting(module: Path) -> None:
-    """The second says more than a pipe holds before it meets the first, which waits for it."""
+    """Each says more than a pipe holds before it meets the other."""
     module.write_text(
         "import os, sys\n"
+        "print('x' * 200_000, file=sys.stderr, flush=True)\n"
         "try:\n"
         "    os.mkdir('first')\n"
         "except FileExistsError:\n"
-        "    print('x' * 200_000, file=sys.stderr, flush=True)\n"
         "    open('met', 'w').close()\n"
         "else:\n"
         "    open('met').close()\n"
