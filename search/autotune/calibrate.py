@@ -8,8 +8,6 @@ one-thread trials at once as there are cores, then with one trial that has them 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import platform
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -22,9 +20,8 @@ from typing import Any
 from search.autotune import devices
 from search.autotune.devices import Gpus, images_fit
 from search.autotune.resources import ComputeOptions, Resources
-from search.autotune.timing import Workload, time_trainings
+from search.autotune.timing import Workload, remembered, time_trainings
 from search.common.errors import UserError, one_line
-from trainers.atomic_files import write_atomically
 from trainers.data.prepared import Meta
 from trainers.execution import PRECISIONS, Execution
 
@@ -108,18 +105,21 @@ def calibrate(
     announce: Announce,
 ) -> Calibration:
     """The fastest of ``executions`` and ``rounds``. Raises ``UserError`` where none can train."""
-    key = _key(workload, executions, rounds, gpus)
-    kept = workload.cache / "calibrations" / f"{key}.json"
-    timings = _read(kept)
-    if not timings:
+
+    def measure() -> list[dict[str, Any]]:
         announce(
             f"calibrating: {len(executions)} ways to compute are timed on "
             f"{gpus.name if gpus else 'the CPU'}, up to {max(r.at_once for r in rounds)} trials at "
             "once; it takes some seconds, for a large network some minutes"
         )
         timings = _measure(workload, executions, rounds, announce)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(kept, json.dumps([_to_json(timing) for timing in timings]).encode())
+        return [vars(timing) | {"execution": timing.execution.to_dict()} for timing in timings]
+
+    facts = _facts(workload, executions, rounds, gpus)
+    timings = [
+        Timing(Execution.from_mapping(values["execution"]), values["at_once"], values["speed"])
+        for values in remembered(workload.cache / "calibrations", facts, measure)
+    ]
     return Calibration(fastest(timings), len(timings))
 
 
@@ -207,13 +207,13 @@ def in_words(execution: Execution) -> str:
     return f"{execution.precision}{graph.get(execution.graph, '')}{layout}"
 
 
-def _key(
+def _facts(
     workload: Workload, executions: Sequence[Execution], rounds: Sequence[Round], gpus: Gpus | None
-) -> str:
-    """Of all that a finding depends on."""
+) -> dict[str, Any]:
+    """All that a finding depends on."""
     config = workload.config.to_dict()
     card = [gpus.name, gpus.capability, gpus.driver, devices.mps_runs()] if gpus else []
-    facts = {
+    return {
         "machine": [platform.machine(), _cpu_model(), devices.cpu_count(), *card],
         "torch": version("torch"),
         "data": workload.data.shapes["train_images"],
@@ -221,7 +221,6 @@ def _key(
         "rounds": [vars(turn) for turn in rounds],
         "config": {name: value for name, value in config.items() if "seed" not in name},
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _cpu_model() -> str:
@@ -230,17 +229,3 @@ def _cpu_model() -> str:
     except OSError:
         return platform.processor()
     return next((line for line in lines if line.startswith("model name")), platform.processor())
-
-
-def _to_json(timing: Timing) -> dict[str, Any]:
-    return {**vars(timing), "execution": timing.execution.to_dict()}
-
-
-def _read(path: Path) -> list[Timing]:
-    try:
-        return [
-            Timing(**{**values, "execution": Execution.from_mapping(values["execution"])})
-            for values in json.loads(path.read_text())
-        ]
-    except (OSError, ValueError, TypeError, KeyError):
-        return []

@@ -5,24 +5,19 @@ The budget is recorded with the study: from then on nothing hangs on a clock.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from statistics import fmean
 
 from search.autotune.choose_execution import ExecutionChoice
-from search.autotune.timing import Speed, Workload, time_trainings
+from search.autotune.timing import Speed, Workload, remembered, time_trainings
 from search.common.errors import UserError
 from search.record.record import ReevaluationFacts
 from search.strategy.reevaluation import most_trainings
 from search.strategy.sobol import sobol_points
 from spaces.space import ResolvedSpace
-from trainers.atomic_files import write_atomically
 from trainers.config import TrainConfig
 from trainers.validators import ConfigError
 
@@ -76,20 +71,17 @@ def measured_budget(
     on_gpu = execution.device == "cuda"
     beside = resources.trials_on_a_gpu if on_gpu else resources.concurrency
     configs = [workload.config, *_spread(space)]
-    folder, settings = workload.data_folder, [config.to_dict() for config in configs]
-    facts = [str(folder.resolve()), execution.to_dict(), beside, settings]
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    kept = workload.cache / "epoch_seconds" / f"{digest[:16]}.json"
-    seconds = _read(kept)
-    if seconds is None:
+    images = workload.data.shapes["train_images"][0]
+    folder, instead = workload.data_folder, "choose with --n-trials"
+
+    def measure() -> float:
         announce("timing an epoch on this machine: some seconds")
-        speeds = time_trainings(
-            configs, [execution], beside, folder, SECONDS_EACH, "choose with --n-trials"
-        )
-        images = workload.data.shapes["train_images"][0]
-        seconds = _an_epoch(configs, speeds, images) + SECONDS_BETWEEN
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(kept, json.dumps(seconds).encode())
+        speeds = time_trainings(configs, [execution], beside, folder, SECONDS_EACH, instead)
+        return _an_epoch(configs, speeds, images) + SECONDS_BETWEEN
+
+    settings = [config.to_dict() for config in configs]
+    facts = [str(folder.resolve()), execution.to_dict(), beside, settings]
+    seconds = remembered(workload.cache / "epoch_seconds", facts, measure, SECONDS_KEPT)
     minutes, full = space.preset.minutes, workload.config.epochs
     return budget_of(minutes, resources.concurrency, seconds, full)
 
@@ -118,13 +110,3 @@ def _an_epoch(configs: list[TrainConfig], speeds: list[list[Speed]], images: int
             raise UserError(f"the baseline cannot be trained here: {of_processes[0][1]}")
     baseline, *others = found
     return (baseline + fmean(others)) / 2 if others else baseline
-
-
-def _read(path: Path) -> float | None:
-    """What was measured lately."""
-    try:
-        if time.time() - path.stat().st_mtime > SECONDS_KEPT:
-            return None
-        return float(json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
-        return None

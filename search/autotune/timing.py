@@ -1,14 +1,20 @@
-"""How fast settings train on this machine, timed in processes of their own."""
+"""How fast settings train on this machine, timed in processes of their own, and kept."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from search.autotune.child_processes import run_module
+from trainers.atomic_files import write_atomically
 from trainers.config import TrainConfig
 from trainers.data.prepared import Meta
 from trainers.execution import Execution
@@ -53,3 +59,19 @@ def time_trainings(
         printed = run_module(arguments, count, "timing of trainings", instead)
     of_processes = [[(speed, reason) for speed, reason in json.loads(text)] for text in printed]
     return [list(speeds) for speeds in zip(*of_processes, strict=True)]
+
+
+def remembered(
+    folder: Path, facts: Any, measure: Callable[[], Any], seconds: float = math.inf
+) -> Any:
+    """What ``measure`` returns, as JSON has it. It is kept in ``folder`` and not measured again for
+    the same ``facts`` for so many ``seconds``."""
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    path = folder / f"{digest}.json"
+    with suppress(OSError, ValueError):
+        if time.time() - path.stat().st_mtime <= seconds:
+            return json.loads(path.read_text())
+    found = measure()
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(found).encode())
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from pathlib import Path
 
@@ -27,13 +26,6 @@ from trainers.trainer import Trainer
 from trainers.validators import ConfigError
 
 SHORT = Sweep(1e-3, 0.1, 20)
-
-
-def test_rates_grow_by_a_constant_factor() -> None:
-    sweep = Sweep(1e-4, 1.0, 17)
-    assert [sweep.rate(step) for step in (0, 4, 8, 12, 16)] == pytest.approx(
-        [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
-    )
 
 
 def test_losses_are_those_of_a_plain_loop(tiny_config, digits: ImageData) -> None:
@@ -77,11 +69,6 @@ def test_it_stops_when_the_loss_explodes(tiny_config, digits: ImageData) -> None
     assert 17 < len(curve.rates) < 200
     assert steps == len(curve.rates) == len(curve.losses) == len(curve.smoothed)
     assert all(map(math.isfinite, curve.losses))
-
-
-def test_it_is_repeatable(tiny_config, digits: ImageData) -> None:
-    curves = [range_test(tiny_config(dropout=0.3), digits, Execution(), SHORT) for _ in range(2)]
-    assert curves[0] == curves[1]
 
 
 def test_the_suggestion_is_where_the_loss_falls_fastest() -> None:
@@ -131,28 +118,3 @@ def test_the_curve_as_a_picture(tmp_path: Path, suggestion: float | None) -> Non
     curve = RangeCurve((0.001, 0.01), (2.5, 2.0), (2.5, 2.475), suggestion)
     save_picture(tmp_path, curve)
     assert (tmp_path / CURVE_PNG).read_bytes().startswith(b"\x89PNG")
-
-
-def test_as_a_process_of_its_own(
-    tiny_config,
-    digits: ImageData,
-    digits_folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    from trainers import lr_range
-
-    config = tiny_config()
-    task = {
-        "config": config.to_dict(),
-        "execution": Execution().to_dict(),
-        "data": str(digits_folder),
-        "sweep": {"start": 1e-3, "end": 0.1, "steps": 20},
-        "folder": str(tmp_path),
-    }
-    monkeypatch.setattr("sys.argv", ["sweep", json.dumps(task)])
-    lr_range.main()
-    found = json.loads(capsys.readouterr().out)
-    assert found["suggestion"] == range_test(config, digits, Execution(), SHORT).suggestion
-    assert {path.name for path in tmp_path.iterdir()} == {CURVE_CSV, CURVE_PNG}
