@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from search.settings.request import Request
     from trainers.data.prepared import Meta
 
-TIMED_OUT_CODE = 3
+TIMED_OUT_CODE, ALL_FAILED_CODE = 3, 4
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0: the study has its total; 3: time ran out; 130: interrupted; 2: wrong input;
-    1: the storage stopped working."""
+    """Exit code 0: the study has its total; 4: every trial failed; 3: time ran out; 130:
+    interrupted; 2: wrong input; 1: the storage stopped working."""
     started = time.monotonic()
     settings = RunSettings.parse(argv)
     from search.settings.request import make_request
@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         show(request)
         return 0
     from search.storage.storage import watched
-    from search.study.events import FINISHED, TIMED_OUT
+    from search.study.events import ALL_FAILED, FINISHED, TIMED_OUT
     from search.terminal.notebook import make_console
     from search.terminal.search_summary import conclude
 
@@ -48,12 +48,14 @@ def main(argv: list[str] | None = None) -> int:
     outcome = search(request, console, started)
     with watched(request.storage):
         conclude(console, outcome.plan, outcome.study, outcome.ended)
-    return {FINISHED: 0, TIMED_OUT: TIMED_OUT_CODE}.get(outcome.ended, INTERRUPTED)
+    codes = {FINISHED: 0, TIMED_OUT: TIMED_OUT_CODE, ALL_FAILED: ALL_FAILED_CODE}
+    return codes.get(outcome.ended, INTERRUPTED)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A search that has ended: ``finished``, ``timed out`` or ``interrupted``."""
+    """A search that has ended: ``finished``, ``timed out``, ``interrupted`` or ``every trial
+    failed``."""
 
     plan: SearchPlan
     study: Study
@@ -84,10 +86,12 @@ def search(request: Request, console: Console, started: float | None = None) -> 
     """Runs the search to its total, its time-out or a signal; ``started`` is when it was asked for,
     by ``time.monotonic``."""
     from search.common.file_store import files_of
+    from search.record.trials import all_failed
     from search.settings.check_data import check_data, prepare_data
     from search.settings.open_study import SECONDS_TO_WAIT, open_study
     from search.storage.lease import Lease
     from search.storage.storage import leave, open_storage, watched, write_often
+    from search.study.events import ALL_FAILED, FINISHED
     from search.study.reevaluation import open_reevaluation
     from search.study.retrying import RetryingRunner
     from search.study.trial_runner import TrialRunner
@@ -140,6 +144,8 @@ def search(request: Request, console: Console, started: float | None = None) -> 
             keep_notes()
             leave(storage)
             files.publish(plan.folder.log)
+        if ended == FINISHED and all_failed(study.get_trials(deepcopy=False)):
+            ended = ALL_FAILED
     return Outcome(plan, study, ended)
 
 

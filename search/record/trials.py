@@ -181,6 +181,12 @@ def reference_values(
     return found
 
 
+def all_failed(trials: Iterable[FrozenTrial]) -> bool:
+    """Returns whether trials have ended and every one of them failed."""
+    ended = [trial for trial in trials if trial.state.is_finished()]
+    return bool(ended) and all(trial.state == TrialState.FAIL for trial in ended)
+
+
 def common_failure(trials: Sequence[FrozenTrial]) -> tuple[FrozenTrial, int] | None:
     """Returns the first of the last trials that ended, and their number, if all of them failed for
     the same reason; None where they did not, or are too few. Numbers in a reason may differ."""

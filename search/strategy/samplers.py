@@ -52,10 +52,20 @@ def _random(space: ResolvedSpace, seed: int) -> BaseSampler:
 
 
 def _gp(space: ResolvedSpace, seed: int) -> BaseSampler:
-    from search.strategy.gp import as_if_completed, gp_sampler
+    import warnings
+
+    from optuna.exceptions import ExperimentalWarning
+    from optuna.samplers import GPSampler
+
+    from search.strategy.history import as_if_completed
     from search.strategy.seeded_sampler import PerTrialSampler
 
-    return PerTrialSampler(space, seed, gp_sampler, see=as_if_completed, proposals=1)
+    def make(trial_seed: int) -> BaseSampler:
+        with warnings.catch_warnings():  # the name is ours to offer; the warning is not the user's
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return GPSampler(seed=trial_seed)
+
+    return PerTrialSampler(space, seed, make, see=as_if_completed, proposals=1)
 
 
 def _qmc(space: ResolvedSpace, seed: int) -> BaseSampler:

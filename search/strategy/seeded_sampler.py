@@ -18,8 +18,8 @@ from optuna.trial import FrozenTrial
 
 from search.storage.optuna_internals import enqueued_params, with_trials
 from search.strategy.distributions import distributions, value_at
-from search.strategy.history_window import recent_trials
-from search.strategy.initial_design import first_draw
+from search.strategy.history import recent_trials
+from search.strategy.sobol import first_draw
 from spaces.params import Parameter
 from spaces.space import ResolvedSpace
 from trainers.seeds import derive_seed

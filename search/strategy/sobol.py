@@ -11,11 +11,13 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from search.strategy.distributions import distributions, value_at
+from search.strategy.distributions import distributions, share_of, value_at
+from spaces.params import Categorical
 from spaces.space import ResolvedSpace
 from trainers.seeds import derive_seed
 
 BLOCK = 64
+BELOW_1 = 1 - 1e-9
 MOST_POINTS = 10_000  # looked at for one that keeps the constraints, a quarter of a second
 
 
@@ -72,3 +74,17 @@ def sobol_points(space: ResolvedSpace, seed: int, first: int = 0) -> Iterator[di
     while True:
         for shares in engine.random(BLOCK):
             yield {p.name: value_at(p, float(u)) for p, u in zip(parameters, shares, strict=True)}
+
+
+def first_draw(space: ResolvedSpace, seed: int, index: int) -> dict[str, Any]:
+    """Returns one of a study's first draws: point ``index`` of a scrambled Sobol sequence; of odd
+    ones, numbers lie half as far from the baseline's, each on its parameter's scale."""
+    point = next(sobol_points(space, seed, index))
+    if index % 2 == 0:
+        return point
+    for parameter in space.parameters:
+        if not isinstance(parameter, Categorical):
+            name = parameter.name
+            ends = share_of(parameter, point[name]), share_of(parameter, space.baseline[name])
+            point[name] = value_at(parameter, min(max(sum(ends) / 2, 0.0), BELOW_1))
+    return point

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial
 from trainers.metrics import Metric
 
 FINISHED, TIMED_OUT, INTERRUPTED = "finished", "timed out", "interrupted"  # how a search ends
+ALL_FAILED = "every trial failed"  # it is finished, and nothing came of it
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from search.reporting.study_data import StudyData, read_study
 from search.reporting.verdict import state, verdict_lines
 from search.settings.plan import SearchPlan
 from search.settings.setting import program
-from search.study.events import FINISHED
+from search.study.events import ALL_FAILED, FINISHED
 from search.terminal.plain_line import PlainTable, say
 
 MOST_FAILURES = 5
@@ -38,8 +38,10 @@ def conclude(console: Console, plan: SearchPlan, study: Study, ended: str) -> No
         print_result(console, read_study(study, plan.folder.results_dir, plan.storage))
     else:
         say(console, "no trial has begun yet")
-    if ended != FINISHED:
-        command = plan.record.provenance.command
+    command = plan.record.provenance.command
+    if ended == ALL_FAILED:
+        say(console, f"{ended}; once the cause is mended, --retry-failed tries them again")
+    elif ended != FINISHED:
         say(console, f"{ended}; progress saved; rerun to resume:\n  {command}")
     places = where(plan.storage, plan.folder.results_dir)
     say(console, f"dashboard:  {program('dashboard')}{places}")
@@ -70,15 +72,15 @@ def print_result(console: Console, data: StudyData) -> None:
     """Print the verdict; baseline, best and published figures; failures; what was spent."""
     print_verdict(console, data)
     table = comparison(data)
-    if table is None:
-        say(console, "no trial has completed yet")
-    else:
+    if table is not None:
         console.print(boxed(table))
     failed = [trial for trial in data.frozen if trial.state == TrialState.FAIL]
     for trial in failed[:MOST_FAILURES]:
         say(console, f"trial {trial.number} failed: {trial.user_attrs.get('reason')}")
     if len(failed) > MOST_FAILURES:
         say(console, f"… and {len(failed) - MOST_FAILURES} more failed")
+    if table is None:
+        say(console, "no trial has completed yet")
     fixed = data.record.space.fixed if data.record else {}
     say(console, savings(data.frozen, fixed))
     if data.confirming:

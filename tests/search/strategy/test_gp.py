@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import TrialState
 
 from search.strategy.distributions import distributions
-from search.strategy.gp import as_if_completed
+from search.strategy.history import as_if_completed
 from search.strategy.samplers import make_sampler
 from spaces.params import Float, Int
 from spaces.space import ResolvedSpace

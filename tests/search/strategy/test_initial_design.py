@@ -8,8 +8,8 @@ import optuna
 import pytest
 
 from search.strategy.distributions import distributions, share_of, value_at
-from search.strategy.initial_design import first_draw
 from search.strategy.samplers import STARTUP, make_sampler
+from search.strategy.sobol import first_draw
 from spaces.params import Categorical, Float, Int, Parameter
 from spaces.space import ResolvedSpace
 

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.record.trials import counted, spending
 from search.strategy.halving import HalvingPruner
-from search.strategy.history_window import recent_trials
+from search.strategy.history import recent_trials
 from search.study.events import Ended, Promoted
 from search.study.messages import Completed
 from tests.search.desk import Desk, news

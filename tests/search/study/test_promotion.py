@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 
 from search.record.trials import by_pruner, counted, is_paused, spending
 from search.storage.storage import open_storage
-from search.strategy.history_window import recent_trials
+from search.strategy.history import recent_trials
 from search.study.decisions import Decisions
 from search.study.events import Ended, Paused, Promoted, Started
 from search.study.finish import Finisher

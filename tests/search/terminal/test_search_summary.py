@@ -18,13 +18,13 @@ from rich.console import Console
 
 from search.dashboard import DashboardSettings
 from search.record.record import ReferenceFigure, write_record
-from search.record.trials import spending
+from search.record.trials import all_failed, spending
 from search.report import ReportSettings
 from search.settings.decide import decide
 from search.settings.plan import SearchPlan
 from search.settings.request import make_request
 from search.settings.run_settings import RunSettings
-from search.study.events import FINISHED, INTERRUPTED
+from search.study.events import ALL_FAILED, FINISHED, INTERRUPTED
 from search.terminal.search_summary import conclude, update_notes, where
 from trainers.data.prepared import Meta
 
@@ -77,6 +77,19 @@ def printed(plan: SearchPlan, study: Study, ended: str = FINISHED) -> str:
     write_record(study, plan.record)
     conclude(console, plan, study, ended)
     return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_study_all_of_whose_trials_failed_says_so_after_the_reasons(
+    make_plan: Callable[..., SearchPlan],
+) -> None:
+    study = made_study()
+    study.add_trial(trial(0.8, [], TrialState.FAIL, "RuntimeError: boom", ended_by="error"))
+    assert all_failed(study.get_trials())
+    lines = printed(make_plan(), study, ALL_FAILED).splitlines()
+    assert lines[0] == "trial 0 failed: RuntimeError: boom"
+    assert any(line.startswith("every trial failed; once the cause is mended") for line in lines)
+    study.add_trial(trial(0.1, [10.0], TrialState.COMPLETE, "completed"))
+    assert not all_failed(study.get_trials())
 
 
 def test_best_recipe_and_reference_are_printed(

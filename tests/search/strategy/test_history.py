@@ -6,7 +6,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.strategy.history_window import BEST, IN_ALL, recent_trials
+from search.strategy.history import BEST, IN_ALL, recent_trials
 
 
 def finished(value: float) -> FrozenTrial:

@@ -1,32 +1,53 @@
-"""Optuna's Gaussian process, told of every trial that ended.
+"""What a sampler sees of a study's past: not more than it needs, and every trial that ended.
 
-By itself it learns from completed trials alone. Under a pruner most do not complete, so they are
-shown to it as if they had gone on as those did that went on.
+Optuna's Gaussian process learns from completed trials alone. Under a pruner most do not complete,
+so they are shown to it as if they had gone on as those did that went on.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import warnings
 from collections.abc import Mapping, Sequence
+from copy import copy
+from heapq import nlargest, nsmallest
 from statistics import fmean
 
-import optuna
-from optuna.samplers import BaseSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.strategy.history_window import recent_trials
+from search.record.trials import continued, is_paused
 
-MOST_TRIALS = 200  # above, one proposal takes more than a second
+# TPE models its 25 best trials by themselves, and weighs the others less the older they are.
+BEST, IN_ALL = 100, 1000
+MOST_FOR_GP = 200  # above, one proposal takes more than a second
 
 
-def gp_sampler(seed: int) -> BaseSampler:
-    """Optuna's own, with its other defaults."""
-    with warnings.catch_warnings():  # the name is ours to offer; the warning is not the user's
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.GPSampler(seed=seed)
+def recent_trials(study: Study, in_all: int = IN_ALL) -> list[FrozenTrial]:
+    """Returns all trials; of more than ``in_all`` the ``BEST`` best completed and latest others.
+
+    A paused trial is seen as PRUNED with its values: as RUNNING it would count as a bad one. What
+    was resumed as another trial is seen once.
+    """
+    found = study.get_trials(deepcopy=False)
+    resumed = continued(found)
+    trials = [_as_pruned(trial) for trial in found if trial.number not in resumed]
+    if len(trials) <= in_all:
+        return trials
+    values = {t.number: t.value for t in trials if t.state == TrialState.COMPLETE}
+    choose = nsmallest if study.direction == StudyDirection.MINIMIZE else nlargest
+    best = set(choose(BEST, values, key=lambda number: values[number] or 0.0))
+    others = [trial.number for trial in trials if trial.number not in best]
+    kept = best.union(others[len(best) - in_all :])
+    return [trial for trial in trials if trial.number in kept]
+
+
+def _as_pruned(trial: FrozenTrial) -> FrozenTrial:
+    if not is_paused(trial):
+        return trial
+    seen = copy(trial)
+    seen.state = TrialState.PRUNED
+    return seen
 
 
 def as_if_completed(study: Study) -> list[FrozenTrial]:
@@ -34,7 +55,7 @@ def as_if_completed(study: Study) -> list[FrozenTrial]:
 
     What diverged, ran out of memory or made no sense is as bad as the worst of the others.
     """
-    trials = recent_trials(study, MOST_TRIALS)
+    trials = recent_trials(study, MOST_FOR_GP)
     ended = [t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     gains = _mean_gains([trial.intermediate_values for trial in ended])
     values = {trial.number: _value_at_the_end(trial, gains) for trial in ended}
