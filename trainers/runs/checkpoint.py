@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import os
-import pickle
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
@@ -22,6 +21,7 @@ from trainers.failpoints import failpoint
 
 KEY, VERSION = "sharpsearch_checkpoint", 1
 HEAD_BYTES = 200
+ZIP = b"PK\x03\x04"  # how torch.save begins a file
 LATEST, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 
 
@@ -77,8 +77,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if hashlib.sha256(payload).hexdigest() != head.get("sha256"):
         raise CheckpointError(f"{path}: damaged, its checksum does not match")
     try:
+        if not payload.startswith(ZIP):  # torch reads older kinds too, with warnings
+            raise ValueError("not what torch.save writes")
         return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError) as error:
+    except Exception as error:  # torch raises a dozen kinds for what was made to deceive
         raise CheckpointError(f"{path}: refused, more than tensors and plain values") from error
 
 

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -165,7 +166,10 @@ def test_code_in_a_checkpoint_is_refused_and_not_executed(tmp_path: Path) -> Non
     assert target.exists()
 
 
-@pytest.mark.parametrize("payload", [b"", b"not what torch.save wrote"])
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"PK\x03\x04", b"a text", *(pickle.dumps({"a": 1}, protocol) for protocol in (2, 4))],
+)
 def test_content_that_torch_cannot_read_is_refused(tmp_path: Path, payload: bytes) -> None:
     (tmp_path / "some.pt").write_bytes(with_head(payload))
     assert_refused(tmp_path / "some.pt", "more than tensors and plain values")
