@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import os
 import resource
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from trainers.cuda.nvml import ask_nvml
-
-MEGABYTE = 1024 * 1024
-SECONDS_BETWEEN_SAMPLES = 1.0
-OWN_PEAK = "gpu_own_peak_memory_mb"  # of this process, where other trials share the card
-COUNTERS = ("gpu_energy_kj",)  # of which only the growth counts
-
-Readings = Mapping[str, Callable[[], float]]
+from trainers.cuda.gpu_sampler import GpuSampler
 
 
 class ResourceMonitor:
@@ -34,7 +25,7 @@ class ResourceMonitor:
         earlier: Mapping[str, float] | None = None,
         others: Sequence[int] = (),
     ):
-        self._gpu = _NvmlSampler(1 + len(others)) if device == "cuda" else None
+        self._gpu = GpuSampler(1 + len(others)) if device == "cuda" else None
         self._earlier = dict(earlier or {})
         self._others = dict.fromkeys(others, 0.0)  # processor time, by process
         self._cpu = self._wall = 0.0
@@ -45,7 +36,6 @@ class ResourceMonitor:
         self._cpu, self._wall = self._cpu_seconds(), time.perf_counter()
         self._watching = True
         if self._gpu:
-            _count_own_memory_anew()
             self._gpu.start()
 
     def stop(self) -> None:
@@ -72,7 +62,7 @@ class ResourceMonitor:
             "cpu_utilization": 100 * cpu / wall if wall > 0 else 0.0,
             "peak_memory_mb": max(self._peak_memory(), before.get("peak_memory_mb", 0.0)),
         }
-        gpu = {**self._gpu.usage(), **_own_memory()} if self._gpu else {}
+        gpu = self._gpu.usage() if self._gpu else {}
         return usage | _with_earlier(gpu, before, share=now / wall if wall > 0 else 1.0)
 
     def _cpu_seconds(self) -> float:
@@ -97,103 +87,6 @@ def _with_earlier(
         if "energy" in name:
             both[name] = earlier + value
     return both
-
-
-class _NvmlSampler:
-    """A thread that asks NVML once a second about this process's first visible GPUs."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._samples: dict[str, list[float]] = {}
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        self._samples = {}
-        self._ended.clear()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._ended.set()
-        if self._thread:
-            self._thread.join()
-
-    def _watch(self) -> None:
-        """Without a driver that answers the trial goes on, and the figures are missing."""
-        ask_nvml(self._sample_until_ended, None)
-
-    def _sample_until_ended(self, nvml: Any) -> None:
-        readings = [_readings(nvml, _nvml_handle(nvml, index)) for index in range(self._count)]
-        self._sample(nvml, readings, COUNTERS)  # nothing has been computed yet
-        while not self._ended.wait(SECONDS_BETWEEN_SAMPLES):
-            self._sample(nvml, readings)
-        self._sample(nvml, readings)
-
-    def _sample(
-        self, nvml: Any, readings: Sequence[Readings], names: Sequence[str] | None = None
-    ) -> None:
-        """Of all cards together; utilisation is their mean."""
-        for name in names or readings[0]:
-            with suppress(nvml.NVMLError):  # a figure that these cards do not give
-                values = [of_card[name]() for of_card in readings]
-                together = sum(values) / (len(values) if name == "gpu_utilization" else 1)
-                self._samples.setdefault(name, []).append(together)
-
-    def usage(self) -> dict[str, float]:
-        """The peak, the growth or the mean of each figure, of those that the cards give."""
-        return {name: _of(name, values) for name, values in dict(self._samples).items() if values}
-
-
-def _readings(nvml: Any, handle: Any) -> Readings:
-    """Utilisation in %, memory of the device in MiB, power in W, and the energy since the driver
-    was loaded in kJ."""
-    return {
-        "gpu_utilization": lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu,
-        "gpu_peak_memory_mb": lambda: nvml.nvmlDeviceGetMemoryInfo(handle).used / MEGABYTE,
-        "gpu_power_w": lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000,
-        "gpu_energy_kj": lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e6,
-    }
-
-
-def _of(name: str, values: Sequence[float]) -> float:
-    if "peak" in name:
-        return max(values)
-    return values[-1] - values[0] if "energy" in name else sum(values) / len(values)
-
-
-def _nvml_handle(nvml: Any, index: int) -> Any:
-    """Of the card that torch calls ``index``, by its UUID: NVML counts all cards, CUDA only the
-    visible ones and in another order, and a part of a card (MIG) has no number. Where torch does
-    not tell, by what is visible."""
-    from trainers.cuda.cards import uuid_in_use
-
-    uuid = uuid_in_use(index)
-    for kind in ("GPU-", "MIG-") if uuid else ():
-        with suppress(nvml.NVMLError):
-            return nvml.nvmlDeviceGetHandleByUUID(kind + uuid)
-    names = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    visible = names[index].strip() if index < len(names) else ""
-    if visible.startswith(("GPU-", "MIG-")):
-        return nvml.nvmlDeviceGetHandleByUUID(visible)
-    return nvml.nvmlDeviceGetHandleByIndex(int(visible or index))
-
-
-def _count_own_memory_anew() -> None:
-    """What torch holds of the GPU now is where the trial's own peak begins."""
-    import torch
-
-    if torch.cuda.is_initialized():
-        torch.cuda.reset_peak_memory_stats()
-
-
-def _own_memory() -> dict[str, float]:
-    """The most that torch has reserved for this process, MiB; nothing where it uses no GPU."""
-    import torch
-
-    if not torch.cuda.is_initialized():
-        return {}
-    return {OWN_PEAK: torch.cuda.max_memory_reserved() / MEGABYTE}
 
 
 def _reset_peak_memory() -> None:

@@ -180,16 +180,8 @@ class Trainer:
         result = EpochResult(
             epoch=epoch,
             lr=rates[-1],
-            train_loss=train.loss,
-            train_loss_std=train.loss_std,
-            train_top1=train.top1,
-            train_top1_std=train.top1_std,
-            train_top5=train.top5,
-            val_loss=val.loss,
-            val_loss_std=val.loss_std,
-            val_top1=val.top1,
-            val_top1_std=val.top1_std,
-            val_top5=val.top5,
+            **{f"train_{name}": value for name, value in vars(train).items()},
+            **{f"val_{name}": value for name, value in vars(val).items()},
             seconds=seconds,
             val_seconds=end - middle,
         )

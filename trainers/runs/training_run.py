@@ -20,6 +20,7 @@ from torch import Tensor
 
 from trainers.atomic_files import remove_partials, write_atomically
 from trainers.config import TrainConfig
+from trainers.cuda.gpu_sampler import MEGABYTE, OWN_PEAK
 from trainers.data import open_prepared
 from trainers.epoch_result import EpochResult, best_epoch
 from trainers.evaluation.evaluation import Evaluation
@@ -28,7 +29,7 @@ from trainers.failpoints import failpoint
 from trainers.models.summary import ModelSummary, summarize
 from trainers.parallel.first_rank import FirstRank
 from trainers.parallel.ranks import Ranks
-from trainers.resource_monitor import MEGABYTE, OWN_PEAK, ResourceMonitor
+from trainers.resource_monitor import ResourceMonitor
 from trainers.runs.checkpoint import (
     CheckpointError,
     read_checkpoint,

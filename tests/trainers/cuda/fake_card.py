@@ -30,6 +30,7 @@ class FakeCard:
     peak_allocated: int = 100 * MIB
     share: float = 1.0
     lacking: tuple[str, ...] = ()  # functions of NVML's that this card has not
+    unknown_uuids: tuple[str, ...] = ()  # how those begin that NVML does not know
     current: int = 0
     on_use: Callable[[], None] | None = None  # called whenever CUDA's runtime is
     calls: Counter[str] = field(default_factory=Counter)
@@ -255,8 +256,12 @@ class FakeNvml:
     def _nvmlDeviceGetHandleByIndex_v2(self, index: Any, handle: Any) -> None:  # noqa: N802
         self._card.said.append(f"NVML card {index.value}")
 
-    def _nvmlDeviceGetHandleByUUID(self, uuid: Any, handle: Any) -> None:  # noqa: N802
-        self._card.said.append(f"NVML card {uuid.value.decode()}")
+    def _nvmlDeviceGetHandleByUUID(self, uuid: Any, handle: Any) -> int:  # noqa: N802
+        name = uuid.value.decode()
+        if name.startswith(self._card.unknown_uuids):
+            return 6  # not found
+        self._card.said.append(f"NVML card {name}")
+        return 0
 
     def _nvmlDeviceGetName(self, handle: Any, text: Any, size: Any) -> None:  # noqa: N802
         text.value = b"Fake H200"

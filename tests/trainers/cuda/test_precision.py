@@ -52,10 +52,10 @@ def test_what_bit_for_bit_needs_on_a_gpu(tiny_config, digits: ImageData, setting
     """Nothing of it stays for a trial that does not ask for it."""
     with fake_tensors():
         Trainer(tiny_config(), digits, Execution("cuda", deterministic=True))
-        assert settings()[2:4] == (True, True)
+        assert settings()[2:] == (True, True, False)
         assert os.environ.pop("CUBLAS_WORKSPACE_CONFIG") == ":4096:8"
         Trainer(tiny_config(), digits, Execution("cuda"))
-        assert settings()[2:4] == (False, False)
+        assert settings()[2:] == (False, False, False)
         assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
 
 
