@@ -78,7 +78,7 @@ def _exit_code(main: Callable[[], int]) -> int:
 
 
 def _give_up_output() -> None:
-    """What could not be written is not tried again when Python ends."""
+    """Drop what could not be written, so that Python does not try again when it ends."""
     try:
         sys.stdout.flush()
     except OSError:

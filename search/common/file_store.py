@@ -43,7 +43,8 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """Its bytes, and when it was written, in nanoseconds since 1970 by the store's own clock."""
+    """A file's bytes, and when it was written, in nanoseconds since 1970 by the store's own
+    clock."""
 
     size: int
     modified: int
@@ -70,11 +71,11 @@ class RemoteFolder:
         return system, f"{path.rstrip('/')}/{self.below}".rstrip("/")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """On another node its own credentials count."""
+        """Leave the connection out: on another node its own credentials count."""
         return RemoteFolder, (self.url, self.below, _nothing, self.patience)
 
     def files(self, folder: str = "") -> dict[str, RemoteFile]:
-        """All files, also of folders within it, or those of one ``folder`` of it."""
+        """Return all files, also of folders within it, or those of one ``folder`` of it."""
         from pyarrow.fs import FileSelector, FileType
 
         system, root = self._place
@@ -89,7 +90,7 @@ class RemoteFolder:
         }
 
     def read(self, name: str) -> bytes:
-        """Raises ``FileNotFoundError``."""
+        """Return the contents. Raises ``FileNotFoundError``."""
         return self._patiently(lambda: self._read(name))
 
     def _read(self, name: str) -> bytes:
@@ -98,7 +99,7 @@ class RemoteFolder:
             return bytes(stream.read())
 
     def fetch(self, name: str, file: Path) -> None:
-        """Into ``file``, which is whole or as it was. Raises ``FileNotFoundError``."""
+        """Fetch into ``file``, which is whole or as it was. Raises ``FileNotFoundError``."""
         self._patiently(lambda: self._fetch(name, file))
 
     def _fetch(self, name: str, file: Path) -> None:
@@ -107,7 +108,7 @@ class RemoteFolder:
             self._copy(stream, out)
 
     def write(self, name: str, content: bytes) -> None:
-        """Whole, or not at all."""
+        """Write ``content``, whole or not at all."""
 
         def put(out: IO[bytes]) -> None:
             out.write(content)
@@ -115,7 +116,7 @@ class RemoteFolder:
         self._patiently(lambda: self._put(name, put))
 
     def send(self, file: Path, name: str) -> None:
-        """The contents of ``file``, whole, or not at all."""
+        """Send the contents of ``file``, whole or not at all."""
 
         def put(out: IO[bytes]) -> None:
             with open(file, "rb") as source:
@@ -158,7 +159,7 @@ class RemoteFolder:
         system.copy_file(f"{root}/{name}", f"{root}/{to}")
 
     def remove(self, name: str) -> None:
-        """It may be gone already."""
+        """Remove a file; it may be gone already."""
         system, root = self._place
         with suppress(FileNotFoundError):
             self._patiently(lambda: system.delete_file(f"{root}/{name}"))
@@ -185,7 +186,7 @@ class StudyFiles:
         self._folder = folder
 
     def sizes(self, folders: Iterable[Path]) -> dict[Path, int]:
-        """Bytes of each file in ``folders``."""
+        """Return the bytes of each file in ``folders``."""
         found = {}
         for folder in folders:
             with suppress(FileNotFoundError):
@@ -195,7 +196,7 @@ class StudyFiles:
         return found
 
     def read(self, file: Path) -> bytes:
-        """Raises ``FileNotFoundError``."""
+        """Return the contents. Raises ``FileNotFoundError``."""
         return file.read_bytes()
 
     def write(self, file: Path, content: bytes) -> None:
@@ -204,7 +205,7 @@ class StudyFiles:
         write_atomically(file, content)
 
     def copy(self, file: Path, to: Path) -> None:
-        """Raises ``FileNotFoundError``."""
+        """Return the contents. Raises ``FileNotFoundError``."""
         self.write(to, self.read(file))
 
     def move(self, file: Path, to: Path) -> None:
@@ -213,22 +214,22 @@ class StudyFiles:
         os.replace(file, to)
 
     def remove(self, file: Path) -> None:
-        """It may be gone already."""
+        """Remove a file; it may be gone already."""
         file.unlink(missing_ok=True)
 
     def weights(self) -> list[int]:
-        """Bytes of the best weights that are kept, of each trial."""
+        """Return the bytes of the best weights that are kept, of each trial."""
         return [file.stat().st_size for file in self._folder.weights()]
 
     def refresh(self) -> None:
-        """Makes what reports read lie here as it is."""
+        """Bring what reports read up to date here."""
 
     def publish(self, file: Path) -> None:
-        """Makes what was written here, if it was, be there."""
+        """Send what was written here, if it was."""
 
 
 class MirroredFiles(StudyFiles):
-    """In ``remote``; ``folder`` mirrors it."""
+    """The files of a study in ``remote``; ``folder`` mirrors it."""
 
     def __init__(self, folder: StudyFolder, remote: RemoteFolder):
         super().__init__(folder)

@@ -44,22 +44,22 @@ def origin_of(results_dir: Path) -> str:
 
 
 def preset_suffix(preset_name: str) -> str:
-    """What tells the small preset's files from those at the report's own scale."""
+    """Return what tells the small preset's files from those at the report's own scale."""
     return "" if preset_name == "full" else f"-{preset_name}"
 
 
 def run_folder(results_dir: Path, space_name: str, preset_name: str) -> Path:
-    """Where one setting is trained without a search."""
+    """Return where one setting is trained without a search."""
     return results_dir / "runs" / safe_name(f"{space_name}{preset_suffix(preset_name)}")
 
 
 def artifacts_dir(results_dir: Path) -> Path:
-    """What the dashboard shows of trials, for all studies of a results folder."""
+    """Return where the dashboard's files are, for all studies of a results folder."""
     return results_dir / "artifacts"
 
 
 def range_folder(results_dir: Path, space_name: str, preset_name: str) -> Path:
-    """Where a learning-rate range test without a search is kept."""
+    """Return where a learning-rate range test without a search is kept."""
     return results_dir / "lr_range" / safe_name(f"{space_name}{preset_suffix(preset_name)}")
 
 

@@ -23,12 +23,12 @@ REMEDY = "check bucket, endpoint and credentials, or name another --results-dir"
 
 
 def cache_dir() -> str:
-    """Of this user."""
+    """Return this user's cache folder of the search."""
     return f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/sharpsearch"
 
 
 def default_data_dir() -> str:
-    """SHARPSEARCH_DATA, else a folder in the user's cache."""
+    """Return SHARPSEARCH_DATA, else a folder in the user's cache."""
     return os.environ.get("SHARPSEARCH_DATA") or cache_dir()
 
 

@@ -18,7 +18,7 @@ from search.storage.paused_trials import PausedTrials
 
 
 class StudyDatabase(RelationalStorage):
-    """To be used by one thread."""
+    """Optuna's storage, for use by one thread."""
 
     _joined = False  # within ``one_commit``
     _paused: PausedTrials | None = None
@@ -55,7 +55,7 @@ class StudyDatabase(RelationalStorage):
             return self._paused.unchanged(session, study_id)
 
     def forget(self) -> None:
-        """What was read since the last commit may not be so."""
+        """Forget what was read since the last commit: it may not be so."""
         if self._paused:
             self._paused.forget()
 

@@ -30,8 +30,8 @@ def _digest(name: str) -> bytes:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a server says it. Taking again what one has changes nothing. ``prepare`` makes it notice
-    soon that a driver's machine is gone, also where nobody said good-bye."""
+    """How a server takes and gives locks. Taking again what one has changes nothing. ``prepare``
+    makes it notice soon that a driver's machine is gone, also where nobody said good-bye."""
 
     take: str
     wait: str
@@ -73,7 +73,7 @@ def refuse_without_locks(url: str) -> None:
 
 
 def locks_of_database(storage: BaseStorage, study_name: str) -> DatabaseLocks | None:
-    """None where ``storage`` is not on a server that has session locks."""
+    """Return the locks; None where ``storage`` is not on a server that has session locks."""
     database = database_of(storage)
     if database is None or database.engine.dialect.name not in DIALECTS:
         return None
@@ -98,7 +98,7 @@ class DatabaseLocks:
         self._held.append(name)
 
     def is_held(self, name: str) -> bool:
-        """By another connection."""
+        """Return whether another connection holds ``name``."""
         if not self._ask(self._dialect.take, name):
             return True
         self._ask(self._dialect.give, name)
@@ -113,7 +113,7 @@ class DatabaseLocks:
             self._ask(self._dialect.give, "")
 
     def keep(self) -> None:
-        """To be called often; a server that cannot be reached now is asked again later."""
+        """Take lost locks again; a server that cannot be reached now is asked again later."""
         now = time.monotonic()
         if now < self._next_look:
             return

@@ -42,7 +42,7 @@ class Lease:
             ) from None
 
     def is_alive(self, driver: str) -> bool:
-        """Whether ``driver`` still holds its lock."""
+        """Return whether ``driver`` still holds its lock."""
         return driver == self.driver or self.locks.is_held(driver)
 
     def claiming(self) -> AbstractContextManager[None]:
@@ -50,7 +50,7 @@ class Lease:
         return self.locks.alone()
 
     def keep(self) -> None:
-        """To be called often while trials are at work."""
+        """Take lost locks again. Call it often while trials are at work."""
         self.locks.keep()
 
     def __enter__(self) -> Lease:
@@ -71,7 +71,7 @@ class FileLocks:
         return self._folder.drivers / f"{name}.lock"
 
     def hold(self, name: str) -> None:
-        """Until this process dies, or ``close``."""
+        """Take the lock ``name`` until this process dies, or ``close``."""
         self._folder.drivers.mkdir(parents=True, exist_ok=True)
         self._held[name] = _locked(self._path(name))
 
@@ -95,10 +95,10 @@ class FileLocks:
             yield
 
     def keep(self) -> None:
-        """Takes again what was lost without its process: no lock on a file ever is."""
+        """Take again what was lost without its process: no lock on a file ever is."""
 
     def close(self) -> None:
-        """Gives back what is held."""
+        """Give back what is held."""
         for name, file in self._held.items():
             self._path(name).unlink(missing_ok=True)
             file.close()

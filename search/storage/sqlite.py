@@ -47,7 +47,7 @@ def fold_log(engine: Engine) -> None:
 
 
 def is_local(path: Path, mounts: Path = MOUNTS) -> bool:
-    """Whether ``path`` is on a disk of this machine, as far as the system says."""
+    """Return whether ``path`` is on a disk of this machine, as far as the system says."""
     try:
         lines = mounts.read_text(errors="surrogateescape").splitlines()
     except OSError:

@@ -101,7 +101,7 @@ class ClusterView:
         return draining_nodes()
 
     def name(self, node: str) -> str:
-        """As users see it."""
+        """Return the node's name as users see it."""
         return node_name(self._hosts[node], node)
 
     def ask(self, node: str) -> Answer:
@@ -144,7 +144,7 @@ def _kill(pid: int) -> None:
 
 
 def ask_for_beat(node: str, file: Path) -> Callable[[], int | None]:
-    """As ``RemoteHeartbeats`` wants it."""
+    """Begin a look at a heartbeat, and return a function for its answer."""
     import ray
 
     asked = run_on(node, last_beat, file)

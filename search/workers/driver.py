@@ -101,7 +101,8 @@ class Phases:
         prepare(first)
 
     def are_met(self) -> bool:
-        """Whether nothing is left to do; turns to what follows where the runner at work is met."""
+        """Return whether nothing is left to do; turn to what follows where the runner at work is
+        met."""
         while self.runner.is_met():
             following = self._then() if self._then else None
             self._then = None
@@ -112,11 +113,11 @@ class Phases:
         return False
 
     def say(self, note: Note) -> None:
-        """To whoever follows the search."""
+        """Tell whoever follows the search."""
         self.runner.observe(note)
 
     def has_issued(self, task: Task) -> bool:
-        """Whether ``task`` is of the runner at work; else it is old news."""
+        """Return whether ``task`` is of the runner at work; else it is old news."""
         return Path(task.folder) == self.runner.plan.folder.trial(task.number).absolute()
 
 
@@ -144,7 +145,7 @@ def _open_ray(
 
 
 def _needs(runner: TrialRunner, resources: Resources) -> Needs:
-    """What a node of a cluster must have."""
+    """Return what a node of a cluster must have."""
     execution = runner.plan.execution
     driver = facts_here("")
     kind = runner.device_kind() or driver.kind(execution.device)

@@ -22,7 +22,7 @@ _DEVICE = re.compile(r"CUDA|CUDNN|CUBLAS|NCCL", re.IGNORECASE)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether too little memory, of the host or of a GPU, was the cause."""
+    """Return whether too little memory, of the host or of a GPU, was the cause."""
     import torch
 
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
@@ -33,7 +33,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def is_of_device(error: BaseException) -> bool:
-    """Whether it is the GPU's memory that ran out, not the host's."""
+    """Return whether it is the GPU's memory that ran out, not the host's."""
     import torch
 
     return isinstance(error, torch.OutOfMemoryError) or bool(_DEVICE.search(str(error)))
@@ -77,13 +77,13 @@ def printable(text: str) -> str:
 
 
 def set_aside() -> None:
-    """What this process holds before a trial is not looked through when the trial's memory is given
-    back: all that was imported would take most of a second, in which the next trial waits."""
+    """Exclude what this process holds now from the collection after a trial: to look through all
+    that was imported would take most of a second, in which the next trial waits."""
     gc.freeze()
 
 
 def give_memory_back() -> None:
-    """The GPU's, for the next trial and for those of other workers. To be called once nothing
+    """Free the GPU's memory for the next trial and for other workers. To be called once nothing
     refers to the trial any more: outside of any handler, whose traceback would hold its tensors."""
     from trainers.cuda import memory
 
@@ -92,8 +92,8 @@ def give_memory_back() -> None:
 
 
 def device_answers() -> bool:
-    """Whether the GPU of this process still computes. After an illegal access or a failed assert
-    it never does again; True where no GPU is used."""
+    """Return whether the GPU of this process still computes. After an illegal access or a failed
+    assert it never does again; True where no GPU is used."""
     import torch
 
     if not torch.cuda.is_initialized():

@@ -49,7 +49,7 @@ def _sweep(root: Path) -> None:
             continue
 
 
-class Upkeep:
+class FolderSync:
     """Keeps a task's folder at its URL; does nothing where it has none. ``on_wait`` is called while
     the network is waited for, minutes if need be; what fails in the end is a ``SyncError``."""
 
@@ -61,7 +61,7 @@ class Upkeep:
         self._sending = threading.Lock()
 
     def fetch(self) -> None:
-        """What the trial goes on from."""
+        """Fetch what the trial resumes from."""
         if self._remote is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
             with _of_the_network():
@@ -70,8 +70,8 @@ class Upkeep:
                     self._sent[name] = self._stamp(name)
 
     def send(self) -> None:
-        """What is new: the best weights before the checkpoint that relies on them. By any thread;
-        after ``close`` nothing."""
+        """Send what is new: the best weights before the checkpoint that relies on them. By any
+        thread; after ``close`` nothing."""
         if self._remote is None:
             return
         files = (file for file in self._folder.iterdir() if file.is_file())
@@ -93,7 +93,7 @@ class Upkeep:
             self._closed = True
 
     def clear(self) -> None:
-        """Nothing is left on the node."""
+        """Remove the folder from the node."""
         if self._remote is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -30,8 +30,8 @@ class NodeData:
         self._found: dict[tuple[str, str], Path] = {}
 
     def folder(self, given: str, fingerprint: str, beat: Callable[[], None]) -> Path:
-        """Where to map the data from that the driver has in ``given``; ``beat`` is called while
-        they are waited for. Raises ``DataError`` and ``OSError``."""
+        """Return where to map the data from that the driver has in ``given``; ``beat`` is called
+        while they are waited for. Raises ``DataError`` and ``OSError``."""
         if not fingerprint:  # of a training function of the user's own
             return Path(given)
         key = (given, fingerprint)

@@ -32,12 +32,12 @@ class NodeFacts:
     sees_results: bool = True
 
     def kind(self, device: str) -> str:
-        """Of ``device``, cpu or cuda."""
+        """Return the kind of ``device``, cpu or cuda."""
         return self.gpu if device == "cuda" else self.cpu
 
 
 def facts_here(name: str, sees_results: bool = True) -> NodeFacts:
-    """Of this process's machine."""
+    """Return the facts of this process's machine."""
     vendor, flags = _cpu()
     computes = [flag for flag in BFLOAT16 if flag in flags]
     gpus: list[tuple[str, tuple[int, int]]] = ask_nvml(_gpus, [])

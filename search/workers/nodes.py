@@ -35,10 +35,10 @@ class Capacity:
         self._concurrency = concurrency
 
     def look(self) -> None:
-        """To be called often: sees what has changed, and waits for nobody."""
+        """See what has changed, without waiting. Call it often."""
 
     def at_once(self) -> int:
-        """Trials."""
+        """Return how many trials may be at work at once."""
         return self._concurrency
 
     def places(self) -> tuple[str, ...]:
@@ -46,14 +46,14 @@ class Capacity:
         return ()
 
     def kind(self, node: str) -> str:
-        """Of the device that trains there; "" where nobody asked."""
+        """Return the kind of the device that trains there; "" where nobody asked."""
         return ""
 
 
 @dataclass(frozen=True)
 class Needs:
-    """Of each trial: how it is computed, ``cpus`` and ``gpus``. ``kind`` of device, None for any;
-    ``driver`` is what curves and versions are compared with."""
+    """What a trial needs: how it is computed, ``cpus`` and ``gpus``. ``kind`` of device, None for
+    any; ``driver`` is what curves and versions are compared with."""
 
     execution: Execution
     cpus: int
@@ -76,7 +76,7 @@ def why_unfit(node: NodeFacts, needs: Needs) -> str:
 
 
 def _lack(node: NodeFacts, needs: Needs) -> str:
-    """What its devices cannot do."""
+    """Return what its devices cannot do, or ""."""
     device, precision = needs.execution.device, needs.execution.precision
     if device == "cuda" and not node.gpu:
         return "it has no GPU, and the study is computed on one"
@@ -110,7 +110,7 @@ def remarks(node: NodeFacts, driver: NodeFacts) -> list[str]:
 
 
 def trials_on(total: Mapping[str, float], needs: Needs) -> int:
-    """How many trials a node of these resources, as Ray names them, has room for."""
+    """Return how many trials a node of these resources, named as Ray does, has room for."""
     at_once = int(total.get("CPU", 0) // needs.cpus)
     if needs.gpus:
         at_once = min(at_once, trials_that_fit(needs.gpus, int(total.get("GPU", 0))))
@@ -141,7 +141,8 @@ class Nodes(Capacity):
         self._began = False
 
     def wait(self, stop: Callable[[], bool]) -> None:
-        """Until every node has answered, or ``stop``. Raises ``UserError`` where none may train."""
+        """Wait until every node has answered, or ``stop``. Raises ``UserError`` where none may
+        train."""
         self._look()
         while self._asked and not stop():
             time.sleep(SECONDS_BETWEEN_FIRST_LOOKS)

@@ -47,7 +47,7 @@ class Session:
 
 
 class Adapter:
-    """Of a session. Ray's snapshot keeps nothing of it: the study is the only truth."""
+    """A part of a session. Ray's snapshot keeps nothing of it: the study is the only truth."""
 
     def __init__(self, session: Session):
         super().__init__()
@@ -59,7 +59,7 @@ class Adapter:
 
 
 class NoReporter(tune.ProgressReporter):
-    """In place of Ray's display, which in a notebook would clear away the search's."""
+    """Stands in for Ray's display, which in a notebook would clear away the search's."""
 
     def should_report(self, trials: list[Trial], done: bool = False) -> bool:
         return False
@@ -142,7 +142,7 @@ class RunnerScheduler(Adapter, FIFOScheduler):
                 unstage(tune_controller, trial)
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
-        """It was taken back before it had a worker."""
+        """Release a trial that was taken back before it had a worker."""
         task = trial.config[TASK]
         if self.phases.has_issued(task):
             self.phases.runner.release(task.number)
@@ -176,7 +176,7 @@ class RunnerScheduler(Adapter, FIFOScheduler):
         return True
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """Its worker died."""
+        """Release or finish a trial whose worker died."""
         task, runner = trial.config[TASK], self.phases.runner
         number = task.number
         silent, said = self.session.watchdog.ended(number), error_of(trial)

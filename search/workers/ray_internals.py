@@ -103,7 +103,7 @@ def _short_folder() -> str:
 
 
 def set_up_tune(at_once: int) -> None:
-    """To be called before Ray is imported; a user's own settings win."""
+    """Prepare Tune; call it before Ray is imported. A user's own settings win."""
     for name, value in _TUNE_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(at_once)
@@ -174,7 +174,8 @@ def replaced(names: Mapping[str, Any]) -> Iterator[None]:
 
 
 def lost_process() -> str:
-    """The name of Ray's own process that has died, without which no worker lives; "" if none."""
+    """Return the name of Ray's own process that has died, without which no worker lives; "" if
+    none."""
     from ray._private import ray_constants, worker
 
     if worker._global_node is None:
@@ -185,7 +186,7 @@ def lost_process() -> str:
 
 
 def draining_nodes() -> set[str]:
-    """Ids of a cluster's nodes that get no more work and end soon."""
+    """Return the ids of a cluster's nodes that get no more work and end soon."""
     from ray._private.state import state
 
     return set(state.get_draining_nodes())
@@ -204,7 +205,7 @@ def modules_of_job() -> list[str]:
 
 
 def unstage(tune_controller: Any, trial: Any) -> None:
-    """Has Tune forget that ``trial``, which was stopped before it had a worker, waits for one. It
+    """Have Tune forget that ``trial``, which was stopped before it had a worker, waits for one. It
     would keep no worker warm from then on."""
     controller = tune_controller._tune_controller
     if trial in controller._staged_trials:
@@ -212,15 +213,15 @@ def unstage(tune_controller: Any, trial: Any) -> None:
 
 
 def error_of(trial: Any) -> str:
-    """What Ray says of how a trial's worker ended, from the file that it has just written: what
-    Tune itself reads is copied from there later."""
+    """Return what Ray says of how a trial's worker ended, from the file that it has just written:
+    what Tune itself reads is copied from there later."""
     file = trial.error_file
     return Path(file).read_text() if file and Path(file).exists() else ""
 
 
 def is_of_node(error: str) -> bool:
-    """Whether a worker died with its node, or contact to it was lost: where a process alone ends,
-    its node says so, and one that dies is missed by the driver some seconds before Ray knows. Of
-    a node that was drained no cause is given."""
+    """Return whether a worker died with its node, or contact to it was lost: where a process alone
+    ends, its node says so, and one that dies is missed by the driver some seconds before Ray knows.
+    Of a node that was drained no cause is given."""
     unexplained = "The actor died unexpectedly" in error and " because " not in error
     return unexplained or any(said in error for said in NODE_LOST)

@@ -16,7 +16,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stop:
-    """Whether a signal asked to stop. The second one ends the process at once; in a notebook or
+    """Notes that a signal asked to stop. The second one ends the process at once; in a notebook or
     another session in which somebody types, the call alone."""
 
     asked = False
@@ -30,7 +30,7 @@ class Stop:
 
 
 class Deadline:
-    """Whether the whole search is to stop now: ``stop`` says so, or ``timeout`` seconds are over
+    """Says when the whole search is to stop: ``stop`` was asked to, or ``timeout`` seconds are over
     (None: there is no end)."""
 
     def __init__(self, stop: Stop, timeout: float | None):
@@ -42,11 +42,11 @@ class Deadline:
         return late or self._stop.asked
 
     def seconds_left(self) -> float | None:
-        """None where there is no end."""
+        """Return the time that is left; None where there is no end."""
         return None if self._end is None else max(0.0, self._end - time.monotonic())
 
     def reason(self) -> str:
-        """Why the search stops now."""
+        """Return why the search stops now."""
         if self._stop.asked:
             return "stopping, trials at work are kept (a second signal ends it at once)"
         return "time is up, trials at work are kept"

@@ -31,7 +31,7 @@ from search.workers.failures import (
     printable,
     set_aside,
 )
-from search.workers.folder_sync import Upkeep
+from search.workers.folder_sync import FolderSync
 from search.workers.watchdog import Heartbeat
 
 NO_GRAPH = "steps run kernel by kernel, for want of memory for a graph"
@@ -42,19 +42,19 @@ def train_task(task: Task, gpus: float = 0.0) -> Iterator[Message]:
     this process cannot go on. ``gpus`` below 1 is its share of the memory of a GPU; of a trial that
     runs alone it is all of it."""
     heartbeat = Heartbeat(Path(task.folder) / HEARTBEAT)
-    upkeep = Upkeep(task, heartbeat)
+    sync = FolderSync(task, heartbeat)
     if task.execution.get("device") == "cuda":
         set_aside()
     try:
-        with closing(upkeep):
-            ending = yield from _attempt(task, gpus, heartbeat, upkeep)
+        with closing(sync):
+            ending = yield from _attempt(task, gpus, heartbeat, sync)
             if isinstance(ending, Failed):
                 with suppress(OSError):
-                    upkeep.send()  # what it printed
+                    sync.send()  # what it printed
     finally:
         give_memory_back()
         heartbeat.stop()
-        upkeep.clear()
+        sync.clear()
     if isinstance(ending, Failed | OutOfMemory) and not device_answers():
         yield DeviceLost(ending.reason)
     else:
@@ -62,14 +62,14 @@ def train_task(task: Task, gpus: float = 0.0) -> Iterator[Message]:
 
 
 def _attempt(
-    task: Task, gpus: float, heartbeat: Heartbeat, upkeep: Upkeep
+    task: Task, gpus: float, heartbeat: Heartbeat, sync: FolderSync
 ) -> Generator[Message, None, Ending]:
     """Trains; returns how it ended. With its frame, all that an exception refers to is gone."""
     from trainers.data import DataError
     from trainers.epoch_result import DivergedError
 
     try:
-        return (yield from _train(task, gpus, heartbeat, upkeep))
+        return (yield from _train(task, gpus, heartbeat, sync))
     except DivergedError as error:
         return Diverged(str(error), error.epoch)
     except DataError as error:
@@ -87,7 +87,7 @@ def _attempt(
 
 
 def _train(
-    task: Task, gpus: float, heartbeat: Heartbeat, upkeep: Upkeep
+    task: Task, gpus: float, heartbeat: Heartbeat, sync: FolderSync
 ) -> Generator[Message, None, Ending]:
     from trainers.config import config_from_mapping
     from trainers.execution import Execution
@@ -97,14 +97,14 @@ def _train(
         from trainers.cuda.memory import limit_memory
 
         limit_memory(1.0 if task.alone else gpus)  # anew: the worker stays for other trials
-    upkeep.fetch()
+    sync.fetch()
     run = open_run(
         config_from_mapping(task.config),
         Path(task.data_folder),
         Execution.from_mapping(dict(task.execution)),
         Path(task.folder),
         heartbeat,
-        upkeep.send,
+        sync.send,
         task.number,
     )
     for problem in run.problems:
@@ -116,5 +116,5 @@ def _train(
             if result.epoch == 1 and (lack := usage.get("graph_lack_mb")):
                 yield Remark(f"trial {task.number}: {NO_GRAPH}, {lack:.0f} MiB too little")
     evaluation = run.test()
-    upkeep.send()
+    sync.send()
     return Completed(evaluation.figures() | run.usage())

@@ -26,7 +26,7 @@ SECONDS_WITHOUT_EPOCH = 120.0  # or three times the longest wait so far, before 
 
 
 class Heartbeat:
-    """To be called at every batch: a look at the clock, and once a second a touch of the file."""
+    """Call it at every batch: it looks at the clock and touches the file once a second."""
 
     def __init__(self, file: Path):
         self._file = file
@@ -46,7 +46,7 @@ class Heartbeat:
 
 
 def last_beat(file: Path) -> int | None:
-    """When ``file`` was touched last, by its own file system's clock; None where it is not."""
+    """Return when ``file`` was touched last, by its file system's clock; None without a file."""
     try:
         return file.stat().st_mtime_ns
     except OSError:

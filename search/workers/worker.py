@@ -46,7 +46,7 @@ def node_name(host: str, node_id: str) -> str:
 
 
 def placement(cpus: int, gpus: float, config: dict[str, Any]) -> tune.PlacementGroupFactory:
-    """What a trial takes, and on which nodes it may be: any where its ``config`` names none."""
+    """Return what a trial takes, and on which nodes: any where its ``config`` names none."""
     takes = [{"CPU": float(cpus), "GPU": gpus}]
     places = config[PLACES]
     if not places:

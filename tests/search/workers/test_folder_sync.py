@@ -13,7 +13,7 @@ import pytest
 from search.common.file_store import RemoteFolder
 from search.study.messages import Blocked, Completed, EpochDone, Task
 from search.workers import folder_sync as working_folder
-from search.workers.folder_sync import Upkeep, on_this_node
+from search.workers.folder_sync import FolderSync, on_this_node
 from search.workers.train_task import train_task
 from trainers.config import TrainConfig
 from trainers.data import prepare
@@ -104,12 +104,12 @@ def test_after_its_end_nothing_is_sent_any_more(far_task: Task, there: Path) -> 
     """A pruned trial's files may be removed there at once."""
     folder = Path(far_task.folder)
     folder.mkdir()
-    upkeep = Upkeep(far_task, lambda: None)
+    sync = FolderSync(far_task, lambda: None)
     (folder / "history.csv").write_text("epoch\n1\n")
-    upkeep.send()
-    upkeep.close()
+    sync.send()
+    sync.close()
     (folder / "checkpoint.pt").write_text("later")
-    upkeep.send()
+    sync.send()
     assert [file.name for file in there.iterdir()] == ["history.csv"]
 
 
@@ -123,12 +123,12 @@ def test_best_weights_are_sent_before_the_checkpoint_that_relies_on_them(
     names = ["heartbeat", "checkpoint.pt", "best.pt", "checkpoint.previous.pt", "a.tmp"]
     for name in (*names, "history.csv"):
         (folder / name).write_text(name)
-    upkeep = Upkeep(far_task, lambda: None)
-    upkeep.send()
+    sync = FolderSync(far_task, lambda: None)
+    sync.send()
     assert sent == ["best.pt", "checkpoint.pt", "history.csv"]
     (folder / "history.csv").unlink()
     (folder / "history.csv").write_text("more")
-    upkeep.send()
+    sync.send()
     assert sent == ["best.pt", "checkpoint.pt", "history.csv", "history.csv"]
 
 
