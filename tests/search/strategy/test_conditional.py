@@ -9,7 +9,6 @@ from typing import Any
 import optuna
 import pytest
 
-from search.record.record import SpaceFacts
 from search.reporting.study_data import read_study
 from search.strategy.distributions import draw
 from search.strategy.grid import grid_rows
@@ -79,17 +78,6 @@ def test_a_trial_has_the_parameters_that_exist_and_no_others(
             if parameter.name in params:
                 parameter.check(params[parameter.name])
     assert len({frozenset(params) for params in drawn}) >= 3
-
-
-@pytest.mark.parametrize("sampler", SAMPLERS)
-def test_a_resumed_search_draws_what_an_uninterrupted_one_draws(
-    open_desk: Desks, space: ResolvedSpace, sampler: str
-) -> None:
-    whole = run(open_desk(space=space, n_trials=12, sampler=sampler), 12)
-    storage = optuna.storages.InMemoryStorage()
-    for total in (5, 12):
-        drawn = run(open_desk(storage, space=space, n_trials=total, sampler=sampler), total)
-    assert drawn == whole
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -187,7 +175,3 @@ def test_tables_leave_the_cell_blank(
         for name in ("momentum", "beta2"):
             value = row[f"params_{name}"]
             assert value == params[name] if name in params else math.isnan(value)
-
-
-def test_an_older_record_has_no_conditions() -> None:
-    assert SpaceFacts("x").conditions == {}

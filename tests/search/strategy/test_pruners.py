@@ -57,27 +57,6 @@ def test_halving_by_hand() -> None:
         assert pruner.prune(study, trial) is pruned, value
 
 
-def test_halving_minimizes_too() -> None:
-    study, pruner = new_study("minimize"), HalvingPruner(2, 2)
-    for value, pruned in AT_EPOCH_2:
-        trial = add(study, 99.0, -float(value))
-        assert pruner.prune(study, trial) is pruned, value
-
-
-def test_halving_decides_at_its_rungs_only() -> None:
-    study, pruner = new_study(), HalvingPruner(2, 2)
-    add(study, *[90.0] * 8)
-    for epochs in range(1, 9):
-        worse = add(study, *[10.0] * epochs)
-        assert pruner.prune(study, worse) is (epochs in (2, 4, 8))
-
-
-def test_halving_compares_with_those_that_reached_the_rung() -> None:
-    study, pruner = new_study(), HalvingPruner(2, 2)
-    add(study, 90.0, 90.0, 90.0)
-    assert not pruner.prune(study, add(study, 10.0, 95.0, 10.0, 10.0))  # alone at epoch 4
-
-
 def test_halving_answers_the_same_when_asked_twice() -> None:
     study, pruner = new_study(), HalvingPruner(2, 2)
     for value, _ in AT_EPOCH_2:

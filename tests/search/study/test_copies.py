@@ -216,14 +216,6 @@ def test_a_retry_that_fails_can_be_tried_again_once_more(open_desk: Desks) -> No
     assert desk.states == ["FAIL"] * 3
 
 
-def test_a_failed_recipe_is_tried_again_to_its_end(open_desk: Desks) -> None:
-    desk = open_desk(n_trials=2, pruner=HalvingPruner(1, 2))
-    fail(desk, 0)
-    desk.report(desk.next_task(), 90.0)
-    desk.runner.retry_failed()
-    assert desk.report(desk.next_task(), 1.0)
-
-
 def test_values_outside_the_space_are_not_tried_again(open_desk: Desks) -> None:
     desk = open_desk(n_trials=2)
     desk.next_task()

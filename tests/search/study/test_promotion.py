@@ -11,7 +11,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from search.record.trials import by_pruner, counted, is_paused, spending
+from search.record.trials import by_pruner, is_paused, spending
 from search.storage.storage import open_storage
 from search.strategy.history import recent_trials
 from search.study.decisions import Decisions
@@ -187,17 +187,6 @@ def test_an_interrupted_telling_of_the_paused_is_gone_on_with(promote: Any, stor
     assert desk.runner.ask() is None
     assert desk.runner.is_met()
     assert desk.states == ["COMPLETE", "PRUNED", "COMPLETE", "PRUNED", "PRUNED"]
-
-
-def test_a_finished_study_whose_total_is_raised_goes_on(promote: Any, storage: Any) -> None:
-    """Until the best that is known, a new one, is finished too."""
-    run(promote(storage, n_trials=3), [0.0, 10.0, 40.0])
-    desk = promote(storage, n_trials=5)
-    assert not desk.runner.is_met()
-    run(desk, [0.0, 10.0, 40.0, 50.0, 60.0])
-    assert desk.runner.is_met()
-    assert len(counted(desk.study.get_trials())) == 5
-    assert desk.trial(4).state == TrialState.COMPLETE
 
 
 def test_the_sampler_sees_what_is_paused_as_pruned_with_its_values(promote: Any) -> None:

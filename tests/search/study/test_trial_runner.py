@@ -58,13 +58,6 @@ def test_a_trials_folder_carries_its_number(open_desk: Desks) -> None:
     assert Path(desk.next_task().folder) == desk.folder.path / "trials" / "00001"
 
 
-def test_tasks_end_at_the_total(open_desk: Desks) -> None:
-    desk = open_desk(n_trials=2)
-    desk.next_task(), desk.next_task()
-    assert desk.runner.ask() is None
-    assert not desk.runner.is_met()  # two are still running
-
-
 def test_the_value_of_a_completed_trial_is_its_best_epoch(open_desk: Desks) -> None:
     desk = open_desk()
     task = desk.next_task()
@@ -101,12 +94,6 @@ def test_the_best_epoch_of_an_objective_that_is_minimised_is_the_lowest(by_loss:
     assert (trial.value, trial.user_attrs["best_epoch"]) == (0.2, 2)
     assert trial.intermediate_values == {1: 0.9, 2: 0.2, 3: 0.5, 4: 0.2}
     assert {e.metric.name for e in by_loss.events if isinstance(e, Epoch | Ended)} == {"val_loss"}
-
-
-def test_the_pruner_keeps_the_lowest_of_an_objective_that_is_minimised(by_loss: Any) -> None:
-    assert losses(by_loss, by_loss.next_task(), 0.5, 0.5)
-    assert not losses(by_loss, by_loss.next_task(), 0.6, 0.6)
-    assert losses(by_loss, by_loss.next_task(), 0.4, 0.4)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -157,60 +144,6 @@ def test_an_ending_is_told_once_with_its_reason(open_desk: Desks, ending: Any, s
     assert desk.trial(0).state.name == state
     assert desk.trial(0).user_attrs["reason"]
     assert [event.state for event in desk.events if isinstance(event, Ended)] == [state]
-
-
-def test_news_of_a_trial_that_ended_changes_nothing(open_desk: Desks) -> None:
-    desk = open_desk()
-    task = desk.next_task()
-    desk.report(task, 50.0)
-    desk.runner.finish(0, Failed("ValueError: no"))
-    before = desk.trial(0)
-    assert not desk.report(task, 90.0, first=2)
-    assert desk.trial(0) == before
-
-
-def test_an_epoch_told_again_or_late_is_ignored(open_desk: Desks) -> None:
-    desk = open_desk()
-    task = desk.next_task()
-    desk.report(task, 50.0, 60.0)
-    assert desk.report(task, 51.0, first=1)
-    assert desk.report(task, 61.0, first=2)
-    assert desk.trial(0).intermediate_values == {1: 50.0, 2: 60.0}
-
-
-def test_news_of_an_unknown_trial_stops_it(open_desk: Desks) -> None:
-    desk = open_desk()
-    assert not desk.runner.report(7, EpochDone({"epoch": 1, "val_top1": 1.0}))
-    desk.runner.finish(7, Completed({}))
-    assert desk.states == ["WAITING"]
-
-
-def test_divergence_is_reported_as_nan_and_pruned(open_desk: Desks) -> None:
-    desk = open_desk()
-    desk.next_task()
-    task = desk.next_task()
-    desk.report(task, 50.0)
-    desk.runner.finish(1, Diverged("diverged in epoch 2: training loss is nan", 2))
-    trial = desk.trial(1)
-    assert trial.state == TrialState.PRUNED
-    assert trial.intermediate_values[1] == 50.0
-    assert math.isnan(trial.intermediate_values[2])
-    assert trial.user_attrs["reason"] == "diverged in epoch 2: training loss is nan"
-
-
-def test_a_nan_as_value_is_a_divergence(open_desk: Desks) -> None:
-    desk = open_desk()
-    desk.next_task()
-    assert not desk.report(desk.next_task(), math.nan)
-    assert desk.trial(1).state == TrialState.PRUNED
-    assert "diverged in epoch 1" in desk.trial(1).user_attrs["reason"]
-
-
-def test_completion_without_an_epoch_is_a_failure(open_desk: Desks) -> None:
-    desk = open_desk()
-    desk.next_task()
-    desk.runner.finish(0, Completed({}))
-    assert desk.trial(0).state == TrialState.FAIL
 
 
 def test_out_of_memory_teaches_the_sampler_a_constraint(open_desk: Desks) -> None:
@@ -398,25 +331,6 @@ def test_a_value_that_the_trainer_refuses_ends_infeasible(
     assert "nesterov" in desk.trial(1).user_attrs["reason"]
 
 
-def test_sampled_points_keep_the_constraints(open_desk: Desks, make_space: Any) -> None:
-    rule = Constraint("sam needs depth of at most 16", shallow_sam)
-    desk = open_desk(space=make_space(constraints=(rule,)), n_trials=30)
-    tasks = [desk.next_task() for _ in range(30)]
-    assert all(shallow_sam(task.config) for task in tasks)
-    assert {task.config["optimizer"] for task in tasks} == {"sam", "sgd"}
-
-
-def test_a_constraint_holds_for_enqueued_and_sampled_values_together(
-    open_desk: Desks, make_space: Any
-) -> None:
-    rule = Constraint("sam needs depth of at most 16", shallow_sam)
-    desk = open_desk(space=make_space(constraints=(rule,)), n_trials=20)
-    desk.next_task()
-    for _ in range(12):
-        desk.study.enqueue_trial({"optimizer": "sam"})
-    assert all(desk.next_task().config["depth"] <= 16 for _ in range(12))
-
-
 def test_a_constraint_that_nothing_can_keep_ends_the_search_all_the_same(
     open_desk: Desks, make_space: Any
 ) -> None:
@@ -475,14 +389,6 @@ def test_a_left_trial_goes_on_under_its_number_after_its_last_epoch(
     started = [event for event in second.events if isinstance(event, Started)]
     assert taken == [Resumed(1, 2)]
     assert (started[0].number, started[0].epoch) == (1, 2)
-
-
-def test_a_living_drivers_trials_are_not_taken(open_desk: Desks, storage: Any) -> None:
-    first, second = open_desk(storage), open_desk(storage)
-    numbers = [desk.next_task().number for desk in (first, second, first)]
-    assert numbers == [0, 1, 2]
-    assert second.runner.ask() is None
-    assert not second.runner.is_met()
 
 
 def test_a_trial_without_parameters_or_owner_is_resumed(open_desk: Desks, storage: Any) -> None:
@@ -575,18 +481,6 @@ def test_a_closed_runner_takes_no_news_and_leaves_its_trials_running(open_desk: 
     assert desk.trial(0).intermediate_values == {1: 50.0}
 
 
-def test_a_met_study_has_nothing_running_and_counts_failures(open_desk: Desks) -> None:
-    desk = open_desk(n_trials=4)
-    for (ending, _), value in zip(ENDINGS, (50.0, 60.0, 70.0, 80.0), strict=True):
-        task = desk.next_task()
-        desk.report(task, value)
-        assert not desk.runner.is_met()
-        desk.runner.finish(task.number, ending)
-    assert desk.runner.is_met()
-    assert desk.runner.ask() is None
-    assert all(trial.state.is_finished() for trial in desk.study.get_trials())
-
-
 def test_a_larger_total_goes_on_and_a_smaller_one_is_met(open_desk: Desks, storage: Any) -> None:
     first = open_desk(storage, n_trials=1)
     first.report(first.next_task(), 50.0)
@@ -606,26 +500,3 @@ def test_left_trials_are_resumed_also_beyond_a_smaller_total(
     second = open_desk(storage, n_trials=1)
     assert [second.next_task().number for _ in range(3)] == [0, 1, 2]
     assert second.runner.ask() is None
-
-
-@pytest.mark.parametrize("pruner", ["halving", "none"])
-def test_every_trial_has_one_terminal_state_when_the_total_is_met(
-    open_desk: Desks, pruner: str
-) -> None:
-    """Twelve trials, endings of all kinds in turn, interleaved two at a time."""
-    from search.strategy.pruners import make_pruner
-
-    desk = open_desk(n_trials=12, pruner=make_pruner(pruner, 4))
-    epochs = {}
-    while not desk.runner.is_met():
-        while len(desk.runner.live) < 2 and (task := desk.runner.ask()):
-            epochs[task.number] = task
-        for number in list(desk.runner.live):
-            done = desk.runner.live[number].epoch
-            if done == 1 + number % 4:
-                desk.runner.finish(number, ENDINGS[number % 4][0])
-            else:
-                desk.report(epochs[number], 10.0 * number + done, first=done + 1)
-    ended = [event.number for event in desk.events if isinstance(event, Ended)]
-    assert sorted(ended) == list(range(12))
-    assert all(trial.state.is_finished() for trial in desk.study.get_trials())
