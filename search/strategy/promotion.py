@@ -103,8 +103,8 @@ class PromotionRule:
 
     def decide_at(self, rungs: Rungs, limits: Limits) -> Step | Pause:
         """The same, of rungs that were brought up to date since the last decision."""
-        turn = _Turn(self, rungs, limits)
-        return turn.early() or turn.new() or turn.fill() or turn.rest()
+        decision = _Decision(self, rungs, limits)
+        return decision.early() or decision.new() or decision.fill() or decision.rest()
 
 
 class PromotionPruner(BasePruner):
@@ -122,7 +122,7 @@ def rule_of(pruner: BasePruner) -> PromotionRule | None:
     return pruner.rule if isinstance(pruner, PromotionPruner) else None
 
 
-class _Stair(NamedTuple):
+class _RungPlan(NamedTuple):
     """The way to a rung: the ``share`` of the rung below that takes it, what it costs, and how many
     have begun it."""
 
@@ -131,8 +131,8 @@ class _Stair(NamedTuple):
     begun: float
 
 
-class _Turn:
-    """One decision, in steps; each returns None where it has nothing to say."""
+class _Decision:
+    """One decision, in steps; each returns None where it does not apply."""
 
     def __init__(self, rule: PromotionRule, rungs: Rungs, limits: Limits):
         self._rule, self._rungs, self._limits = rule, rungs, limits
@@ -140,8 +140,8 @@ class _Turn:
         self._shares = rule.shares(rungs, rule.free_power if free else rule.power)
         self._epoch_cost = (seconds_per_epoch(rungs.trials) if limits.timed else None) or 1.0
         steps = (after - before for before, after in itertools.pairwise([0, *rungs.epochs]))
-        self._stairs = [
-            _Stair(share, step * self._epoch_cost, float(rung.begun))
+        self._plans = [
+            _RungPlan(share, step * self._epoch_cost, float(rung.begun))
             for share, step, rung in zip([1.0, *self._shares], steps, rungs.rungs, strict=True)
         ]
         self._places = self._without_budget() if limits.left is None else self._plan(limits.left)
@@ -250,11 +250,11 @@ class _Turn:
         """By rung, if ``first`` begin."""
         least = self._at_least()
         expected = itertools.accumulate([first, *self._shares], operator.mul)
-        return [max(stair.begun, x, least) for stair, x in zip(self._stairs, expected, strict=True)]
+        return [max(plan.begun, x, least) for plan, x in zip(self._plans, expected, strict=True)]
 
     def _cost_of_plan(self, first: float) -> float:
         least, cost, expected = self._at_least(), 0.0, first
-        for share, step, begun in self._stairs:
+        for share, step, begun in self._plans:
             expected *= share
             cost += step * (max(begun, expected, least) - begun)
         return cost

@@ -55,8 +55,8 @@ class TrialView:
 
 class Views:
     """The trials of a study as the rule sees them, those that train, or did: neither copies nor
-    what was enqueued only, nor what went on as another. What the pruner has ended is seen as
-    paused: it goes on where the budget is raised. A trial that is still the same object is not
+    what was enqueued only, nor what was resumed as another. What the pruner has ended is seen as
+    paused: it resumes where the budget is raised. A trial that is still the same object is not
     looked at again."""
 
     def __init__(self, setting: Mapping[str, Any], baseline: Mapping[str, Any], metric: Metric):
@@ -71,11 +71,11 @@ class Views:
         for place in [place for place, (now, then) in pairs if now is not then]:
             self._made[place] = self._view(self._trials[place])
         self._made[len(before) :] = map(self._view, self._trials[len(before) :])
-        gone_on = continued(self._trials)
+        resumed = continued(self._trials)
         return [
             replace(view, target=None, paused=True) if view.number == asking else view
             for view in self._made[: len(self._trials)]
-            if view is not None and view.number not in gone_on
+            if view is not None and view.number not in resumed
         ]
 
     def _view(self, trial: FrozenTrial) -> TrialView | None:

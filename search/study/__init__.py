@@ -1,1 +1,1 @@
-"""The study and its database: what is asked of it, reported and told. Never imports Ray."""
+"""Running a study's trials: asked for, reported, finished. Never imports Ray."""

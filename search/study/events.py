@@ -16,7 +16,7 @@ ALL_FAILED = "every trial failed"  # it is finished, and nothing came of it
 
 @dataclass(frozen=True)
 class Resumed:
-    """A trial that a dead driver left goes on after ``epoch``."""
+    """A trial that a dead driver left resumes after ``epoch``."""
 
     number: int
     epoch: int
@@ -24,7 +24,7 @@ class Resumed:
 
 @dataclass(frozen=True)
 class Started:
-    """A trial begins, or goes on after ``epoch``."""
+    """A trial begins, or resumes after ``epoch``."""
 
     number: int
     params: Mapping[str, Any]
@@ -34,7 +34,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Promoted:
-    """A trial that had paused after ``epoch`` goes on to epoch ``target``; where it had been told,
+    """A trial that had paused after ``epoch`` goes on to epoch ``target``; where it had finished,
     as the trial that ``continues`` it."""
 
     number: int
@@ -67,7 +67,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Ended:
-    """A trial was told: Optuna's state, why, and the value of ``metric`` if it has one."""
+    """A trial has finished: Optuna's state, why, and the value of ``metric`` if it has one."""
 
     number: int
     state: str

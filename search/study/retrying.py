@@ -23,10 +23,11 @@ NEVER_RETRIED = ("disk is full", "readonly database", "no such table", "disk I/O
 
 class RetryingRunner(TrialRunner):
     """A ``TrialRunner`` that retries, with a warning, while the database cannot be reached.
-    That is safe, since telling the same twice changes nothing.
+    That is safe, since saying the same twice changes nothing.
 
     Raises ``StorageError`` after ``retry_seconds``, or at once when the study's folder is gone
-    or the search is asked to stop. What was trained is on disk then, and told at the next start.
+    or the search is asked to stop. What was trained is on disk then, and is reported at the next
+    start.
     """
 
     retry_seconds: float = LONGEST_RETRY

@@ -29,6 +29,7 @@ from search.storage.optuna_internals import (
     storage_of,
     study_attributes,
     suggest,
+    trial_attribute,
     trial_id,
     with_trials,
 )
@@ -70,6 +71,17 @@ def test_reported_values_are_the_storages(study: optuna.Study) -> None:
     again = Trial(study, trial_id(trial))
     trial.report(1.5, 3)
     assert reported_values(again) == {3: 1.5}
+
+
+def test_an_attribute_is_the_one_that_the_storage_has_now(study: optuna.Study) -> None:
+    trial = study.ask()
+    again = Trial(study, trial_id(trial))
+    again.set_user_attr("driver", "other")
+    assert trial_attribute(trial, "driver") == "other"
+    assert trial_attribute(trial, "colour") is None
+    optuna.delete_study(study_name="study", storage=storage_of(study))
+    with pytest.raises(KeyError):
+        trial_attribute(trial, "driver")
 
 
 def test_cached_frozen_trial_remembers_reports(study: optuna.Study) -> None:
