@@ -7,20 +7,17 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.common.errors import INTERRUPTED, run_main
 from search.settings.run_settings import RunSettings
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
     from optuna.study import Study
     from rich.console import Console
 
     from search.settings.plan import SearchPlan
     from search.settings.request import Request
-    from trainers.data.prepared import Meta
 
 TIMED_OUT_CODE, ALL_FAILED_CODE = 3, 4
 
@@ -34,12 +31,14 @@ def main(argv: list[str] | None = None) -> int:
 
     request = make_request(settings)
     print(f"{request.space.definition.name}: {request.preset_reason}", flush=True)
+    from search.storage.storage import watched
+
     if settings.dry_run:
         from search.terminal.dry_run import show
 
-        show(request)
+        with watched(request.storage):
+            show(request)
         return 0
-    from search.storage.storage import watched
     from search.study.events import ALL_FAILED, FINISHED, TIMED_OUT
     from search.terminal.notebook import make_console
     from search.terminal.search_summary import conclude
@@ -62,32 +61,13 @@ class Outcome:
     ended: str
 
 
-def decided(
-    request: Request, data: Meta, data_folder: Path, storage: BaseStorage, console: Console
-) -> SearchPlan:
-    """The plan of ``request``, each decision said. Raises ``UserError``."""
-    from search.settings.decide import decide
-    from search.settings.disk_space import lack_of_room
-    from search.settings.enqueue_from import with_starting_points
-    from search.settings.open_study import find_record
-    from search.settings.reevaluation import refuse_other_study
-    from search.terminal.plain_line import say
-
-    found = find_record(request, storage)
-    plan, notes = decide(request, data, data_folder, found, partial(say, console))
-    plan = with_starting_points(plan, request, storage)
-    refuse_other_study(plan, storage)
-    for note in filter(None, (*notes, lack_of_room(plan, data))):
-        say(console, note)
-    return plan
-
-
 def search(request: Request, console: Console, started: float | None = None) -> Outcome:
     """Runs the search to its total, its time-out or a signal; ``started`` is when it was asked for,
     by ``time.monotonic``."""
     from search.common.file_store import files_of
     from search.record.trials import all_failed
     from search.settings.check_data import check_data, prepare_data
+    from search.settings.decide import plan_search
     from search.settings.open_study import SECONDS_TO_WAIT, open_study
     from search.storage.lease import Lease
     from search.storage.storage import leave, open_storage, watched, write_often
@@ -96,6 +76,7 @@ def search(request: Request, console: Console, started: float | None = None) -> 
     from search.study.retrying import RetryingRunner
     from search.study.trial_runner import TrialRunner
     from search.terminal.display import display_for, open_log
+    from search.terminal.plain_line import say
     from search.terminal.search_summary import update_notes
     from search.workers.driver import run_search
     from search.workers.train_task import train_task
@@ -107,7 +88,9 @@ def search(request: Request, console: Console, started: float | None = None) -> 
     data = check_data(request, data_folder)  # before a database is made
     storage = open_storage(request.storage, sqlite_wait=SECONDS_TO_WAIT)
     with watched(request.storage):
-        plan = decided(request, data, data_folder, storage, console)
+        plan, notes = plan_search(request, data, data_folder, storage, partial(say, console))
+        for note in notes:
+            say(console, note)
         with (
             Lease(plan.folder, storage) as lease,
             open_log(plan.folder.log) as log,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
@@ -15,13 +16,14 @@ from search.settings.request import Request
 from spaces.params import Parameter
 from trainers.compatibility import check_fits
 from trainers.config import TrainConfig, trainer_config
-from trainers.data.prepare import prepare
+from trainers.data.prepare import find_prepared, prepare
 from trainers.data.prepared import FORMAT, Meta, load_prepared, verify_prepared
 from trainers.data.split import split_indices
 from trainers.models.external import check_outside, is_outside
 from trainers.validators import ConfigError
 
 MOST_VALUES = 100  # of one parameter; a step of more than this is not looked into
+SMALL = ("digits", "digits32", "digits64")  # scikit-learn's, prepared in a moment
 NO_DATA = Meta(FORMAT, "", (), {}, (), (), "")
 Shape = tuple[int, int, int, int, int]  # training images, side, channels, classes, processes
 
@@ -41,6 +43,20 @@ def prepare_data(
 
         remark = partial(console.print, markup=False, highlight=False, soft_wrap=True)
         return prepare(dataset, data_dir, show, remark, image_size)
+
+
+def data_if_prepared(request: Request, console: Console) -> tuple[Path, Meta | None]:
+    """The prepared data set and what is known of it, checked; None where it is not prepared yet,
+    which takes time and room. Nothing stays written. Raises ``UserError``."""
+    if request.own_loop:
+        return Path(), NO_DATA
+    size = request.settings.image_size
+    if request.dataset in SMALL:
+        with TemporaryDirectory(prefix="sharpsearch-dry-run-") as folder:
+            made = prepare_data(request.dataset, Path(folder), console, size)
+            return made, check_data(request, made)
+    found = find_prepared(request.dataset, request.data_dir, size)
+    return found or Path(), None if found is None else check_data(request, found)
 
 
 def check_data(request: Request, folder: Path) -> Meta:

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from optuna.storages import BaseStorage
+
 from search.autotune.choose_execution import (
     ExecutionChoice,
     choose_execution,
     cost_of_determinism,
+    default_choice,
     loop_choice,
     resume_execution,
 )
@@ -30,9 +33,16 @@ from search.settings.compatibility import (
     refuse_other_computing,
     strategy_changes,
 )
+from search.settings.disk_space import lack_of_room
+from search.settings.enqueue_from import with_starting_points
 from search.settings.new_record import continued_record, new_record
+from search.settings.open_study import find_record
 from search.settings.plan import SearchPlan
-from search.settings.reevaluation import choose_reevaluation, reevaluation_trainings
+from search.settings.reevaluation import (
+    choose_reevaluation,
+    reevaluation_trainings,
+    refuse_other_study,
+)
 from search.settings.request import Request, total_trials
 from search.settings.resume_check import check_resume
 from search.settings.resume_check import in_words as resume_in_words
@@ -45,14 +55,41 @@ from trainers.execution import Execution
 Announce = Callable[[str], None]
 
 
+def plan_search(
+    request: Request,
+    data: Meta,
+    data_folder: Path,
+    storage: BaseStorage | None,
+    announce: Announce,
+    measure: bool = True,
+) -> tuple[SearchPlan, list[str]]:
+    """The plan, and a line for each decision that the user may want to know of; nothing is written.
+
+    ``storage`` is None where there is none yet. Raises ``UserError`` where the study on record, or
+    another one whose name or trials are asked for, does not fit.
+    """
+    found = None if storage is None else find_record(request, storage)
+    plan, notes = decide(request, data, data_folder, found, announce, measure)
+    plan, enqueued = with_starting_points(plan, request, storage)
+    if storage is not None:
+        refuse_other_study(plan, storage)
+    return plan, [note for note in (*notes, enqueued, lack_of_room(plan, data)) if note]
+
+
 def decide(
-    request: Request, data: Meta, data_folder: Path, found: StudyRecord | None, announce: Announce
+    request: Request,
+    data: Meta,
+    data_folder: Path,
+    found: StudyRecord | None,
+    announce: Announce,
+    measure: bool = True,
 ) -> tuple[SearchPlan, list[str]]:
     """The plan, and a line for each decision that the user may want to know of.
 
     ``found`` is the study's record, None for a new study. What the record does not answer is
     measured: how to compute by a calibration, the learning rate by a range test, each announced
-    when it begins. Raises ``UserError`` where ``request`` does not fit ``found``.
+    when it begins; with ``measure`` false, as in a dry run, a line says what would be. Raises
+    ``UserError`` where ``request`` does not fit ``found``.
     """
     if found is not None:
         request = as_begun(request, found)
@@ -60,19 +97,30 @@ def decide(
     if not request.own_loop:
         config, cache = trainer_config(request.config), request.data_dir / "cache"
         workload = Workload(config, data, data_folder, cache)
-    choice = _decide_execution(request, workload, found, announce)
+    choice = _decide_execution(request, workload, found, announce, measure)
     execution, resources = choice.execution, choice.resources
-    space, lr_range = _decide_lr_range(request, workload, execution, found, announce)
+    notes = [choice.note]
+    space, lr_range = request.space, None
+    if found is not None or measure:
+        space, lr_range = _decide_lr_range(request, workload, execution, found, announce)
+    elif steps := range_test_steps(request):
+        notes.append(f"first: a learning-rate range test over {steps} mini-batches")
     strategy = choose_strategy(request, None if found is None else found.strategy)
     reevaluation = choose_reevaluation(request, found)
-    notes = [choice.note]
     if request.settings.deterministic:
         notes.append(cost_of_determinism(execution))
     if found is None and workload and is_sized_by_time(request, strategy):
-        whole = measured_budget(request.space, workload, choice, announce)
-        strategy, reevaluation, note = _sized(request, strategy, reevaluation, whole)
+        minutes = request.space.preset.minutes
+        note = f"budget: the epochs of about {minutes:g} minutes, measured first"
+        if measure:
+            whole = measured_budget(request.space, workload, choice, announce)
+            strategy, reevaluation, note = _sized(request, strategy, reevaluation, whole)
         notes.append(note)
-    resume = _decide_resume(request, execution, found, announce)
+    resume = ""
+    if found is not None or measure:
+        resume = _decide_resume(request, execution, found, announce)
+    elif request.own_loop:
+        notes.append("first: a check whether the training function resumes exactly")
     if resume:
         notes.append(resume_in_words(resume))
     record = new_record(request, data, space, execution, strategy, lr_range, reevaluation, resume)
@@ -165,7 +213,11 @@ def _cap(request: Request, default: StrategyFacts) -> int | None:
 
 
 def _decide_execution(
-    request: Request, workload: Workload | None, found: StudyRecord | None, announce: Announce
+    request: Request,
+    workload: Workload | None,
+    found: StudyRecord | None,
+    announce: Announce,
+    measure: bool,
 ) -> ExecutionChoice:
     """As the study began, or what is asked and found for a new one."""
     if found is not None:
@@ -173,6 +225,8 @@ def _decide_execution(
         return resume_execution(request.compute, found.execution)
     if workload is None:
         return loop_choice(request.compute)
+    if not measure:
+        return default_choice(request.compute)
     sampler = request.settings.sampler or request.space.preset.sampler
     most = total_trials(request.settings.n_trials, sampler, request.space)
     return choose_execution(request.compute, workload, most, announce)

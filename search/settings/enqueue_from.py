@@ -23,13 +23,22 @@ from trainers.validators import suggest
 ENQUEUED_FROM = "enqueued_from"  # attribute of a trial: where its parameters come from
 
 
-def with_starting_points(plan: SearchPlan, request: Request, storage: BaseStorage) -> SearchPlan:
-    """``plan`` with what --enqueue-from adds to its record. Raises ``UserError``."""
+def with_starting_points(
+    plan: SearchPlan, request: Request, storage: BaseStorage | None
+) -> tuple[SearchPlan, str]:
+    """``plan`` with what --enqueue-from adds to its record, and a line that says what that is, ""
+    where it was not asked for. Raises ``UserError``."""
     name = request.settings.enqueue_from
-    if name is None or any(start.study == name for start in plan.record.starts):
-        return plan
-    names = optuna.get_all_study_names(storage)
-    if name not in names or name == request.study_name:
+    if name is None:
+        return plan, ""
+    before = [start.trial for start in plan.record.starts if start.study == name]
+    if before:
+        return plan, (
+            f"--enqueue-from {name!r}: its {len(before)} best settings were enqueued when it was "
+            "first named; nothing is added"
+        )
+    names = [] if storage is None else optuna.get_all_study_names(storage)
+    if storage is None or name not in names or name == request.study_name:
         others = [other for other in names if other != request.study_name]
         raise UserError(
             f"--enqueue-from must name another study of this storage{suggest(name, others)} "
@@ -38,7 +47,8 @@ def with_starting_points(plan: SearchPlan, request: Request, storage: BaseStorag
     other = optuna.load_study(study_name=name, storage=storage)
     starts = _best(other, plan.space, request.settings.top or DEFAULT_TOP)
     record = replace(plan.record, starts=(*plan.record.starts, *starts))
-    return replace(plan, record=record)
+    note = f"enqueued: {len(starts)} settings of study {name!r}"
+    return replace(plan, record=record), note
 
 
 def enqueue(study: Study, starts: tuple[StartingPoint, ...]) -> None:

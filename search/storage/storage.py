@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
+from sqlalchemy import create_engine, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -48,9 +49,16 @@ def open_storage(
     With ``create`` false, a SQLite file that does not exist is refused, not made. ``sqlite_wait``
     is how many seconds a locked file is waited for; signals are handled after that only.
     """
+    with _one_line(url):
+        return _open(url, create, sqlite_wait)
+
+
+@contextmanager
+def _one_line(url: str) -> Iterator[None]:
+    """Within: what keeps the storage at ``url`` from being opened is a ``UserError``."""
     shown = without_secrets(url)
     try:
-        return _open(url, create, sqlite_wait)
+        yield
     except UserError:
         raise
     except ImportError as error:
@@ -127,11 +135,24 @@ def is_journal(url: str) -> bool:
     return url.endswith((".log", ".journal")) and "://" not in url
 
 
-def exists(url: str) -> bool:
-    """Whether there is a storage at ``url`` to look into; a server is taken to be there."""
+def open_if_there(url: str) -> BaseStorage | None:
+    """The storage at ``url``, None where there is none yet: nothing is made, neither a file nor a
+    table. Raises ``UserError`` if it cannot be opened."""
     if is_journal(url):
-        return Path(url).exists()
-    return not url.startswith("sqlite") or Path(str(make_url(url).database)).exists()
+        return open_storage(url) if Path(url).exists() else None
+    with _one_line(url):
+        if not url.startswith(REDIS):
+            parsed = make_url(url)
+            is_file = parsed.get_backend_name() == "sqlite"
+            if is_file and not Path(str(parsed.database)).is_file():
+                return None
+            engine = create_engine(parsed)
+            try:
+                if not inspect(engine).has_table("studies"):
+                    return None
+            finally:
+                engine.dispose()
+    return open_storage(url, create=False)
 
 
 def is_local_file(url: str) -> bool:

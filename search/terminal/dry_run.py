@@ -1,64 +1,73 @@
-"""--dry-run: what would be run. Nothing is written, no worker starts."""
+"""--dry-run: the search's own decisions, up to the first write. No worker starts."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
 import optuna
-from rich.console import Console
 
 from search.common.formatting import number, settings
-from search.record.record import StrategyFacts
-from search.settings.compatibility import as_begun
-from search.settings.decide import choose_strategy, is_sized_by_time, range_test_steps
+from search.record.record import StrategyFacts, StudyRecord
+from search.settings.check_data import NO_DATA, data_if_prepared
+from search.settings.decide import plan_search
 from search.settings.open_study import find_record
+from search.settings.plan import SearchPlan
 from search.settings.request import Request
-from search.storage.storage import exists, open_storage
+from search.storage.storage import open_if_there
 from search.strategy.distributions import draw
 from search.strategy.samplers import make_sampler
+from search.terminal.notebook import make_console
 from search.terminal.plain_line import PlainTable, say
 from spaces.space import ResolvedSpace
-from trainers.config import Config, TrainConfig, option_help
+from trainers.config import TrainConfig
+from trainers.data.prepared import Meta
 
 
 def show(request: Request) -> None:
-    """Baseline, space, one sampled configuration, model size and scale of the search."""
-    console = Console()
-    storage = open_storage(request.storage) if exists(request.storage) else None
-    record = find_record(request, storage) if storage else None
-    if record:
-        request = as_begun(request, record)
-    console.print(baseline_table(request.config, request.space))
-    console.print(space_table(request.space))
-    strategy = choose_strategy(request, record.strategy if record else None)
-    sample = sampled(request.space, strategy)
-    say(console, f"one sample:  {settings(sample)}")
-    for label, values in () if request.own_loop else (("baseline", {}), ("sample", sample)):
-        say(console, f"model size, {label}: {model_size(request, values)}")
-    scale = f"{strategy.n_trials} trials of up to {request.config.epochs} epochs"
-    if record is None and is_sized_by_time(request, strategy):
-        minutes = request.space.preset.minutes
-        scale = f"trials of up to {request.config.epochs} epochs for about {minutes:g} minutes"
-    budget = f", {strategy.epoch_budget} epochs in all" if strategy.epoch_budget else ""
-    r = request.resources(record.execution if record else None)
-    steps = range_test_steps(request)
-    if steps and record is None:
-        say(console, f"first: a learning-rate range test over {steps} mini-batches")
+    """Prints the plan, decided as the search decides it, then the space, one sampled configuration
+    and the size of the network. Raises ``UserError`` where the search would."""
+    console = make_console()
+    folder, data = data_if_prepared(request, console)
+    storage = open_if_there(request.storage)
+    found = None if storage is None else find_record(request, storage)
+    if data is None:
+        say(console, "the data set is not prepared yet: whether the space fits it is not checked")
+    data = data or _as_recorded(found)
+    quiet = partial(say, console)
+    plan, notes = plan_search(request, data, folder, storage, quiet, measure=False)
+    n, epochs = plan.n_trials, request.config.epochs
+    scale = f"up to {n} trials of up to {epochs} epochs"
+    budget = f", {plan.epoch_budget} epochs in all" if plan.epoch_budget else ""
     say(
         console,
-        f"would {'go on with' if record else 'run'}: study {request.study_name!r}, "
-        f"{scale} on {request.dataset or 'its own data'}, sampler {strategy.sampler}, "
-        f"pruner {strategy.pruner}{budget}; "
-        f"{r.concurrency} at once with {r.threads} thread(s) and {r.gpus_per_trial:g} GPU(s) each",
+        f"would {'resume' if found else 'start'}: study {request.study_name!r}, {scale} on "
+        f"{request.dataset or 'its own data'}, sampler {plan.record.strategy.sampler}, "
+        f"pruner {plan.record.strategy.pruner}{budget}",
     )
+    for note in notes:
+        say(console, f"  {note}")
+    console.print(space_table(plan.space))
+    sample = sampled(plan.space, plan.record.strategy)
+    say(console, f"one sample:  {settings(sample)}")
+    for label, values in () if request.own_loop else (("baseline", {}), ("sample", sample)):
+        say(console, f"model size, {label}: {model_size(plan, data, request, values)}")
+    say(console, f"fixed:  {settings(plan.record.space.fixed)}")
 
 
-def baseline_table(config: Config, space: ResolvedSpace) -> PlainTable:
-    """Every value of the baseline, those that vary marked."""
-    table = PlainTable("baseline", ("", "value", "varies", "meaning"), right=())
-    varies = {parameter.name for parameter in space.parameters}
-    meaning = option_help(config) if isinstance(config, TrainConfig) else {}
-    for name, value in config.to_dict().items():
-        table.add_texts(name, number(value), "yes" if name in varies else "", meaning.get(name, ""))
-    return table
+def _as_recorded(found: StudyRecord | None) -> Meta:
+    """What the study's record says of its data; nothing where there is none."""
+    if found is None:
+        return NO_DATA
+    data = found.data
+    return replace(
+        NO_DATA,
+        name=data.name,
+        classes=data.classes,
+        shapes=dict(data.shapes),
+        fingerprint=data.fingerprint,
+    )
 
 
 def space_table(space: ResolvedSpace) -> PlainTable:
@@ -85,14 +94,17 @@ def sampled(space: ResolvedSpace, strategy: StrategyFacts) -> dict[str, object]:
     return trial.params
 
 
-def model_size(request: Request, values: dict[str, object]) -> str:
+def model_size(plan: SearchPlan, data: Meta, request: Request, values: Mapping[str, object]) -> str:
     """Parameters and multiply-accumulates of one configuration, for the data set's images."""
-    from trainers.data import SHAPES
+    from trainers.data import SHAPES, ImageShape
     from trainers.models.summary import summary_for
 
     shape = SHAPES.get(request.dataset)
+    if data.shapes:
+        _, side, _, channels = data.shapes["train_images"]
+        shape = ImageShape(side, channels, len(data.classes))
     if shape is None:
         return "known once the data set is prepared, which a dry run does not do"
-    config = TrainConfig.from_mapping(request.space.setting(values))
+    config = TrainConfig.from_mapping({**plan.space.baseline, **values})
     summary = summary_for(config.to_dict(), shape)
     return f"{summary.parameters:,} parameters, {summary.macs:,} multiply-accumulates an image"

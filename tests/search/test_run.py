@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import shlex
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from search.common.errors import SearchError, StorageError, UserError, run_main
 from search.run import main
+from spaces import SPACES, named_space
 from spaces.params import SpaceError
 from tests.search.desk import Desks
 from trainers.validators import ConfigError
@@ -134,7 +138,11 @@ def test_a_dry_run_shows_all_and_writes_nothing(
     assert main(["--space", "mine.py", "--set", "width=2", "--n-trials", "9", *flags]) == 0
     assert tree_of(tmp_path) == before
     text = capsys.readouterr().out
-    for part in ("baseline", "10 … 16, step 6", "one sample", "model size", "9 trials", "digits"):
+    plan, *_ = text.splitlines()[1:]
+    assert plan.startswith(
+        "would start: study 'wrn_sam-quick', up to 9 trials of up to 9 epochs on"
+    )
+    for part in ("baseline", "10 … 16, step 6", "one sample", "model size", "digits"):
         assert part in text
 
 
@@ -147,9 +155,64 @@ def test_a_dry_run_prepares_no_data(
     flags = ["--space", "lenet_batch", "--preset", "quick", "--data-dir", "data", "--dry-run"]
     assert main(flags) == 0
     assert "parameters, " in capsys.readouterr().out
-    assert main([*flags, "--dataset", "images/"]) == 0
-    assert "known once the data set is prepared" in capsys.readouterr().out
-    assert list(tmp_path.iterdir()) == []
+    images, labels = np.zeros((40, 32, 32, 3), np.uint8), np.arange(40) % 4
+    arrays = {"train_images": images, "test_images": images}
+    np.savez(tmp_path / "mine.npz", **arrays, train_labels=labels, test_labels=labels)
+    assert main([*flags, "--dataset", "mine.npz"]) == 0
+    text = capsys.readouterr().out
+    assert "the data set is not prepared yet" in text
+    assert "known once the data set is prepared" in text
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.npz"]
+    with pytest.raises(ValueError, match="nowhere"):  # as the search refuses it
+        main([*flags, "--dataset", "nowhere/"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("space", SPACES)
+def test_a_dry_run_of_each_space_shows_its_own_network(
+    space: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from trainers.config import TrainConfig
+    from trainers.data import SHAPES
+    from trainers.models.summary import summary_for
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
+    assert main(["--space", space, "--preset", "quick", "--dry-run"]) == 0
+    text = capsys.readouterr().out
+    scaled = named_space(space).at("quick")
+    baseline = TrainConfig.from_mapping(dict(scaled.baseline)).to_dict()
+    parameters = summary_for(baseline, SHAPES[scaled.preset.dataset]).parameters
+    assert f"model size, baseline: {parameters:,} parameters" in text
+    assert len(text.splitlines()) < 40
+
+
+def test_a_dry_run_refuses_what_the_run_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
+    flags = ["--space", "wrn_sam", "--preset", "quick", "--dry-run"]
+    with pytest.raises(ValueError, match="cutout_size must be at most 8"):
+        main([*flags, "--set", "cutout_size=9"])
+    with pytest.raises(ValueError, match=r"--enqueue-from must name another study .*\(there: none"):
+        main([*flags, "--enqueue-from", "other"])
+
+
+def test_a_dry_run_makes_no_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with closing(sqlite3.connect("empty.db")) as database:
+        database.execute("CREATE TABLE other (x)")
+        flags = ["--space", "lenet_batch", "--preset", "quick", "--dry-run"]
+        assert main([*flags, "--storage", "sqlite:///empty.db"]) == 0
+        tables = database.execute("SELECT name FROM sqlite_master").fetchall()
+    assert tables == [("other",)]
+    assert "would start: study 'lenet_batch-quick'" in capsys.readouterr().out
 
 
 @pytest.mark.slow

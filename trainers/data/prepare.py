@@ -68,6 +68,19 @@ def prepare(
     return folder
 
 
+def find_prepared(
+    name_or_path: str | Path, data_dir: str | Path, image_size: int | None = None
+) -> Path | None:
+    """The prepared folder of a data set, None where ``prepare`` would make it. Nothing is written
+    where nothing was prepared before. Raises ``DataError``."""
+    cache = Path(os.path.expanduser(data_dir)) / "cache"
+    if not cache.exists():
+        find_source(name_or_path, cache.parent, image_size)
+        return None
+    folder = cache / _key(find_source(name_or_path, cache.parent, image_size), cache / "memo")
+    return folder if is_whole(folder) else None
+
+
 def _absent_classes(where: str, folder: Path) -> list[str]:
     """A line for each split that has no image of some classes. Raises ``DataError`` where only the
     test split has a class: no network could learn it."""

@@ -39,7 +39,7 @@ def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stud
         request = make_request(RunSettings.parse(arguments))
         storage = open_storage(request.storage)
         plan, _ = decide(request, DATA, tmp_path, find_record(request, storage), print)
-        plan = with_starting_points(plan, request, storage)
+        plan, _ = with_starting_points(plan, request, storage)
         with Lease(plan.folder) as lease:
             return open_study(plan, storage, lease)
 

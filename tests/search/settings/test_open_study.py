@@ -384,15 +384,19 @@ def test_a_grid_that_takes_over_ends_with_its_last_row(search: Search) -> None:
 
 
 def test_a_dry_run_says_how_a_study_goes_on(
-    search: Search, capsys: pytest.CaptureFixture[str]
+    search: Search, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    checked = "search.terminal.dry_run.data_if_prepared"
+    monkeypatch.setattr(checked, lambda *_: (search.folder, DATA))
     search.open("--sampler", "random", "--pruner", "none", "--n-trials", "3")
     before = sorted(search.folder.rglob("*"))
     show(search.request("--data-dir", str(search.folder)))
     text = " ".join(capsys.readouterr().out.split())
-    assert "would go on with: study 'wrn_sam-quick', 3 trials" in text
+    assert "would resume: study 'wrn_sam-quick', up to 3 trials" in text
     assert "sampler random, pruner none" in text
     assert sorted(search.folder.rglob("*")) == before
+    with pytest.raises(UserError, match="made for another"):
+        show(search.request("--epochs", "5", "--data-dir", str(search.folder)))
 
 
 CARD = {"name": "Card", "capability": "9.0", "free": 80e9, "tf32": True, "bfloat16": True}

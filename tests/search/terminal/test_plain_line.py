@@ -19,12 +19,11 @@ from search.record.record import (
     write_record,
 )
 from search.reporting.study_data import read_study
-from search.terminal.dry_run import baseline_table, space_table
+from search.terminal.dry_run import space_table
 from search.terminal.evaluation_tables import print_evaluation
 from search.terminal.plain_line import PlainTable, say
 from search.terminal.search_summary import print_result
 from spaces import named_space
-from trainers.config import TrainConfig
 from trainers.evaluation.confusion import Confusion
 from trainers.execution import Execution
 
@@ -84,9 +83,7 @@ def test_classes_with_brackets_are_named(name: str) -> None:
     assert f"0 {name} " in text
 
 
-def test_a_dry_run_shows_the_recipe_and_the_space() -> None:
+def test_a_dry_run_shows_the_space() -> None:
     space = named_space("wrn_sam").at("quick")
-    config = TrainConfig.from_mapping(dict(space.baseline))
-    text = shown(baseline_table(config, space), space_table(space))
-    assert "wide_resnet" in text
+    text = shown(space_table(space))
     assert "0.01 … 1, log" in text.split("interval")[1]
