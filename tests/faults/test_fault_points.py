@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 # Each with how often it is passed, at least, in the study of its kind of work.
-LEDGER_POINTS = {
+RUNNER_POINTS = {
     "study created": 1,
     "study identified": 1,
     "trial created": 10,
@@ -86,7 +86,7 @@ SAMPLE = [
 ALL = {
     (work, name, nth)
     for work, points in (
-        ("invented", LEDGER_POINTS),
+        ("invented", RUNNER_POINTS),
         ("trained", TRAINER_POINTS),
         ("copied", COPY_POINTS),
         ("promoted", PROMOTION_POINTS),
