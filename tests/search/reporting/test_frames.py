@@ -14,6 +14,7 @@ from optuna.trial import TrialState, create_trial
 
 from search.common.layout import StudyFolder
 from search.reporting.columns import EPOCH_COLUMNS, TRIAL_COLUMNS
+from search.reporting.sections.trials import trials_table
 from search.reporting.study_data import read_study
 from tests.search.reporting import studies
 
@@ -171,3 +172,19 @@ def test_the_readme_of_results_documents_every_column(heading: str, columns: Any
     text = readme.read_text(encoding="utf-8").split(f"## Columns of {heading}")[1].split("##")[0]
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert rows == [f"| `{c.name}` | {c.dtype} | {c.meaning} |" for c in columns]
+
+
+def test_metrics_of_a_users_own_are_in_the_tables_under_their_names(tmp_path: Path) -> None:
+    study = studies.our_study()
+    study.add_trial(studies.trial(0, [10.0, 20.0], recorded={"test_f1": 0.5, "paused_at": 1}))
+    folder = StudyFolder(tmp_path, "study")
+    folder.trial(0).mkdir(parents=True)
+    folder.history(0).write_text("epoch,val_top1,val/f1\n1,10.0,0.1\n2,20.0,0.2\n")
+    data = read_study(study, tmp_path)
+    assert data.tables["epochs"]["val/f1"].tolist() == [0.1, 0.2]
+    trials = data.tables["trials"]
+    assert (trials["val/f1"][0], trials["test_f1"][0]) == (0.2, 0.5)
+    assert not {"paused_at", "gpu_power_w", "val_top5"} & set(trials)  # not measured
+    table = trials_table(data)
+    assert table is not None
+    assert {"val/f1", "test f1"} <= set(table.headings)
