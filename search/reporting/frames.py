@@ -7,12 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.trial import FrozenTrial
 
 from search.common.layout import StudyFolder
@@ -139,38 +133,25 @@ def _shared(record: StudyRecord) -> dict[str, Any]:
     }
 
 
-def trial_columns(trials: Iterable[FrozenTrial]) -> tuple[Column, ...]:
-    """Return the documented columns, with one per parameter after the reason."""
-    seen: dict[str, list[BaseDistribution]] = {}
+def trial_columns(trials: Sequence[FrozenTrial]) -> tuple[Column, ...]:
+    """Return the documented columns, with one per parameter after the reason, of the narrowest
+    type that holds every value of all its distributions."""
+    kinds: dict[str, set[type]] = {}
     for trial in trials:
         for name, distribution in trial.distributions.items():
-            known = seen.setdefault(name, [])
-            if distribution not in known:
-                known.append(distribution)
-    parameters = tuple(
-        Column(PARAMETER_PREFIX + name, _dtype(found), "parameter; empty where it did not apply")
-        for name, found in seen.items()
-    )
+            choices = getattr(distribution, "choices", (trial.params[name],))
+            kinds.setdefault(name, set()).update(map(type, choices))
+    note = "parameter; empty where it did not apply"
+    parameters = (Column(PARAMETER_PREFIX + n, _dtype(found), note) for n, found in kinds.items())
     return (*TRIAL_COLUMNS[:3], *parameters, *TRIAL_COLUMNS[3:])
 
 
-def _dtype(distributions: Iterable[BaseDistribution]) -> str:
-    """Return the narrowest type that holds every value of all ``distributions``."""
-    kinds = set().union(*map(_kinds, distributions))
+def _dtype(kinds: set[type]) -> str:
     if kinds <= {bool}:
         return FLAG
     if kinds <= {int}:
         return INTEGER
     return NUMBER if kinds <= {int, float} else TEXT
-
-
-def _kinds(distribution: BaseDistribution) -> set[type]:
-    if isinstance(distribution, FloatDistribution):
-        return {float}
-    if isinstance(distribution, IntDistribution):
-        return {int}
-    assert isinstance(distribution, CategoricalDistribution)
-    return {type(choice) for choice in distribution.choices}
 
 
 def _trial_row(trial: FrozenTrial, objective: Metric) -> dict[str, Any]:

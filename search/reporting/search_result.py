@@ -51,7 +51,7 @@ class SearchResult:
 
     @property
     def verdict(self) -> str | None:
-        """``Trial 7 beats the baseline by …``; None where nothing was, or is yet, re-evaluated."""
+        """``Trial 7 beats the baseline: …``; None where nothing was, or is yet, re-evaluated."""
         return sentence(self.data.verdict) if self.data.verdict else None
 
     @property

@@ -20,22 +20,19 @@ TONES = {WINS: "good", NO_DIFFERENCE: "neutral", NOTHING_BEATS: "bad"}
 
 
 def sentence(verdict: Verdict) -> str:
-    """Return ``Trial 7 beats the baseline by 3.10 ± 0.80 points (95 % CI, 5 seeds, test top-1)``,
+    """Return ``Trial 7 beats the baseline: +3.10 ± 0.80 points (95 % CI, 5 seeds, test top-1)``,
     or that nothing does, or that no difference is significant."""
     if verdict.winner is None:
-        return (
-            "No trial beats the baseline: with new seeds every other candidate diverged or failed"
-        )
+        return "Nothing beats the baseline: with new seeds every other setting diverged or failed"
     trial, gain = f"trial {verdict.winner}", verdict.gain
     if gain is None:
         return f"No difference could be measured: no seed has both {trial} and the baseline"
     how = f"(95 % CI, {gain.n} seeds, {verdict.metric.label}){_lost(verdict)}"
-    if verdict.outcome == WINS:
-        size = f"{plus_minus(verdict.metric, gain)}{points(verdict.metric)}"
-        return f"T{trial[1:]} beats the baseline by {size} {how}"
     size = f"{signed_plus_minus(verdict.metric, gain)}{points(verdict.metric)}"
+    if verdict.outcome == WINS:
+        return f"T{trial[1:]} beats the baseline: {size} {how}"
     if verdict.outcome == NOTHING_BEATS:
-        return f"No trial beats the baseline: {trial}, the best candidate, is at {size} {how}"
+        return f"Nothing beats the baseline: {trial}, the best other setting, is at {size} {how}"
     return f"No significant difference between {trial} and the baseline: {size} {how}"
 
 

@@ -131,7 +131,7 @@ def test_a_better_setting_wins_by_what_it_is_better(world: World) -> None:
     assert verdict.gain.half < 0.5  # of pairs: the seeds' own noise of 1 is in both
     assert verdict.chosen is not None
     assert verdict.chosen.half > 0.5
-    assert sentence(verdict).startswith(f"Trial {verdict.winner} beats the baseline by ")
+    assert sentence(verdict).startswith(f"Trial {verdict.winner} beats the baseline: +")
     assert sentence(verdict).endswith(" points (95 % CI, 5 seeds, test top-1)")
 
 
@@ -139,7 +139,7 @@ def test_where_nothing_beats_the_recipe_the_verdict_says_so(world: World) -> Non
     verdict = world.run(worse, *CONFIRM).verdict
     assert verdict is not None
     assert verdict.outcome == NOTHING_BEATS
-    assert sentence(verdict).startswith("No trial beats the baseline: trial ")
+    assert sentence(verdict).startswith("Nothing beats the baseline: trial ")
     assert " is at −" in sentence(verdict)
 
 
