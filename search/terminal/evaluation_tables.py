@@ -69,7 +69,7 @@ def _figures(
     rows += [(f"{name}, mean of classes (%)", f"{value:.2f}", "") for name, value in means]
     rows.append(("test images", f"{evaluation.images:,}", ""))
     rows += [_row(find_metric(name), getattr(summary, name), references) for name in SIZES]
-    table = PlainTable("test set", ("", "here", *(["reference"] if references else [])))
+    table = PlainTable("test set", ("", "here", *(["published"] if references else [])))
     for row in rows:
         table.add_texts(*row[: 3 if references else 2])
     return table
@@ -91,7 +91,7 @@ def _classes(
     """Accuracy of a class is its recall."""
     columns = {"accuracy": scores.recall, "precision": scores.precision, "F1": scores.f1}
     if len(references) == len(classes):
-        columns["reference accuracy"] = tuple(references)
+        columns["published accuracy"] = tuple(references)
     table = PlainTable("classes, %", ("class", *columns), no_wrap=True)
     order = sorted(range(len(classes)), key=lambda i: scores.recall[i])
     half = MOST_CLASSES // 2

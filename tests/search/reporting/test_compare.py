@@ -14,6 +14,7 @@ from search.common.statistics import accuracy_difference, mean
 from search.record.record import StrategyFacts
 from search.reporting.blocks import Chart, Table
 from search.reporting.compare import compare_sections, comparison_frames, difference
+from search.reporting.export import report_comparison
 from search.reporting.study_data import StudyData, read_study
 from search.strategy.verdict import WINS, Verdict
 from tests.search.reporting import studies
@@ -140,3 +141,12 @@ def test_confirmed_studies_are_compared_by_their_fresh_seeds(
         "two's choice has 3.00 points more test top-1 than one's "
         "(95 % CI: +1.85 to +4.15, 5 and 5 evaluation seeds): they differ"
     )
+
+
+def test_a_reevaluation_is_no_rival_of_its_search(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/studies.db"
+    for name, record in (("a", {}), ("a-confirm", {"reevaluates": "a"})):
+        study = studies.our_study(name, storage=storage, **record)
+        study.add_trial(studies.trial(0, [1.0]))
+    with pytest.raises(UserError, match="compare 'a' instead"):
+        report_comparison(["a", "a-confirm"], storage, tmp_path, None, ("md",))
