@@ -82,7 +82,10 @@ def load(
     """The study as it is now, also while it is searched; the storage's only one without a name.
     Storage and results folder are the commands' own unless they are named."""
     from search.reporting.search_result import read_result
+    from search.storage.storage import watched
 
     where = StudySettings.of_keywords({"storage": storage, "results_dir": results_dir})
     folder = results_folder(where.results_dir)
-    return read_result(study_name, where.storage or default_storage(folder), folder)
+    url = where.storage or default_storage(folder)
+    with watched(url):
+        return read_result(study_name, url, folder)

@@ -54,16 +54,18 @@ def main(argv: list[str] | None = None) -> int:
     """Exit code 0: the same curve; 1: another; 2: wrong input."""
     settings = ReplaySettings.parse(argv)
     from search.record.record import read_record
-    from search.storage.storage import load_study
+    from search.storage.storage import load_study, watched
 
     results_dir = results_folder(settings.results_dir)
     if settings.out and settings.out.exists():
         raise UserError(f"--out {settings.out} is there already; choose another")
-    study = load_study(settings.study_name, settings.storage or default_storage(results_dir))
-    record = read_record(study)
-    if record is None:
-        raise UserError(f"study {study.study_name!r} was not made by this program")
-    trial = recorded_trial(study, settings.trial)
+    storage = settings.storage or default_storage(results_dir)
+    with watched(storage):
+        study = load_study(settings.study_name, storage)
+        record = read_record(study)
+        if record is None:
+            raise UserError(f"study {study.study_name!r} was not made by this program")
+        trial = recorded_trial(study, settings.trial)
     if not settings.trust_code:
         refuse_code({**record.space.fixed, **trial.params}, f"study {study.study_name!r}")
     data_folder = find_data(record.data, settings.dataset, settings.data_dir)

@@ -57,15 +57,17 @@ def main(argv: list[str] | None = None) -> int:
     storage = settings.storage or default_storage(results_dir)
     from search.reporting.export import parse_formats, report_comparison
     from search.reporting.search_result import read_result
+    from search.storage.storage import watched
 
     formats = parse_formats(settings.format)
-    if settings.compare:
-        paths = report_comparison(
-            settings.compare, storage, results_dir, settings.out, formats, settings.accuracy
-        )
-    else:
-        result = read_result(settings.study_name, storage, results_dir)
-        paths = result.report(settings.format, settings.out)
+    with watched(storage):
+        if settings.compare:
+            paths = report_comparison(
+                settings.compare, storage, results_dir, settings.out, formats, settings.accuracy
+            )
+        else:
+            result = read_result(settings.study_name, storage, results_dir)
+            paths = result.report(settings.format, settings.out)
     for path in paths:
         print(path)
     return 0

@@ -104,9 +104,15 @@ def watched(url: str) -> Iterator[None]:
     try:
         yield
     except BROKEN + _redis_errors() as error:
+        cause = cause_of(error)
+        damaged = any(words in cause for words in ("malformed", "not a database"))
+        remedy = (
+            "the file is damaged: restore a copy of it, or name another --storage"
+            if damaged
+            else "what was reported is kept, the same command resumes"
+        )
         raise StorageError(
-            f"the storage {without_secrets(url)!r} stopped working: {cause_of(error)}; "
-            "what was reported is kept, the same command goes on"
+            f"the storage {without_secrets(url)!r} stopped working: {cause}; {remedy}"
         ) from error
 
 

@@ -138,3 +138,34 @@ def test_a_port_that_is_none_is_not_quoted() -> None:
         open_storage("postgresql+psycopg://user:a:b@host:se/cret@there/db")
     assert "se/cret" not in str(caught.value)
     assert "invalid literal" not in str(caught.value)
+
+
+@pytest.mark.parametrize("command", ["report", "replay", "run"])
+def test_a_database_that_is_damaged_is_one_line_at_every_door(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from importlib import import_module
+
+    from search.common.errors import run_main
+
+    monkeypatch.chdir(tmp_path)
+    study = optuna.create_study(study_name="wrn_sam-quick", storage="sqlite:///studies.db")
+    for number in range(200):
+        study.set_user_attr(f"key {number}", "x" * 500)
+    study.tell(study.ask(), 1.0)
+    whole = (tmp_path / "studies.db").read_bytes()
+    readable = len(whole) // 2  # it can be opened, and its studies listed
+    (tmp_path / "studies.db").write_bytes(whole[:readable] + b"\xff" * (len(whole) - readable))
+    flags = {
+        "report": ["--study-name", "wrn_sam-quick"],
+        "replay": ["--study-name", "wrn_sam-quick", "--trial", "0"],
+        "run": ["--space", "wrn_sam", "--preset", "quick", "--dry-run"],
+    }[command]
+    main = import_module(f"search.{command}").main
+    assert run_main(lambda: main([*flags, "--storage", "sqlite:///studies.db"])) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "malformed; the file is damaged: restore a copy of it" in error
