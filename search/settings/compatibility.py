@@ -35,8 +35,9 @@ def refuse_another(study_name: str, found: StudyRecord, wanted: StudyRecord) -> 
     }
     for part, (old, new) in parts.items():
         if old != new:
+            other = "other" if part == "parameters" else "another"
             raise UserError(
-                f"study {study_name!r} was made for another {part}: {_difference(old, new)}; "
+                f"study {study_name!r} was made for {other} {part}: {_difference(old, new)}; "
                 "choose another --study-name, or give the same settings to go on with it"
             )
 

@@ -121,7 +121,7 @@ def _fixed(asked: SpaceSettings, space: ResolvedSpace) -> ResolvedSpace:
             raise UserError(
                 f"unknown key {key!r} in --set{suggest(key, names)} (known: {', '.join(names)})"
             )
-    values = dict(asked.set)
+    values = {name: _none_if_meant(space, name, value) for name, value in asked.set.items()}
     for name, value in (("epochs", asked.epochs), ("objective", asked.objective)):
         if value is not None and values.setdefault(name, value) != value:
             raise UserError(f"--{name} {value} and --set {name}={values[name]} disagree")
@@ -135,6 +135,16 @@ def _fixed(asked: SpaceSettings, space: ResolvedSpace) -> ResolvedSpace:
     config_from_mapping({**space.baseline, **values})  # its rules speak before the space's
     space = space.fix(values)
     return space if space.definition.train else space.fix(_without_effect(space))
+
+
+def _none_if_meant(space: ResolvedSpace, name: str, value: Any) -> Any:
+    """None for the text "none" where the space knows None there, and no such text."""
+    known = [space.baseline.get(name, "")]
+    for parameter in space.parameters:
+        if parameter.name == name and isinstance(parameter, Categorical):
+            known += parameter.choices
+    meant = isinstance(value, str) and value.lower() == "none" and None in known
+    return None if meant and value not in known else value
 
 
 def _settable(space: ResolvedSpace) -> tuple[str, ...]:

@@ -180,7 +180,7 @@ def test_another_strategy_holds_from_now_on_and_is_said_and_recorded(search: Sea
     [
         (("--epochs", "5"), "made for another baseline: epochs was 9, now 5"),
         (("--set", "augment=none"), "another baseline: augment was 'crop_flip_cutout', now 'none'"),
-        (("--set", "lr=0.1"), "made for another parameters: lr was "),
+        (("--set", "lr=0.1"), "made for other parameters: lr was "),
     ],
 )
 def test_another_baseline_is_refused(search: Search, flags: tuple[str, ...], message: str) -> None:

@@ -11,9 +11,12 @@ import pytest
 from search.common.errors import UserError
 from search.common.layout import StudyFolder
 from search.common.locations import default_data_dir, default_storage
-from search.settings.load_space import find_space
+from search.settings.load_space import find_space, load_space
+from search.settings.run_settings import SpaceSettings
 from search.settings.values import parse_ranges, parse_settings
 from spaces import SPACES
+from spaces.params import Categorical
+from spaces.space import Space
 
 
 @pytest.mark.parametrize(
@@ -37,6 +40,17 @@ def test_values_are_read_as_what_they_look_like(text: str, value: Any) -> None:
     (parsed,) = parse_settings([text]).values()
     assert parsed == value
     assert type(parsed) is type(value)
+
+
+def test_none_is_what_the_space_knows_by_that_name() -> None:
+    clips = Categorical("clip", (None, 1.0)), Categorical("policy", ("none", "flip"))
+    baseline = {"clip": 1.0, "policy": "flip", "epochs": 2}
+    task = Path(__file__).parents[3] / "docs" / "own_code" / "sgd_task.py"
+    space = Space("mine", baseline=baseline, parameters=clips, train=f"{task}:train")
+    settings = SpaceSettings.of_keywords({"space": space, "set": {"clip": "none"}})
+    assert load_space(settings)[0].baseline["clip"] is None
+    settings = SpaceSettings.of_keywords({"space": space, "set": {"policy": "none"}})
+    assert load_space(settings)[0].baseline["policy"] == "none"
 
 
 @pytest.mark.parametrize("text", ["depth", "=3", ""])
