@@ -19,6 +19,7 @@ from search.autotune.resources import (
     Resources,
     choose_resources,
     default_execution,
+    workers_in_words,
 )
 from search.autotune.timing import Workload
 from search.common.errors import UserError
@@ -59,7 +60,9 @@ def loop_choice(options: ComputeOptions) -> ExecutionChoice:
     """For a training function of the user's own, whose precision is its own."""
     choice = default_choice(options)
     execution = replace(choice.execution, precision="float32", graph=False)
-    return replace(choice, execution=execution, note=f"{_workers(choice.resources)} (defaults)")
+    return replace(
+        choice, execution=execution, note=f"{workers_in_words(choice.resources)} (defaults)"
+    )
 
 
 def choose_execution(
@@ -127,17 +130,5 @@ def _why_not_calibrated(options: ComputeOptions, data: Meta, execution: Executio
 
 
 def _choice(execution: Execution, resources: Resources, reason: str) -> ExecutionChoice:
-    note = f"precision {in_words(execution)}, {_workers(resources)} ({reason})"
+    note = f"precision {in_words(execution)}, {workers_in_words(resources)} ({reason})"
     return ExecutionChoice(execution, resources, note)
-
-
-def _workers(resources: Resources) -> str:
-    """Such as "2 workers x 1 thread"."""
-    counts = [(resources.concurrency, "worker", "workers")]
-    if resources.processes > 1:
-        counts.append((resources.processes, "process", "processes"))
-    counts.append((resources.threads, "thread", "threads"))
-    words = " x ".join(f"{n} {one if n == 1 else many}" for n, one, many in counts)
-    if 0 < resources.gpus_per_trial < 1:
-        words += f", {resources.trials_on_a_gpu} on each GPU"
-    return words

@@ -119,6 +119,20 @@ def trials_that_fit(per_trial: float, gpus: int) -> int:
     return gpus * int(1 / per_trial + 1e-9) if per_trial <= 1 else int(gpus // per_trial)
 
 
+def workers_in_words(resources: Resources) -> str:
+    """Such as "2 workers x 1 thread, 1 GPU each"."""
+    counts = [(resources.concurrency, "worker", "workers")]
+    if resources.processes > 1:
+        counts.append((resources.processes, "process", "processes"))
+    counts.append((resources.threads, "thread", "threads"))
+    words = " x ".join(f"{n} {one if n == 1 else many}" for n, one, many in counts)
+    if 0 < resources.gpus_per_trial < 1:
+        words += f", {resources.trials_on_a_gpu} on each GPU"
+    elif resources.gpus_per_trial:
+        words += f", {resources.gpus_per_trial:g} GPU{'s' * (resources.gpus_per_trial > 1)} each"
+    return words
+
+
 def default_execution(
     options: ComputeOptions, resources: Resources, gpus: Gpus | None
 ) -> Execution:

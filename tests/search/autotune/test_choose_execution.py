@@ -78,7 +78,7 @@ def test_the_fastest_of_what_was_timed_is_chosen(machine: Machine) -> None:
     ("data", "asked", "gpus", "note"),
     [
         (SMALL, {}, 0, "float32, 4 workers x 1 thread (defaults; too small to be worth calibr"),
-        (SMALL, {}, 1, "bfloat16, CUDA graph, 1 worker x 4 threads (defaults; too small"),
+        (SMALL, {}, 1, "bfloat16, CUDA graph, 1 worker x 4 threads, 1 GPU each (defaults;"),
         (LARGE, {"processes": 2}, 0, "float32, 2 workers x 2 processes x 1 thread (defaults; da"),
         (LARGE, {"precision": "float32"}, 0, "float32, 4 workers x 1 thread (as asked; the rest"),
         (
@@ -142,7 +142,7 @@ def test_a_training_function_has_its_own_precision(machine: Machine) -> None:
     machine.has(gpus=1)
     found = loop_choice(ComputeOptions())
     assert (found.execution.device, found.execution.precision) == ("cuda", "float32")
-    assert found.note == "1 worker x 4 threads (defaults)"
+    assert found.note == "1 worker x 4 threads, 1 GPU each (defaults)"
 
 
 def test_a_study_resumes_as_it_began_with_a_graph_or_without(machine: Machine) -> None:
@@ -151,8 +151,8 @@ def test_a_study_resumes_as_it_began_with_a_graph_or_without(machine: Machine) -
     assert resume_execution(ComputeOptions(), began).execution == began
     found = resume_execution(ComputeOptions(graph=False), began)
     assert found.execution == replace(began, graph=False)
-    note = "precision tf32, no CUDA graph, contiguous, 1 worker x 3 threads (as the study began)"
-    assert found.note == note
+    note = "precision tf32, no CUDA graph, contiguous, 1 worker x 3 threads, 1 GPU each"
+    assert found.note == f"{note} (as the study began)"
     on_cpu = Execution(threads=2)
     found = resume_execution(ComputeOptions(graph=True), on_cpu)
     assert (found.execution, found.resources.concurrency) == (on_cpu, 2)
