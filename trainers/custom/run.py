@@ -32,8 +32,8 @@ class Run:
     """One training: its epochs, where it may compute, and where it may write.
 
     ``device`` is "cpu" or "cuda"; ``threads`` are those of the processor that it may use. What is
-    written to ``folder``, the trial's own, stays there; ``number`` is the trial's, None outside a
-    study.
+    written to ``folder``, the trial's own, stays there, but for files called as the search's own,
+    such as best.pt; ``number`` is the trial's, None outside a study.
     """
 
     def __init__(
