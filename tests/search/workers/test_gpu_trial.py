@@ -176,13 +176,14 @@ def test_the_peak_of_memory_is_not_lost_where_a_graph_begins_it_anew(
 
     def search(self: WideResNet, images: torch.Tensor) -> torch.Tensor:
         if "on stream 1" in card.said and "peak reset" not in card.said[2:]:
-            card.peak_reserved = 900 * 2**20
+            card.peak_reserved, card.peak_allocated = 900 * 2**20, 50 * 2**30
         return forward(self, images)
 
     monkeypatch.setattr(WideResNet, "forward", search)
     *_, ending = train(Execution("cuda", graph=True))
     assert isinstance(ending, Completed)
     assert ending.figures["gpu_own_peak_memory_mb"] == 900
+    assert ending.figures["graph"] == "captured"  # the search's memory is not a step's
 
 
 def test_no_layer_runs_on_the_card_for_a_summary(train: Train, monkeypatch) -> None:

@@ -27,6 +27,7 @@ class FakeCard:
     free: int = 70 * 2**30
     reserved: int = 300 * MIB
     peak_reserved: int = 300 * MIB
+    allocated: int = 100 * MIB
     peak_allocated: int = 100 * MIB
     share: float = 1.0
     lacking: tuple[str, ...] = ()  # functions of NVML's that this card has not
@@ -90,13 +91,13 @@ class FakeCard:
 
     def _memory_stats(self, index: int) -> dict[str, Any]:
         self.is_card(index)
-        allocated = {"current": self.peak_allocated, "peak": self.peak_allocated}
+        allocated = {"current": self.allocated, "peak": self.peak_allocated}
         reserved = {"current": self.reserved, "peak": self.peak_reserved}
         return {"allocated_bytes": {"all": allocated}, "reserved_bytes": {"all": reserved}}
 
     def _reset_peak(self, index: int) -> None:
         self.is_card(index)
-        self.peak_reserved = self.reserved
+        self.peak_reserved, self.peak_allocated = self.reserved, self.allocated
         self.said.append("peak reset")
 
     def _empty_cache(self) -> None:

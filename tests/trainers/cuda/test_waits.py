@@ -12,7 +12,6 @@ import torch
 from tests.trainers.cuda.fake_tensors import (
     DOWNLOAD,
     UPLOAD,
-    MixedDevicesError,
     Watch,
     fake_tensors,
 )
@@ -148,26 +147,3 @@ def test_figures_of_many_batches_wait_for_nothing(watch: Watch) -> None:
     rows = metrics.rows()
     assert rows.shape == (131, 4)
     assert not watch.copies
-
-
-class TestTheWatch:
-    """What it is for, it sees."""
-
-    def test_a_value_that_the_host_needs(self, watch: Watch) -> None:
-        with pytest.raises(RuntimeError, match="meta"):
-            float(torch.ones(3, device=DEVICE).sum())
-
-    def test_a_shape_that_hangs_on_contents(self, watch: Watch) -> None:
-        values = torch.ones(3, device=DEVICE)
-        with pytest.raises(NotImplementedError):
-            values[values > 0]
-
-    def test_two_devices_in_one_operation(self, watch: Watch) -> None:
-        with pytest.raises(MixedDevicesError, match="cpu and cuda"):
-            torch.ones(3, device=DEVICE)[torch.tensor([0, 2])]
-
-    def test_copies_both_ways(self, watch: Watch) -> None:
-        there = torch.ones(3).to(DEVICE)
-        there.copy_(torch.ones(3))
-        there.cpu()
-        assert watch.copies == {UPLOAD: 2, DOWNLOAD: 1}

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import torch.distributed as dist
 from torch import nn
 
+from tests.trainers.cuda.fake_card import FakeCard
 from trainers.batches import batch_bounds
 from trainers.execution import Execution
 from trainers.parallel.ranks import ParallelRanks, Ranks
@@ -31,11 +31,15 @@ def test_no_share_of_the_last_batch_is_too_small() -> None:
 
 
 @pytest.fixture
-def called(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What of torch's is called, in its order; no GPU is there."""
+def called(monkeypatch: pytest.MonkeyPatch, card: FakeCard) -> list[Any]:
+    """What of torch's is called, in its order, and on which of two cards."""
     calls: list[Any] = []
-    monkeypatch.setattr(torch.cuda, "set_device", lambda rank: calls.append(("card", rank)))
-    monkeypatch.setattr(dist, "init_process_group", lambda **given: calls.append(given["backend"]))
+    card.count = 2
+
+    def meet(backend: str, **given: Any) -> None:
+        calls.append((backend, card.current))
+
+    monkeypatch.setattr(dist, "init_process_group", meet)
     monkeypatch.setattr(dist, "destroy_process_group", lambda: calls.append("finished"))
     aborted = "torch.distributed.distributed_c10d._abort_process_group"
     monkeypatch.setattr(aborted, lambda: calls.append("aborted"))
@@ -44,7 +48,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("device", "order"),
-    [("cuda", [("card", 1), "nccl", "aborted"]), ("cpu", ["gloo", "finished"])],
+    [("cuda", [("nccl", 1), "aborted"]), ("cpu", [("gloo", 0), "finished"])],
 )
 def test_each_process_has_its_card_before_it_meets_the_others_and_waits_for_none_at_its_end(
     called: list[Any], monkeypatch: pytest.MonkeyPatch, device: str, order: list[Any]
