@@ -11,7 +11,6 @@ times as much as in the study itself; --size full runs it as it is, for about ha
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -46,13 +45,13 @@ def _search(options: Options, *flags: str) -> Iterator[subprocess.Popen[str]]:
     """``search.run`` with ``flags``, ended afterwards with a group of its own, Ray's processes."""
     with tempfile.TemporaryDirectory() as results:
         where = ["--data-dir", options.data_dir, "--results-dir", results]
-        command = [sys.executable, "-m", "search.run", *flags, *where]
+        command = [sys.executable, "-m", "search.run", "--verbose", *flags, *where]
         pipe = subprocess.PIPE
         process = subprocess.Popen(command, stdout=pipe, text=True, start_new_session=True)
         try:
             yield process
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             process.communicate()
 
 
@@ -73,7 +72,7 @@ def _first_report(options: Options) -> Case:
     def ours() -> float:
         start = time.perf_counter()
         with _search(options, "--space", "wrn_sam", "--preset", "quick") as process:
-            _wait_for(process, "trial 0 epoch 1/")
+            _wait_for(process, " epoch 1/")
             return time.perf_counter() - start
 
     def imports() -> float:

@@ -41,7 +41,7 @@ def cases(options: Options) -> list[Case]:
     space = ["--preset", preset, "--dataset", dataset(options), "--data-dir", options.data_dir]
     space += ["--epochs", str(epochs)]
     limits = ["--timeout", str(seconds), "--n-trials", "100000", "--concurrency", str(cpu_count())]
-    limits += ["--no-confirm"]  # the peer has nothing like it
+    limits += ["--verbose", "--no-confirm"]  # the peer has nothing like it
     ours_command = ["search.run", "--space", "lenet_epochs", *space, *limits]
     peer_command = ["benchmarks.peers.race", *space, "--seconds", str(seconds)]
     ours, peer = [], []

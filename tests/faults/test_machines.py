@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 # What a trial draws depends on no other; three at once, so that none waits for a place.
 FLAGS = ("--space", str(SPACE), "--n-trials", "8", "--epochs", "20", "--sampler", "random")
-FLAGS += ("--pruner", "none", "--precision", "float32", "--threads", "1")
+FLAGS += ("--pruner", "none", "--precision", "float32", "--threads", "1", "--verbose")
 HEAD = "6379"
 
 
