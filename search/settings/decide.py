@@ -44,7 +44,7 @@ from search.settings.reevaluation import (
     refuse_other_study,
 )
 from search.settings.request import Request, total_trials
-from search.settings.resume_check import check_resume
+from search.settings.resume_check import NOT_CHECKED, check_resume
 from search.settings.resume_check import in_words as resume_in_words
 from search.strategy.pruners import PROMOTION
 from spaces.space import ResolvedSpace
@@ -240,6 +240,8 @@ def _decide_resume(
         return ""
     if found is not None:
         return found.resume_check
+    if request.settings.resume_check is False:
+        return NOT_CHECKED
     return check_resume(request.own_loop, execution, announce)
 
 

@@ -20,6 +20,7 @@ from trainers.custom.resume_check import EPOCHS, State, cut_off, digest, verdict
 from trainers.execution import Execution
 
 WHAT = "check of the training function"
+NOT_CHECKED = "resume was not checked (--no-resume-check)"
 
 
 def check_resume(config: LoopConfig, execution: Execution, announce: Callable[[str], None]) -> str:

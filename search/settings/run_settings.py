@@ -242,6 +242,11 @@ class RunSettings(StudySettings, ProcessSettings, SingleRunSettings):
         None,
         trainer_only=True,
     )
+    resume_check: bool | None = setting(
+        "train two epochs of a training function of your own to see that its resume is exact "
+        "(default: yes)",
+        None,
+    )
     quiet: bool = setting("show warnings and the result alone", False, short="-q")
     verbose: bool = setting("show every event, epochs in detail", False, short="-v")
     dry_run: bool = setting("show what would be run; write nothing", False, in_python=False)

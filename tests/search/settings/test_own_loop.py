@@ -107,6 +107,13 @@ def test_its_resume_is_checked_once_and_on_record(
     assert len(found) == 1
 
 
+def test_the_check_can_be_skipped_which_is_on_record(asked: Any, tmp_path: Path) -> None:
+    (tmp_path / "task.py").write_text("def train(config, run):\n    raise SystemExit(3)\n")
+    plan, notes = decide(asked("--no-resume-check"), NO_DATA, tmp_path, None, print)
+    assert plan.record.resume_check == "resume was not checked (--no-resume-check)"
+    assert f"warning: {plan.record.resume_check}" in notes
+
+
 def test_a_changed_function_is_another_study(
     asked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
