@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         done = len(read_history(run.folder))
         command = replace(settings, resume=True).as_command()
-        say(console, f"interrupted after epoch {done}; nothing is lost, go on with:\n  {command}")
+        say(console, f"interrupted after epoch {done}; progress saved; resume with:\n  {command}")
         return INTERRUPTED
     conclude_run(console, single, run, settings.feature_maps)
     return 0
@@ -82,7 +82,7 @@ def refuse_used(folder: Path, resume: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--out {folder} is a file; name a folder")
     if not resume and folder.is_dir() and any(folder.iterdir()):
-        raise UserError(f"{folder} is not empty; go on with --resume, or choose another --out")
+        raise UserError(f"{folder} is not empty; resume with --resume, or choose another --out")
 
 
 def open_run(

@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from search.common.errors import UserError
 from search.settings.request import Request
-from spaces.params import Parameter
+from spaces.params import Categorical, Parameter
 from trainers.compatibility import check_fits
 from trainers.config import TrainConfig, trainer_config
 from trainers.data.prepare import find_prepared, prepare
@@ -78,7 +78,7 @@ def check_data(request: Request, folder: Path) -> Meta:
         for value in representative(parameter):
             config = valid_config({**request.space.baseline, parameter.name: value})
             if config is not None:
-                _check_value(parameter.name, value, config, shape)
+                _check_value(parameter, value, config, shape)
     return meta
 
 
@@ -98,14 +98,21 @@ def valid_config(values: dict[str, Any]) -> TrainConfig | None:
         return None
 
 
-def _check_value(name: str, value: Any, config: TrainConfig, shape: Shape) -> None:
+def _check_value(parameter: Parameter, value: Any, config: TrainConfig, shape: Shape) -> None:
+    name = parameter.name
     try:
         check_fits(config, *shape)
         if name == "model":
             _check_network(config, shape)
     except ConfigError as error:
+        narrow = (
+            ""
+            if isinstance(parameter, Categorical)
+            else f"narrow it with --range {name}=LOW:HIGH, or "
+        )
         raise UserError(
-            f"{name} may be {value} in this space, but {error}; fix it with --set {name}=VALUE"
+            f"{name} may be {value} in this space, but {error}; {narrow}fix it with "
+            f"--set {name}=VALUE"
         ) from None
 
 

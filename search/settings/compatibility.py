@@ -38,7 +38,7 @@ def refuse_another(study_name: str, found: StudyRecord, wanted: StudyRecord) -> 
             other = "other" if part == "parameters" else "another"
             raise UserError(
                 f"study {study_name!r} was made for {other} {part}: {_difference(old, new)}; "
-                "choose another --study-name, or give the same settings to go on with it"
+                "choose another --study-name, or give the same settings to resume it"
             )
 
 

@@ -38,7 +38,7 @@ def find_record(request: Request, storage: BaseStorage) -> StudyRecord | None:
     elif record.reevaluates:
         raise UserError(
             f"study {request.study_name!r} is the re-evaluation of {record.reevaluates!r}; "
-            f"go on with --study-name {record.reevaluates}"
+            f"resume with --study-name {record.reevaluates}"
         )
     else:
         check_folder(request.folder, request.storage, record.folder, record.folder_token)
@@ -96,8 +96,7 @@ def _check_meanwhile(study: Study, plan: SearchPlan) -> StudyRecord | None:
         _refuse_foreign(study, plan.objectives)
     elif (found.execution, found.lr_range) != (ours.execution, ours.lr_range):
         raise UserError(
-            f"study {study.study_name!r} was begun by another driver meanwhile; "
-            "the same command goes on with it"
+            f"study {study.study_name!r} was begun by another driver meanwhile; rerun to resume it"
         )
     return found
 

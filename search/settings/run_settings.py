@@ -157,7 +157,7 @@ class RunSettings(StudySettings, ProcessSettings, SingleRunSettings):
     """A search. What is None follows from the study on record, the preset or the machine."""
 
     command = "run"
-    description = "Search a space of hyperparameters. The same command again resumes it."
+    description = "Search a space of hyperparameters. Rerun the command to resume its study."
 
     range: Mapping[str, tuple[float, float]] = setting(
         "search a part of a hyperparameter's interval; repeatable",

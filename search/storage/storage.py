@@ -109,7 +109,7 @@ def watched(url: str) -> Iterator[None]:
         remedy = (
             "the file is damaged: restore a copy of it, or name another --storage"
             if damaged
-            else "what was reported is kept, the same command resumes"
+            else "what was reported is kept; rerun to resume"
         )
         raise StorageError(
             f"the storage {without_secrets(url)!r} stopped working: {cause}; {remedy}"

@@ -62,12 +62,12 @@ class RetryingRunner(TrialRunner):
                     raise
                 raise StorageError(
                     f"study {self.study.study_name!r} was deleted while it was searched; "
-                    "the same command begins it anew"
+                    "rerun to start it again"
                 ) from error
             except OSError as error:
                 raise SearchError(
                     f"cannot work in {self.plan.folder.address!r}: {one_line(error)}; "
-                    "what was recorded is kept, the same command goes on"
+                    "what was recorded is kept; rerun to resume"
                 ) from error
             else:
                 if since is not None:
@@ -94,7 +94,7 @@ class RetryingRunner(TrialRunner):
         if late or hopeless or self.should_stop() or not self.plan.folder.path.is_dir():
             raise StorageError(
                 f"the study database cannot be reached: {cause}; "
-                "what was trained is kept, the same command goes on"
+                "what was trained is kept; rerun to resume"
             ) from error
         if first:
             text = f"the study database cannot be reached, waiting up to {self.retry_seconds:.0f} s"

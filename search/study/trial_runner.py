@@ -319,7 +319,7 @@ class TrialRunner:
             self.close()
             raise SearchError(
                 f"trial {number} cannot go on: {ending.reason}; "
-                "what was recorded is kept, the same command goes on"
+                "what was recorded is kept; rerun to resume"
             )
         if isinstance(ending, OutOfMemory) and self._may_be_a_victim(number, ending):
             self._running.run_alone(number)
@@ -351,7 +351,7 @@ class TrialRunner:
             first, count = alike
             raise SearchError(
                 f"the last {count} trials failed for the same reason: {first.user_attrs[REASON]}"
-                f"; see {self.plan.folder.failure(first.number)}; the same command tries the next"
+                f"; see {self.plan.folder.failure(first.number)}; rerun to try the next"
             )
 
     def _finish_paused(self) -> None:

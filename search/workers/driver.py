@@ -59,8 +59,7 @@ def run_search(
             restarts += 1
             if restarts > MOST_RESTARTS:
                 raise SearchError(
-                    f"{lost}, {restarts} times; what was recorded is kept, the same command "
-                    "resumes it"
+                    f"{lost}, {restarts} times; what was recorded is kept; rerun to resume"
                 )
             for number in list(phases.runner.live):
                 phases.runner.release(number)

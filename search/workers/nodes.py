@@ -214,4 +214,4 @@ class Nodes(Capacity):
             )
         if node in self._living:
             return "is being drained and gets no more trials"
-        return "is gone; what it had goes on elsewhere"
+        return "is gone; its trials resume elsewhere"

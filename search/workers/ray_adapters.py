@@ -191,7 +191,7 @@ class RunnerScheduler(Adapter, FIFOScheduler):
         else:
             self.deaths[task.folder] += 1
         if self.deaths[task.folder] <= self.session.max_retries:
-            text = f"trial {number}: {reason}; another worker goes on with it"
+            text = f"trial {number}: {reason}; another worker resumes it"
             runner.observe(Note(text, warning=True))
             runner.release(number)
         else:

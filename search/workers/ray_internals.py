@@ -128,8 +128,7 @@ def _start(cpus: int, folder: str) -> None:
         raise RayNotStartedError(f"Ray could not be started ({one_line(error)})") from error
     except (OSError, ValueError) as error:  # a full disk, no right to write, a wrong variable
         raise SearchError(
-            f"Ray cannot be started: {one_line(error)}; mend that, and the same command resumes "
-            "the study"
+            f"Ray cannot be started: {one_line(error)}; mend that and rerun to resume the study"
         ) from error
     except Exception as error:  # Ray has no narrower one: a machine too busy for its 30 s
         raise RayNotStartedError(f"Ray could not be started ({one_line(error)})") from error

@@ -59,7 +59,7 @@ class Play:
         self.events.append(event)
         if isinstance(event, Epoch) and self.count(Epoch) == 2:
             self.cluster.remove_node(self.doomed, allow_graceful=False)
-        if isinstance(event, Note) and "goes on elsewhere" in event.text:
+        if isinstance(event, Note) and "resume elsewhere" in event.text:
             self.cluster.add_node(**NODE_OPTIONS)
 
     def count(self, kind: type) -> int:

@@ -110,8 +110,8 @@ def _runs(process: psutil.Process) -> bool:
 
 
 STRIKES = [
-    (worker_of, signal.SIGKILL, "its worker died; another worker goes on"),
-    (worker_of, signal.SIGSTOP, "another worker goes on"),
+    (worker_of, signal.SIGKILL, "its worker died; another worker resumes it"),
+    (worker_of, signal.SIGSTOP, "another worker resumes it"),
     (raylet_of, signal.SIGKILL, "Ray's raylet died; Ray is started again"),
 ]
 

@@ -160,7 +160,7 @@ def test_one_setting_is_trained(data_dir: Path, tmp_path: Path) -> None:
     assert sum(weights.numel() for weights in result.model.parameters()) == 62_006
     assert f"<td>{kept['top1']:.2f}</td>" in result._repr_html_()
     assert repr(result).startswith("<lenet, evaluated at epoch ")
-    with pytest.raises(UserError, match="is not empty; go on with --resume"):
+    with pytest.raises(UserError, match="is not empty; resume with --resume"):
         api.train("lenet_batch", set={"batch_size": 200}, **flags)
     again = api.train("lenet_batch", set={"batch_size": 200}, resume=True, **flags)
     assert again.evaluation.top1 == kept["top1"]

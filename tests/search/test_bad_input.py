@@ -153,7 +153,8 @@ def test_a_folder_that_cannot_be_made_is_refused(refused: Refused, tmp_path: Pat
             " baseline={'depth': 10, 'width': 1, 'batch_size': 64},"
             " parameters=(Int('batch_size', 16, 4096, log=True),),"
             " presets={'quick': P, 'full': P})",
-            "batch_size may be .* in this space, but batch_size must be at most 12.*--set batch_s",
+            "batch_size may be .* in this space, but batch_size must be at most 12.*"
+            "--range batch_size=LOW:HIGH, or fix it with --set batch_s",
         ),
     ],
 )

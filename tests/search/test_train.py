@@ -72,7 +72,7 @@ def test_a_used_folder_is_refused_and_resumed(
     assert command() == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "is not empty; go on with --resume, or choose another --out" in error
+    assert "is not empty; resume with --resume, or choose another --out" in error
     assert command("--resume") == 0
     assert read_history(tmp_path / "run") == first
 
@@ -103,7 +103,7 @@ def test_ctrl_c_leaves_a_run_that_goes_on(
         patch.setattr(Trainer, "epoch_in_steps", interrupted)
         assert command() == 130
     out = capsys.readouterr().out
-    assert "interrupted after epoch 1; nothing is lost, go on with:" in out
+    assert "interrupted after epoch 1; progress saved; resume with:" in out
     assert "python -m search.train --space lenet_batch" in out
     assert out.rstrip().endswith("--resume")
     assert command("--resume") == 0

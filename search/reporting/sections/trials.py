@@ -24,6 +24,7 @@ from search.reporting.figures import short
 from search.reporting.format import count, figure, heading, missing, setting, time_span
 from search.reporting.study_data import StudyData
 from trainers.metrics import find_metric
+from trainers.user_code import names_file
 
 MOST_TRIALS, BRIEF = 1_000, 15
 FIGURES = ("test_top5", "test_loss", "train_top1", "best_epoch", "seconds")
@@ -100,7 +101,9 @@ def reached(data: StudyData, trial: FrozenTrial) -> list[str]:
 def replay_command(data: StudyData) -> str:
     """Return the command that trains a trial again, without the number at its end."""
     places = where(data.storage, data.folder.results_dir) if data.storage else ""
-    return f"python -m search.replay --study-name {shlex.quote(data.name)}{places} --trial "
+    fixed = {} if data.record is None else data.record.space.fixed
+    trust = " --trust-code" if any(map(names_file, fixed.values())) else ""
+    return f"python -m search.replay --study-name {shlex.quote(data.name)}{places}{trust} --trial "
 
 
 def trial_details(data: StudyData) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def test_a_node_that_dies_is_gone_and_one_that_joins_later_is_waited_for() -> No
     found.nodes.look()
     assert found.nodes.at_once() == 0
     assert found.lines == [
-        "node host-a is gone; what it had goes on elsewhere",
+        "node host-a is gone; its trials resume elsewhere",
         "no node is left that may train; waiting for one",
     ]
     found.cluster.answers["b"] = LIKE
