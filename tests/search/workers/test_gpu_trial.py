@@ -28,6 +28,7 @@ from trainers.execution import Execution
 from trainers.models.wide_resnet import WideResNet
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+PRODUCT = ("search", "trainers")
 EVERYTHING = {
     "augment": "crop_flip_cutout",
     "crop_padding": 1,
@@ -149,7 +150,8 @@ def asked(monkeypatch: pytest.MonkeyPatch, card: FakeCard) -> list[tuple[str, tu
 
 def _noting(calls: list[Any], name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def noted(*arguments: Any, **keywords: Any) -> Any:
-        if Path(sys._getframe(1).f_code.co_filename).is_relative_to(REPOSITORY):
+        caller = Path(sys._getframe(1).f_code.co_filename)
+        if any(caller.is_relative_to(REPOSITORY / package) for package in PRODUCT):
             calls.append((name, arguments))
         return function(*arguments, **keywords)
 
@@ -231,7 +233,7 @@ def test_nvml_takes_what_it_is_given(card: FakeCard, monkeypatch) -> None:
 
 def names_in_the_product() -> Iterator[str]:
     """Such as torch.cuda.init, each part of a longer one too."""
-    for path in chain(*(REPOSITORY.glob(f"{name}/**/*.py") for name in ("search", "trainers"))):
+    for path in chain(*(REPOSITORY.glob(f"{name}/**/*.py") for name in PRODUCT)):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and "(" not in (name := ast.unparse(node)):
                 yield name
