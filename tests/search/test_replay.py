@@ -146,3 +146,25 @@ def test_a_loop_of_ones_own_comes_out_the_same(
         again(tmp_path / "results")
     assert again(tmp_path / "results", "--trust-code") == 0
     assert capsys.readouterr().out.splitlines()[-1] == "trial 0: the same bit for bit"
+
+
+def test_what_a_loop_returned_comes_out_the_same(
+    tmp_path: Path, in_process: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    (tmp_path / "task.py").write_text(
+        "def train(config, run):\n"
+        "    for epoch in run.epochs():\n"
+        "        yield {'val_top1': 10.0 * epoch}\n"
+        "    return {'test_f1': 0.25, 'test_auc': 0.5}\n"
+    )
+    (tmp_path / "space.py").write_text(
+        "from spaces.params import Float\nfrom spaces.space import Space\n"
+        "SPACE = Space('mine', baseline={'x': 0.5, 'epochs': 2},\n"
+        "              parameters=(Float('x', 0.0, 1.0),), train='task:train')\n"
+    )
+    monkeypatch.setattr("search.settings.decide.check_resume", lambda *_: EXACT)
+    places = ["--results-dir", str(tmp_path / "results"), "--data-dir", str(tmp_path)]
+    flags = ["--space", str(tmp_path / "space.py"), "--n-trials", "1", "--study-name", "s"]
+    in_process(*flags, *places, "--no-confirm", "--threads", "1")
+    assert again(tmp_path / "results", "--trust-code") == 0
+    assert "test: 2 figures are the same" in capsys.readouterr().out
