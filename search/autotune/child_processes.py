@@ -14,7 +14,7 @@ from types import FrameType
 
 from search.common.errors import UserError, one_line
 
-ENDING = (signal.SIGTERM, signal.SIGHUP)
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 SECONDS_BETWEEN_LOOKS = 0.05
 
 

@@ -35,6 +35,7 @@ from search.settings.compatibility import (
 )
 from search.settings.disk_space import lack_of_room
 from search.settings.enqueue_from import with_starting_points
+from search.settings.job_time import in_words as timeout_in_words
 from search.settings.new_record import continued_record, new_record
 from search.settings.open_study import find_record
 from search.settings.plan import SearchPlan
@@ -73,7 +74,8 @@ def plan_search(
     plan, enqueued = with_starting_points(plan, request, storage)
     if storage is not None:
         refuse_other_study(plan, storage)
-    return plan, [note for note in (*notes, enqueued, lack_of_room(plan, data)) if note]
+    notes += [timeout_in_words(request.settings.timeout, request.timeout), enqueued]
+    return plan, [note for note in (*notes, lack_of_room(plan, data)) if note]
 
 
 def decide(
@@ -143,7 +145,7 @@ def decide(
         config=request.config,
         resources=resources,
         storage=request.storage,
-        timeout=request.settings.timeout,
+        timeout=request.timeout,
         record=record,
         epoch_budget=strategy.epoch_budget,
     )

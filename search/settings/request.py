@@ -12,6 +12,7 @@ from search.autotune.resources import SAME, ComputeOptions, Resources, choose_re
 from search.common.errors import UserError
 from search.common.layout import StudyFolder, origin_of, preset_suffix
 from search.common.locations import default_storage, results_folder
+from search.settings.job_time import seconds_until_timeout
 from search.settings.load_space import load_space, refuse_own_loop
 from search.settings.run_settings import RunSettings, SingleRunSettings
 from search.strategy.grid import grid_rows
@@ -34,6 +35,7 @@ class Request:
     data_dir: Path
     folder: StudyFolder
     storage: str
+    timeout: float | None = None  # seconds from the start of the command
 
     @property
     def study_name(self) -> str:
@@ -102,6 +104,7 @@ def make_request(settings: RunSettings) -> Request:
         data_dir=data_dir,
         folder=StudyFolder(results_dir, settings.study_name or name),
         storage=storage,
+        timeout=seconds_until_timeout(settings.timeout),
     )
     total_trials(settings.n_trials, settings.sampler or space.preset.sampler, space)
     if request.own_loop:

@@ -11,6 +11,7 @@ from search.autotune.resources import DEVICE_KINDS
 from search.common.errors import UserError
 from search.common.layout import DEFAULT_RESULTS
 from search.common.locations import default_data_dir
+from search.settings.job_time import check_timeout, read_timeout
 from search.settings.setting import Settings, flag_of, rule_of, setting
 from search.settings.values import parse_ranges, parse_settings
 from search.strategy.pruners import PRUNERS, Pruner
@@ -170,8 +171,12 @@ class RunSettings(StudySettings, ProcessSettings, SingleRunSettings):
         "the study's total, this run's and earlier ones' together", None, least=1
     )
     epoch_budget: int | None = setting("the study's total of epochs, likewise", None, metavar="N")
-    timeout: float | None = setting(
-        "stop then; live trials stay resumable", None, metavar="SECONDS", least=0
+    timeout: str | float | None = setting(
+        "stop after so many seconds, or, with job, before the Slurm job ends; live trials stay "
+        "resumable (default: job within a Slurm job)",
+        None,
+        metavar="SECONDS",
+        read=read_timeout,
     )
     sampler: str | None = setting(
         f"default: tpe, or the preset's; {_choices(SAMPLERS)}", None, metavar="NAME", among=SAMPLERS
@@ -253,6 +258,7 @@ class RunSettings(StudySettings, ProcessSettings, SingleRunSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_timeout(self.timeout)
         if self.quiet and self.verbose:
             raise UserError("--quiet and --verbose contradict each other; leave one of them out")
         if self.top is not None and self.enqueue_from is None:

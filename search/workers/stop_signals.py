@@ -12,19 +12,21 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)  # by which a batch system says that a job soon ends
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, *WARNINGS)
 
 
 class Stop:
     """Notes that a signal asked to stop. The second one ends the process at once; in a notebook or
-    another session in which somebody types, the call alone."""
+    another session in which somebody types, the call alone. A warning only asks, however often it
+    comes."""
 
     asked = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.asked and number == signal.SIGINT and hasattr(sys, "ps1"):
             raise KeyboardInterrupt
-        if self.asked:
+        if self.asked and number not in WARNINGS:
             os._exit(128 + number)
         self.asked = True
 

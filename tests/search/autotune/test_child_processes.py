@@ -80,7 +80,7 @@ def test_a_failure_is_one_line_with_its_cause_and_remedy(module: Path) -> None:
         run_module(["waiting"], 1, "probe", "do without")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2, signal.SIGINT])
 def test_a_signal_ends_the_child_too(module: Path, number: int) -> None:
     module.write_text(WAITING)
     os.mkfifo(module.with_name("started"))

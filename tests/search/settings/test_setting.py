@@ -27,6 +27,7 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({}, ""),
         ({"n_trials": 9, "timeout": 1.5, "sampler": None}, "--n-trials 9 --timeout 1.5"),
+        ({"timeout": "job"}, "--timeout job"),
         ({"results_dir": Path("a b")}, "--results-dir 'a b'"),
         ({"set": {"lr": 0.1, "residual": True}}, "--set lr=0.1 --set residual=True"),
         ({"set": {"lr": np.float64(0.1)}}, "--set lr=0.1"),
@@ -83,7 +84,8 @@ def test_a_space_itself_is_no_command() -> None:
         ({"set": ["lr=0.1"]}, TypeError, "set takes a dict"),
         ({"n_trials": "many"}, UserError, "--n-trials must be a whole number, got 'many'"),
         ({"n_trials": 9.5}, UserError, "--n-trials must be a whole number, got 9.5"),
-        ({"timeout": "soon"}, UserError, "--timeout must be a number, got 'soon'"),
+        ({"timeout": "soon"}, UserError, "--timeout must be a number of seconds, or job"),
+        ({"timeout": True}, UserError, "--timeout must be a number of seconds, or job, got True"),
         ({"retry_failed": 1}, UserError, "--retry-failed must be True or False, got 1"),
         ({"sampler": "tp"}, UserError, "unknown sampler 'tp'; did you mean 'tpe'?"),
         ({"quiet": True, "verbose": True}, UserError, "--quiet and --verbose contradict"),

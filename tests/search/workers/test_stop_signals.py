@@ -48,3 +48,20 @@ def test_any_other_ends_the_process(interactive: bool, monkeypatch: pytest.Monke
         with pytest.raises(SystemExit) as end:
             signal.raise_signal(number)
     assert end.value.code == 128 + number
+
+
+@pytest.mark.parametrize("warning", [signal.SIGUSR1, signal.SIGUSR2])
+def test_a_warning_of_a_batch_system_stops_a_search_and_may_come_again(
+    warning: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    before = signal.getsignal(warning)
+    with stop_signals() as stop:
+        signal.raise_signal(warning)
+        assert stop.asked
+        signal.raise_signal(warning)
+        assert not ended
+        signal.raise_signal(signal.SIGTERM)
+        assert ended == [128 + signal.SIGTERM]
+    assert signal.getsignal(warning) is before
