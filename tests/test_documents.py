@@ -1,11 +1,14 @@
-"""What the documents quote of the examples is what the examples are."""
+"""What the documents quote of the examples is what the examples are, and files they name exist."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+REPOSITORY = Path(__file__).resolve().parents[1]
+DOCS = REPOSITORY / "docs"
+FILE = re.compile(r"\b(?:tests|search|trainers|spaces|benchmarks)/[\w/]+\.py\b")
 
 
 def test_the_lesson_is_the_difference() -> None:
@@ -15,3 +18,10 @@ def test_the_lesson_is_the_difference() -> None:
     page = (DOCS / "own-code.md").read_text()
     assert f"```diff\n{difference}\n```" in page
     assert f"```python\n{(DOCS / 'own_code' / 'vit.py').read_text().strip()}\n```" in page
+
+
+def test_files_that_are_named_exist() -> None:
+    pages = [*DOCS.glob("*.md"), REPOSITORY / "README.md", REPOSITORY / "results" / "README.md"]
+    named = {name for page in pages for name in FILE.findall(page.read_text())}
+    missing = {name for name in named if not (REPOSITORY / name).is_file()}
+    assert {name for name in missing if not Path(name).name.startswith("my_")} == set()
