@@ -29,7 +29,7 @@ class DashboardSettings(StudySettings):
     """Whose studies, and at which address."""
 
     command = "dashboard"
-    description = "Show the studies of a storage in a browser; searches may be running."
+    description = "Show the studies of a storage in a browser. Works on running studies."
 
     host: str = setting("by default only this machine reaches it", LOOPBACK)
     allowed_host: tuple[str, ...] = setting(

@@ -90,7 +90,7 @@ def print_summary(console: Console, summary: ModelSummary) -> None:
     for name, shape in parts:
         table.add_texts(name, str(shape))
     console.print(table)
-    columns = ("name", "type", "output shape", "parameters", "MACs an image")
+    columns = ("name", "type", "output shape", "parameters", "MACs per image")
     table = PlainTable("layers", columns, right=(3, 4), no_wrap=True)
     for row in summary.rows:
         sizes = f"{row.parameters:,}", f"{row.macs:,}"
@@ -98,7 +98,7 @@ def print_summary(console: Console, summary: ModelSummary) -> None:
     console.print(table)
     for label, value in (
         ("parameters", summary.parameters),
-        ("MACs an image: convolutions and linear layers", summary.macs),
+        ("MACs per image: convolutions and linear layers", summary.macs),
         (
             "the same with BatchNorm and pooling, as report A counts",
             summary.macs_with_norm_and_pool,

@@ -19,7 +19,7 @@ class ReportSettings(StudySettings):
     """Which study, and in which formats."""
 
     command = "report"
-    description = "Write a study's tables, its page and its Markdown report. It may be running."
+    description = "Write a study's tables, page and Markdown report. Works on running studies."
 
     study_name: str | None = setting(
         "may be left out where the storage has one study", None, metavar="NAME"
@@ -29,7 +29,7 @@ class ReportSettings(StudySettings):
     )
     accuracy: float | None = setting(
         "for --compare: the accuracy (%%), or value of another objective, to which the time "
-        "is told (default: the best that all studies came to)",
+        "is compared (default: the best that all studies came to)",
         None,
         metavar="X",
     )

@@ -96,7 +96,7 @@ def open_run(
     run = TrainingRun(single.config, data_folder, single.execution, folder)
     find_convolutions(run.trainer.model, maps)
     if run.problems and not run.trainer.history and (folder / HISTORY).exists():
-        raise UserError(f"cannot go on: {run.problems[-1]}; choose another --out")
+        raise UserError(f"cannot resume: {run.problems[-1]}; choose another --out")
     return run
 
 

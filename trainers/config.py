@@ -121,7 +121,7 @@ class TrainConfig:
     early_stopping: int = _option(0, Integer(0), "epochs without a better objective; 0: off")
 
     loss: str = _choice("cross_entropy", LOSSES, "what is minimised")
-    label_smoothing: float = _option(0.0, Number(0, 1, open_high=True), "mass off the label")
+    label_smoothing: float = _option(0.0, Number(0, 1, open_high=True), "label-smoothing factor")
     augment: str = _choice("none", AUGMENTATIONS, "of the training images")
     crop_padding: int = _option(4, Integer(1), "crop: pixels of black border")
     cutout_size: int = _option(16, Integer(1), "cutout: side of the square, in pixels")

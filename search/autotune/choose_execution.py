@@ -1,4 +1,4 @@
-"""How a study is computed and how much at once: as it began, as asked, or as calibrated."""
+"""How a study is computed and how much at once: as it began, as given, or as calibrated."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _why_not_calibrated(options: ComputeOptions, data: Meta, execution: Executio
         return "defaults; data-parallel trials are not calibrated"
     open_on_gpu = None in (options.graph, options.gpus_per_trial or options.concurrency)
     if options.precision and not (execution.device == "cuda" and open_on_gpu):
-        return "as asked; the rest by default"
+        return "as given; the rest by default"
     return ""
 
 

@@ -3,7 +3,7 @@
 results/studies.db                   the study database, unless --storage names another
 results/<study>/search.log           what happened, line by line
 results/<study>/trials/00007/        one trial: history.csv, test.json; best.pt, where it is kept;
-                                     checkpoint.pt and the one before, while it may go on
+                                     checkpoint.pt and the one before, while it may resume
                                      output.log, if it printed anything; error.txt, if it failed
 results/<study>/drivers/             a lock file per driver at work, unless the database has it
 results/<study>/folder.token         what the study's record says too: that this is its folder

@@ -80,7 +80,7 @@ TRIAL_COLUMNS = (
         "gpu_energy_kj", "of the whole card, with all trials on it, while the trial was at work"
     ),
     _metric("parameters", "weights of the network"),
-    _metric("macs", "multiply-accumulates an image"),
+    _metric("macs", "multiply-accumulates per image"),
     Column("start", TIME, "when it began, local time"),
     Column("end", TIME, "when it ended, local time"),
     Column("seed", INTEGER, "of weights, order, augmentation and dropout"),

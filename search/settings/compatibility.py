@@ -1,4 +1,4 @@
-"""Whether what is asked for may go on with the study that is on record."""
+"""Checks that a command fits the study on record that it is to resume."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def refuse_other_computing(request: Request, began: Execution) -> None:
     on_gpu, asked_gpus = began.device == "cuda", request.settings.gpus_per_trial
     if on_gpu and not request.resources(began).gpus_per_trial:
         raise UserError(
-            f"study {name!r} began on a GPU, and this run has none; go on where there is one, "
+            f"study {name!r} began on a GPU, and this run has none; resume where there is one, "
             "or choose another --study-name"
         )
     if not on_gpu and asked_gpus:

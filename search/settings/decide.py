@@ -197,7 +197,7 @@ def _sized(
     fixed = request.settings.confirm is not None or request.settings.confirm_seeds is not None
     epochs, reevaluation = split(whole, full, reevaluation, fixed)
     later = reevaluation_trainings(reevaluation) * full
-    confirmed = f" with up to {later} epochs more that confirm the best" if later else ""
+    confirmed = f" with up to {later} more epochs for the re-evaluation" if later else ""
     note = f"budget: {epochs} epochs, about {minutes:g} minutes{confirmed}"
     return replace(strategy, epoch_budget=epochs, n_trials=epochs), reevaluation, note
 

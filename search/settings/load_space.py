@@ -107,7 +107,7 @@ def choose_preset(asked: str, gpus: int, presets: tuple[str, ...] = PRESETS) -> 
     if len(presets) == 1:
         return presets[0], f"preset {presets[0]}, the only one"
     if asked != "auto":
-        return asked, f"preset {asked}, as asked"
+        return asked, f"preset {asked}, from --preset"
     if gpus:
         return "full", f"preset full: found {gpus} GPU(s); for the small one: --preset quick"
     return "quick", "preset quick: no GPU found; for the report's own scale: --preset full"

@@ -104,6 +104,6 @@ def refuse_other_study(plan: SearchPlan, storage: BaseStorage) -> None:
     alien = record is None and study.get_trials(deepcopy=False)
     if alien or (record and record.reevaluates != plan.folder.study_name):
         raise UserError(
-            f"study {name!r}, in which the best would be confirmed, is another one; "
+            f"study {name!r}, which would hold the re-evaluation, is another study; "
             "choose another --study-name, or --no-confirm"
         )

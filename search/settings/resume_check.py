@@ -31,9 +31,9 @@ def check_resume(config: LoopConfig, execution: Execution, announce: Callable[[s
     memo = Path(cache_dir()).expanduser() / "resume_checks" / f"{_key(config, execution)}.json"
     found = _remembered(memo)
     if found is not None:
-        announce("resume was checked before, of the same code")
+        announce("resume was checked before for the same code")
         return found
-    announce(f"training {EPOCHS} epochs straight, and the second once more after a restart")
+    announce(f"checking that resume is exact ({EPOCHS} epochs)")
     with tempfile.TemporaryDirectory(prefix="sharpsearch-resume-") as scratch:
         folder = Path(scratch) / "straight"
         straight = _state(config, execution, folder)

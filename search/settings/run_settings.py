@@ -41,7 +41,7 @@ class SpaceSettings(Settings):
     )
     epochs: int | None = setting("epochs of a trial", None)
     objective: str | None = setting(
-        "what is improved: val_top1 (default), val_loss, …", None, metavar="NAME"
+        "metric to optimise: val_top1 (default), val_loss, …", None, metavar="NAME"
     )
 
 
@@ -167,10 +167,10 @@ class RunSettings(StudySettings, ProcessSettings, SingleRunSettings):
         read=parse_ranges,
     )
     study_name: str | None = setting("default: the space's name, with -quick for that preset", None)
-    n_trials: int | None = setting(
-        "the study's total, this run's and earlier ones' together", None, least=1
+    n_trials: int | None = setting("total number of trials, including earlier runs", None, least=1)
+    epoch_budget: int | None = setting(
+        "total number of epochs, including earlier runs", None, metavar="N"
     )
-    epoch_budget: int | None = setting("the study's total of epochs, likewise", None, metavar="N")
     timeout: str | float | None = setting(
         "stop after so many seconds, or, with job, before the Slurm job ends; live trials stay "
         "resumable (default: job within a Slurm job)",
@@ -216,10 +216,10 @@ class RunSettings(StudySettings, ProcessSettings, SingleRunSettings):
         among=KEEP_WEIGHTS,
     )
     confirm: int | None = setting(
-        "settings to confirm (default: the preset's)", None, metavar="K", least=0, off=0
+        "settings to re-evaluate (default: the preset's)", None, metavar="K", least=0, off=0
     )
     confirm_seeds: int | None = setting(
-        "fresh seeds by which the winner and the baseline are judged (default: the preset's)",
+        "evaluation seeds for the winner and the baseline (default: the preset's)",
         None,
         metavar="R",
         least=FEWEST_SEEDS,

@@ -170,7 +170,7 @@ def make_parser(kind: type[Settings]) -> OneLineParser:
                 dest=item.name,
                 action="store_const",
                 const=rule.off,
-                help="leave that out",
+                help="skip it",
             )
     return parser
 

@@ -59,7 +59,7 @@ def _none(epochs: int) -> BasePruner:
 
 
 PRUNERS: Mapping[str, Pruner] = {
-    PROMOTION: Pruner("pauses trials at epochs 1, 3, 9, …, the best go on", _promotion),
+    PROMOTION: Pruner("pauses trials at epochs 1, 3, 9, … and promotes the best", _promotion),
     "halving": Pruner(f"successive halving from epoch {FIRST_RUNG}, factor {FACTOR}", _halving),
     "hyperband": Pruner(f"halving from several first epochs, factor {BRACKET_FACTOR}", _hyperband),
     "median": Pruner("stops what is worse than the median at the same epoch", _median),

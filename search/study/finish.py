@@ -125,10 +125,10 @@ class Finisher:
 
     def left_paused(self, paused: FrozenTrial, epochs: int) -> events.Ended:
         """PRUNED: the study is met, and nobody resumes it."""
-        reason = f"pruned at epoch {paused.last_step} of {epochs}: paused, others went on"
+        reason = f"pruned at epoch {paused.last_step} of {epochs} (not promoted)"
         trial = Trial(self._study, trial_id(paused))
         ended = self._tell(trial, TrialState.PRUNED, PRUNER, reason)
-        failpoint("paused told")
+        failpoint("paused finished")
         return ended
 
     def _diverged(self, live: LiveTrial, news: Diverged) -> events.Ended:
@@ -178,6 +178,6 @@ class Finisher:
                 trial.set_user_attr(name, figure)
             failpoint("reason recorded")
             self._study.tell(trial, value, state)
-        failpoint("trial told")
+        failpoint("trial finished")
         params = dict(trial.params)
         return events.Ended(trial.number, state.name, reason, params, self._metric, value)

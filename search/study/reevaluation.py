@@ -49,8 +49,8 @@ def open_reevaluation(
     if not runner.is_met():
         facts = plan.record.reevaluation
         best = "setting" if facts.settings == 1 else f"{facts.settings} settings"
-        words = f"the best {best} and the baseline with fresh seeds, {len(facts.judging)} of which"
-        observe(Note(f"re-evaluation: {words} judge; study {study.study_name!r}"))
+        words = f"the best {best} and the baseline with new seeds, {len(facts.judging)} of them"
+        observe(Note(f"re-evaluation: {words} evaluation seeds; study {study.study_name!r}"))
     return runner
 
 

@@ -318,7 +318,7 @@ class TrialRunner:
         if isinstance(ending, Blocked):
             self.close()
             raise SearchError(
-                f"trial {number} cannot go on: {ending.reason}; "
+                f"trial {number} cannot continue: {ending.reason}; "
                 "what was recorded is kept; rerun to resume"
             )
         if isinstance(ending, OutOfMemory) and self._may_be_a_victim(number, ending):

@@ -107,4 +107,4 @@ def model_size(plan: SearchPlan, data: Meta, request: Request, values: Mapping[s
         return "known once the data set is prepared, which a dry run does not do"
     config = TrainConfig.from_mapping({**plan.space.baseline, **values})
     summary = summary_for(config.to_dict(), shape)
-    return f"{summary.parameters:,} parameters, {summary.macs:,} multiply-accumulates an image"
+    return f"{summary.parameters:,} parameters, {summary.macs:,} multiply-accumulates per image"

@@ -99,7 +99,7 @@ class RunnerSearcher(Adapter, Searcher):
         """Nothing to keep."""
 
     def restore(self, checkpoint_path: str) -> None:
-        raise NotImplementedError("a search goes on from its study, not from Ray's snapshot")
+        raise NotImplementedError("a search resumes from its study, not from Ray's snapshot")
 
 
 class RunnerScheduler(Adapter, FIFOScheduler):

@@ -72,7 +72,7 @@ SPACE = Space(
     references=(
         Reference("test_top1", 28.67, "report D, 40 epochs"),
         Reference("val_top1", 29.10, "report D, 40 epochs"),
-        Reference("test_loss_batch_sum", 0.0496, "report D, sum of batch means / images"),
+        Reference("test_loss_batch_sum", 0.0496, "report D, sum of batch means / N"),
         Reference("seconds_per_epoch", 90, "report D, one GPU", {"processes": 1}),
         Reference("seconds_per_epoch", 48, "report D, two GPUs", {"processes": 2}),
         Reference("speedup_low", 1.8, "report D, both networks, 1.8 to 1.9", {"processes": 2}),

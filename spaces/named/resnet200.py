@@ -43,7 +43,7 @@ SPACE = Space(
     references=(
         Reference("test_top1", 22.81, "report D, 15 epochs"),
         Reference("val_top1", 23.40, "report D, 15 epochs"),
-        Reference("test_loss_batch_sum", 0.0587, "report D, sum of batch means / images"),
+        Reference("test_loss_batch_sum", 0.0587, "report D, sum of batch means / N"),
         Reference("seconds_per_epoch", 360, "report D, one GPU", {"processes": 1}),
         Reference("seconds_per_epoch", 210, "report D, two GPUs", {"processes": 2}),
     ),

@@ -36,7 +36,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_the_check_itself_is_made_once_for_the_same_code(config: Any, tmp_path: Path) -> None:
-    made = "training 2 epochs straight, and the second once more after a restart"
+    made = "checking that resume is exact (2 epochs)"
     remark = "note is left out, which is no number: 'a text'"
 
     def said(*flags: str) -> list[str]:
@@ -45,7 +45,7 @@ def test_the_check_itself_is_made_once_for_the_same_code(config: Any, tmp_path: 
         return lines
 
     assert said() == [made, remark]
-    assert said("--set", "lr=0.5") == ["resume was checked before, of the same code"]
+    assert said("--set", "lr=0.5") == ["resume was checked before for the same code"]
     (tmp_path / "task.py").write_text(TASK + "# another\n")
     assert said() == [made, remark]
 

@@ -90,7 +90,7 @@ def test_two_drivers_start_at_once_on_postgresql(
 def test_a_killed_driver_goes_on_on_postgresql(
     run: Any, undisturbed: Any, server: Server, tmp_path: Path
 ) -> None:
-    for point in ("trial created:2", "parameter drawn:8", "epoch reported:11", "trial told:2"):
+    for point in ("trial created:2", "parameter drawn:8", "epoch reported:11", "trial finished:2"):
         assert run(tmp_path / "results", "invented", point, "--storage", server.url)
         (tmp_path / "results" / "killed").unlink()
     assert not run(tmp_path / "results", "invented", "", "--storage", server.url)

@@ -27,7 +27,7 @@ RUNNER_POINTS = {
     "divergence reported": 1,
     "constraint recorded": 1,
     "reason recorded": 10,
-    "trial told": 10,
+    "trial finished": 10,
 }
 TRAINER_POINTS = {
     "epoch trained": 6,
@@ -41,18 +41,23 @@ TRAINER_POINTS = {
     "reason recorded": 4,
     "leftover removed": 6,
 }
-COPY_POINTS = {"epoch copied": 6, "file written": 8, "reason recorded": 3, "trial told": 3}
+COPY_POINTS = {"epoch copied": 6, "file written": 8, "reason recorded": 3, "trial finished": 3}
 PROMOTION_POINTS = {
     "target recorded": 24,
     "paused": 9,
     "promoted": 8,
     "trial owned": 18,
     "reason recorded": 10,
-    "trial told": 10,
-    "paused told": 1,
+    "trial finished": 10,
+    "paused finished": 1,
 }
-BUDGET_POINTS = {"target recorded": 28, "paused": 18, "promoted": 8, "paused told": 10}
-RAISED_POINTS = {"trial continued": 4, "checkpoint taken over": 3, "paused": 8, "paused told": 8}
+BUDGET_POINTS = {"target recorded": 28, "paused": 18, "promoted": 8, "paused finished": 10}
+RAISED_POINTS = {
+    "trial continued": 4,
+    "checkpoint taken over": 3,
+    "paused": 8,
+    "paused finished": 8,
+}
 REEVALUATION_POINTS = {
     "study created": 2,
     "study identified": 2,
@@ -61,23 +66,23 @@ REEVALUATION_POINTS = {
     "parameter drawn": 12,
     "epoch reported": 16,
     "reason recorded": 8,
-    "trial told": 16,
+    "trial finished": 16,
 }
 SAMPLE = [
     ("confirmed", "study created", 2),
     ("confirmed", "row enqueued", 5),
     ("confirmed", "epoch reported", 20),
     ("promoted", "promoted", 3),
-    ("promoted", "paused told", 1),
+    ("promoted", "paused finished", 1),
     ("budgeted", "paused", 9),
     ("budgeted", "target recorded", 12),
-    ("budgeted", "paused told", 5),
+    ("budgeted", "paused finished", 5),
     ("copied", "epoch copied", 2),
     ("invented", "parameter drawn", 8),
     ("invented", "epoch reported", 6),
     ("invented", "pruning decided", 1),
     ("invented", "reason recorded", 4),
-    ("invented", "trial told", 5),
+    ("invented", "trial finished", 5),
     ("trained", "checkpoint rotated", 3),
     ("trained", "leftover removed", 2),
     ("raised", "trial continued", 2),

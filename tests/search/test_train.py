@@ -116,7 +116,7 @@ def test_resuming_with_another_setting_is_refused(
     assert command() == 0
     before = read_history(tmp_path / "run")
     assert command("--resume", "--set", "lr=0.5") == 2
-    assert "cannot go on: " in (error := capsys.readouterr().err)
+    assert "cannot resume: " in (error := capsys.readouterr().err)
     assert "lr was 0.02, now 0.5; choose another --out" in error
     assert read_history(tmp_path / "run") == before
 

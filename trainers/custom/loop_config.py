@@ -37,7 +37,7 @@ class LoopConfig:
     def from_mapping(cls, values: Mapping[str, Any]) -> LoopConfig:
         """Raises ``ConfigError`` where epochs are missing or a value breaks its rule."""
         if "epochs" not in values:
-            raise ConfigError("the recipe of a training function must have epochs")
+            raise ConfigError("the baseline of a training function must have epochs")
         known = {name: values[name] for name in _NAMES if name in values}
         options = {name: _plain(name, v) for name, v in values.items() if name not in _NAMES}
         return cls(**known, options=options)

@@ -115,7 +115,7 @@ def _difference(straight: Mapping[str, Any], resumed: Mapping[str, Any]) -> str:
     for name in sorted(straight, key=lambda name: isinstance(straight[name], str)):
         was, now = straight[name], resumed.get(name)
         if not same(was, now):
-            return f"{name} is {was} straight, {now} after a restart"
+            return f"{name} is {was} uninterrupted, {now} after a restart"
     return ""
 
 

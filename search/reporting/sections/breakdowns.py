@@ -54,7 +54,7 @@ def models_table(data: StudyData) -> Table | None:
             cells = {"model": _model_label(data, group)} | _cells(data, group)
             cells |= {heading(metric): figure(metric, value) for metric, value in sizes.items()}
             rows.append((cells, _mark(data, group)))
-    caption = f"MACs: multiply-accumulates an image. {data.interval_note}".rstrip()
+    caption = f"MACs: multiply-accumulates per image. {data.interval_note}".rstrip()
     return table_of("Models", rows[:MOST_MODELS], caption, drop_empty=True)
 
 

@@ -80,12 +80,12 @@ def test_the_fastest_of_what_was_timed_is_chosen(machine: Machine) -> None:
         (SMALL, {}, 0, "float32, 4 workers x 1 thread (defaults; too small to be worth calibr"),
         (SMALL, {}, 1, "bfloat16, CUDA graph, 1 worker x 4 threads, 1 GPU each (defaults;"),
         (LARGE, {"processes": 2}, 0, "float32, 2 workers x 2 processes x 1 thread (defaults; da"),
-        (LARGE, {"precision": "float32"}, 0, "float32, 4 workers x 1 thread (as asked; the rest"),
+        (LARGE, {"precision": "float32"}, 0, "float32, 4 workers x 1 thread (as given; the rest"),
         (
             LARGE,
             {"precision": "tf32", "graph": False, "gpus_per_trial": 0.5},
             1,
-            "tf32, no CUDA graph, 2 workers x 2 threads, 2 on each GPU (as asked; the rest by def",
+            "tf32, no CUDA graph, 2 workers x 2 threads, 2 on each GPU (as given; the rest by def",
         ),
     ],
 )

@@ -138,7 +138,7 @@ def test_a_study_goes_on_with_the_budget_it_began_with(
     flags = ["--space", "wrn_sam", "--preset", "quick", "--threads", "1", "--concurrency", "2"]
     request = make_request(RunSettings.parse([*flags, "--data-dir", str(tmp_path)]))
     made, notes = decide(request, DATA, tmp_path, None, print)
-    more = "with up to 108 epochs more that confirm the best"
+    more = "with up to 108 more epochs for the re-evaluation"
     assert f"budget: 277 epochs, about 3 minutes {more}" in notes
     with Lease(made.folder) as lease:
         open_study(made, open_storage(made.storage), lease)

@@ -94,7 +94,7 @@ def test_its_resume_is_checked_once_and_on_record(
     found: list[str] = []
 
     def check(config: Any, execution: Any, announce: Any) -> str:
-        found.append("resume is not exact: lr is 1 straight, 2 after a restart")
+        found.append("resume is not exact: lr is 1 uninterrupted, 2 after a restart")
         return found[-1]
 
     monkeypatch.setattr("search.settings.decide.check_resume", check)

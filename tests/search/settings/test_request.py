@@ -95,8 +95,8 @@ def test_a_fixed_value_may_lie_outside_the_space(request_of: Callable[..., Reque
     [
         ("auto", 0, "quick", "no GPU found; for the report's own scale: --preset full"),
         ("auto", 2, "full", "found 2 GPU(s); for the small one: --preset quick"),
-        ("quick", 2, "quick", "as asked"),
-        ("full", 0, "full", "as asked"),
+        ("quick", 2, "quick", "from --preset"),
+        ("full", 0, "full", "from --preset"),
     ],
 )
 def test_the_preset_says_why(asked: str, gpus: int, name: str, says: str) -> None:

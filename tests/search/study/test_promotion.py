@@ -52,9 +52,9 @@ def test_a_search_ends_with_the_best_that_is_known_trained_to_the_end(
     assert desk.states == states
     reasons = [desk.trial(n).user_attrs["reason"] for n in (1, 3, 4)]
     assert reasons == [
-        "pruned at epoch 1 of 4: paused, others went on",
-        "pruned at epoch 1 of 4: paused, others went on",
-        "pruned at epoch 3 of 4: paused, others went on",
+        "pruned at epoch 1 of 4 (not promoted)",
+        "pruned at epoch 1 of 4 (not promoted)",
+        "pruned at epoch 3 of 4 (not promoted)",
     ]
     trials = desk.study.get_trials()
     assert [trial.number for trial in trials if by_pruner(trial)] == [1, 3, 4]

@@ -320,6 +320,6 @@ def test_a_reevaluation_resumes_under_the_searchs_name(world: World) -> None:
 def test_another_study_of_the_reevaluations_name_is_left_alone(world: World) -> None:
     other = optuna.create_study(study_name="tiny-quick-confirm", storage=world.storage)
     other.add_trial(optuna.trial.create_trial(value=1.0))
-    with pytest.raises(UserError, match="is another one"):
+    with pytest.raises(UserError, match="is another study"):
         refuse_other_study(world.plan(*CONFIRM), world.storage)
     refuse_other_study(world.plan("--no-confirm"), world.storage)

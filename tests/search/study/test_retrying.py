@@ -100,7 +100,7 @@ def test_a_folder_that_is_gone_is_not_waited_for(desk: Desk, locked: Any) -> Non
 def test_a_machines_fault_leaves_the_trial_and_stops_the_search(desk: Desk) -> None:
     task = desk.next_task()
     desk.report(task, 50.0)
-    with pytest.raises(SearchError, match="trial 0 cannot go on: No space left on device"):
+    with pytest.raises(SearchError, match="trial 0 cannot continue: No space left on device"):
         desk.runner.finish(0, Blocked("No space left on device"))
     assert desk.runner.closed
     assert desk.trial(0).state.name == "RUNNING"

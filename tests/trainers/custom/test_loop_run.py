@@ -159,7 +159,7 @@ def test_a_forgotten_scheduler_is_named(tmp_path: Path) -> None:
     """After two epochs the rate is a quarter of the first one, after a restart the scheduler counts
     from the restored half anew."""
     found, _ = checked("forgetful", tmp_path / "run")
-    rate = "optimizer.param_groups[0].lr is 0.025 straight, 0.05 after a restart"
+    rate = "optimizer.param_groups[0].lr is 0.025 uninterrupted, 0.05 after a restart"
     assert found == f"resume is not exact: {rate}; not handed to run.epochs: scheduler (LambdaLR)"
 
 
