@@ -31,7 +31,7 @@ from spaces.space import Constraint, ResolvedSpace
 
 TRIALS, SEEDS, EPOCHS, NOISE, BEST = (48, 12), (10, 1), 16, 0.7, 92
 MEMORY = 1000  # batch size · depth · width; half of all points need more, the best just does not
-ONE_PERCENT = Constraint(  # of the space keeps it, the recipe too
+ONE_PERCENT = Constraint(  # of the space keeps it, the baseline too
     "weight_decay must follow dropout",
     lambda p: abs(math.log10(p["weight_decay"] / 5e-4) - 2 * p["dropout"]) < 0.0135,
 )

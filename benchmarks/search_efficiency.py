@@ -5,9 +5,9 @@
 
 Mode "rule": configurations come in random order. Mode "sampler": the sampler proposes, and the
 nearest configuration of the table that was not used yet is trained. The product's own runner, rule
-and sampler decide; there is no recipe. Time is that of 4, 8, 16 and 32 full trainings; the default
-plans for each as its own budget. Regret: 0 if the best of the table was found, 1 if nothing better
-than its median.
+and sampler decide; there is no baseline. Time is that of 4, 8, 16 and 32 full trainings; the
+default plans for each as its own budget. Regret: 0 if the best of the table was found, 1 if
+nothing better than its median.
 
 Policy "uniform", which must be named, is the default with draws that learn nothing. A table's own
 configurations may not be uniform in its space, so it, and not random order, is what the default in

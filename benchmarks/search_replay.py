@@ -119,12 +119,12 @@ def space_of(table: Table) -> ResolvedSpace:
     """A space of as many parameters as the table has."""
     names = OPTIONS[: table.points.shape[1]]
     preset = Preset(dataset="digits", n_trials=1)
-    recipe = {"model": "wide_resnet", "depth": 10, "width": 1, "epochs": table.epochs}
+    baseline = {"model": "wide_resnet", "depth": 10, "width": 1, "epochs": table.epochs}
     return Space(
         name="table",
         title=table.name,
         source="replay",
-        baseline={**recipe, **dict.fromkeys(names, 0.5)},
+        baseline={**baseline, **dict.fromkeys(names, 0.5)},
         parameters=tuple(Float(name, LOW, HIGH) for name in names),
         presets={"quick": preset, "full": preset},
     ).at("quick")
@@ -198,7 +198,7 @@ class Spend:
 
 def replay(table: Table, rows: Rows, pruner: BasePruner, spend: Spend) -> list[tuple[float, float]]:
     """When trials were trained to their end, and their last values. An epoch takes one unit of
-    time. No trial is the recipe, which would run to its end whatever the rule says: its place,
+    time. No trial is the baseline, which would run to its end whatever the rule says: its place,
     trial 0, is taken by one that failed."""
     with ExitStack() as stack:
         folder = StudyFolder(Path(stack.enter_context(tempfile.TemporaryDirectory())), "replay")

@@ -90,7 +90,7 @@ def _rows(
     kinds = {name: (d, distribution_to_json(d)) for name, d in _distributions(request).items()}
     tables = (TRIALS, PARAMS, VALUES, REPORTS, USER_ATTRIBUTES)
     rows: dict[Any, list[dict[str, Any]]] = {table: [] for table in tables}
-    first, start = 2, datetime(2026, 1, 1)  # 1 is the recipe, waiting
+    first, start = 2, datetime(2026, 1, 1)  # 1 is the baseline, waiting
     for number in range(1, trials + 1):
         trial_id = first + number - 1
         final = 40 + 50 * drawn.random()

@@ -22,7 +22,7 @@ from threading import Barrier
 from benchmarks.data import part_of
 from benchmarks.harness import Aim, Case, Options, Sample, compare, main
 from benchmarks.jobs import plan_of, request_of
-from benchmarks.peers.recipe import Peer
+from benchmarks.peers.baseline import Peer
 from trainers.config import TrainConfig, trainer_config
 from trainers.execution import Execution
 from trainers.trainer import Trainer

@@ -6,7 +6,7 @@ A study tries settings whose expected accuracy is known, its search ranks them b
 each, and the best are confirmed by the rule that real studies follow. A run's noise has a part that
 all settings share with a seed, one of its own that validation and test share, and one of either.
 "ours" is the share of 95 % intervals of the gain that hold the true gain on the test set, or the
-share of winners that are no better than the recipe of which "wins" is said; "peer" is the same
+share of winners that are no better than the baseline of which "wins" is said; "peer" is the same
 where all seeds choose and judge, which is what a plain comparison of repeats does. Ratio, low and
 high are ours with its own interval, as a share of 0.95, or of 0.05.
 """
@@ -32,12 +32,12 @@ from search.strategy.verdict import WINS, outcome
 
 SETTINGS, CANDIDATES, JUDGING = 48, 3, 5
 SHARED, OWN, SPLIT = 0.5, 0.5, 0.7  # standard deviations, in points of accuracy
-RECIPE = -1  # its number; the others' are places in ``truths``
+BASELINE = -1  # its number; the others' are places in ``truths``
 
 
 @dataclass(frozen=True)
 class World:
-    """``spread`` of the settings' true accuracies around the recipe's; ``heavy``: now and then a
+    """``spread`` of the settings' true accuracies around the baseline's; ``heavy``: now and then a
     seed is far off."""
 
     name: str
@@ -46,7 +46,7 @@ class World:
 
 
 WORLDS = (
-    World("all settings equal the recipe", 0.0),
+    World("every setting equals baseline", 0.0),
     World("settings differ by about the noise", 0.5),
     World("settings differ by far more", 3.0),
     World("about the noise, with outliers", 0.5, heavy=True),
@@ -54,7 +54,7 @@ WORLDS = (
 
 
 class Simulated:
-    """A study; ``truths`` are the settings' true gains over the recipe."""
+    """A study; ``truths`` are the settings' true gains over the baseline."""
 
     def __init__(self, world: World, seed: int):
         self._random = np.random.default_rng([seed, len(world.name)])
@@ -68,7 +68,7 @@ class Simulated:
         if row in self.validation:
             return
         shared = self._shared.setdefault(row.seed, self._noise(SHARED))
-        true = 0.0 if row.trial == RECIPE else float(self.truths[row.trial])
+        true = 0.0 if row.trial == BASELINE else float(self.truths[row.trial])
         run = true + shared + self._noise(OWN)
         self.validation[row] = run + self._noise(SPLIT)
         self.test[row] = run + self._noise(SPLIT / 2)
@@ -89,7 +89,7 @@ class Simulated:
 def confirm(study: Simulated) -> tuple[Interval, float]:
     """The gain that the rule finds, and the true one."""
     seeds = choosing_seeds(1, JUDGING), judging_seeds(1, JUDGING)
-    rule = ReevaluationRule(study.best(CANDIDATES), RECIPE, *seeds)
+    rule = ReevaluationRule(study.best(CANDIDATES), BASELINE, *seeds)
     while missing := [row for row in rule.rows(study.validation) if row not in study.validation]:
         for row in missing:
             study.train(row)
@@ -102,7 +102,7 @@ def confirm_plainly(study: Simulated) -> tuple[Interval, float]:
     """The same where the seeds that choose judge too."""
     candidates, seeds = study.best(CANDIDATES), judging_seeds(1, JUDGING)
     for seed in seeds:
-        for setting in (*candidates, RECIPE):
+        for setting in (*candidates, BASELINE):
             study.train(Row(setting, seed))
     winner = max(candidates, key=lambda c: fmean(study.validation[Row(c, s)] for s in seeds))
     return _gain(study, winner, seeds), float(study.truths[winner])
@@ -110,7 +110,7 @@ def confirm_plainly(study: Simulated) -> tuple[Interval, float]:
 
 def _gain(study: Simulated, winner: int, seeds: Sequence[int]) -> Interval:
     ours = [study.test[Row(winner, seed)] for seed in seeds]
-    return paired_difference(ours, [study.test[Row(RECIPE, seed)] for seed in seeds])
+    return paired_difference(ours, [study.test[Row(BASELINE, seed)] for seed in seeds])
 
 
 def cases(options: Options) -> list[Case]:

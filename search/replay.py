@@ -150,7 +150,7 @@ def replay(
         yield _compare(epoch, recorded, result.to_dict())
     if trial.state.name == "COMPLETE":
         if next(results, None) is not None:  # a training function returns its figures at its end
-            yield "training goes on after the last epoch on record", True
+            yield "training continues after the last epoch on record", True
             return
         figures = run.test().figures()
         known = {key: trial.user_attrs[key] for key in figures if key in trial.user_attrs}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import loop
-from benchmarks.peers.recipe import Peer
+from benchmarks.peers.baseline import Peer
 from spaces import named_space
 from trainers.config import TrainConfig
 from trainers.data import prepare
@@ -20,14 +20,14 @@ BATCH_SIZES = (100, 200, 300)
 
 def main() -> None:
     args = _arguments()
-    recipe: dict[str, Any] = dict(named_space("lenet_batch").at(args.preset).baseline)
+    baseline: dict[str, Any] = dict(named_space("lenet_batch").at(args.preset).baseline)
     for setting in args.set:
         name, _, value = setting.partition("=")
-        recipe[name] = int(value)
+        baseline[name] = int(value)
     folder = prepare(args.dataset, args.data_dir)
     print("batch size  test accuracy %")
     for batch_size in BATCH_SIZES:
-        config = TrainConfig.from_mapping({**recipe, "batch_size": batch_size})
+        config = TrainConfig.from_mapping({**baseline, "batch_size": batch_size})
         print(f"{batch_size:10}  {_train(config, folder):.2f}", flush=True)
 
 

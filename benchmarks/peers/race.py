@@ -30,17 +30,17 @@ class Said(tune.Callback):
         print(f"epoch {result['training_iteration']} val_top1 {result['val_top1']:.2f}", flush=True)
 
 
-def train(params: dict[str, Any], recipe: dict[str, Any], folder: str) -> None:
+def train(params: dict[str, Any], baseline: dict[str, Any], folder: str) -> None:
     """One trial: validated after each epoch."""
     import torch
 
     from benchmarks.peers import loop
-    from benchmarks.peers.recipe import Peer
+    from benchmarks.peers.baseline import Peer
     from trainers.config import TrainConfig
 
-    peer = Peer(TrainConfig.from_mapping({**recipe, **params}), Path(folder))
+    peer = Peer(TrainConfig.from_mapping({**baseline, **params}), Path(folder))
     torch.set_num_threads(1)
-    for _ in range(recipe["epochs"]):
+    for _ in range(baseline["epochs"]):
         peer.train_epoch()
         tune.report({"val_top1": loop.accuracy(peer.model, peer.validation)})
 
@@ -49,9 +49,9 @@ def main() -> None:
     start = time.monotonic()
     args = _arguments()
     space = named_space("lenet_epochs").at(args.preset)
-    recipe = {**space.baseline, "epochs": args.epochs}
+    baseline = {**space.baseline, "epochs": args.epochs}
     folder = str(Path(prepare(args.dataset, args.data_dir)).resolve())
-    trainable = tune.with_parameters(train, recipe=recipe, folder=folder)
+    trainable = tune.with_parameters(train, baseline=baseline, folder=folder)
     kinds = dict(distributions(space.parameters))
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": 1}),

@@ -17,6 +17,6 @@ def test_intervals_hold_the_truth_as_often_as_they_say(world: World) -> None:
     assert 0.93 * STUDIES <= held <= 0.97 * STUDIES
 
 
-def test_a_winner_that_equals_the_recipe_rarely_wins() -> None:
+def test_a_winner_that_equals_the_baseline_rarely_wins() -> None:
     gains = [confirm(Simulated(WORLDS[0], seed))[0] for seed in range(STUDIES)]
     assert sum(outcome(gain) == WINS for gain in gains) <= 0.05 * STUDIES

@@ -219,7 +219,7 @@ def test_the_same_command_again_adds_nothing_and_starts_no_ray(
 
 
 def test_its_best_was_confirmed(life: Life) -> None:
-    """The winner and the recipe with two fresh seeds each, in a study of its own."""
+    """The winner and the baseline with two fresh seeds each, in a study of its own."""
     confirmed = optuna.load_study(study_name="tiny-quick-confirm", storage=life.url)
     trials = confirmed.get_trials()
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 4

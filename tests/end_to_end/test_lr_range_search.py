@@ -34,14 +34,14 @@ def test_a_search_narrows_records_and_goes_on(
     assert found is not None
     assert found.suggestion is not None
     assert found.steps == 300
-    # Within the space's interval, around the suggestion and the recipe's rate.
+    # Within the space's interval, around the suggestion and the baseline's rate.
     low, high = found.low, found.high
     assert 1e-4 <= low <= min(found.suggestion, 0.001) < max(found.suggestion, 0.001) <= high <= 0.1
     assert (low, high) != (1e-4, 0.1)
     assert StudyFolder(tmp_path / "results", "lenet_epochs-quick").lr_range.is_file()
     assert "learning-rate range test over 300 mini-batches" in first
     assert in_words(found) in first
-    assert study.trials[0].params["lr"] == 0.001  # the report's recipe is still trial 0
+    assert study.trials[0].params["lr"] == 0.001  # the report's baseline is still trial 0
     assert run.main([*flags, "--n-trials", "2"]) == 0
     again = capsys.readouterr().out
     assert f"as the study began: {in_words(found)}" in again

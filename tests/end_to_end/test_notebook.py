@@ -51,7 +51,7 @@ def test_the_notebook_runs_and_shows_its_results(tmp_path: Path) -> None:
     assert "\x1b" not in printed  # what moves the cursor of a terminal
     (view,) = [output for output in shown if output.output_type == "display_data"]
     assert view.data["text/html"] == ""  # the progress, gone at the end
-    assert "trial 0: the recipe" in result.data["text/html"]
+    assert ": trial 0" in result.data["text/html"]
 
     url = f"sqlite:///{tmp_path}/results/studies.db"
     study = optuna.load_study(study_name="small_wrn-quick", storage=url)

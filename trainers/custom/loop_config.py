@@ -1,4 +1,4 @@
-"""What a user's own training function is given: its recipe's names, and a few that all have."""
+"""What a user's own training function is given: its baseline's names, and a few that all have."""
 
 from __future__ import annotations
 

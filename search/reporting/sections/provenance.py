@@ -24,7 +24,7 @@ def provenance(data: StudyData) -> Section | None:
 
 
 def _recorded(record: StudyRecord) -> dict[str, Any]:
-    origin, strategy, recipe = record.provenance, record.strategy, record.space.fixed
+    origin, strategy, fixed = record.provenance, record.strategy, record.space.fixed
     return {
         "space": record.space.name,
         "preset": record.space.preset,
@@ -37,8 +37,8 @@ def _recorded(record: StudyRecord) -> dict[str, Any]:
         "test images": _shape(record.data.shapes.get("test_images")),
         "sampler": f"{strategy.sampler}, seed {strategy.seed}",
         "pruner": strategy.pruner,
-        "training seed": recipe.get("seed"),
-        "seed of the validation split": recipe.get("split_seed"),
+        "training seed": fixed.get("seed"),
+        "seed of the validation split": fixed.get("split_seed"),
         "resume after a restart": record.resume_check,
         "computed on": _pairs({k: setting(v) for k, v in asdict(record.execution).items()}),
         "versions": _pairs(origin.versions),

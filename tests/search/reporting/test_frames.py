@@ -37,14 +37,14 @@ def test_a_row_per_trial_with_states_and_failure_table(frames: Any) -> None:
 
 def test_figures_of_the_best_epoch_come_from_study_and_history(frames: Any) -> None:
     trials, _ = frames
-    recipe = trials.loc[0]  # 40, 60, 70, 69: best at epoch 3
-    assert (recipe["val_top1"], recipe["best_epoch"], recipe["epochs"]) == (70.0, 3, 4)
-    assert recipe["val_top5"] == pytest.approx(95.3)
-    assert recipe["val_loss"] == pytest.approx(0.5)
-    assert recipe["train_top1"] == pytest.approx(65.0)
-    assert recipe["train_loss"] == pytest.approx(2 / 3)
-    assert recipe["test_top1"] == 69.0
-    assert recipe["seconds"] == 8.0
+    baseline = trials.loc[0]  # 40, 60, 70, 69: best at epoch 3
+    assert (baseline["val_top1"], baseline["best_epoch"], baseline["epochs"]) == (70.0, 3, 4)
+    assert baseline["val_top5"] == pytest.approx(95.3)
+    assert baseline["val_loss"] == pytest.approx(0.5)
+    assert baseline["train_top1"] == pytest.approx(65.0)
+    assert baseline["train_loss"] == pytest.approx(2 / 3)
+    assert baseline["test_top1"] == 69.0
+    assert baseline["seconds"] == 8.0
 
 
 def test_a_pruned_trial_has_its_best_epoch_so_far_and_no_test(frames: Any) -> None:

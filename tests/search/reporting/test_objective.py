@@ -27,7 +27,7 @@ from tests.search.reporting import studies
 
 @pytest.fixture
 def losses(tmp_path: Path) -> StudyData:
-    """A study that minimises: 0.9 for the recipe, 0.4 for trial 2; trial 1 is cut at 1.5."""
+    """A study that minimises: 0.9 for the baseline, 0.4 for trial 2; trial 1 is cut at 1.5."""
     study = studies.our_study(objectives=("val_loss",))
     trials = [
         studies.trial(0, [2.0, 1.0, 0.9, 1.1]),

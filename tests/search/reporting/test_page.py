@@ -182,7 +182,7 @@ def test_details_of_a_trial(tmp_path: Path) -> None:
     assert not details["trials"]["4"]["replays"]  # it has no epoch
 
 
-def test_a_very_large_study_lists_its_best_trials_and_the_recipe(
+def test_a_very_large_study_lists_its_best_trials_and_the_baseline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.modules[trials_table.__module__], "MOST_TRIALS", 2)

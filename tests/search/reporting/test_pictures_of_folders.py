@@ -55,7 +55,7 @@ def test_feature_maps_stand_in_the_page(tmp_path: Path) -> None:
     study = studies.usual_study(tmp_path)
     content = b"\x89PNG not looked at"
     StudyFolder(tmp_path, "study").feature_maps(2).write_bytes(content)
-    StudyFolder(tmp_path, "study").feature_maps(5).write_bytes(b"neither recipe nor best")
+    StudyFolder(tmp_path, "study").feature_maps(5).write_bytes(b"neither baseline nor best")
     page = make_page("study", "", sections_of(read_study(study, tmp_path)))
     assert page.count('<img src="data:image/png;base64,') == 1
     assert base64.b64encode(content).decode() in page

@@ -37,7 +37,7 @@ def cells(table: Table | None, first: str) -> dict[str, str]:
     return dict(zip(table.headings, figures, strict=True))
 
 
-def test_published_recipe_and_best_stand_results_table(data: StudyData) -> None:
+def test_published_baseline_and_best_stand_results_table(data: StudyData) -> None:
     row = cells(results_table(data), "test top-1 (%)")
     assert row["published"] == "84.36"
     assert row["baseline: trial 0"] == "69.00"
@@ -45,7 +45,7 @@ def test_published_recipe_and_best_stand_results_table(data: StudyData) -> None:
     assert row["difference"] == "+12.00"
 
 
-def test_the_recipe_as_the_best_has_one_column(tmp_path: Path) -> None:
+def test_the_baseline_as_the_best_has_one_column(tmp_path: Path) -> None:
     study = studies.our_study()
     study.add_trial(studies.trial(0, [1.0, 2.0]))
     only = read_study(study, tmp_path)
@@ -55,7 +55,7 @@ def test_the_recipe_as_the_best_has_one_column(tmp_path: Path) -> None:
     assert config_diff(only).headings == ("parameter", "baseline")
 
 
-def test_what_changed_from_the_recipe_to_the_best(data: StudyData) -> None:
+def test_what_changed_from_the_baseline_to_the_best(data: StudyData) -> None:
     table = config_diff(data)
     assert cells(table, "lr") == {
         "parameter": "lr",
@@ -208,7 +208,7 @@ def test_whole_numbers_without_few_values_have_no_table(tmp_path: Path) -> None:
     assert values_table(data) is None
 
 
-def test_what_fresh_seeds_chose_stands_beside_the_recipe(
+def test_what_fresh_seeds_chose_stands_beside_the_baseline(
     data: StudyData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verdict = Verdict(WINS, METRICS["test_top1"], METRICS["val_top1"], seeds=5, winner=5)

@@ -29,7 +29,7 @@ TREE = (
     Categorical("policy", ("none", RANDOM), condition=FLIP),
     Int("magnitude", 1, 30, condition={"policy": RANDOM}),
 )
-RECIPE = {
+BASELINE = {
     "momentum": 0.45,
     "beta2": 0.9,
     "augment": "none",
@@ -40,7 +40,7 @@ RECIPE = {
 
 @pytest.fixture
 def space(make_space: Any) -> ResolvedSpace:
-    return make_space(RECIPE, TREE)
+    return make_space(BASELINE, TREE)
 
 
 def expected_names(params: dict[str, Any]) -> set[str]:
@@ -104,12 +104,12 @@ def _distribution(parameter: Any) -> Any:
 
 @pytest.mark.parametrize("sampler", sorted(set(SAMPLERS) - {"grid"}))
 def test_no_trial_is_wasted_on_a_constraint(make_space: Any, sampler: str) -> None:
-    """Also where it takes another branch to keep it; it sees the recipe's value of what is not."""
+    """It may take another branch to keep it; what is inactive has the baseline's value."""
     rule = Constraint(
         "AdamW needs a small rate, SGD little momentum",
         lambda v: v["lr"] < 0.02 if v["optimizer"] == "adamw" else v["momentum"] < 0.5,
     )
-    space = make_space(RECIPE, TREE, (rule,))
+    space = make_space(BASELINE, TREE, (rule,))
     study = optuna.create_study(sampler=make_sampler(sampler, space, 0))
     for _ in range(8):
         trial = study.ask()
@@ -121,7 +121,7 @@ def test_no_trial_is_wasted_on_a_constraint(make_space: Any, sampler: str) -> No
 
 def test_tpe_learns_a_parameter_from_the_trials_that_have_it(make_space: Any) -> None:
     """SGD is best with a momentum near 0.9, and AdamW without any is of no use."""
-    space = make_space(RECIPE, TREE[:3])
+    space = make_space(BASELINE, TREE[:3])
     study = optuna.create_study(direction="maximize", sampler=make_sampler("tpe", space, 0))
     for _ in range(STARTUP + 60):
         trial = study.ask()
@@ -134,7 +134,7 @@ def test_tpe_learns_a_parameter_from_the_trials_that_have_it(make_space: Any) ->
 
 
 def test_a_grid_has_each_row_once(make_space: Any) -> None:
-    rows = grid_rows(make_space(RECIPE, TREE[:5]))
+    rows = grid_rows(make_space(BASELINE, TREE[:5]))
     assert len(rows) == 3 * (3 + 3) * 3  # rates, momenta or betas, augmentations
     assert len({tuple(sorted(row.items())) for row in rows}) == len(rows)
 

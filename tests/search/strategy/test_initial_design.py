@@ -1,4 +1,4 @@
-"""The first draws of a study: all over the space, and around the recipe."""
+"""The first draws of a study: all over the space, and around the baseline."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_share_of_a_value_leads_back_to_it(parameter: Float | Int) -> None:
 def test_half_of_them_lie_within_half_of_the_way_to_the_ends(
     make_space: Callable[..., ResolvedSpace],
 ) -> None:
-    """The recipe's rate, 0.1, is the middle of 0.01 to 1 on its scale."""
+    """The baseline's rate, 0.1, is the middle of 0.01 to 1 on its scale."""
     space = make_space()
     rates = [first_draw(space, 0, index)["lr"] for index in range(32)]
     near, far = rates[1::2], rates[::2]

@@ -76,11 +76,11 @@ def test_the_best_of_the_highest_rung_is_finished_and_then_it_is_over() -> None:
     assert RULE.decide(trials, Limits(0)) is Pause.DONE
 
 
-def test_the_recipe_takes_no_place() -> None:
+def test_the_baseline_takes_no_place() -> None:
     """It has run to its end, better than all; the best of the others is finished nevertheless."""
-    recipe = complete(0, *[90.0] * 9, exempt=True)
-    assert RULE.decide([recipe, paused(1, 10.0)], Limits(0)) == Step(1, 3)
-    assert RULE.decide([recipe], Limits(0)) is Pause.DONE
+    baseline = complete(0, *[90.0] * 9, exempt=True)
+    assert RULE.decide([baseline, paused(1, 10.0)], Limits(0)) == Step(1, 3)
+    assert RULE.decide([baseline], Limits(0)) is Pause.DONE
 
 
 def test_a_diverged_trial_is_never_promoted_but_counts_at_its_rung() -> None:

@@ -17,8 +17,8 @@ from search.strategy.reevaluation import (
     most_trainings,
 )
 
-RECIPE = 0
-RULE = ReevaluationRule((7, 3, 5), RECIPE, (11, 12, 13), (21, 22, 23, 24, 25))
+BASELINE = 0
+RULE = ReevaluationRule((7, 3, 5), BASELINE, (11, 12, 13), (21, 22, 23, 24, 25))
 
 
 def run(rule: ReevaluationRule, figures: Mapping[int, list[float]], order: int = 0) -> list[Row]:
@@ -39,16 +39,16 @@ def trained(
     return values
 
 
-FIGURES = {RECIPE: [70.0], 7: [80.0, 80.2, 79.9], 3: [81.0, 80.9, 81.1], 5: [60.0, 60.1, 59.9]}
+FIGURES = {BASELINE: [70.0], 7: [80.0, 80.2, 79.9], 3: [81.0, 80.9, 81.1], 5: [60.0, 60.1, 59.9]}
 
 
-def test_seeds_choose_first_and_others_judge_the_choice_and_the_recipe() -> None:
+def test_seeds_choose_first_and_others_judge_the_choice_and_the_baseline() -> None:
     rows = run(RULE, FIGURES)
     judged = [row for row in rows if row.seed in RULE.judging]
-    pairs = {Row(trial, seed) for trial in (3, RECIPE) for seed in RULE.judging}
+    pairs = {Row(trial, seed) for trial in (3, BASELINE) for seed in RULE.judging}
     assert set(judged) == pairs
     assert len(judged) == 10
-    assert not {row.trial for row in rows if row.seed in RULE.choosing} & {RECIPE}
+    assert not {row.trial for row in rows if row.seed in RULE.choosing} & {BASELINE}
 
 
 def test_who_is_clearly_worse_gets_no_further_seed() -> None:
@@ -66,10 +66,10 @@ def test_the_order_in_which_trainings_end_changes_nothing(order: int) -> None:
     assert set(run(RULE, FIGURES, order)) == set(run(RULE, FIGURES))
 
 
-def test_the_recipe_waits_for_no_choice() -> None:
+def test_the_baseline_waits_for_no_choice() -> None:
     rows = RULE.rows({})
     assert rows[:6] == [Row(c, s) for s in (11, 12) for c in (7, 3, 5)]
-    assert rows[6:] == [Row(RECIPE, seed) for seed in RULE.judging]
+    assert rows[6:] == [Row(BASELINE, seed) for seed in RULE.judging]
 
 
 def test_nothing_is_chosen_before_all_have_their_seeds() -> None:
@@ -78,21 +78,21 @@ def test_nothing_is_chosen_before_all_have_their_seeds() -> None:
 
 
 def test_a_single_candidate_needs_no_choice() -> None:
-    rule = ReevaluationRule((7,), RECIPE, (11,), (21, 22))
-    assert rule.rows({}) == [Row(7, 21), Row(RECIPE, 21), Row(7, 22), Row(RECIPE, 22)]
+    rule = ReevaluationRule((7,), BASELINE, (11,), (21, 22))
+    assert rule.rows({}) == [Row(7, 21), Row(BASELINE, 21), Row(7, 22), Row(BASELINE, 22)]
 
 
 def test_who_diverged_with_some_seed_is_not_chosen() -> None:
     figures = {**FIGURES, 3: [81.0, math.nan, 81.0]}
     rows = run(RULE, figures)
-    assert {row.trial for row in rows if row.seed in RULE.judging} == {7, RECIPE}
-    all_diverge = {c: [math.nan] * 3 for c in (7, 3, 5)} | {RECIPE: [70.0]}
+    assert {row.trial for row in rows if row.seed in RULE.judging} == {7, BASELINE}
+    all_diverge = {c: [math.nan] * 3 for c in (7, 3, 5)} | {BASELINE: [70.0]}
     rows = run(RULE, all_diverge)
-    assert {row.trial for row in rows if row.seed in RULE.judging} == {RECIPE}
+    assert {row.trial for row in rows if row.seed in RULE.judging} == {BASELINE}
 
 
 def test_equals_keep_the_searchs_order() -> None:
-    rule = ReevaluationRule((7, 3), RECIPE, (11,), (21, 22))
+    rule = ReevaluationRule((7, 3), BASELINE, (11,), (21, 22))
     assert rule.choose({Row(7, 11): 80.0, Row(3, 11): 80.0}).winner == 7
 
 
@@ -118,7 +118,7 @@ def test_its_cost_is_known_before(candidates: int, judging: int, trainings: int)
     numbers = tuple(range(1, candidates + 1))
     seeds = choosing_seeds(0, judging), judging_seeds(0, judging)
     if candidates:
-        rule = ReevaluationRule(numbers, RECIPE, *seeds)
+        rule = ReevaluationRule(numbers, BASELINE, *seeds)
         lot = random.Random(0)
-        noisy = {c: [lot.gauss(0, 1) for _ in range(3)] for c in (RECIPE, *numbers)}
+        noisy = {c: [lot.gauss(0, 1) for _ in range(3)] for c in (BASELINE, *numbers)}
         assert len(run(rule, noisy)) == trainings

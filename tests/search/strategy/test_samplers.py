@@ -76,7 +76,7 @@ def test_every_sampler_works_through_a_mixed_search(
 
 
 LEARNERS = sorted(set(SAMPLERS) - {"grid"})
-ONE_PERCENT = Constraint(  # the recipe among it
+ONE_PERCENT = Constraint(  # the baseline among it
     "lr must follow dropout",
     lambda values: abs(math.log10(values["lr"] / 0.1) - values["dropout"]) < 0.01,
 )
@@ -113,8 +113,8 @@ def test_a_constraint_costs_one_proposal_of_the_gaussian_process(
 
 @pytest.mark.parametrize("sampler", LEARNERS)
 def test_what_no_point_keeps_is_given_up(make_space: Any, sampler: str) -> None:
-    recipe_only = Constraint("only the recipe", lambda values: values["lr"] == 0.1)
-    space = make_space(EXTRA, MIXED, (recipe_only,))
+    baseline_only = Constraint("only the baseline", lambda values: values["lr"] == 0.1)
+    space = make_space(EXTRA, MIXED, (baseline_only,))
     study = optuna.create_study(sampler=make_sampler(sampler, space, 0))
     params = study.ask(distributions(space.parameters)).params
     for parameter in space.parameters:

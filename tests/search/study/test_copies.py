@@ -30,7 +30,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 
 class Twins:
-    """A study whose trials 1 and 2 are enqueued with the values of ``POINT``, the recipe before
+    """A study whose trials 1 and 2 are enqueued with the values of ``POINT``, the baseline before
     them completed."""
 
     def __init__(self, open_desk: Desks, storage: Any, total: int = 3, **options: Any):
@@ -98,7 +98,7 @@ def test_without_a_pruner_a_pruned_trial_answers_nothing(twins: Twins, open_desk
     assert twins.desk.next_task().number == 2
 
 
-def test_a_recipe_that_failed_and_is_enqueued_again_is_not_pruned(
+def test_a_baseline_that_failed_and_is_enqueued_again_is_not_pruned(
     open_desk: Desks, make_space: Any
 ) -> None:
     desk = open_desk(n_trials=2, pruner=HalvingPruner(2, 2))

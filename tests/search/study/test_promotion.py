@@ -27,7 +27,7 @@ POINT = {"lr": 0.5, "depth": 16, "optimizer": "sgd", "residual": True}
 
 def test_a_trial_pauses_at_the_first_rung_and_its_worker_takes_another(promote: Any) -> None:
     desk = promote()
-    assert desk.report(desk.next_task(), 1.0, 0.5, 0.2, 0.1)  # the recipe goes through
+    assert desk.report(desk.next_task(), 1.0, 0.5, 0.2, 0.1)  # the baseline goes through
     task = desk.next_task()
     assert desk.trial(1).user_attrs["target"] == 1
     assert not desk.report(task, 30.0)
@@ -43,7 +43,7 @@ def test_a_trial_pauses_at_the_first_rung_and_its_worker_takes_another(promote: 
 def test_a_search_ends_with_the_best_that_is_known_trained_to_the_end(
     promote: Any, storage: Any
 ) -> None:
-    """The share at the prior agreement is 3 ** -0.5 = 0.577. Of 4 trials at epoch 1, the recipe
+    """The share at the prior agreement is 3 ** -0.5 = 0.577. Of 4 trials at epoch 1, the baseline
     among them, half of it is one: trial 2 is sure. Of all 5 two go on, of these one to the end."""
     desk = promote(storage, n_trials=5)
     assert run(desk, [0.0, 10.0, 40.0, 20.0, 30.0]) == [0, 1, 2, 3, 2, 4, 2]
@@ -69,7 +69,7 @@ def test_a_search_ends_with_the_best_that_is_known_trained_to_the_end(
 
 
 def test_a_trial_that_is_the_next_anyway_keeps_its_worker(promote: Any) -> None:
-    """The best of four, the recipe among them, is sure to go on."""
+    """The best of four, the baseline among them, is sure to go on."""
     desk = promote(n_trials=9)
     train(desk, desk.next_task(), 0.0)
     for value in (20.0, 10.0):
@@ -227,7 +227,7 @@ def test_trials_that_end_otherwise_take_no_place(promote: Any, ending: Any) -> N
     assert desk.trial(2).state == TrialState.COMPLETE
 
 
-def test_a_study_of_the_recipe_alone_is_met_when_it_completes(promote: Any) -> None:
+def test_a_study_of_the_baseline_alone_is_met_when_it_completes(promote: Any) -> None:
     desk = promote(n_trials=1)
     run(desk, [0.0])
     assert desk.runner.is_met()

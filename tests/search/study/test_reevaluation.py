@@ -109,7 +109,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def better(config: Mapping[str, Any]) -> float:
-    """The recipe has 80, every other setting 84."""
+    """The baseline has 80, every other setting 84."""
     return 80.0 if config["lr"] == 0.05 else 84.0
 
 
@@ -135,7 +135,7 @@ def test_a_better_setting_wins_by_what_it_is_better(world: World) -> None:
     assert sentence(verdict).endswith(" points (95 % CI, 5 seeds, test top-1)")
 
 
-def test_where_nothing_beats_the_recipe_the_verdict_says_so(world: World) -> None:
+def test_where_nothing_beats_the_baseline_the_verdict_says_so(world: World) -> None:
     verdict = world.run(worse, *CONFIRM).verdict
     assert verdict is not None
     assert verdict.outcome == NOTHING_BEATS
@@ -155,17 +155,17 @@ def test_pairs_share_seed_and_split_and_these_are_fresh(world: World) -> None:
     searched, confirmed = world.trained[:6], world.trained[6:]
     assert {(config["seed"], config["split_seed"]) for config in searched} == {(0, 0)}
     assert all(config["seed"] == config["split_seed"] > 0 for config in confirmed)
-    recipes = {config["seed"] for config in confirmed if config["lr"] == 0.05}
+    baselines = {config["seed"] for config in confirmed if config["lr"] == 0.05}
     winner = data.frozen[data.verdict.winner or 0].params["lr"]
     of_winner = {config["seed"] for config in confirmed if config["lr"] == winner}
-    assert len(recipes) == 5
-    assert recipes <= of_winner
+    assert len(baselines) == 5
+    assert baselines <= of_winner
     record = read_record(world.confirming())
     assert record is not None
     assert record.reevaluates == "tiny-quick"
     assert data.record is not None
     assert data.record.reevaluation is not None
-    assert recipes == set(data.record.reevaluation.judging)
+    assert baselines == set(data.record.reevaluation.judging)
 
 
 def test_trials_of_the_reevaluation_name_those_of_the_search(world: World) -> None:
@@ -247,7 +247,7 @@ def test_a_failed_training_can_be_tried_again(world: World, tmp_path: Path) -> N
 
 
 def test_a_grids_best_is_confirmed(world: World) -> None:
-    """Two points, of which one is the recipe's."""
+    """Two points, of which one is the baseline's."""
 
     def truth(config: Mapping[str, Any]) -> float:
         return 84.0 if config["optimizer"] == "sam" else 80.0

@@ -80,7 +80,7 @@ def test_a_failed_trial_keeps_its_history_alone(open_desk: Desks, storage: Any) 
     assert files(desk, task.number) == KEPT_ALWAYS
 
 
-def test_the_best_three_and_the_recipe_keep_their_weights(open_desk: Desks, storage: Any) -> None:
+def test_the_best_three_and_the_baseline_keep_their_weights(open_desk: Desks, storage: Any) -> None:
     desk = never_pruned(open_desk, storage, n_trials=7)
     complete(desk, 10.0, 60.0, 50.0, 40.0)
     assert with_weights(desk) == [0, 1, 2, 3]

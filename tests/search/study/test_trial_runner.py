@@ -44,11 +44,11 @@ class CrashingPruner(optuna.pruners.BasePruner):
         raise CrashError
 
 
-def test_the_first_task_is_the_recipe(open_desk: Desks, make_space: Any) -> None:
+def test_the_first_task_is_the_baseline(open_desk: Desks, make_space: Any) -> None:
     task = open_desk().next_task()
-    recipe = TrainConfig.from_mapping(make_space().baseline)
+    baseline = TrainConfig.from_mapping(make_space().baseline)
     assert task.number == 0
-    assert TrainConfig.from_mapping(task.config) == recipe
+    assert TrainConfig.from_mapping(task.config) == baseline
     assert task.reported == 0
 
 
@@ -121,7 +121,7 @@ def test_a_pruned_trial_keeps_its_last_report_and_the_reason(open_desk: Desks) -
     assert trial.user_attrs["cpu_seconds"] == 1.0
 
 
-def test_the_recipe_is_never_pruned(open_desk: Desks) -> None:
+def test_the_baseline_is_never_pruned(open_desk: Desks) -> None:
     desk = open_desk(pruner=AlwaysPrune())
     assert desk.report(desk.next_task(), 1.0, 0.5, 0.2, 0.1)
     assert desk.trial(0).state == TrialState.RUNNING
@@ -334,7 +334,7 @@ def test_a_value_that_the_trainer_refuses_ends_infeasible(
 def test_a_constraint_that_nothing_can_keep_ends_the_search_all_the_same(
     open_desk: Desks, make_space: Any
 ) -> None:
-    rule = Constraint("only the recipe", lambda values: values["lr"] == 0.1)
+    rule = Constraint("only the baseline", lambda values: values["lr"] == 0.1)
     desk = open_desk(space=make_space(constraints=(rule,)))
     desk.next_task()
     assert desk.runner.ask() is None

@@ -92,7 +92,7 @@ def test_a_study_all_of_whose_trials_failed_says_so_after_the_reasons(
     assert not all_failed(study.get_trials())
 
 
-def test_best_recipe_and_reference_are_printed(
+def test_best_baseline_and_reference_are_printed(
     make_plan: Callable[..., SearchPlan], tmp_path: Path
 ) -> None:
     study = made_study()

@@ -22,8 +22,8 @@ Open = Callable[..., LoopRun]
 
 
 def config_of(name: str, **options: Any) -> LoopConfig:
-    recipe = {"train": f"{TASKS}:{name}", "epochs": 4, "lr": 0.1}
-    return LoopConfig.from_mapping({**recipe, **options})
+    baseline = {"train": f"{TASKS}:{name}", "epochs": 4, "lr": 0.1}
+    return LoopConfig.from_mapping({**baseline, **options})
 
 
 @pytest.fixture

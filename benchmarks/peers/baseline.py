@@ -47,7 +47,7 @@ class Peer:
             _images(data.test_images, data.test_labels, everything, as_they_are),
             config.batch_size,
         )
-        self.loss, self.optimizer, self._train = _recipe(config, self.model)
+        self.loss, self.optimizer, self._train = _parts(config, self.model)
 
     def train_epoch(self) -> float:
         """Images a second of one epoch."""
@@ -80,7 +80,7 @@ def _transform(
 TrainEpoch = Callable[[nn.Module, DataLoader, nn.Module, Any], float]
 
 
-def _recipe(
+def _parts(
     config: TrainConfig, model: nn.Module
 ) -> tuple[nn.Module, torch.optim.Optimizer, TrainEpoch]:
     base: dict[str, Any] = {
