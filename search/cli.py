@@ -20,6 +20,8 @@ COMMANDS = {
     "describe": "a network's layers, output shapes and size",
     "lr-range": "a learning-rate range test",
     "replay": "train a recorded trial again and compare",
+    "submit": "submit a search to Slurm",
+    "status": "how far a study is, and who works on it",
     "report": "a study's tables, page and Markdown report",
     "dashboard": "Optuna Dashboard on the studies",
 }

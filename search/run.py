@@ -63,7 +63,17 @@ class Outcome:
 
 def search(request: Request, console: Console, started: float | None = None) -> Outcome:
     """Runs the search to its total, its time-out or a signal; ``started`` is when it was asked for,
-    by ``time.monotonic``."""
+    by ``time.monotonic``. Where another driver begins the study meanwhile, it resumes that one."""
+    from search.settings.open_study import BegunMeanwhileError
+
+    started = time.monotonic() if started is None else started
+    try:
+        return _search(request, console, started)
+    except BegunMeanwhileError:
+        return _search(request, console, started)
+
+
+def _search(request: Request, console: Console, started: float) -> Outcome:
     from search.common.file_store import files_of
     from search.record.trials import all_failed
     from search.settings.check_data import check_data, prepare_data
@@ -81,7 +91,6 @@ def search(request: Request, console: Console, started: float | None = None) -> 
     from search.workers.driver import run_search
     from search.workers.train_task import train_task
 
-    started = time.monotonic() if started is None else started
     data_folder = prepare_data(
         request.dataset, request.data_dir, console, request.settings.image_size
     )

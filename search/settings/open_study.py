@@ -24,6 +24,10 @@ from trainers.metrics import MAXIMIZE, objective_metric
 SECONDS_TO_WAIT = 10  # for a locked database; no signal is answered meanwhile
 
 
+class BegunMeanwhileError(UserError):
+    """Another driver began the study in another way, between this one's plan and its own start."""
+
+
 def find_record(request: Request, storage: BaseStorage) -> StudyRecord | None:
     """What the study of ``request`` says of itself; None where there is none yet.
 
@@ -95,7 +99,7 @@ def _check_meanwhile(study: Study, plan: SearchPlan) -> StudyRecord | None:
     if found is None:
         _refuse_foreign(study, plan.objectives)
     elif (found.execution, found.lr_range) != (ours.execution, ours.lr_range):
-        raise UserError(
+        raise BegunMeanwhileError(
             f"study {study.study_name!r} was begun by another driver meanwhile; rerun to resume it"
         )
     return found

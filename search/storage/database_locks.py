@@ -104,6 +104,9 @@ class DatabaseLocks:
         self._ask(self._dialect.give, name)
         return False
 
+    def held_since(self, name: str) -> None:
+        """A server does not say when a lock was taken."""
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         self._ask(self._dialect.wait, "")

@@ -14,7 +14,8 @@ import os
 import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
@@ -30,8 +31,7 @@ class Lease:
 
     def __init__(self, folder: StudyFolder, storage: BaseStorage | None = None):
         self.driver = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        in_database = storage and locks_of_database(storage, folder.study_name)
-        self.locks: FileLocks | DatabaseLocks = in_database or FileLocks(folder)
+        self.locks = locks_of(folder, storage)
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
             self.locks.hold(self.driver)
@@ -60,6 +60,12 @@ class Lease:
         self.locks.close()
 
 
+def locks_of(folder: StudyFolder, storage: BaseStorage | None) -> FileLocks | DatabaseLocks:
+    """Return the locks of a study's drivers, none of which is held yet."""
+    in_database = storage and locks_of_database(storage, folder.study_name)
+    return in_database or FileLocks(folder)
+
+
 class FileLocks:
     """One file a name, in the study's folder. A lock is given back when its process dies."""
 
@@ -86,6 +92,12 @@ class FileLocks:
             return False
         self._path(name).unlink(missing_ok=True)
         return False
+
+    def held_since(self, name: str) -> datetime | None:
+        """Return when the lock ``name`` was taken, in local time; None where it is not there."""
+        with suppress(FileNotFoundError):
+            return datetime.fromtimestamp(self._path(name).stat().st_mtime)
+        return None
 
     @contextmanager
     def alone(self) -> Iterator[None]:

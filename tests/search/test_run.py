@@ -233,6 +233,37 @@ def test_a_dry_runs_sample_is_what_the_search_would_draw(
     assert sampled(request.space, strategy) == desk.trial(1).params
 
 
+def test_a_study_that_another_driver_begins_meanwhile_is_resumed(
+    tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the tasks of a job array do, which begin at the same time."""
+    from rich.console import Console
+
+    from search.run import search
+    from search.settings import open_study
+    from search.settings.request import make_request
+    from search.settings.run_settings import RunSettings
+    from search.study.events import TIMED_OUT
+
+    tries: list[str] = []
+    opened = open_study.open_study
+
+    def late(plan: Any, *rest: Any) -> Any:
+        tries.append(plan.folder.study_name)
+        if len(tries) == 1:
+            raise open_study.BegunMeanwhileError("begun by another driver")
+        return opened(plan, *rest)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
+    monkeypatch.setattr(open_study, "open_study", late)
+    monkeypatch.setattr("search.workers.driver.run_search", lambda *_: TIMED_OUT)
+    flags = ["--space", "lenet_batch", "--preset", "quick", "--data-dir", str(data_dir)]
+    request = make_request(RunSettings.parse(flags))
+    assert search(request, Console(quiet=True)).ended == TIMED_OUT
+    assert tries == ["lenet_batch-quick"] * 2
+
+
 def test_the_timeout_counts_from_the_start_of_the_command(
     tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

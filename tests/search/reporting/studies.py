@@ -114,7 +114,8 @@ def trial(
     attributes: dict[str, Any] = {}
     if state.is_finished():
         by, why = usual[state]
-        attributes |= {ENDED_BY: by, REASON: reason or why, **(recorded or {})}
+        attributes |= {ENDED_BY: by, REASON: reason or why}
+    attributes |= recorded or {}
     if values:
         attributes |= {
             "wall_seconds": 2.0 * len(values) + number,
