@@ -79,8 +79,8 @@ def load(
     storage: str | None = None,
     results_dir: Path | str | None = None,
 ) -> SearchResult:
-    """The study as it is now, also while it is searched; the storage's only one without a name.
-    Storage and results folder are the commands' own unless they are named."""
+    """Return the study as it is now, also while a search runs; without a name, the storage's only
+    one. Storage and results folder default to the commands' own."""
     from search.reporting.search_result import read_result
     from search.storage.storage import watched
 

@@ -68,8 +68,8 @@ def main(argv: list[str] | None = None) -> int:
 def make_dashboard(
     storage: Any, results_dir: Path, host: str, port: int, allowed: Sequence[str] = ()
 ) -> Any:
-    """The server, bound to its address, not started. Browsers reach it by the host's own names and
-    those ``allowed``."""
+    """Return the server, bound to its address, not started. Browsers reach it by the host's own
+    names and those ``allowed``."""
     import optuna_dashboard
     from optuna.artifacts import FileSystemArtifactStore
 

@@ -59,7 +59,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def image_shape(settings: DescribeSettings, dataset: str, console: Console) -> ImageShape:
-    """The data set's, if it is known without the data or given; what flags say goes first."""
+    """Return the data set's shape of an image, if it is known without the data or given; flags go
+    first."""
     from search.settings.check_data import prepare_data
     from trainers.data import SHAPES, ImageShape
     from trainers.data.prepared import read_meta

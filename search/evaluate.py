@@ -70,12 +70,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def folder_of(checkpoint: Path) -> Path:
-    """The run's folder."""
+    """Return the run's folder."""
     return checkpoint if checkpoint.is_dir() else checkpoint.parent
 
 
 def open_data(settings: EvaluateSettings, data_folder: Path, console: Console) -> ImageData:
-    """The data set of --dataset, else the prepared one that the model was trained on."""
+    """Return the data set of --dataset, else the prepared one that the model was trained on."""
     from search.settings.check_data import prepare_data
     from trainers.data import DataError, open_prepared
 

@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run_test(console: Console, single: SingleRun, data_folder: Path, sweep: Sweep) -> RangeCurve:
-    """The test with a bar while it lasts."""
+    """Return the result of the range test, with a progress bar while it lasts."""
     from rich.progress import Progress
 
     from trainers.data import open_prepared
@@ -85,7 +85,7 @@ def run_test(console: Console, single: SingleRun, data_folder: Path, sweep: Swee
 
 
 def finding(single: SingleRun, sweep: Sweep, curve: RangeCurve) -> str:
-    """What the test came to, in words."""
+    """Return the result of the range test, in words."""
     tried = f"{len(curve.rates)} mini-batches from {sweep.start:g} to {curve.rates[-1]:.3g}"
     if curve.suggestion is None:
         return (

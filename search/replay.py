@@ -98,8 +98,8 @@ def recorded_trial(study: Study, number: int) -> FrozenTrial:
 
 
 def find_data(recorded: DataFacts, dataset: str | None, data_dir: str | None) -> Path:
-    """The study's own data set, prepared; nothing where a training function has data of its own.
-    Raises ``UserError`` if it is another."""
+    """Return the study's own data set, prepared; nothing where a training function has data of its
+    own. Raises ``UserError`` if it is another."""
     if not recorded.fingerprint:
         return Path()
     from trainers.data import prepare, verify_prepared
@@ -162,7 +162,8 @@ def _curve(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _compare(epoch: int | str, recorded: dict[str, Any], found: dict[str, Any]) -> tuple[str, bool]:
-    """Every figure on record must come out again, as the same number."""
+    """Return a line for an epoch, and whether it differs: every recorded figure must come out again
+    as the same number."""
     what = f"epoch {epoch}" if isinstance(epoch, int) else epoch
     for name, value in recorded.items():
         now = found.get(name, math.nan)  # a training function may yield it in some epochs only

@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def begin(settings: TrainSettings, console: Console) -> tuple[SingleRun, TrainingRun]:
-    """What ``settings`` ask for, and its run, ready to train. Raises ``UserError``."""
+    """Return what ``settings`` ask for, and its run, ready to train. Raises ``UserError``."""
     from search.settings.check_data import prepare_data
     from search.settings.request import make_single_run
     from search.terminal.plain_line import say
@@ -88,7 +88,8 @@ def refuse_used(folder: Path, resume: bool) -> None:
 def open_run(
     single: SingleRun, data_folder: Path, folder: Path, maps: Sequence[str]
 ) -> TrainingRun:
-    """The run, resumed if it was begun. Raises ``UserError`` if ``folder`` holds another's."""
+    """Return the run, resumed if it was begun. Raises ``UserError`` if ``folder`` holds
+    another's."""
     from trainers.evaluation.feature_maps import find_convolutions
     from trainers.runs.history import HISTORY
     from trainers.runs.training_run import TrainingRun

@@ -22,5 +22,5 @@ SPACES: Mapping[str, str] = {
 
 
 def named_space(name: str) -> Space:
-    """The space of the table; ``KeyError`` where there is none."""
+    """Return the space of the table; ``KeyError`` where there is none."""
     return import_module(SPACES[name]).SPACE

@@ -13,14 +13,15 @@ class SpaceError(ValueError):
 
 
 def as_python(value: Any) -> Any:
-    """``value``, Python's own where it is one of numpy's scalars, which JSON does not know."""
+    """Return ``value``, Python's own where it is one of numpy's scalars, which JSON does not
+    know."""
     is_scalar = type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
     return value.item() if is_scalar else value
 
 
 def plain(what: str, value: Any) -> Any:
-    """``value`` as every database returns it: None, a bool, a finite number or a text. Raises
-    ``SpaceError`` for anything else; ``what`` says whose value it is."""
+    """Return ``value`` as every database returns it: None, a bool, a finite number or a text.
+    Raises ``SpaceError`` for anything else; ``what`` says whose value it is."""
     value = as_python(value)
     if value is None or isinstance(value, (bool, int, str)):
         return value
@@ -48,7 +49,7 @@ class Conditional:
         }
 
     def exists(self, values: Mapping[str, Any]) -> bool:
-        """Whether it does beside ``values``."""
+        """Return whether the parameter exists beside ``values``."""
         return all(
             name in values and values[name] in wanted for name, wanted in self.conditions.items()
         )
@@ -91,7 +92,7 @@ class Float(Conditional):
         return replace(self, **_within(self, float(low), float(high)))
 
     def grid(self, points: int = 3) -> tuple[float, ...]:
-        """``points`` values evenly spread over the interval, ends included."""
+        """Return ``points`` values evenly spread over the interval, ends included."""
         if points < 2:
             raise SpaceError(f"{self.name}: a grid needs at least 2 points, got {points}")
         if self.low == self.high:
@@ -147,7 +148,7 @@ class Int(Conditional):
         return replace(self, **_within(self, low, high))
 
     def grid(self) -> range:
-        """Every value."""
+        """Return every value."""
         return range(self.low, self.high + 1, self.step)
 
 
@@ -173,7 +174,7 @@ class Categorical(Conditional):
         return ", ".join(map(str, self.choices)) + self.only_with()
 
     def grid(self) -> tuple[bool | int | float | str | None, ...]:
-        """Every choice."""
+        """Return every choice."""
         return self.choices
 
 

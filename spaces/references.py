@@ -33,8 +33,8 @@ def class_accuracies(
 
 
 def output_shapes(source: str, shapes: Mapping[str, tuple[int, ...]]) -> tuple[Reference, ...]:
-    """What a layer gives for one image, as (channels, side) or (units,), under its name in the
-    network: ``output_channels`` and, of a map, ``output_side``."""
+    """Return what a layer gives for one image, as (channels, side) or (units,), under its name in
+    the network: ``output_channels`` and, of a map, ``output_side``."""
     return tuple(
         Reference(metric, value, source, {"layer": layer})
         for layer, shape in shapes.items()

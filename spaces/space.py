@@ -185,7 +185,7 @@ class ResolvedSpace:
         return True
 
     def active(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of ``values`` whose parameters exist beside the others."""
+        """Return those of ``values`` whose parameters exist beside the others."""
         found: dict[str, Any] = {}
         for parameter in self.parameters:
             if parameter.name in values and parameter.exists(found):
@@ -193,22 +193,23 @@ class ResolvedSpace:
         return found
 
     def is_complete(self, values: Mapping[str, Any]) -> bool:
-        """Whether every parameter that exists beside ``values`` has one."""
+        """Return whether every parameter that exists beside ``values`` has one."""
         found = self.active(values)
         return all(p.name in found or not p.exists(found) for p in self.parameters)
 
     def baseline_params(self) -> dict[str, Any]:
-        """The baseline's own values of what varies: trial 0."""
+        """Return the baseline's own values of what varies: trial 0."""
         return self.active(self.baseline)
 
     def setting(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """What is fixed, and ``values``: one trial. A parameter that does not exist is left out."""
+        """Return what is fixed, and ``values``: one trial. A parameter that does not exist is left
+        out."""
         names = {parameter.name for parameter in self.parameters}
         return {**{k: v for k, v in self.baseline.items() if k not in names}, **values}
 
     def broken_constraint(self, values: Mapping[str, Any]) -> str | None:
-        """The description of the first constraint that baseline and ``values`` break; a parameter
-        that does not exist has the baseline's value there."""
+        """Return the description of the first constraint that baseline and ``values`` break; a
+        parameter that does not exist has the baseline's value there."""
         merged = {**self.baseline, **values}
         for constraint in self.definition.constraints:
             try:
@@ -225,7 +226,7 @@ class ResolvedSpace:
 def _settled(
     parameters: tuple[Parameter, ...], baseline: Mapping[str, Any]
 ) -> tuple[Parameter, ...]:
-    """``parameters`` whose conditions on what is fixed hold, without those conditions."""
+    """Return ``parameters`` whose conditions on what is fixed hold, without those conditions."""
     names = {parameter.name for parameter in parameters}
     gone: set[str] = set()
     left = []

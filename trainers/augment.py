@@ -23,14 +23,14 @@ class Draws:
     cut_left: Tensor | None
 
     def take(self, start: int, stop: int) -> Draws:
-        """The draws of images ``start`` to ``stop``."""
+        """Return the draws of images ``start`` to ``stop``."""
         return self.each(lambda part: part[start:stop])
 
     def to(self, device: torch.device) -> Draws:
         return self.each(lambda part: part.to(device))
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Draws:
-        """What ``change`` makes of every tensor that is used."""
+        """Return what ``change`` makes of every tensor that is used."""
         return Draws(*(None if part is None else change(part) for part in self.parts()))
 
     def copy_(self, others: Draws) -> None:

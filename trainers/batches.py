@@ -88,8 +88,8 @@ class Batches:
             yield images, labels
 
     def drawn(self, indices: Tensor, epoch: int) -> Drawn:
-        """An epoch's order of the images, and its draws for each, on the host. Those of the next
-        epoch of a GPU are drawn by another thread while it computes this one."""
+        """Return an epoch's order of the images, and its draws for each, on the host. Those of the
+        next epoch of a GPU are drawn by another thread while it computes this one."""
         side, host_is_free = self.train_images.shape[1], self.device.type == "cuda"
         ahead, self._ahead = self._ahead, None
         if ahead and ahead[0] == epoch:
@@ -110,7 +110,8 @@ class Batches:
         return batch_bounds(n, self.config.batch_size, smallest=2 * self.ranks.size)
 
     def weight(self, step: int, images: int) -> float:
-        """How much more than an equal share the ``images`` of this process are in a batch."""
+        """Return how much more than an equal share the ``images`` of this process are in a
+        batch."""
         start, stop = self._bounds[step]
         return images * self.ranks.size / (stop - start)
 
@@ -182,9 +183,9 @@ def batch_bounds(n: int, batch_size: int, smallest: int = 2) -> list[tuple[int, 
 
 
 def eval_batch(batch_size: int, side: int, device: torch.device) -> int:
-    """Images at a time where nothing is learned: on the CPU 256 of up to 64 x 64 pixels, on a GPU
-    1024 of up to 32 x 32, of larger ones as many pixels; unless that is more, as many as are
-    trained at once, which takes more memory than to evaluate."""
+    """Return how many images are evaluated at a time: on the CPU 256 of up to 64 x 64 pixels, on a
+    GPU 1024 of up to 32 x 32, of larger ones as many pixels; unless that is more, as many as are
+    trained at once, which takes more memory than evaluating them."""
     most = EVAL_BATCH if device.type == "cpu" else EVAL_BATCH_ON_GPU
     return min(most, max(batch_size, EVAL_PIXELS // side**2))
 

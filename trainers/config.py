@@ -177,7 +177,7 @@ class TrainConfig:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> TrainConfig:
-        """A configuration from a plain mapping; unknown names are refused."""
+        """Return a configuration from a plain mapping; unknown names are refused."""
         known = option_names()
         for name in values:
             if name not in known:
@@ -194,12 +194,12 @@ class TrainConfig:
 
 
 def option_names() -> tuple[str, ...]:
-    """All names that a configuration has, in order."""
+    """Return all names that a configuration has, in order."""
     return tuple(item.name for item in fields(TrainConfig))
 
 
 def option_help(config: TrainConfig) -> dict[str, str]:
-    """What each option means, in a few words, and what its choice in ``config`` is."""
+    """Return what each option means, in a few words, and what its choice in ``config`` is."""
     meanings = {}
     for item in fields(config):
         chosen = item.metadata["table"].get(getattr(config, item.name))
@@ -212,13 +212,13 @@ Config = TrainConfig | LoopConfig
 
 
 def trainer_config(config: Config) -> TrainConfig:
-    """``config``, which is of this package's trainer: no other comes here."""
+    """Return ``config``, which is of this package's trainer: no other comes here."""
     assert isinstance(config, TrainConfig), config
     return config
 
 
 def config_from_mapping(values: Mapping[str, Any]) -> Config:
-    """The one that ``values`` ask for. Raises ``ConfigError``."""
+    """Return the configuration that ``values`` ask for. Raises ``ConfigError``."""
     if TRAIN in values:
         return LoopConfig.from_mapping(values)
     return TrainConfig.from_mapping(values)

@@ -43,7 +43,7 @@ class EpochResult:
 
 
 def best_epoch(history: Sequence[EpochResult], objective: str) -> int:
-    """The first epoch (from 1) with the best ``objective``; 0 before any."""
+    """Return the first epoch (from 1) with the best ``objective``; 0 before any."""
     best = METRICS[objective].best_index([getattr(result, objective) for result in history])
     return 0 if best is None else best + 1
 

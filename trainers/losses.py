@@ -42,15 +42,16 @@ def _negative_entropy(smoothing: float, classes: int) -> float:
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:
-    """torch's, per image: (N, K), (N,) → (N,); its smoothing gives every class ε/K. Labels may be
-    mixed: (N, K), each image's shares of the classes."""
+    """Return torch's cross-entropy per image: (N, K), (N,) → (N,). Its smoothing gives every class
+    ε/K. Labels may be mixed: (N, K), each image's shares of the classes."""
     return functional.cross_entropy(
         logits.float(), labels, reduction="none", label_smoothing=label_smoothing
     )
 
 
 def make_loss(config: TrainConfig) -> Loss:
-    """The loss of ``config``: logits (N, K) and labels (N,) or (N, K) to float32 losses (N,)."""
+    """Return the loss of ``config``: logits (N, K) and labels (N,) or (N, K) to float32 losses
+    (N,)."""
     entry = LOSSES[config.loss]
     return partial(entry.load(), **entry.keywords(vars(config)))
 
@@ -61,6 +62,6 @@ def chance_loss(classes: int) -> float:
 
 
 def is_exploded(loss: Tensor | float, classes: int) -> bool:
-    """Whether a mean loss is not a number, infinite, or 100 times worse than guessing."""
+    """Return whether a mean loss is not a number, infinite, or 100 times worse than guessing."""
     value = float(loss) if isinstance(loss, torch.Tensor) else loss
     return not math.isfinite(value) or value > 100 * chance_loss(classes)

@@ -52,7 +52,7 @@ class Sweep:
             raise ConfigError(f"end must be above start, {self.start:g}, got {self.end:g}")
 
     def rate(self, step: int) -> float:
-        """The rate of a step, from 0."""
+        """Return the rate of a step, from 0."""
         return self.start * (self.end / self.start) ** (step / (self.steps - 1))
 
 
@@ -100,7 +100,7 @@ def range_test(
 
 
 def steepest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
-    """The rate where the loss falls fastest for a given factor of the rate."""
+    """Return the rate where the loss falls fastest for a given factor of the rate."""
     inner = slice(SKIP_FIRST, len(rates) - SKIP_LAST)
     if inner.stop - inner.start < 2:
         return None

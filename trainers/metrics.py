@@ -39,7 +39,7 @@ class Metric:
 
     @property
     def selects(self) -> bool:
-        """Whether it may be an objective. The test set never selects."""
+        """Return whether it may be an objective. The test set never selects."""
         return self.split == VALIDATION and self.direction is not None
 
     @property
@@ -48,7 +48,7 @@ class Metric:
         return 1 if self.direction == MINIMIZE else -1
 
     def format(self, value: float) -> str:
-        """``93.25`` for an accuracy; the unit is the heading's. Large numbers are whole."""
+        """Return ``93.25`` for an accuracy; the unit is the heading's. Large numbers are whole."""
         text = format(value / self.scale, self.text)
         return format(value / self.scale, ",.0f") if "e+" in text else text
 
@@ -61,7 +61,8 @@ class Metric:
         return f"{self.label} {self.quantity(value)}"
 
     def is_better(self, value: float, than: float) -> bool:
-        """Whether ``value`` beats ``than``; a NaN beats nothing, and is beaten by any number."""
+        """Return whether ``value`` beats ``than``; a NaN beats nothing, and is beaten by any
+        number."""
         if math.isnan(value) or math.isnan(than):
             return math.isnan(than) and not math.isnan(value)
         return self.sign * value < self.sign * than
@@ -72,13 +73,14 @@ class Metric:
         return self.sign * math.inf
 
     def best_index(self, values: Sequence[float]) -> int | None:
-        """Where the best of ``values`` is, the first of equals; None where none is finite."""
+        """Return where the best of ``values`` is, the first of equals; None where none is
+        finite."""
         finite = [i for i, value in enumerate(values) if math.isfinite(value)]
         return min(finite, key=lambda i: self.sign * values[i], default=None)
 
 
 def same(value: Any, other: Any) -> bool:
-    """Whether two figures are the same, one that is not a number being itself."""
+    """Return whether two figures are the same, one that is not a number being itself."""
     return bool(value == other or (value != value and other != other))
 
 
@@ -151,15 +153,15 @@ ALIASES: Mapping[str, str] = {"wall_seconds": "seconds"}  # what trials and refe
 
 
 def find_metric(name: str) -> Metric:
-    """What a trial or a reference calls ``name``; of a figure that is not in the table, its name
-    is all that is known."""
+    """Return what a trial or a reference calls ``name``; of a figure that is not in the table, its
+    name is all that is known."""
     name = ALIASES.get(name, name)
     return METRICS.get(name) or Metric(name, name.replace("_", " "))
 
 
 def objective_metric(name: str, option: str = "objective") -> Metric:
-    """The metric ``name`` of the table. Raises ``ConfigError`` where it may not select; the text
-    calls it ``option``."""
+    """Return the metric ``name`` of the table. Raises ``ConfigError`` where it may not select; the
+    text calls it ``option``."""
     known = [metric.name for metric in METRICS.values() if metric.selects]
     if not isinstance(name, str) or name not in METRICS:
         raise ConfigError(

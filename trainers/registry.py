@@ -29,12 +29,12 @@ class Entry:
             rule.check(name, config[name])
 
     def load(self) -> Any:
-        """The function or class itself."""
+        """Return the function or class itself."""
         module, name = self.path.split(":")
         return getattr(import_module(module), name)
 
     def keywords(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """The options that it takes, with their values."""
+        """Return the options that it takes, with their values."""
         return {name: config[name] for name in self.options}
 
 

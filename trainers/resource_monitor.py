@@ -71,7 +71,7 @@ class ResourceMonitor:
         return time.process_time() + sum(self._others.values())
 
     def _peak_memory(self) -> float:
-        """The sum of the processes' own peaks, MiB."""
+        """Return the sum of the processes' own peaks, MiB."""
         return _peak_memory() + sum(_peak_memory_of(pid) for pid in self._others)
 
 

@@ -6,7 +6,7 @@ import hashlib
 
 
 def derive_seed(seed: int, *purpose: object) -> int:
-    """A 63-bit seed for ``purpose``, such as ("epoch", 3), independent of all others.
+    """Return a 63-bit seed for ``purpose``, such as ("epoch", 3), independent of all others.
 
     Every epoch is seeded anew from (seed, epoch): a trial that is resumed, or trained in a
     worker that did something else before, draws the same numbers without any generator state

@@ -49,9 +49,10 @@ def speed_of(
     meet: Callable[[], None],
     exactly: bool = False,
 ) -> Speed:
-    """Images a second of some ``seconds`` of training; ``meet`` waits for whoever times beside this
-    process. ``exactly``: none where the trainer would not compute as ``execution`` has it, or where
-    that is known to be slow. Whatever goes wrong is the reason why there are none."""
+    """Return the images per second of some ``seconds`` of training. ``meet`` waits for whoever
+    times beside this process. ``exactly``: none where the trainer would not compute as
+    ``execution`` has it, or where that is known to be slow. Any failure is returned as the reason
+    why there are none."""
     speed, reason = None, ""
     steps: Iterator[int] | None = None
     try:
@@ -79,7 +80,7 @@ def speed_of(
 
 
 def affordable(config: TrainConfig, data: ImageData, execution: Execution) -> TrainConfig:
-    """``config``, with as many images a batch as the CPU trains in ``SECONDS_A_STEP``."""
+    """Return ``config``, with as many images a batch as the CPU trains in ``SECONDS_A_STEP``."""
     few = replace(config, batch_size=min(config.batch_size, FEW_IMAGES))
     steps = _warmed_up(Trainer(few, data, execution))
     start = time.perf_counter()
@@ -108,7 +109,7 @@ def _warmed_up(trainer: Trainer) -> Iterator[int]:
 
 
 def _timed(steps: Iterator[int], execution: Execution, seconds: float) -> float:
-    """The median of the images a second between two waits."""
+    """Return the median of the images a second between two waits."""
     speeds: list[float] = []
     together, start = 1, time.perf_counter()
     end = start
@@ -135,8 +136,8 @@ def _first_line(error: BaseException) -> str:
 
 
 def meeting(folder: Path, count: int) -> Callable[[], None]:
-    """What waits, each time that it is called, until ``count`` processes have called theirs as
-    often. Raises ``NoMeetingError`` where one does not come."""
+    """Return a function that waits, each time it is called, until ``count`` processes have called
+    theirs as often. It raises ``NoMeetingError`` where one does not come."""
     times = 0
 
     def meet() -> None:
@@ -153,7 +154,7 @@ def meeting(folder: Path, count: int) -> Callable[[], None]:
 
 
 def time_all(task: dict[str, Any]) -> list[Speed]:
-    """Each of the task's "configs" in each of its "executions"."""
+    """Return the timings of each of the task's "configs" in each of its "executions"."""
     executions = [Execution.from_mapping(values) for values in task["executions"]]
     on_a_card, count = executions[0].device == "cuda", task["count"]
     if on_a_card and count > 1:

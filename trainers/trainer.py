@@ -102,7 +102,8 @@ class Trainer:
         self.on_step: Callable[[int], None] | None = None
 
     def _pixels(self) -> torch.dtype:
-        """What the first layer would make of them: each named model begins with a convolution."""
+        """Return the pixels' type, which is what the first layer would make of them: each named
+        model begins with a convolution."""
         rounds = self.execution.precision == "bfloat16" and self.config.model in MODELS
         return torch.bfloat16 if rounds else torch.float32
 
@@ -114,7 +115,7 @@ class Trainer:
         return model.to(self.device, memory_format=layout)  # type: ignore[call-overload]
 
     def _optimizer(self) -> tuple[Any, Any]:
-        """The update rule and, where there is one, what wraps its step."""
+        """Return the update rule and, where there is one, what wraps its step."""
         chosen, config = OPTIMIZERS[self.config.optimizer], self.config
         rule = chosen.rule.load()(
             self.model.parameters(),
@@ -137,7 +138,7 @@ class Trainer:
         return "captured" if self.graphed.captured else "not captured yet"
 
     def _graphed(self) -> GraphedSteps | None:
-        """What trains by a graph, where one is wanted and can be."""
+        """Return the steps captured as a graph, where one is wanted and possible."""
         if self.why_eager:
             return None
         return GraphedSteps(self.batches, self.config.batch_size, self.classes)
@@ -155,7 +156,7 @@ class Trainer:
 
     @property
     def best_is_last(self) -> bool:
-        """Whether the epoch just trained is the best so far."""
+        """Return whether the epoch just trained is the best so far."""
         return self.best_epoch == len(self.history)
 
     def train_epoch(self) -> EpochResult:
@@ -297,7 +298,8 @@ class Trainer:
             raise DivergedError(epoch, f"training loss is {loss:g}")
 
     def test(self) -> Evaluation:
-        """The test set seen with the best weights, which stay in the model. Selects nothing."""
+        """Return the test set seen with the best weights, which stay in the model. Selects
+        nothing."""
         if self.best_weights:
             self.model.load_state_dict(self.best_weights)
         start = time.perf_counter()
@@ -333,7 +335,7 @@ class Trainer:
 
 
 def _at_times(loss: Tensor, step: int) -> float | None:
-    """The ``loss`` of some of the steps, on the CPU."""
+    """Return the ``loss`` of some of the steps, on the CPU."""
     return float(loss) if step % STEPS_BETWEEN_CHECKS == 0 else None
 
 

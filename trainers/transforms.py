@@ -66,7 +66,8 @@ class Mixing:
     def __call__(
         self, images: Tensor, labels: Tensor, epoch: int, step: int
     ) -> tuple[Tensor, Tensor]:
-        """Images (N, C, H, W) and labels (N,) as mixed ones and each one's shares (N, K)."""
+        """Return the images (N, C, H, W) with labels (N,) as mixed images and each one's shares (N,
+        K)."""
         with drawing_from(derive_seed(self._seed, "epoch", epoch, "mix", step)):
             way = int(torch.randint(len(self._ways), ()))
             return self._ways[way](images, labels)
@@ -74,7 +75,8 @@ class Mixing:
 
 @contextmanager
 def drawing_from(seed: int) -> Iterator[None]:
-    """Within: torch's CPU generator as ``seed`` makes it. After: as before."""
+    """Return a context manager within which torch's CPU generator is seeded with ``seed``.
+    Afterwards it is as before."""
     generator = torch.default_generator
     before = generator.get_state()
     generator.manual_seed(seed)

@@ -40,8 +40,8 @@ def refuse_code(values: Mapping[str, Any], where: str) -> None:
 
 
 def pinned(spec: str) -> str:
-    """``spec`` with the whole path of its file and what the file holds now; others as they are.
-    Raises ``ConfigError`` where there is no such file."""
+    """Return ``spec`` with the whole path of its file and what the file holds now; others as they
+    are. Raises ``ConfigError`` where there is no such file."""
     match = _FILE.fullmatch(spec)
     if match is None:
         return spec
@@ -50,8 +50,8 @@ def pinned(spec: str) -> str:
 
 
 def located(spec: str) -> tuple[Path, str] | None:
-    """Where the file of a spec with a digest lies here, and that digest; None where it has none,
-    or no such file is here."""
+    """Return where the file of a spec with a digest lies here, and that digest; None where it has
+    none, or no such file is here."""
     match = _FILE.fullmatch(spec)
     found = match and match["digest"] and _find(Path(match["path"]), match["digest"])
     return (found, match["digest"]) if match and found else None
@@ -67,8 +67,8 @@ def same_code(spec: str, other: str) -> bool:
 
 
 def load(spec: str, with_neighbours: bool = False) -> Callable[..., Any]:
-    """What the file defines under its name; its code is run, by design. ``with_neighbours``: it may
-    import the modules beside it, as a script may. Raises ``ConfigError``."""
+    """Return what the file defines under its name; its code is run, by design. ``with_neighbours``:
+    it may import the modules beside it, as a script may. Raises ``ConfigError``."""
     match = _FILE.fullmatch(spec)
     if match is None:
         raise ConfigError(f"{spec!r} must be of the form path/to/file.py:name")
@@ -100,7 +100,8 @@ def load(spec: str, with_neighbours: bool = False) -> Callable[..., Any]:
 
 
 def _find(path: Path, digest: str) -> Path | None:
-    """The file of ``path``'s name and this content, what travelled first: modules lie beside it."""
+    """Return the file of ``path``'s name and this content, what travelled first: modules lie beside
+    it."""
     copies = (Path(folder, CARRIED, digest, path.name) for folder in sys.path)
     below = (Path(*path.parts[start:]) for start in range(1, len(path.parts)))
     for candidate in (*copies, path, *below):

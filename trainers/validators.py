@@ -139,7 +139,7 @@ class Fractions:
 
 
 def suggest(word: Any, known: Any) -> str:
-    """``; did you mean 'x'?`` for the name of ``known`` nearest to ``word``, or nothing."""
+    """Return ``; did you mean 'x'?`` for the name of ``known`` nearest to ``word``, or nothing."""
     if not isinstance(word, str):
         return ""
     near = get_close_matches(word, [str(item) for item in known], n=1, cutoff=0.5)

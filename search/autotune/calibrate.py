@@ -63,8 +63,8 @@ class Calibration:
 
 
 def candidates(options: ComputeOptions, execution: Execution, gpus: Gpus | None) -> list[Execution]:
-    """``execution`` in all that its device computes and ``options`` leave open, the plainest first:
-    an error of a GPU may break it for all that come after."""
+    """Return ``execution`` in all that its device computes and ``options`` leave open, the plainest
+    first: an error of a GPU may break it for all that come after."""
     precisions = [options.precision] if options.precision else list(PRECISIONS)
     able = [p for p in precisions if (gpus.computes(p) if gpus else p != "tf32")]
     is_open = gpus is not None and options.graph is None and not execution.deterministic
@@ -104,7 +104,8 @@ def calibrate(
     gpus: Gpus | None,
     announce: Announce,
 ) -> Calibration:
-    """The fastest of ``executions`` and ``rounds``. Raises ``UserError`` where none can train."""
+    """Return the fastest of ``executions`` and ``rounds``. Raises ``UserError`` where none can
+    train."""
 
     def measure() -> list[dict[str, Any]]:
         announce(
@@ -124,9 +125,9 @@ def calibrate(
 
 
 def fastest(timings: Sequence[Timing]) -> Timing:
-    """The fastest of ``timings``, which are in the order of their rounds; each further round must
-    be clearly worth it. More threads make trials wait for one another; more trials on a card have
-    less memory each, and the search knows less when it asks."""
+    """Return the fastest of ``timings``, which are in the order of their rounds; each further round
+    must be clearly worth it. More threads make trials wait for one another; more trials on a card
+    have less memory each, and the search knows less when it asks."""
     leaders: dict[int, Timing] = {}
     for timing in timings:
         leader = leaders.setdefault(timing.at_once, timing)
@@ -201,7 +202,7 @@ def _nothing_trains(reason: str, device: str) -> str:
 
 
 def in_words(execution: Execution) -> str:
-    """Precision, graph and layout of ``execution``."""
+    """Return precision, graph and layout of ``execution`` in words."""
     graph = {True: ", CUDA graph", False: ", no CUDA graph"} if execution.device == "cuda" else {}
     layout = "" if execution.channels_last else ", contiguous"
     return f"{execution.precision}{graph.get(execution.graph, '')}{layout}"
@@ -210,7 +211,7 @@ def in_words(execution: Execution) -> str:
 def _facts(
     workload: Workload, executions: Sequence[Execution], rounds: Sequence[Round], gpus: Gpus | None
 ) -> dict[str, Any]:
-    """All that a finding depends on."""
+    """Return everything that the result depends on."""
     config = workload.config.to_dict()
     card = [gpus.name, gpus.capability, gpus.driver, devices.mps_runs()] if gpus else []
     return {

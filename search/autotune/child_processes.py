@@ -19,7 +19,7 @@ SECONDS_BETWEEN_LOOKS = 0.05
 
 
 def run_module(arguments: Sequence[str], count: int, what: str, instead: str) -> list[str]:
-    """What ``count`` processes of ``python -m`` print, all run at the same time.
+    """Return what ``count`` processes of ``python -m`` print, all run at the same time.
 
     They write to files: a pipe that nobody reads would stall its process, and with it all that wait
     for that one. None outlives this call, whatever ends it. Raises ``UserError`` as soon as one
@@ -61,7 +61,8 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> tuple[int, int] | Non
 
 @contextmanager
 def _signals_interrupt() -> Iterator[None]:
-    """Within: what would end this process at once is an interruption, as Ctrl-C is."""
+    """Return a context manager within which a signal that would end this process at once is an
+    interruption, as Ctrl-C is."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

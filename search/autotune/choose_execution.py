@@ -50,7 +50,7 @@ def resume_execution(options: ComputeOptions, began: Execution) -> ExecutionChoi
 
 
 def default_choice(options: ComputeOptions) -> ExecutionChoice:
-    """What is asked, and defaults for the rest; nothing is timed. Raises ``UserError``."""
+    """Return what is asked, and defaults for the rest; nothing is timed. Raises ``UserError``."""
     resources = choose_resources(options)
     execution = default_execution(options, resources, _gpus_in_use(options, resources))
     return _choice(execution, resources, "defaults")
@@ -98,7 +98,7 @@ def _resources_for(best: Timing, options: ComputeOptions, resources: Resources) 
 
 
 def cost_of_determinism(execution: Execution) -> str:
-    """What --deterministic does and costs, in a line."""
+    """Return what --deterministic does and costs, in a line."""
     if execution.device == "cpu":
         return "deterministic: as always on the CPU, at no cost"
     return (

@@ -65,10 +65,9 @@ def mps_runs() -> bool:
 
 
 def check_gpus(precision: str | None, every: bool = True) -> Gpus:
-    """What the GPUs of this machine have in common, found by torch in a process of its own within
-    some seconds. Raises ``UserError`` where torch cannot use one of them (of ``every`` one that
-    NVML shows), or where one does not compute ``precision``.
-    """
+    """Return what the GPUs of this machine have in common, found by torch in a process of its own
+    within some seconds. Raises ``UserError`` where torch cannot use one of them (of ``every`` one
+    that NVML shows), or where one does not compute ``precision``."""
     what, instead = "check of the GPU", f"or {HIDE}"
     found = json.loads(run_module(["trainers.cuda.cards"], 1, what, instead)[0])
     if not found:
@@ -107,7 +106,8 @@ def size_of_images(data: Meta) -> int:
 
 
 def lack_of_gpu_memory(gpus: Gpus, trials: int, data: Meta) -> str:
-    """A line where the images of so many ``trials`` on one GPU are more than it takes, else ""."""
+    """Return a line where the images of so many ``trials`` on one GPU are more than it takes, else
+    ""."""
     if not data.shapes or images_fit(gpus, trials, data):
         return ""
     return (

@@ -33,7 +33,8 @@ FORWARD_SHARE = 1 / 3  # of a training step's time, for an image that is only lo
 
 
 def budget_of(minutes: float, at_once: int, seconds_an_epoch: float, full: int) -> int:
-    """Epochs that ``at_once`` workers train in ``minutes``; at least enough to choose among."""
+    """Return how many epochs ``at_once`` workers train in ``minutes``; at least enough to choose
+    among."""
     seconds = 60 * minutes - SECONDS_AROUND
     return max(FEWEST_TRAININGS * full, int(seconds * at_once / seconds_an_epoch))
 
@@ -41,9 +42,9 @@ def budget_of(minutes: float, at_once: int, seconds_an_epoch: float, full: int) 
 def split(
     epochs: int, full: int, facts: ReevaluationFacts | None, fixed: bool
 ) -> tuple[int, ReevaluationFacts | None]:
-    """What the search gets of so many ``epochs``, and a re-evaluation that fits into its share:
-    first with one setting, then with fewer seeds, unless it is ``fixed``. Neither has so little
-    that it says nothing."""
+    """Return what the search gets of so many ``epochs``, and a re-evaluation that fits into its
+    share: first with one setting, then with fewer seeds, unless it is ``fixed``. Neither has so
+    little that it says nothing."""
     if facts is None:
         return epochs, None
     if not fixed:
@@ -65,8 +66,8 @@ def measured_budget(
     choice: ExecutionChoice,
     announce: Callable[[str], None],
 ) -> int:
-    """The budget of epochs that the minutes of the space's preset come to, re-evaluation included,
-    where trials are computed as ``choice`` has it. Raises ``UserError``."""
+    """Return the budget of epochs that the minutes of the space's preset come to, re-evaluation
+    included, where trials are computed as ``choice`` has it. Raises ``UserError``."""
     execution, resources = replace(choice.execution, processes=1), choice.resources
     on_gpu = execution.device == "cuda"
     beside = resources.trials_on_a_gpu if on_gpu else resources.concurrency

@@ -19,13 +19,13 @@ FACTOR = 10.0  # the suggestion is searched around this far, up and down
 
 
 def lr_parameter(space: ResolvedSpace) -> Float | None:
-    """The learning rate, where it varies over an interval."""
+    """Return the learning rate, where it varies over an interval."""
     found = [p for p in space.parameters if p.name == "lr" and isinstance(p, Float)]
     return found[0] if found else None
 
 
 def narrowed(space: ResolvedSpace, suggestion: float, config: TrainConfig) -> ResolvedSpace:
-    """``space`` with its learning rate in [suggestion / 10, suggestion · 10].
+    """Return ``space`` with its learning rate in [suggestion / 10, suggestion · 10].
 
     The interval never leaves the space's own and always holds the baseline's rate, which trial 0
     has. A suggestion that lies too far outside leaves the space as it is. With linear scaling,
@@ -41,7 +41,7 @@ def narrowed(space: ResolvedSpace, suggestion: float, config: TrainConfig) -> Re
 
 
 def with_interval(space: ResolvedSpace, low: float, high: float) -> ResolvedSpace:
-    """``space`` with its learning rate in [low, high]."""
+    """Return ``space`` with its learning rate in [low, high]."""
     parameters = tuple(
         replace(p, low=low, high=high) if p.name == "lr" and isinstance(p, Float) else p
         for p in space.parameters
@@ -56,7 +56,7 @@ def run_range_test(
     steps: int,
     folder: Path,
 ) -> tuple[ResolvedSpace, LRRangeFacts]:
-    """``space`` with its learning rate narrowed by a test over ``steps`` mini-batches.
+    """Return ``space`` with its learning rate narrowed by a test over ``steps`` mini-batches.
 
     The curve goes to ``lr_range.csv`` and ``.png`` in ``folder``. Raises ``UserError``.
     """
@@ -78,7 +78,7 @@ def run_range_test(
 
 
 def in_words(facts: LRRangeFacts) -> str:
-    """What a test came to."""
+    """Return the result of a range test, in words."""
     interval = f"lr is searched from {facts.low:g} to {facts.high:g}"
     if facts.suggestion is None:
         return f"range test: the loss never falls, so {interval}"

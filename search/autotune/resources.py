@@ -55,8 +55,8 @@ class Resources:
 
 
 def choose_resources(options: ComputeOptions, began: Execution | None = None) -> Resources:
-    """Trials at once, threads and GPUs of each, from what is asked and what this machine has;
-    ``began`` is how the study began to compute, None for a new one. Raises ``UserError``.
+    """Return trials at once, and threads and GPUs of each, from what is asked and what this machine
+    has; ``began`` is how the study began to compute, None for a new one. Raises ``UserError``.
 
     Default on GPUs: one for each process. On the CPU: as many trials as cores, one thread each,
     since small networks gain more from a second trial than from a second thread.
@@ -104,7 +104,7 @@ def _gpus_per_trial(options: ComputeOptions, began: Execution | None, processes:
 
 
 def _trials_on_gpus(per_trial: float, gpus: int) -> int:
-    """How many trials fit at once; a part of a GPU cannot be put together from two."""
+    """Return how many trials fit at once; a part of a GPU cannot be put together from two."""
     if per_trial > gpus:
         raise UserError(f"--gpus-per-trial must be at most {gpus}, the GPUs found, got {per_trial}")
     if per_trial < SMALLEST_SHARE:
@@ -136,8 +136,8 @@ def workers_in_words(resources: Resources) -> str:
 def default_execution(
     options: ComputeOptions, resources: Resources, gpus: Gpus | None
 ) -> Execution:
-    """How to compute without a calibration; a GPU is fastest in bfloat16 where it computes that,
-    and with graphs, which are left out where every bit counts."""
+    """Return how to compute without a calibration; a GPU is fastest in bfloat16 where it computes
+    that, and with graphs, which are left out where every bit counts."""
     fastest = "bfloat16" if gpus and gpus.bfloat16 else "float32"
     deterministic = options.deterministic is True
     return Execution(

@@ -64,8 +64,8 @@ def time_trainings(
 def remembered(
     folder: Path, facts: Any, measure: Callable[[], Any], seconds: float = math.inf
 ) -> Any:
-    """What ``measure`` returns, as JSON has it. It is kept in ``folder`` and not measured again for
-    the same ``facts`` for so many ``seconds``."""
+    """Return the result of ``measure``, a JSON value. It is cached in ``folder`` and not measured
+    again for the same ``facts`` for so many ``seconds``."""
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     path = folder / f"{digest}.json"
     with suppress(OSError, ValueError):

@@ -32,7 +32,7 @@ Number = TypeVar("Number", int, float)
 
 
 def at_least(flag: str, value: Number | None, low: float) -> Number | None:
-    """``value``, which must be at least ``low`` where it is given."""
+    """Return ``value``, which must be at least ``low`` where it is given."""
     if value is not None and not value >= low:
         raise UserError(f"--{flag} must be at least {low}, got {value}")
     return value
@@ -86,5 +86,5 @@ def _give_up_output() -> None:
 
 
 def one_line(error: BaseException | str) -> str:
-    """The text of ``error`` without line breaks, or its type where it has none."""
+    """Return the text of ``error`` without line breaks, or its type where it has none."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -295,7 +295,7 @@ class MirroredFiles(StudyFiles):
 
 
 def files_of(folder: StudyFolder, patience: float = LONGEST_RETRY) -> StudyFiles:
-    """Those of a study, wherever they lie; ``patience`` as a ``RemoteFolder`` has it."""
+    """Return the files of a study, wherever they lie; ``patience`` as a ``RemoteFolder`` has it."""
     origin = origin_of(folder.results_dir)
     if not origin:
         return StudyFiles(folder)

@@ -39,5 +39,5 @@ class LastingStream:
         os.close(nowhere)
 
     def __getattr__(self, name: str) -> Any:
-        """All else is the stream's own."""
+        """Return any other attribute of the stream."""
         return getattr(self._stream, name)

@@ -36,7 +36,7 @@ OUTPUT = "output.log"  # in a trial's folder: what it printed
 
 
 def origin_of(results_dir: Path) -> str:
-    """The URL of the results that ``results_dir`` mirrors; "" where they lie in it."""
+    """Return the URL of the results that ``results_dir`` mirrors; "" where they lie in it."""
     try:
         return (results_dir / ORIGIN).read_text()
     except (FileNotFoundError, NotADirectoryError):
@@ -109,15 +109,15 @@ class StudyFolder:
         return self.path / "trials" / f"{number:05d}"
 
     def weights(self) -> list[Path]:
-        """The best weights that are kept, of every trial."""
+        """Return the best weights that are kept, of every trial."""
         return sorted(self.path.glob(f"trials/*/{BEST_WEIGHTS}"))
 
     def history(self, number: int) -> Path:
-        """A row per epoch, as ``trainers.runs.training_run`` writes it."""
+        """Return a row per epoch, as ``trainers.runs.training_run`` writes it."""
         return self.trial(number) / "history.csv"
 
     def evaluation(self, number: int) -> Path:
-        """The test set's figures of a completed trial, as ``trainers.runs`` writes them."""
+        """Return the test set's figures of a completed trial, as ``trainers.runs`` writes them."""
         return self.trial(number) / "test.json"
 
     def feature_maps(self, number: int) -> Path:
@@ -128,12 +128,13 @@ class StudyFolder:
         return self.path / "lr_range.csv"
 
     def failure(self, number: int) -> Path:
-        """The traceback of a trial that raised."""
+        """Return the traceback of a trial that raised."""
         return self.trial(number) / "error.txt"
 
 
 def safe_name(name: str) -> str:
-    """``name`` as one component of a path; distinct names stay distinct, long ones by a digest."""
+    """Return ``name`` as one component of a path; distinct names stay distinct, long ones by a
+    digest."""
     encoded = quote(name, safe=" @+,=()[]äöüÄÖÜß")
     if len(encoded.encode()) > MOST_BYTES:
         digest = f"#{sha256(name.encode()).hexdigest()[:24]}"  # no other encoded name has a #

@@ -33,8 +33,8 @@ def default_data_dir() -> str:
 
 
 def default_storage(results_dir: Path) -> str:
-    """The SQLite database of a results folder, as an Optuna URL. Raises ``UserError`` where results
-    lie at a URL: no SQLite file can."""
+    """Return the SQLite database of a results folder, as an Optuna URL. Raises ``UserError`` where
+    results lie at a URL: no SQLite file can."""
     if origin := origin_of(results_dir):
         raise UserError(
             f"--results-dir {origin} needs a database server beside it, which --storage names: "
@@ -45,7 +45,7 @@ def default_storage(results_dir: Path) -> str:
 
 
 def where(storage: str, results_dir: Path) -> str:
-    """The flags that lead another command to the studies; none that it would guess."""
+    """Return the flags that lead another command to the studies; none that it would guess."""
     flags = ""
     origin, guessed = origin_of(results_dir), os.environ.get("OPTUNA_STORAGE")
     if storage != (guessed or (not origin and default_storage(results_dir))):
@@ -56,7 +56,8 @@ def where(storage: str, results_dir: Path) -> str:
 
 
 def results_folder(given: str | Path, write: bool = False) -> Path:
-    """The folder that ``--results-dir`` names: itself or, of a URL, the one here that mirrors it.
+    """Return the folder that ``--results-dir`` names: itself or, of a URL, the one here that
+    mirrors it.
 
     Raises ``UserError`` for a URL with a password, one whose place cannot be reached or, where
     ``write``, not be written to.
@@ -78,8 +79,8 @@ def results_folder(given: str | Path, write: bool = False) -> Path:
 
 
 def fetched(checkpoint: str) -> Path:
-    """A checkpoint, or the folder of one, that lies here: of one at a URL, the folder of a copy.
-    Raises ``UserError``."""
+    """Return a checkpoint, or the folder of one, that lies here: of one at a URL, the folder of a
+    copy. Raises ``UserError``."""
     address, mark, query = checkpoint.partition("?")
     if "://" not in address:
         return Path(checkpoint)

@@ -20,14 +20,14 @@ _OF_A_CLOUD = re.compile(
 
 
 def without_secrets(url: str) -> str:
-    """``url``, or any one argument of a command, with ``***`` for each password in it."""
+    """Return ``url``, or any one argument of a command, with ``***`` for each password in it."""
     address, mark, query = _USER_AND_PASSWORD.sub(r"\1:***@", url).partition("?")
     query = _KEY_AND_VALUE.sub(r"\1***", query)
     return address + mark + _OF_A_CLOUD.sub(r"\1***", query)
 
 
 def command_without_secrets(command: str | Sequence[str]) -> str:
-    """A command as one may copy it, from its arguments or as it was typed."""
+    """Return a command as one may copy it, from its arguments or as it was typed."""
     try:
         arguments = shlex.split(command) if isinstance(command, str) else command
     except ValueError:  # no command that a shell would take
@@ -36,7 +36,7 @@ def command_without_secrets(command: str | Sequence[str]) -> str:
 
 
 def _without_secrets_of_a_url(argument: str) -> str:
-    """A study may be named ``lr:0.1@wide``: without a scheme that is no URL."""
+    """Return whether a word is a URL: a study may be named ``lr:0.1@wide``, which has no scheme."""
     return (
         without_secrets(argument) if "://" in argument else _KEY_AND_VALUE.sub(r"\1***", argument)
     )

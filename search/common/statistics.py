@@ -32,7 +32,7 @@ class Interval:
 
 
 def share(hits: int, n: int) -> Interval:
-    """``hits`` of ``n``, between 0 and 1: Wilson's interval (Wilson 1927)."""
+    """Return Wilson's interval for the share ``hits`` of ``n``, between 0 and 1 (Wilson 1927)."""
     from scipy.stats import binomtest
 
     found = binomtest(hits, n).proportion_ci(LEVEL, "wilson")
@@ -40,15 +40,15 @@ def share(hits: int, n: int) -> Interval:
 
 
 def accuracy(percent: float, images: int) -> Interval:
-    """The accuracy of one run in %, on so many ``images``: Wilson's interval. It holds the noise
-    of which images were drawn, not that of training."""
+    """Return the accuracy of one run in %, on so many ``images``: Wilson's interval. It holds the
+    noise of which images were drawn, not that of training."""
     found = share(round(percent * images / 100), images)
     return Interval(percent, 100 * found.low, 100 * found.high, images)
 
 
 def accuracy_difference(first: float, second: float, images: int) -> Interval:
-    """``first`` − ``second``, accuracies of one run each in %, as if on ``images`` of their own:
-    Newcombe's interval, put together of Wilson's (Newcombe 1998, method 10)."""
+    """Return ``first`` − ``second``, accuracies of one run each in %, as if on ``images`` of their
+    own: Newcombe's interval, put together of Wilson's (Newcombe 1998, method 10)."""
     a, b = accuracy(first, images), accuracy(second, images)
     below = math.hypot(first - a.low, b.high - second)
     above = math.hypot(a.high - first, second - b.low)
@@ -56,8 +56,9 @@ def accuracy_difference(first: float, second: float, images: int) -> Interval:
 
 
 def mean(values: Sequence[float]) -> Interval:
-    """The mean over seeds: Student's t interval, for noise that is about normal. It holds the
-    noise of training; that of which images were drawn is in it only as far as seeds draw them."""
+    """Return the mean over seeds: Student's t interval, for noise that is about normal. It holds
+    the noise of training; that of which images were drawn is in it only as far as seeds draw
+    them."""
     from scipy.special import stdtrit  # the quantile of Student's t
 
     n, middle = len(values), statistics.fmean(values)
@@ -68,13 +69,14 @@ def mean(values: Sequence[float]) -> Interval:
 
 
 def paired_difference(first: Sequence[float], second: Sequence[float]) -> Interval:
-    """The mean of ``first`` − ``second``, value by value: Student's t interval. What a pair has in
-    common, such as its data order and its split, is not in the noise."""
+    """Return the mean of ``first`` − ``second``, value by value: Student's t interval. What a pair
+    has in common, such as its data order and its split, is not in the noise."""
     return mean([a - b for a, b in zip(first, second, strict=True)])
 
 
 def difference_of_means(first: Interval, second: Interval) -> Interval:
-    """``first`` − ``second``, means over seeds of their own: Welch's interval (Welch 1947)."""
+    """Return ``first`` − ``second``, means over seeds of their own: Welch's interval (Welch
+    1947)."""
     from scipy.special import stdtrit
 
     gap, n = first.estimate - second.estimate, min(first.n, second.n)

@@ -212,8 +212,8 @@ class StudyRecord(Part):
     }
 
     def images(self, split: str) -> int | None:
-        """About how many images a metric of ``split`` is measured on while weights stand still;
-        None where the record does not say."""
+        """Return about how many images a metric of ``split`` is measured on while weights stand
+        still; None where the record does not say."""
         shape = self.data.shapes.get("test_images" if split == TEST else "train_images")
         if shape is None or split == TEST:
             return shape[0] if shape else None
@@ -231,7 +231,7 @@ class StudyRecord(Part):
 
 
 def read_record(study: Study) -> StudyRecord | None:
-    """What ``study`` says of itself; None where another program made it.
+    """Return what ``study`` says of itself; None where another program made it.
 
     Raises ``UserError`` where a newer release wrote it.
     """

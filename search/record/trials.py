@@ -138,8 +138,8 @@ class Spending:
 
 
 def spending(trials: Sequence[FrozenTrial], fixed: Mapping[str, Any]) -> Spending:
-    """``fixed`` are the values of what does not vary: how long a trial would have been follows from
-    them and the trial's parameters."""
+    """Return what ``trials`` spent. ``fixed`` are the values of what does not vary: how long a
+    trial would have been follows from them and the trial's parameters."""
     resumed = continued(trials)
     ended = [t for t in trials if t.state.is_finished() and t.number not in resumed]
     trained = [trial for trial in ended if not is_copy(trial)]
@@ -165,7 +165,8 @@ def spared(pruned: FrozenTrial, fixed: Mapping[str, Any]) -> int:
 
 
 def _seconds(trial: FrozenTrial) -> float:
-    """What a worker spent on it; another program's attribute of that name may be anything."""
+    """Return what a worker spent on it; another program's attribute of that name may be
+    anything."""
     value = trial.user_attrs.get("wall_seconds", 0.0)
     return float(value) if isinstance(value, (int, float)) else 0.0
 

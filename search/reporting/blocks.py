@@ -47,7 +47,8 @@ class Table:
 
     @property
     def sorts(self) -> bool:
-        """Whether the rows are of one kind: a table without a first heading lists figures."""
+        """Return whether the rows are of one kind: a table without a first heading lists
+        figures."""
         return len(self.rows) > 2 and self.headings[0] != ""
 
     def __post_init__(self) -> None:

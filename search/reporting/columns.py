@@ -23,7 +23,7 @@ class Column:
 
 
 def _metric(name: str, note: str = "") -> Column:
-    """A metric's column; counts are whole, whatever they are shown in."""
+    """Return a metric's column; counts are whole, whatever they are shown in."""
     metric = METRICS[name]
     unit = "" if metric.integer else metric.unit
     words = [metric.label, unit, note]
@@ -31,7 +31,7 @@ def _metric(name: str, note: str = "") -> Column:
 
 
 def _spread(name: str) -> Column:
-    """The spread over batches of an epoch's metric."""
+    """Return the spread over batches of an epoch's metric."""
     return Column(f"{name}_std", NUMBER, f"its spread over batches{_unit(name)}")
 
 

@@ -47,8 +47,8 @@ def rank_agreement(trials: Iterable[FrozenTrial]) -> list[Agreement]:
 
 
 def value_at(trial: FrozenTrial, epoch: int) -> float | None:
-    """The value of the ``epoch``-th report, whatever the steps are called; None where it is no
-    finite number."""
+    """Return the value of the ``epoch``-th report, whatever the steps are called; None where it is
+    no finite number."""
     steps = sorted(trial.intermediate_values)
     if len(steps) < epoch:
         return None

@@ -59,8 +59,8 @@ class SameOrigin:
 
 
 def allowed_hosts(host: str) -> tuple[set[str], bool]:
-    """The names by which a server bound to ``host`` is reached, and whether every numeric address
-    is one of them: it is where the server listens at all of its machine's."""
+    """Return the names by which a server bound to ``host`` is reached, and whether every numeric
+    address is one of them: it is where the server listens at all of its machine's."""
     bound = address(host)
     everywhere = bound is not None and bound.is_unspecified
     names = {host}
@@ -72,7 +72,8 @@ def allowed_hosts(host: str) -> tuple[set[str], bool]:
 
 
 def hostname(header: str) -> str:
-    """``[::1]:8080`` → ``::1``; empty for what is no host."""
+    """Return the host of an address, such as ``::1`` of ``[::1]:8080``; empty for what is no
+    host."""
     try:
         return (urlsplit(f"//{header}").hostname or "").lower()
     except ValueError:
@@ -80,7 +81,7 @@ def hostname(header: str) -> str:
 
 
 def address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """``host`` as a numeric address; None for a name."""
+    """Return ``host`` as a numeric address; None for a name."""
     try:
         return ipaddress.ip_address(host)
     except ValueError:

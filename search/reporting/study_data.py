@@ -88,7 +88,8 @@ class StudyData:
         return self.baseline is not None and number == self.baseline.number
 
     def changed(self, number: int) -> dict[str, Any]:
-        """What a trial changed from the baseline; all of its parameters where there is none."""
+        """Return what a trial changed from the baseline; all of its parameters where there is
+        none."""
         old = self.baseline.params if self.baseline else {}
         params = self.frozen[number].params
         return {name: value for name, value in params.items() if old.get(name) != value}
@@ -113,15 +114,15 @@ class StudyData:
         return self.record.images(VALIDATION) if self.record else None
 
     def images(self, metric: str) -> int | None:
-        """About how many images an accuracy is measured on, while weights stand still; None for
-        another figure, and where the record does not say."""
+        """Return about how many images an accuracy is measured on, while weights stand still; None
+        for another figure, and where the record does not say."""
         found = find_metric(metric)
         if found.unit != "%" or self.record is None:
             return None
         return self.record.images(found.split)
 
     def figure(self, metric: str, value: Any) -> str:
-        """A figure of one run in this study, with its interval where it is an accuracy."""
+        """Return a figure of one run in this study, with its interval where it is an accuracy."""
         return figure(metric, value, self.images(metric))
 
     @property
@@ -161,7 +162,7 @@ class StudyData:
         return [v if math.isfinite(v) else None for v in self.trials["best_value"].tolist()]
 
     def mark(self, number: int) -> str:
-        """What a trial stands out for in tables and figures: best, baseline or nothing."""
+        """Return what a trial stands out for in tables and figures: best, baseline or nothing."""
         if self.best is not None and number == self.best.number:
             return "best"
         return "baseline" if self.is_baseline(number) else ""
@@ -172,11 +173,11 @@ class StudyData:
         return {"trials": without_empty(self.trials), "epochs": without_empty(self.epochs)}
 
     def row(self, trial: FrozenTrial) -> pd.Series:
-        """A trial's row of ``trials``."""
+        """Return a trial's row of ``trials``."""
         return self.trials.iloc[trial.number]
 
     def curve(self, trial: FrozenTrial) -> pd.DataFrame:
-        """A trial's rows of ``epochs``."""
+        """Return a trial's rows of ``epochs``."""
         return self.epochs[self.epochs["number"] == trial.number]
 
 
@@ -211,7 +212,7 @@ def read_study(study: Study, results_dir: Path | str, storage: str = "") -> Stud
 
 
 def _objective(study: Study, record: StudyRecord | None) -> Metric:
-    """The record's first objective; of another program's study, Optuna's value."""
+    """Return the record's first objective; of another program's study, Optuna's value."""
     if record is not None:
         return METRICS[record.objectives[0]]
     minimize = study.direction == StudyDirection.MINIMIZE

@@ -31,8 +31,8 @@ Shape = tuple[int, int, int, int, int]  # training images, side, channels, class
 def prepare_data(
     dataset: str, data_dir: Path, console: Console, image_size: int | None = None
 ) -> Path:
-    """The folder of a data set, decoded if it has not been yet, with a bar while that lasts; none
-    where no data set is named."""
+    """Return the folder of a data set, decoded if it has not been yet, with a bar while that lasts;
+    none where no data set is named."""
     if not dataset:
         return Path()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -46,8 +46,8 @@ def prepare_data(
 
 
 def data_if_prepared(request: Request, console: Console) -> tuple[Path, Meta | None]:
-    """The prepared data set and what is known of it, checked; None where it is not prepared yet,
-    which takes time and room. Nothing stays written. Raises ``UserError``."""
+    """Return the prepared data set and what is known of it, checked; None where it is not prepared
+    yet, which takes time and room. Nothing stays written. Raises ``UserError``."""
     if request.own_loop:
         return Path(), NO_DATA
     size = request.settings.image_size
@@ -60,9 +60,9 @@ def data_if_prepared(request: Request, console: Console) -> tuple[Path, Meta | N
 
 
 def check_data(request: Request, folder: Path) -> Meta:
-    """The prepared data set fits the baseline, and each value that may vary when the others are
-    the baseline's; of data that a function of the user's own reads nothing is known. Raises
-    ``UserError``."""
+    """Return the data set's facts, after a check that it fits the baseline and each value that may
+    vary when the others are the baseline's. Nothing is known of data that a function of the user's
+    own reads. Raises ``UserError``."""
     if request.own_loop:
         return NO_DATA
     verify_prepared(folder)  # damaged since it was prepared? about 1 s for each GB
@@ -83,8 +83,8 @@ def check_data(request: Request, folder: Path) -> Meta:
 
 
 def representative(parameter: Parameter) -> Sequence[Any]:
-    """The ends of a parameter's interval and some values between, each of them where they are
-    few."""
+    """Return the ends of a parameter's interval and some values between, each of them where they
+    are few."""
     values = parameter.grid()
     last, points = len(values) - 1, min(len(values), MOST_VALUES)
     return [values[i * last // max(1, points - 1)] for i in range(points)]

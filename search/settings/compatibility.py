@@ -53,8 +53,8 @@ def as_begun(request: Request, found: StudyRecord) -> Request:
 
 
 def _with_ranges(request: Request, found: StudyRecord) -> Request:
-    """``request`` with the intervals that its study was begun with. Raises ``UserError`` where it
-    asks for others."""
+    """Return ``request`` with the intervals that its study was begun with. Raises ``UserError``
+    where it asks for others."""
     began = {name: (low, high) for name, (low, high) in found.space.ranges.items()}
     if not request.settings.range:
         settings = replace(request.settings, range=began)
@@ -69,8 +69,8 @@ def _with_ranges(request: Request, found: StudyRecord) -> Request:
 
 
 def _with_recorded_code(request: Request, found: StudyRecord) -> Request:
-    """``request`` whose files of models and training functions go by the paths on record, where
-    they are the same: a job of a cluster has them under another path each time."""
+    """Return ``request`` whose files of models and training functions go by the paths on record,
+    where they are the same: a job of a cluster has them under another path each time."""
     settings = {**found.space.fixed, **found.space.baseline}
     choices = [getattr(kind, "choices", ()) for kind in _parameters(found).values()]
     recorded = [v for v in (*settings.values(), *chain(*choices)) if is_code(v) and located(v)]
@@ -93,7 +93,7 @@ def _with_recorded_code(request: Request, found: StudyRecord) -> Request:
 
 
 def is_code(value: Any) -> bool:
-    """Whether it names a file's."""
+    """Return whether a value names a model or function of a file."""
     return isinstance(value, str) and names_file(value)
 
 
@@ -135,7 +135,7 @@ def refuse_other_computing(request: Request, began: Execution) -> None:
 
 
 def strategy_changes(old: StrategyFacts, new: StrategyFacts) -> list[str]:
-    """A line for each choice that holds from now on and was another."""
+    """Return a line for each choice that holds from now on and was another."""
     named = (
         ("sampler", old.sampler, new.sampler),
         ("pruner", old.pruner, new.pruner),
@@ -156,7 +156,7 @@ def _parameters(record: StudyRecord) -> dict[str, Any]:
 
 
 def _baseline(record: StudyRecord) -> dict[str, Any]:
-    """All that is fixed."""
+    """Return all that is fixed."""
     config = config_from_mapping({**record.space.fixed, **record.space.baseline})
     varies = record.space.parameters
     return {name: value for name, value in config.to_dict().items() if name not in varies}

@@ -64,7 +64,8 @@ def plan_search(
     announce: Announce,
     measure: bool = True,
 ) -> tuple[SearchPlan, list[str]]:
-    """The plan, and a line for each decision that the user may want to know of; nothing is written.
+    """Return the plan, and a line for each decision that the user may want to know of; nothing is
+    written.
 
     ``storage`` is None where there is none yet. Raises ``UserError`` where the study on record, or
     another one whose name or trials are asked for, does not fit.
@@ -86,7 +87,7 @@ def decide(
     announce: Announce,
     measure: bool = True,
 ) -> tuple[SearchPlan, list[str]]:
-    """The plan, and a line for each decision that the user may want to know of.
+    """Return the plan, and a line for each decision that the user may want to know of.
 
     ``found`` is the study's record, None for a new study. What the record does not answer is
     measured: how to compute by a calibration, the learning rate by a range test, each announced
@@ -203,8 +204,8 @@ def _sized(
 
 
 def _cap(request: Request, default: StrategyFacts) -> int | None:
-    """A budget of epochs that is new, or raised, says by itself how many trials there will be:
-    no more than epochs, nor than a grid has points."""
+    """Return how many trials a new or raised budget of epochs can begin at most; None where it is
+    neither, or where a grid's points say so."""
     if (
         request.settings.epoch_budget is None
         or request.settings.epoch_budget == default.epoch_budget
@@ -237,7 +238,7 @@ def _decide_execution(
 def _decide_resume(
     request: Request, execution: Execution, found: StudyRecord | None, announce: Announce
 ) -> str:
-    """What the check of a training function came to; "" where there is none."""
+    """Return what the check of a training function came to; "" where there is none."""
     if request.own_loop is None:
         return ""
     if found is not None:
@@ -254,7 +255,8 @@ def _decide_lr_range(
     found: StudyRecord | None,
     announce: Announce,
 ) -> tuple[ResolvedSpace, LRRangeFacts | None]:
-    """The space to search, and the range test that narrowed its learning rate, if one did."""
+    """Return the space to search, and the range test that narrowed its learning rate, if one
+    did."""
     space = request.space
     if found is not None:
         _refuse_other_range_test(request, found)

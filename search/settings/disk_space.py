@@ -27,7 +27,7 @@ COPIES_OF_A_PAUSED_TRIAL = 2 * 3 + 1
 
 
 def lack_of_room(plan: SearchPlan, data: Meta) -> str:
-    """A line where the disk may not do for the space's largest network, else empty."""
+    """Return a line where the disk may not do for the space's largest network, else empty."""
     if not data.shapes:  # nobody knows what a training function of the user's own keeps
         return ""
     if origin_of(plan.folder.results_dir):  # nor how much room there is
@@ -53,8 +53,8 @@ def lack_of_room(plan: SearchPlan, data: Meta) -> str:
 
 
 def largest_network(space: ResolvedSpace, data: Meta) -> int:
-    """The most parameters that a network of ``space`` has, where each hyperparameter of it is at
-    an end of its interval."""
+    """Return the most parameters that a network of ``space`` has, where each hyperparameter of it
+    is at an end of its interval."""
     import torch
 
     from trainers.models import build_model

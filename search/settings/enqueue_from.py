@@ -26,8 +26,8 @@ ENQUEUED_FROM = "enqueued_from"  # attribute of a trial: where its parameters co
 def with_starting_points(
     plan: SearchPlan, request: Request, storage: BaseStorage | None
 ) -> tuple[SearchPlan, str]:
-    """``plan`` with what --enqueue-from adds to its record, and a line that says what that is, ""
-    where it was not asked for. Raises ``UserError``."""
+    """Return ``plan`` with what --enqueue-from adds to its record, and a line that says what that
+    is, "" where it was not asked for. Raises ``UserError``."""
     name = request.settings.enqueue_from
     if name is None:
         return plan, ""
@@ -62,7 +62,8 @@ def enqueue(study: Study, starts: tuple[StartingPoint, ...]) -> None:
 
 
 def _best(study: Study, space: ResolvedSpace, top: int) -> list[StartingPoint]:
-    """The ``top`` best completed trials, each setting once; the baseline is trial 0 anyway."""
+    """Return the ``top`` best completed trials, each setting once; the baseline is trial 0
+    anyway."""
     record = read_record(study)
     fixed = record.space.fixed if record else {}
     points: dict[str, StartingPoint] = {}
@@ -84,7 +85,8 @@ def _best(study: Study, space: ResolvedSpace, top: int) -> list[StartingPoint]:
 def _params(
     trial: FrozenTrial, space: ResolvedSpace, values: dict[str, Any], name: str
 ) -> dict[str, Any]:
-    """What varies here, with the values of a trial there; what it has not, the sampler draws."""
+    """Return what varies here, with the values of a trial there; what it has not, the sampler
+    draws."""
     found = {p.name: values[p.name] for p in space.parameters if p.name in values}
     try:
         for parameter in space.parameters:

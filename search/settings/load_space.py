@@ -27,15 +27,15 @@ from trainers.validators import suggest
 
 
 def load_space(settings: SpaceSettings) -> tuple[ResolvedSpace, str]:
-    """The space with what is set, and why it has this preset. Raises ``UserError``."""
+    """Return the space with what is set, and why it has this preset. Raises ``UserError``."""
     definition = find_space(settings.space)
     preset, reason = choose_preset(settings.preset, devices.gpu_count(), tuple(definition.presets))
     return _fixed(settings, definition.at(preset)), reason
 
 
 def find_space(name_or_path: str | Space) -> Space:
-    """The named space, or ``SPACE`` of a Python file. The file's code is run, by design. In Python
-    it may be the space itself."""
+    """Return the named space, or ``SPACE`` of a Python file. The file's code is run, by design. In
+    Python it may be the space itself."""
     if isinstance(name_or_path, Space):
         return _with_file(name_or_path, Path())
     if name_or_path in SPACES:
@@ -71,12 +71,13 @@ def _space_of_file(path: Path) -> Space:
 
 
 def _with_file(space: Space, folder: Path) -> Space:
-    """``space`` whose training function, if it has one, is named by its file."""
+    """Return ``space`` whose training function, if it has one, is named by its file."""
     return replace(space, train=_file_of(space.train, folder)) if space.train else space
 
 
 def _file_of(train: str, folder: Path) -> str:
-    """``module:function`` as path/to/module.py:function: beside the space's file, or installed."""
+    """Return ``module:function`` as path/to/module.py:function: beside the space's file, or
+    installed."""
     if not isinstance(train, str):
         raise UserError(
             f"train must be a text, module:function, of a file that every worker can import, got "
@@ -102,7 +103,7 @@ def _file_of(train: str, folder: Path) -> str:
 
 
 def choose_preset(asked: str, gpus: int, presets: tuple[str, ...] = PRESETS) -> tuple[str, str]:
-    """The preset's name, and the sentence that says why and how to get the other."""
+    """Return the preset's name, and the sentence that says why and how to get the other."""
     known("preset", asked, ("auto", *presets))
     if len(presets) == 1:
         return presets[0], f"preset {presets[0]}, the only one"
@@ -114,7 +115,7 @@ def choose_preset(asked: str, gpus: int, presets: tuple[str, ...] = PRESETS) -> 
 
 
 def _fixed(asked: SpaceSettings, space: ResolvedSpace) -> ResolvedSpace:
-    """``space`` with what --set, --epochs and --objective fix."""
+    """Return ``space`` with what --set, --epochs and --objective fix."""
     names = _settable(space)
     for key in asked.set:
         if key not in names:
@@ -148,7 +149,7 @@ def _none_if_meant(space: ResolvedSpace, name: str, value: Any) -> Any:
 
 
 def _settable(space: ResolvedSpace) -> tuple[str, ...]:
-    """What --set may name."""
+    """Return the names that --set may give."""
     if not space.definition.train:
         return option_names()
     names = dict.fromkeys((*space.baseline, "seed", "split_seed"))
@@ -156,7 +157,7 @@ def _settable(space: ResolvedSpace) -> tuple[str, ...]:
 
 
 def _with_pinned_models(space: ResolvedSpace) -> ResolvedSpace:
-    """``space`` whose models from files are those that the files hold now."""
+    """Return ``space`` whose models from files are those that the files hold now."""
     parameters = tuple(
         replace(p, choices=tuple(pinned(str(choice)) for choice in p.choices))
         if p.name == "model" and isinstance(p, Categorical)
@@ -168,8 +169,8 @@ def _with_pinned_models(space: ResolvedSpace) -> ResolvedSpace:
 
 
 def _without_effect(space: ResolvedSpace) -> Mapping[str, Any]:
-    """What varies in ``space`` but is an option of this package's models alone, where another's
-    is trained: the baseline's values of it."""
+    """Return what varies in ``space`` but is an option of this package's models alone, where
+    another's is trained: the baseline's values of it."""
     varies = {parameter.name for parameter in space.parameters}
     if "model" in varies or not is_outside(str(space.baseline.get("model", ""))):
         return {}

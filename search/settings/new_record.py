@@ -38,7 +38,7 @@ def new_record(
     reevaluation: ReevaluationFacts | None,
     resume_check: str,
 ) -> StudyRecord:
-    """What a new study says of itself."""
+    """Return what a new study says of itself."""
     return StudyRecord(
         space=_describe_space(request, data, space),
         data=DataFacts(
@@ -87,7 +87,7 @@ def _describe_space(request: Request, data: Meta, space: ResolvedSpace) -> Space
 
 
 def continued_record(found: StudyRecord, now: StudyRecord) -> StudyRecord:
-    """``found`` with what a run or a release may change, and the command that goes on."""
+    """Return ``found`` with what a run or a release may change, and the command that resumes."""
     title, constraints, command = now.space.title, now.space.constraints, now.provenance.command
     return replace(
         found,
@@ -102,6 +102,6 @@ def continued_record(found: StudyRecord, now: StudyRecord) -> StudyRecord:
 
 
 def _absolute(dataset: str) -> str:
-    """A name as it is, a path such that it can be found from anywhere."""
+    """Return a name unchanged, and a path in a form that can be found from any folder."""
     named = not dataset or dataset in DATASETS or dataset.startswith(TORCHVISION)
     return dataset if named else str(Path(dataset).expanduser().resolve())

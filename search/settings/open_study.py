@@ -29,7 +29,7 @@ class BegunMeanwhileError(UserError):
 
 
 def find_record(request: Request, storage: BaseStorage) -> StudyRecord | None:
-    """What the study of ``request`` says of itself; None where there is none yet.
+    """Return what the study of ``request`` says of itself; None where there is none yet.
 
     Raises ``UserError`` if it is another program's, or keeps its trials elsewhere.
     """
@@ -50,8 +50,8 @@ def find_record(request: Request, storage: BaseStorage) -> StudyRecord | None:
 
 
 def open_study(plan: SearchPlan, storage: BaseStorage, lease: Lease) -> Study:
-    """The study of ``plan``, a search's with its baseline as trial 0. Raises ``UserError`` if
-    another driver began it meanwhile in another way."""
+    """Return the study of ``plan``, a search's with its baseline as trial 0. Raises ``UserError``
+    if another driver began it meanwhile in another way."""
     strategy = plan.record.strategy
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with lease.claiming():

@@ -43,12 +43,12 @@ def choose_reevaluation(request: Request, found: StudyRecord | None) -> Reevalua
 
 
 def reevaluation_trainings(facts: ReevaluationFacts | None) -> int:
-    """The most that it takes."""
+    """Return the largest number of trainings that a re-evaluation takes."""
     return most_trainings(facts.settings, len(facts.judging)) if facts else 0
 
 
 def reevaluation_plan(plan: SearchPlan) -> SearchPlan:
-    """A study of its own beside the search's: the same space, where the seed varies too."""
+    """Return a study of its own beside the search's: the same space, where the seed varies too."""
     facts = plan.record.reevaluation
     assert facts is not None
     space = with_seeds(plan.space, facts.judging[0])
@@ -87,7 +87,7 @@ def reevaluation_plan(plan: SearchPlan) -> SearchPlan:
 
 
 def with_seeds(space: ResolvedSpace, seed: int) -> ResolvedSpace:
-    """``space`` where the seeds vary, the baseline's being ``seed``."""
+    """Return ``space`` where the seeds vary, the baseline's being ``seed``."""
     seeds: dict[str, Any] = dict.fromkeys(SEED_OPTIONS, seed)
     kept = tuple(p for p in space.parameters if p.name not in SEED_OPTIONS)
     varied = tuple(Int(name, 0, SEEDS - 1) for name in SEED_OPTIONS)

@@ -10,12 +10,12 @@ _FREE = ("seed", "split_seed", "val_fraction", "objective")
 
 
 def references_on(space: ResolvedSpace, dataset: str) -> tuple[Reference, ...]:
-    """The space's references, which belong to one data set; none on another."""
+    """Return the space's references, which belong to one data set; none on another."""
     return space.definition.references if dataset == space.definition.dataset else ()
 
 
 def references_for(space: ResolvedSpace, config: TrainConfig, dataset: str) -> list[Reference]:
-    """The references whose own setting is ``config``; none at the quick preset's scale.
+    """Return the references whose own setting is ``config``; none at the quick preset's scale.
 
     What a reference's setting names beside hyperparameters, such as a class, is left to the
     reader of the list.

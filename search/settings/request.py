@@ -69,14 +69,13 @@ class Request:
         )
 
     def resources(self, began: Execution | None = None) -> Resources:
-        """What this machine gives to the search, or nodes like it; ``began`` is how its study
-        began to compute. Raises ``UserError``.
-        """
+        """Return what this machine gives to the search, or nodes like it; ``began`` is how its
+        study began to compute. Raises ``UserError``."""
         return choose_resources(self.compute, began)
 
 
 def make_request(settings: RunSettings) -> Request:
-    """What ``settings`` come to. Raises ``UserError`` or ``ConfigError``."""
+    """Return what ``settings`` come to. Raises ``UserError`` or ``ConfigError``."""
     space, reason = load_space(settings)
     try:
         space = space.narrow(settings.range)
@@ -131,7 +130,7 @@ def _refuse_unwritable(folder: Path) -> None:
 def total_trials(
     asked: int | None, sampler: str, space: ResolvedSpace, recorded: int | None = None
 ) -> int:
-    """How many trials the study shall have, ``recorded`` of which it was to have until now.
+    """Return how many trials the study shall have, ``recorded`` of which it was to have until now.
 
     Raises ``UserError`` where more are asked for than a grid has points.
     """
@@ -160,7 +159,7 @@ class SingleRun:
 
 
 def make_single_run(settings: SingleRunSettings, processes: int | None = None) -> SingleRun:
-    """The baseline with what is set. One run has the whole machine.
+    """Return the baseline with what is set. One run has the whole machine.
 
     Raises ``UserError`` or ``ConfigError``.
     """

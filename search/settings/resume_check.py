@@ -24,8 +24,8 @@ NOT_CHECKED = "resume was not checked (--no-resume-check)"
 
 
 def check_resume(config: LoopConfig, execution: Execution, announce: Callable[[str], None]) -> str:
-    """``EXACT``, or what is not. What was found for the same code, and the same options but for
-    numbers, is remembered. Raises ``UserError`` where the function fails."""
+    """Return ``EXACT``, or what is not exact. A result for the same code, and the same options but
+    for numbers, is remembered. Raises ``UserError`` where the function fails."""
     if config.epochs < EPOCHS:
         return EXACT  # of one epoch nothing can be cut off
     memo = Path(cache_dir()).expanduser() / "resume_checks" / f"{_key(config, execution)}.json"

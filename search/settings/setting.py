@@ -60,7 +60,7 @@ def setting(
     metavar: str | None = None,
     **rule: Any,
 ) -> Any:
-    """A field of ``Settings``; without a default, it must be given."""
+    """Return a field of ``Settings``; without a default, it must be given."""
     options = {"metavar": metavar, **rule.pop("options", {})}
     metadata = {"rule": Rule(help, options=options, **rule)}
     if factory is not MISSING:
@@ -109,7 +109,7 @@ class Settings:
         return cls(**given)
 
     def as_command(self) -> str:
-        """The command line that asks for the same, without passwords."""
+        """Return the command line that asks for the same, without passwords."""
         words = program(self.command).split()
         for item in fields(self):
             value = getattr(self, item.name)
@@ -119,30 +119,30 @@ class Settings:
 
 
 def program(command: str) -> str:
-    """How ``command`` is called: as this process was."""
+    """Return how ``command`` is called: as this process was."""
     if Path(sys.argv[0]).name == PROGRAM:
         return f"{PROGRAM} {command.replace('_', '-')}"
     return f"python -m search.{command}"
 
 
 def rule_of(item: Field[Any]) -> Rule:
-    """The rule of a field that ``setting`` made."""
+    """Return the rule of a field that ``setting`` made."""
     rule: Rule = item.metadata["rule"]
     return rule
 
 
 def default_of(item: Field[Any]) -> Any:
-    """``MISSING`` where it must be given."""
+    """Return the default of a field, ``MISSING`` where it must be given."""
     return item.default if item.default_factory is MISSING else item.default_factory()
 
 
 def flag_of(name: str) -> str:
-    """``--n-trials`` for ``n_trials``."""
+    """Return the flag of a name, such as ``--n-trials`` for ``n_trials``."""
     return f"--{name.replace('_', '-')}"
 
 
 def make_parser(kind: type[Settings]) -> OneLineParser:
-    """The command line's flags; what is not given is left out of the namespace."""
+    """Return the command line's flags; what is not given is left out of the namespace."""
     parser = OneLineParser(
         prog=program(kind.command),
         description=kind.description,
@@ -176,7 +176,7 @@ def make_parser(kind: type[Settings]) -> OneLineParser:
 
 
 def _kind(item: Field[Any]) -> dict[str, Any]:
-    """What argparse must know of a field's type."""
+    """Return what argparse must know of a field's type."""
     types = {"int": int, "float": float, "str": str, "Path": Path}
     if item.type == "bool":
         return {"action": "store_true"}
@@ -188,7 +188,7 @@ def _kind(item: Field[Any]) -> dict[str, Any]:
 
 
 def _checked(item: Field[Any], value: Any) -> Any:
-    """``value`` as the setting has it. Raises ``UserError`` with value and rule."""
+    """Return ``value`` as the setting has it. Raises ``UserError`` with value and rule."""
     if value is None:
         return None
     kind, rule, flag = str(item.type).partition(" ")[0], rule_of(item), flag_of(item.name)
@@ -215,7 +215,7 @@ def _checked(item: Field[Any], value: Any) -> Any:
 
 
 def known(what: str, name: str, table: Collection[str]) -> str:
-    """``name``, which must be in ``table``."""
+    """Return ``name``, which must be in ``table``."""
     if name not in table:
         raise UserError(
             f"unknown {what} {name!r}{suggest(name, table)} (known: {', '.join(table)})"
@@ -248,7 +248,7 @@ def _flag(item: Field[Any], value: Any) -> Iterator[str]:
 
 
 def as_text(value: Any, between: str = ",") -> str:
-    """``value`` as it is typed on a command line."""
+    """Return ``value`` as it is typed on a command line."""
     if isinstance(value, Mapping):
         return between.join(f"{name}={item}" for name, item in value.items())
     if isinstance(value, (list, tuple)):

@@ -9,7 +9,7 @@ from search.common.errors import UserError
 
 
 def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
-    """``["depth=16", "augment=none"]`` as values by name."""
+    """Return ``["depth=16", "augment=none"]`` as values by name."""
     settings: dict[str, Any] = {}
     for key, text, whole in _pairs(texts):
         if not key or "=" not in whole:
@@ -21,7 +21,7 @@ def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
 
 
 def parse_ranges(texts: Iterable[str]) -> dict[str, tuple[float, float]]:
-    """``["lr=0.001:0.1", "depth=10:16"]`` as (low, high) by name."""
+    """Return ``["lr=0.001:0.1", "depth=10:16"]`` as (low, high) by name."""
     ranges: dict[str, tuple[float, float]] = {}
     for key, text, whole in _pairs(texts):
         values = [parse_value(part.strip()) for part in text.split(":")]
@@ -41,7 +41,7 @@ def _pairs(texts: Iterable[str]) -> Iterator[tuple[str, str, str]]:
 
 
 def _parse_options(text: str) -> dict[str, Any]:
-    """``dropout=0.2,image_size=32`` as values by name."""
+    """Return ``dropout=0.2,image_size=32`` as values by name."""
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
     if not all(equals and key.strip() for key, equals, _ in pairs):
         raise UserError(f"--set model_options takes NAME=VALUE,NAME=VALUE, got {text!r}")

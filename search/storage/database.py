@@ -29,8 +29,8 @@ class StudyDatabase(RelationalStorage):
 
     @contextmanager
     def one_commit(self) -> Iterator[None]:
-        """Within: all that is written is committed at the end, together, or not at all. One
-        inside another is part of it."""
+        """Return a context manager within which all that is written is committed at the end,
+        together, or not at all. One inside another is part of it."""
         if self._joined:
             yield
             return
@@ -61,7 +61,8 @@ class StudyDatabase(RelationalStorage):
 
 
 def database_of(storage: BaseStorage) -> StudyDatabase | None:
-    """The database that ``storage`` is, or that lies behind a study's; None for another kind."""
+    """Return the database that ``storage`` is, or that lies behind a study's; None for another
+    kind."""
     found = behind_cache(storage) or storage
     return found if isinstance(found, StudyDatabase) else None
 

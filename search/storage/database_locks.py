@@ -134,7 +134,7 @@ class DatabaseLocks:
         self._leave()
 
     def _ask(self, statement: str, name: str) -> bool:
-        """The server's answer, of another connection where this one is lost."""
+        """Return the server's answer, of another connection where this one is lost."""
         try:
             return self._say(self._session(), statement, name)
         except DBAPIError:

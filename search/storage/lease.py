@@ -46,7 +46,8 @@ class Lease:
         return driver == self.driver or self.locks.is_held(driver)
 
     def claiming(self) -> AbstractContextManager[None]:
-        """Within: no other driver of this study asks for a trial or takes one up."""
+        """Return a context manager within which no other driver of this study asks for a trial or
+        takes one up."""
         return self.locks.alone()
 
     def keep(self) -> None:
@@ -101,7 +102,8 @@ class FileLocks:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Within: no other is. The only lock that is waited for."""
+        """Return a context manager within which no other driver is here. It is the only lock that
+        is waited for."""
         self._folder.claims.parent.mkdir(parents=True, exist_ok=True)
         with _locked(self._folder.claims, wait=True):
             yield

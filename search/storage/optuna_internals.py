@@ -24,12 +24,12 @@ from sqlalchemy.orm import Session
 
 
 def storage_of(study: Study) -> BaseStorage:
-    """Where ``study`` is kept, behind Optuna's cache if it is a database."""
+    """Return where ``study`` is kept, behind Optuna's cache if it is a database."""
     return study._storage
 
 
 def is_stored(study: Study) -> bool:
-    """Whether its storage still has it, and not another one under its name."""
+    """Return whether its storage still has it, and not another one under its name."""
     try:
         return study._storage.get_study_id_from_name(study.study_name) == study._study_id
     except KeyError:
@@ -37,7 +37,7 @@ def is_stored(study: Study) -> bool:
 
 
 def study_attributes(study: Study) -> dict[str, Any]:
-    """What Optuna and its dashboard keep beside the user's own attributes."""
+    """Return what Optuna and its dashboard keep beside the user's own attributes."""
     return study._storage.get_study_system_attrs(study._study_id)
 
 
@@ -83,13 +83,13 @@ def suggest(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
 
 
 def enqueued_params(trial: Trial | FrozenTrial) -> dict[str, Any]:
-    """What ``study.enqueue_trial`` fixed; empty for any other trial."""
+    """Return what ``study.enqueue_trial`` fixed; empty for any other trial."""
     frozen = trial if isinstance(trial, FrozenTrial) else trial._cached_frozen_trial
     return frozen.system_attrs.get("fixed_params", {})
 
 
 def with_trials(study: Study, trials: list[FrozenTrial]) -> Study:
-    """``study`` as a sampler sees it that is to know of ``trials`` alone."""
+    """Return ``study`` as seen by a sampler that is to know of ``trials`` alone."""
     return cast(Study, _View(study, trials))
 
 
@@ -104,7 +104,7 @@ class _View:
         return getattr(self._study, name)
 
     def get_trials(self, deepcopy: bool = True) -> list[FrozenTrial]:
-        """What this package's own samplers call."""
+        """Return the trials, as this package's own samplers ask for them."""
         return self._get_trials(deepcopy)
 
     def _get_trials(
@@ -113,7 +113,7 @@ class _View:
         states: Container[TrialState] | None = None,
         use_cache: bool = False,
     ) -> list[FrozenTrial]:
-        """What samplers call; they change nothing, so nothing is copied."""
+        """Return the trials for samplers; they change nothing, so nothing is copied."""
         return [trial for trial in self._trials if states is None or trial.state in states]
 
 
@@ -164,7 +164,8 @@ class RelationalStorage(RDBStorage):
 
 
 def behind_cache(storage: BaseStorage) -> BaseStorage | None:
-    """What lies behind the cache that Optuna puts before a database; None where there is none."""
+    """Return what lies behind the cache that Optuna puts before a database; None where there is
+    none."""
     return getattr(storage, "_backend", None)
 
 

@@ -44,7 +44,8 @@ def open_storage(
     create: bool = True,
     sqlite_wait: float = SQLITE_WAIT_SECONDS,
 ) -> BaseStorage:
-    """The storage at ``url`` (Optuna's own notation). Raises ``UserError`` if it cannot be opened.
+    """Return the storage at ``url`` (Optuna's own notation). Raises ``UserError`` if it cannot be
+    opened.
 
     With ``create`` false, a SQLite file that does not exist is refused, not made. ``sqlite_wait``
     is how many seconds a locked file is waited for; signals are handled after that only.
@@ -55,7 +56,8 @@ def open_storage(
 
 @contextmanager
 def _one_line(url: str) -> Iterator[None]:
-    """Within: what keeps the storage at ``url`` from being opened is a ``UserError``."""
+    """Return a context manager within which an error that keeps the storage at ``url`` from being
+    opened is raised as ``UserError``."""
     shown = without_secrets(url)
     try:
         yield
@@ -100,7 +102,8 @@ def _open(url: str, create: bool, sqlite_wait: float) -> BaseStorage:
 
 @contextmanager
 def watched(url: str) -> Iterator[None]:
-    """Within: a database that stops working is a ``StorageError``, one line without password."""
+    """Return a context manager within which a database failure is raised as ``StorageError``, with
+    one line without password."""
     try:
         yield
     except BROKEN + _redis_errors() as error:
@@ -117,7 +120,7 @@ def watched(url: str) -> Iterator[None]:
 
 
 def cause_of(error: BaseException) -> str:
-    """What the database itself said, without the statement."""
+    """Return what the database itself said, without the statement."""
     inner = error.__cause__ or error
     return one_line(getattr(inner, "orig", None) or inner)
 
@@ -137,13 +140,13 @@ def leave(storage: BaseStorage) -> None:
 
 
 def is_journal(url: str) -> bool:
-    """Whether ``url`` is the path of an Optuna journal file."""
+    """Return whether ``url`` is the path of an Optuna journal file."""
     return url.endswith((".log", ".journal")) and "://" not in url
 
 
 def open_if_there(url: str) -> BaseStorage | None:
-    """The storage at ``url``, None where there is none yet: nothing is made, neither a file nor a
-    table. Raises ``UserError`` if it cannot be opened."""
+    """Return the storage at ``url``, None where there is none yet: nothing is made, neither a file
+    nor a table. Raises ``UserError`` if it cannot be opened."""
     if is_journal(url):
         return open_storage(url) if Path(url).exists() else None
     with _one_line(url):
@@ -162,7 +165,8 @@ def open_if_there(url: str) -> BaseStorage | None:
 
 
 def is_local_file(url: str) -> bool:
-    """Whether the storage at ``url``, which can be opened, is a file that only this machine has."""
+    """Return whether the storage at ``url``, which can be opened, is a file that only this machine
+    has."""
     if is_journal(url):
         return is_local(Path(url))
     if not url.startswith("sqlite"):
@@ -209,7 +213,7 @@ def _with_tables(url: str, options: dict[str, Any]) -> StudyDatabase:
 
 
 def load_study(name: str, url: str) -> optuna.Study:
-    """An existing study. Raises ``UserError`` naming what exists otherwise."""
+    """Return an existing study. Raises ``UserError`` naming what exists otherwise."""
     storage = open_storage(url, create=False)
     names = sorted(optuna.get_all_study_names(storage))
     if name not in names:
@@ -219,8 +223,8 @@ def load_study(name: str, url: str) -> optuna.Study:
 
 
 def only_study(url: str) -> optuna.Study:
-    """The one study of a storage, beside its re-evaluation. Raises ``UserError`` where there is
-    none or a choice."""
+    """Return the one study of a storage, beside its re-evaluation. Raises ``UserError`` where there
+    is none or a choice."""
     storage = open_storage(url, create=False)
     known = set(optuna.get_all_study_names(storage))
     names = sorted(known - {f"{name}{CONFIRMATION}" for name in known})

@@ -21,7 +21,7 @@ from trainers.failpoints import failpoint
 
 
 def distribution(parameter: Parameter) -> BaseDistribution:
-    """The distribution with the same closed interval, step and scale."""
+    """Return the distribution with the same closed interval, step and scale."""
     if isinstance(parameter, Float):
         return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
     if isinstance(parameter, Int):
@@ -33,7 +33,7 @@ def distribution(parameter: Parameter) -> BaseDistribution:
 
 
 def distributions(parameters: Iterable[Parameter]) -> dict[str, BaseDistribution]:
-    """Name to distribution, in the space's order."""
+    """Return the distributions by name, in the space's order."""
     return {parameter.name: distribution(parameter) for parameter in parameters}
 
 
@@ -64,7 +64,7 @@ def enqueued_fault(trial: Trial, space: ResolvedSpace) -> str | None:
 
 
 def value_at(parameter: Parameter, share: float) -> Any:
-    """The value with ``share`` (in [0, 1)) of the parameter's scale below it."""
+    """Return the value with ``share`` (in [0, 1)) of the parameter's scale below it."""
     if isinstance(parameter, Categorical):
         return parameter.choices[int(share * len(parameter.choices))]
     low, high = parameter.low, parameter.high
@@ -77,8 +77,8 @@ def value_at(parameter: Parameter, share: float) -> Any:
 
 
 def share_of(parameter: Float | Int, value: float) -> float:
-    """The share of the parameter's scale, in [0, 1], that lies below ``value``: ``value_at`` the
-    other way round; of an integer, up to its middle."""
+    """Return the share of the parameter's scale, in [0, 1], that lies below ``value``: ``value_at``
+    the other way round; of an integer, up to its middle."""
     low, high = parameter.low, parameter.high
     if isinstance(parameter, Int) and parameter.log:
         return math.log(value / (low - 0.5)) / math.log((high + 0.5) / (low - 0.5))

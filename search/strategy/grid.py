@@ -72,12 +72,12 @@ class GridSampler(BaseSampler):
 
 
 def towards_total(sampler: BaseSampler, trials: Sequence[FrozenTrial]) -> Sequence[FrozenTrial]:
-    """Those of a study's ``trials`` that count towards its total. A grid counts its rows."""
+    """Return those of a study's ``trials`` that count towards its total. A grid counts its rows."""
     return sampler.latest_of_rows(trials) if isinstance(sampler, GridSampler) else trials
 
 
 def _values(trial: FrozenTrial) -> Row:
-    """What ``trial`` was given beforehand or drew."""
+    """Return what ``trial`` was given beforehand or drew."""
     return {**enqueued_params(trial), **trial.params}
 
 
@@ -90,8 +90,8 @@ def _key(values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 
 def grid_rows(space: ResolvedSpace) -> list[Row]:
-    """The product of all parameters' grids that keeps the constraints, the baseline first; of rows
-    that differ in parameters that do not exist, one.
+    """Return the product of all parameters' grids that keeps the constraints, the baseline first;
+    of rows that differ in parameters that do not exist, one.
 
     Raises ``UserError`` where the product is too large to be meant.
     """
@@ -111,7 +111,8 @@ def grid_rows(space: ResolvedSpace) -> list[Row]:
 
 
 def _grid_through(parameter: Parameter, value: Any) -> Sequence[Any]:
-    """The parameter's grid, where a point that rounding moved off the baseline is put back."""
+    """Return the parameter's grid, where a point that rounding moved off the baseline is put
+    back."""
     if not isinstance(parameter, Float):
         return parameter.grid()
     return [value if math.isclose(point, value) else point for point in parameter.grid()]

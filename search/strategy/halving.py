@@ -25,7 +25,7 @@ class HalvingPruner(BasePruner):
         self.factor = factor
 
     def rungs(self, last: int) -> list[int]:
-        """The rungs up to epoch ``last``."""
+        """Return the rungs up to epoch ``last``."""
         count = 0 if last < self.first else int(math.log(last / self.first, self.factor) + 1e-9) + 1
         return [self.first * self.factor**i for i in range(count)]
 
@@ -39,7 +39,7 @@ class HalvingPruner(BasePruner):
         return step is not None and step in self.rungs(step)
 
     def prune_among(self, study: Study, trial: FrozenTrial, rivals: Sequence[FrozenTrial]) -> bool:
-        """Whether ``trial`` ends at its last epoch, measured against ``rivals``."""
+        """Return whether ``trial`` ends at its last epoch, measured against ``rivals``."""
         step = trial.last_step
         if step is None or not self.is_at_rung(trial):
             return False
@@ -53,7 +53,7 @@ class HalvingPruner(BasePruner):
 def is_promoted(
     value: float, values: Sequence[float], factor: int, direction: StudyDirection
 ) -> bool:
-    """Whether ``value`` is among the best 1/``factor`` of ``values``, which hold it too.
+    """Return whether ``value`` is among the best 1/``factor`` of ``values``, which hold it too.
 
     With fewer than ``factor`` values only the best goes on.
     """

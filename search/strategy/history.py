@@ -51,7 +51,7 @@ def _as_pruned(trial: FrozenTrial) -> FrozenTrial:
 
 
 def as_if_completed(study: Study) -> list[FrozenTrial]:
-    """The latest trials of ``study``, those that ended as COMPLETE.
+    """Return the latest trials of ``study``, those that ended as COMPLETE.
 
     What diverged, ran out of memory or made no sense is as bad as the worst of the others.
     """

@@ -83,7 +83,8 @@ class PromotionRule:
         return [*below, self.full]
 
     def next_rung(self, epoch: int, length: int) -> int:
-        """Where a trial of ``length`` epochs that has trained ``epoch`` of them pauses next."""
+        """Return where a trial of ``length`` epochs that has trained ``epoch`` of them pauses
+        next."""
         above = [rung for rung in self.rungs[:-1] if epoch < rung < length]
         return min(above, default=length)
 
@@ -95,14 +96,15 @@ class PromotionRule:
         return [max(self.least_share, self.spacing ** (-power * max(0.0, tau))) for tau in found]
 
     def decide(self, trials: Sequence[TrialView], limits: Limits) -> Step | Pause:
-        """What a worker that is free now does."""
+        """Return what a free worker does now."""
         return self.decide_at(self.rungs_of(trials), limits)
 
     def rungs_of(self, trials: Iterable[TrialView]) -> Rungs:
         return Rungs(self.rungs, trials)
 
     def decide_at(self, rungs: Rungs, limits: Limits) -> Step | Pause:
-        """The same, of rungs that were brought up to date since the last decision."""
+        """Return what ``decide`` would, from rungs that were brought up to date since the last
+        decision."""
         decision = _Decision(self, rungs, limits)
         return decision.early() or decision.new() or decision.fill() or decision.rest()
 
@@ -150,7 +152,8 @@ class _Decision:
         self._can_start = limits.may_start >= 1 and full_cost <= limits.lane + ROUNDING
 
     def early(self) -> Step | None:
-        """Those sure to belong to the best, whoever may still come; the highest rung first."""
+        """Return the trials that are sure to be among the best, whoever may still come; the highest
+        rung first."""
         for level in reversed(range(self._rungs.last)):
             best, rung = self._best[level], self._rungs[level]
             sure = int(self._rule.early * self._shares[level] * rung.arrived + ROUNDING)
@@ -165,7 +168,7 @@ class _Decision:
         return None
 
     def fill(self) -> Step | Pause | None:
-        """The places that are left, from the lowest rung upwards."""
+        """Return trials for the places that are left, from the lowest rung upwards."""
         for level in range(self._rungs.last):
             best = self._best[level]
             if best and self._has_place(level + 1):
@@ -222,7 +225,7 @@ class _Decision:
     # -- how many are to begin the way to each rung ----------------------------------------------
 
     def _without_budget(self) -> list[float]:
-        """What the shares give of those that are there."""
+        """Return what the shares give of the trials that are there."""
         given = [
             float(int(share * self._rungs[level].arrived + ROUNDING))
             for level, share in enumerate(self._shares)
@@ -243,7 +246,7 @@ class _Decision:
         return self._planned(low)
 
     def _at_least(self) -> float:
-        """Trials that are to reach the end: with a clock, one for each worker."""
+        """Return how many trials are to reach the end: with a clock, one for each worker."""
         return float(self._limits.workers if self._limits.timed else 1)
 
     def _planned(self, first: float) -> list[float]:

@@ -24,7 +24,7 @@ class Pruner(NamedTuple):
 
 
 def make_pruner(name: str, epochs: int) -> BasePruner:
-    """The pruner ``name`` of ``PRUNERS`` for trials of ``epochs`` epochs."""
+    """Return the pruner ``name`` of ``PRUNERS`` for trials of ``epochs`` epochs."""
     return PRUNERS[name].make(epochs)
 
 

@@ -65,8 +65,8 @@ class ReevaluationRule:
     judging: tuple[int, ...]
 
     def rows(self, values: Values) -> list[Row]:
-        """All trainings that are needed as far as ``values`` tell, in the order in which they are
-        best begun. The baseline's never wait for the choice."""
+        """Return all trainings that are needed as far as ``values`` tell, in the order in which
+        they are best begun. The baseline's never wait for the choice."""
         choice = self.choose(values)
         rows = list(choice.rows)
         for seed in self.judging:
@@ -76,8 +76,8 @@ class ReevaluationRule:
         return rows
 
     def choose(self, values: Values) -> Choice:
-        """The candidate with the best mean over the choosing seeds, of those that were not dropped
-        on the way; of equals the one that was ahead before."""
+        """Return the candidate with the best mean over the selection seeds, of those that were not
+        dropped on the way; of equals the one that was ahead before."""
         alive, dropped, rows = list(self.candidates), dict[int, int](), list[Row]()
         for done, seed in enumerate(self.choosing, start=1):
             if len(alive) < 2:
@@ -94,8 +94,8 @@ class ReevaluationRule:
 
 
 def contenders(known: Mapping[int, Sequence[float]]) -> list[int]:
-    """The candidates, the best mean first, whose values the best one's do not beat beyond doubt,
-    by a paired 95 % interval. Whoever has no value with some seed is worse than all.
+    """Return the candidates, the best mean first, whose values the best one's do not beat beyond
+    doubt, by a paired 95 % interval. Whoever has no value with some seed is worse than all.
 
     It is asked after each seed, without a correction for that: a candidate that is dropped by
     chance is a poorer choice, but the seeds that judge do not know of it.
@@ -106,12 +106,14 @@ def contenders(known: Mapping[int, Sequence[float]]) -> list[int]:
 
 
 def choosing_seeds(seed: int, judging: int) -> tuple[int, ...]:
-    """About half as many as judge: a wrong choice among near-equals costs little."""
+    """Return the selection seeds, about half as many as the evaluation seeds: a wrong choice among
+    near-equals costs little."""
     return tuple(_fresh(seed, "choose", i) for i in range((judging + 1) // 2))
 
 
 def judging_seeds(seed: int, number: int) -> tuple[int, ...]:
-    """``number`` seeds that follow from the baseline's; more of them begin with the same."""
+    """Return ``number`` evaluation seeds that follow from the baseline's seed; more of them begin
+    with the same."""
     return tuple(_fresh(seed, "judge", i) for i in range(number))
 
 
@@ -136,16 +138,16 @@ class Reevaluation:
     metric: Metric
 
     def params(self, row: Row) -> dict[str, Any]:
-        """What the trial of ``row`` varies."""
+        """Return the parameters of the trial of ``row``."""
         return {**self.settings[row.trial], **dict.fromkeys(SEED_OPTIONS, row.seed)}
 
     def trials_of(self, row: Row) -> list[FrozenTrial]:
-        """Those of a row: more than one where a failed one was tried again."""
+        """Return the trials of a row: more than one where a failed one was tried again."""
         wanted = self.params(row)
         return [t for t in self.trials if {**enqueued_params(t), **t.params} == wanted]
 
     def ended(self, row: Row) -> FrozenTrial | None:
-        """The last trial of a row, once nothing of it is still to come."""
+        """Return the last trial of a row, once nothing of it is still to come."""
         found = self.trials_of(row)
         over = found and all(trial.state.is_finished() for trial in found)
         return found[-1] if over else None
@@ -171,7 +173,8 @@ def value_of(trial: FrozenTrial) -> float:
 
 
 def reevaluation_trials(searched: Study) -> list[FrozenTrial]:
-    """Those of the study that re-evaluates ``searched``, none where there is no such study."""
+    """Return the trials of the study that re-evaluates ``searched``, none where there is no such
+    study."""
     name = f"{searched.study_name}{CONFIRMATION}"
     storage = storage_of(searched)
     if name not in get_all_study_names(storage):
@@ -182,8 +185,8 @@ def reevaluation_trials(searched: Study) -> list[FrozenTrial]:
 def read_reevaluation(
     record: StudyRecord, searched: Sequence[FrozenTrial], confirming: Sequence[FrozenTrial]
 ) -> Reevaluation | None:
-    """``searched`` are the search's trials, ``confirming`` those of the other study; None where
-    nothing is to be confirmed."""
+    """Return the re-evaluation of ``searched``, the search's trials, by ``confirming``, those of
+    the other study; None where nothing is re-evaluated."""
     facts = record.reevaluation
     if facts is None:
         return None
@@ -200,8 +203,8 @@ def read_reevaluation(
 def candidates(
     record: StudyRecord, trials: Iterable[FrozenTrial], metric: Metric
 ) -> list[FrozenTrial]:
-    """The completed trials of a search whose setting is neither the baseline's nor that of a better
-    one, the best first."""
+    """Return the completed trials of a search whose setting is neither the baseline's nor that of a
+    better one, the best first."""
     direction = StudyDirection[(MAXIMIZE if metric.sign < 0 else "minimize").upper()]
     seen, found = [setting(record.space.baseline)], list[FrozenTrial]()
     for trial in ranked(trials, direction):
@@ -212,5 +215,5 @@ def candidates(
 
 
 def setting(params: Mapping[str, Any]) -> dict[str, Any]:
-    """``params`` without seeds."""
+    """Return ``params`` without seeds."""
     return {name: value for name, value in params.items() if name not in SEED_OPTIONS}

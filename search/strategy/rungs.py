@@ -48,7 +48,7 @@ class TrialView:
         return bool(self.values) and math.isnan(self.values[-1])
 
     def best_at(self, epoch: int) -> float:
-        """The best value up to ``epoch``; −∞ if the trial diverged by then."""
+        """Return the best value up to ``epoch``; −∞ if the trial diverged by then."""
         seen = self.values[:epoch]
         return -math.inf if any(map(math.isnan, seen)) else max(seen)
 
@@ -65,7 +65,7 @@ class Views:
         self._made: list[TrialView | None] = []  # of these, in their order
 
     def of(self, trials: Iterable[FrozenTrial], asking: int | None = None) -> list[TrialView]:
-        """Trial ``asking`` is seen as paused: it has just reported, and asks whether it goes on."""
+        """See trial ``asking`` as paused: it has just reported, and asks whether it continues."""
         before, self._trials = self._trials, list(trials)
         pairs = enumerate(zip(self._trials, before, strict=False))
         for place in [place for place, (now, then) in pairs if now is not then]:
@@ -157,11 +157,12 @@ class Rungs:
             self._exchange(known[gone], None)
 
     def epoch_of(self, level: int, trial: TrialView) -> int:
-        """Where ``trial`` reaches the rung: some spaces vary how long a trial is."""
+        """Return where ``trial`` reaches the rung: some spaces vary how long a trial is."""
         return trial.length if level == self.last else min(self.epochs[level], trial.length)
 
     def level_of(self, trial: TrialView) -> int:
-        """The highest rung that a paused ``trial`` has reached; −1 where it is below the first."""
+        """Return the highest rung that a paused ``trial`` has reached; −1 where it is below the
+        first."""
         return bisect_right(self.epochs, trial.epochs, hi=self.last) - 1
 
     def _exchange(self, old: TrialView | None, new: TrialView | None) -> None:
@@ -204,13 +205,13 @@ class Rungs:
             _put_sorted(self.rungs[level].paused, (-best, trial.number), sign)
 
     def is_at(self, level: int, trial: TrialView) -> bool:
-        """Whether ``trial`` reached the rung, or diverged on the way from the one below."""
+        """Return whether ``trial`` reached the rung, or diverged on the way from the one below."""
         if trial.complete or trial.epochs >= self.epoch_of(level, trial):
             return True
         return trial.diverged and (level == 0 or trial.epochs > self.epochs[level - 1])
 
     def rank(self, level: int, trial: TrialView) -> int:
-        """How many of all that reached the rung were better there than ``trial``."""
+        """Return how many of all that reached the rung were better there than ``trial``."""
         ranked = self.rungs[level].ranked
         return len(ranked) - bisect_right(ranked, trial.best_at(self.epoch_of(level, trial)))
 
@@ -239,7 +240,7 @@ def _put_sorted(there: list[Any], value: Any, sign: int) -> None:
 
 
 def seconds_per_epoch(trials: Iterable[TrialView]) -> float | None:
-    """The mean over trials; None where none was measured."""
+    """Return the mean over trials; None where none was measured."""
     known = [trial.seconds for trial in trials if trial.seconds]
     return fmean(known) if known else None
 

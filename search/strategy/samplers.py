@@ -26,7 +26,7 @@ class Sampler(NamedTuple):
 
 
 def make_sampler(name: str, space: ResolvedSpace, seed: int) -> BaseSampler:
-    """The sampler ``name`` of ``SAMPLERS`` for ``space``."""
+    """Return the sampler ``name`` of ``SAMPLERS`` for ``space``."""
     return SAMPLERS[name].make(space, seed)
 
 

@@ -88,8 +88,8 @@ class PerTrialSampler(BaseSampler):
         seed: int,
         given: Mapping[str, Any],
     ) -> dict[str, Any]:
-        """Each group is sampled together, from the trials that have it, as Optuna's TPE does with
-        ``group``; one that does not exist beside what the groups before came to is left out."""
+        """Sample each group together, from the trials that have it, as Optuna's TPE does with
+        ``group``. A group that does not exist beside the values drawn before is left out."""
         sampler = self._make(seed % 2**32)
         point: dict[str, Any] = {}
         for group in self._groups:
@@ -127,8 +127,8 @@ def existing_together(parameters: Sequence[Parameter]) -> list[list[Parameter]]:
 def nearest_feasible(
     space: ResolvedSpace, point: Mapping[str, Any], given: Mapping[str, Any], seed: int
 ) -> dict[str, Any]:
-    """``point`` with as many values drawn anew as it takes to keep the constraints: one at first,
-    then more. ``given`` values stay. Where no draw will do, ``point`` itself."""
+    """Return ``point`` with as many values drawn anew as it takes to keep the constraints: one at
+    first, then more. ``given`` values stay. Where no draw will do, ``point`` itself."""
     draw = random.Random(seed)
     free = [parameter for parameter in space.parameters if parameter.name not in given]
     other = {p.name: value_at(p, draw.random()) for p in free if p.name not in point}

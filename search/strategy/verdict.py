@@ -42,7 +42,7 @@ class Verdict:
 
 
 def outcome(gain: Interval) -> str:
-    """What ``gain`` says: above 0 is better."""
+    """Return what ``gain`` says: above 0 is better."""
     if gain.low > 0:
         return WINS
     return NO_DIFFERENCE if gain.estimate > 0 else NOTHING_BEATS
@@ -51,8 +51,8 @@ def outcome(gain: Interval) -> str:
 def chosen_trial(
     verdict: Verdict | None, searched: Sequence[FrozenTrial], best: FrozenTrial | None
 ) -> FrozenTrial | None:
-    """What fresh seeds chose of the trials of the search; ``best`` where nothing was judged, or no
-    setting stood."""
+    """Return what new seeds chose of the trials of the search; ``best`` where there was no
+    re-evaluation, or no setting stood."""
     return best if verdict is None or verdict.winner is None else searched[verdict.winner]
 
 
@@ -90,8 +90,8 @@ def judge(reevaluation: Reevaluation, searched: Sequence[FrozenTrial]) -> Verdic
 
 
 def _judged_by(objective: Metric, trials: Sequence[FrozenTrial | None]) -> Metric:
-    """The objective as measured on the test set; where there is no such figure, the objective: no
-    run that judges has had a part in choosing."""
+    """Return the objective as measured on the test set; where there is no such figure, the
+    objective: no run with an evaluation seed has had a part in choosing."""
     test = TEST_OF.get(objective.name)
     measured = test and any(trial and test in trial.user_attrs for trial in trials)
     return METRICS[test] if test and measured else objective

@@ -63,7 +63,8 @@ class Claims:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Within: no other driver of the study claims a trial, and all is written at once."""
+        """Return a context manager within which no other driver of the study claims a trial, and
+        all is written at once."""
         with self._lease.claiming(), one_commit(storage_of(self._study)):
             yield
 

@@ -46,7 +46,7 @@ class Decisions:
 
     @property
     def pauses(self) -> bool:
-        """Whether trials pause."""
+        """Return whether trials pause."""
         return self._rule is not None
 
     def is_prunable(self, trial: Trial) -> bool:

@@ -92,8 +92,9 @@ class Finisher:
             self._observe(events.Note(text, warning=True))
 
     def copied(self, trial: Trial, original: FrozenTrial) -> events.Ended:
-        """The ending of ``original``, a trial of the same configuration: its curve, figures and
-        files too. Where that one is paused the copy is PRUNED there: only the original resumes."""
+        """Return the ending of ``original``, a trial of the same configuration: its curve, figures
+        and files too. Where that one is paused the copy is PRUNED there: only the original
+        resumes."""
         self._copy_files(original.number, trial.number)
         notes = {name: v for name, v in original.user_attrs.items() if name not in OF_ONE_TRIAL}
         state, by, why = original.state, notes.get(ENDED_BY, COMPLETED), notes.get(REASON)

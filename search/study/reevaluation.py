@@ -35,8 +35,8 @@ def open_reevaluation(
     leases: ExitStack,
     observe: Callable[[Event], None],
 ) -> RetryingRunner | None:
-    """The runner that re-evaluates the search of ``plan``, whose study ``searched`` is met; None
-    where there is nothing to re-evaluate. Its lease becomes one of ``leases``."""
+    """Return the runner that re-evaluates the search of ``plan``, whose study ``searched`` is met;
+    None where there is nothing to re-evaluate. Its lease becomes one of ``leases``."""
     trials = searched.get_trials(deepcopy=False)
     metric = METRICS[plan.objectives[0]]
     if plan.record.reevaluation is None or not candidates(plan.record, trials, metric):
@@ -71,8 +71,8 @@ class ReevaluationClaims(Claims):
         self._searched = searched
 
     def start(self, trials: Sequence[FrozenTrial]) -> Trial | None:
-        """What is enqueued comes first: with one worker the trials have the same numbers, however
-        often it was killed."""
+        """Return the trial to start. What is enqueued comes first: with one worker the trials have
+        the same numbers, however often it was killed."""
         if not self._enqueued(trials):
             row = next(self._without_trial(trials), None)
             if row is None:

@@ -107,7 +107,7 @@ class Retention:
         return {*best, *(number for number in over if number is not None)}
 
     def _in_order(self, trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-        """The furthest on first, then the best."""
+        """Return the trials that got furthest first, then the best."""
         sign = -1 if self._direction == StudyDirection.MAXIMIZE else 1
         best = {t.number: min(sign * v for v in t.intermediate_values.values()) for t in trials}
         return sorted(trials, key=lambda t: (-(t.last_step or 0), best[t.number], t.number))

@@ -86,7 +86,7 @@ class RetryingRunner(TrialRunner):
         return not is_stored(self.study)
 
     def _wait(self, error: Exception, since: float | None) -> float:
-        """A pause; returns when the waiting began."""
+        """Wait for a moment, and return when the waiting began."""
         cause = cause_of(error)
         first, since = since is None, since or time.monotonic()
         late = time.monotonic() - since >= self.retry_seconds

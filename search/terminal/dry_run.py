@@ -57,7 +57,7 @@ def show(request: Request) -> None:
 
 
 def _as_recorded(found: StudyRecord | None) -> Meta:
-    """What the study's record says of its data; nothing where there is none."""
+    """Return what the study's record says of its data; nothing where there is none."""
     if found is None:
         return NO_DATA
     data = found.data
@@ -71,7 +71,7 @@ def _as_recorded(found: StudyRecord | None) -> Meta:
 
 
 def space_table(space: ResolvedSpace) -> PlainTable:
-    """What varies, and where."""
+    """Return a table of what varies, in which interval, and the baseline's values."""
     headings = ("parameter", "interval", "baseline")
     table = PlainTable(f"space {space.definition.name}", headings, right=())
     baseline = space.baseline_params()
@@ -84,7 +84,7 @@ def space_table(space: ResolvedSpace) -> PlainTable:
 
 
 def sampled(space: ResolvedSpace, strategy: StrategyFacts) -> dict[str, object]:
-    """What the sampler would draw first, after the baseline."""
+    """Return what the sampler would draw first, after the baseline."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = make_sampler(strategy.sampler, space, strategy.seed)
     study = optuna.create_study(sampler=sampler, direction="maximize")

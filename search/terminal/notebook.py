@@ -51,7 +51,7 @@ class NotebookView:
 
 
 def as_html(view: RenderableType) -> str:
-    """What a terminal would show, with its colours."""
+    """Return what a terminal would show, with its colours."""
     console = Console(file=io.StringIO(), record=True, width=WIDTH, force_jupyter=False)
     console.print(view)
     return console.export_html(inline_styles=True, code_format=PRE)

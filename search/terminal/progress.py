@@ -106,11 +106,11 @@ class Progress:
         return (self.epochs_before or 0) + self.epochs_here
 
     def epochs_per_trial(self) -> float:
-        """What a trial that ended came to, pruned ones included."""
+        """Return what a trial that ended came to, pruned ones included."""
         return self.epochs_of_ended / max(1, self.ended)
 
     def seconds_left(self) -> float | None:
-        """The epochs that are probably left, at the rate of epochs so far.
+        """Return the epochs that are probably left, at the rate of epochs so far.
 
         A trial to come is taken to last as long as those that ended, pruned ones included; None
         until two have ended.

@@ -89,7 +89,7 @@ class ClusterView:
         files.write(self._token, b"sharpsearch")
 
     def living(self) -> Mapping[str, Mapping[str, float]]:
-        """The resources of each node that lives."""
+        """Return the resources of each node that lives."""
         import ray
 
         nodes = ray.nodes()
@@ -97,7 +97,7 @@ class ClusterView:
         return {node["NodeID"]: node["Resources"] for node in nodes if node["Alive"]}
 
     def leaving(self) -> Collection[str]:
-        """Those that are being drained."""
+        """Return the nodes that are being drained."""
         return draining_nodes()
 
     def name(self, node: str) -> str:
@@ -160,8 +160,8 @@ def ask_for_beat(node: str, file: Path) -> Callable[[], int | None]:
 
 @contextmanager
 def carried_code(space: ResolvedSpace) -> Iterator[list[Path]]:
-    """Within: a folder with the files that ``space`` names, if it names any. With a training
-    function go the modules beside it, which it may import."""
+    """Return a context manager that yields a folder with the files that ``space`` names, if it
+    names any. With a training function go the modules beside it, which it may import."""
     models = {str(space.baseline.get("model", ""))}
     for parameter in space.parameters:
         if parameter.name == "model" and isinstance(parameter, Categorical):

@@ -26,7 +26,7 @@ NEVER_SENT = (PREVIOUS, HEARTBEAT)
 
 
 def on_this_node(task: Task) -> Task:
-    """``task`` in a folder of this process's own, if its own lies at a URL."""
+    """Return ``task`` in a folder of this process's own, if its own lies at a URL."""
     if not task.url:
         return task
     root = Path(tempfile.gettempdir(), f"sharpsearch-{getpass.getuser()}")

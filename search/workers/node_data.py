@@ -52,9 +52,9 @@ def drivers_data() -> NodeData:
 def find_data(
     given: Path, fingerprint: str, cache: Path, read: Read, beat: Callable[[], None]
 ) -> Path:
-    """``given``, if the data are there, else a folder of ``cache`` that is named by their contents
-    and is filled, if need be, by what ``read`` returns. Of several processes that come at once
-    one fills it; whoever is killed in the midst leaves nothing that is taken for it."""
+    """Return ``given`` if the data are there, else a folder of ``cache`` named by their contents,
+    filled if need be by what ``read`` returns. Of several processes at once one fills it; one that
+    is killed leaves nothing that is taken for the data."""
     if holds(given, fingerprint):
         return given
     own = cache / f"content-{fingerprint}"
@@ -80,7 +80,7 @@ def _fill(folder: Path, read: Read, beat: Callable[[], None]) -> None:
 
 
 def run_on(node: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Ray's reference to what ``function`` returns on the node of Ray's id ``node``; a
+    """Return Ray's reference to what ``function`` returns on the node of Ray's id ``node``; a
     ``RayError`` where there is no such node any more."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy

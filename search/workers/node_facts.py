@@ -67,7 +67,7 @@ def versions_here() -> dict[str, str]:
 
 
 def torch_capability() -> str:
-    """The instructions of the CPU that torch's own kernels use."""
+    """Return the instructions of the CPU that torch's own kernels use."""
     import torch
 
     return str(torch.backends.cpu.get_cpu_capability())
@@ -85,7 +85,8 @@ def _cpu() -> tuple[str, set[str]]:
 
 
 def _gpus(nvml: Any) -> list[tuple[str, tuple[int, int]]]:
-    """Name and compute capability of each, from NVML: Ray hides GPUs from a task that uses none."""
+    """Return name and compute capability of each, from NVML: Ray hides GPUs from a task that uses
+    none."""
     handles = map(nvml.nvmlDeviceGetHandleByIndex, range(nvml.nvmlDeviceGetCount()))
     return [
         (str(nvml.nvmlDeviceGetName(card)), nvml.nvmlDeviceGetCudaComputeCapability(card))

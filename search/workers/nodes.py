@@ -42,7 +42,7 @@ class Capacity:
         return self._concurrency
 
     def places(self) -> tuple[str, ...]:
-        """Ray's ids of the nodes that a trial may go to; none where there is no choice."""
+        """Return Ray's ids of the nodes that a trial may go to; none where there is no choice."""
         return ()
 
     def kind(self, node: str) -> str:
@@ -63,7 +63,7 @@ class Needs:
 
 
 def why_unfit(node: NodeFacts, needs: Needs) -> str:
-    """Why ``node`` gets no trial, and the remedy; "" where it may."""
+    """Return why ``node`` gets no trial, and the remedy; "" where it may."""
     torch, drivers = node.versions["torch"], needs.driver.versions["torch"]
     if not node.sees_results:
         return (
@@ -101,7 +101,7 @@ def _other_kind(node: NodeFacts, needs: Needs) -> str:
 
 
 def remarks(node: NodeFacts, driver: NodeFacts) -> list[str]:
-    """A line for each version that is not the driver's, of those that change no curve."""
+    """Return a line for each version that is not the driver's, of those that change no curve."""
     return [
         f"node {node.name} has {name} {there}, the driver {driver.versions[name]}"
         for name, there in node.versions.items()

@@ -71,8 +71,8 @@ class RunnerSearcher(Adapter, Searcher):
     _next_look = 0.0
 
     def suggest(self, trial_id: str) -> Any:
-        """A configuration; None to wait; FINISHED when all is met, nothing fits into the time
-        that is left, or the runner is closed."""
+        """Return a configuration; None to wait; FINISHED when all is met, nothing fits into the
+        time that is left, or the runner is closed."""
         runner = self.phases.runner
         if runner.closed:
             return Searcher.FINISHED
@@ -125,9 +125,9 @@ class RunnerScheduler(Adapter, FIFOScheduler):
         return self._new_one(tune_controller) or super().choose_trial_to_run(tune_controller)
 
     def _new_one(self, tune_controller: Any) -> Trial | None:
-        """The trial that has waited for a worker the least gets one that is free: who waits longer
-        has one that is about to start, and Tune would end that. Where trials are shorter than a
-        worker takes to start, no second one ever would."""
+        """Return the trial that has waited for a worker the least; it gets a free one. Who waits
+        longer has one that is about to start, and Tune would end that. Where trials are shorter
+        than a worker takes to start, no second one ever would."""
         for trial in tune_controller.get_live_trials():
             if trial.status == Trial.PENDING and trial.trial_id not in self._chosen:
                 self._chosen.add(trial.trial_id)

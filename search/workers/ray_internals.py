@@ -165,7 +165,8 @@ WHILE_TRAINING: Mapping[str, Any] = {
 
 @contextmanager
 def replaced(names: Mapping[str, Any]) -> Iterator[None]:
-    """Within: Ray's ``names`` have other values. Raises ``AttributeError`` where it lacks one."""
+    """Return a context manager within which Ray's ``names`` have other values. It raises
+    ``AttributeError`` where Ray lacks one."""
     with ExitStack() as stack:
         for name, value in names.items():
             stack.enter_context(mock.patch(name, value))
@@ -192,8 +193,8 @@ def draining_nodes() -> set[str]:
 
 
 def modules_of_job() -> list[str]:
-    """The ``py_modules`` that `ray job submit` was given. Ray would refuse others beside them, so
-    it is told that those of this process, which hold them too, are to stand for them."""
+    """Return the ``py_modules`` that `ray job submit` was given. Ray would refuse others beside
+    them, so it is told that those of this process, which hold them too, are to stand for them."""
     from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
 
     job = json.loads(os.environ.get(RAY_JOB_CONFIG_JSON_ENV_VAR, "{}"))

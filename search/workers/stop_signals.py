@@ -56,7 +56,8 @@ class Deadline:
 
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """Within: signals are taken, unless they were ignored: nohup means to outlive the terminal."""
+    """Return a context manager within which signals are handled, unless they were ignored: nohup
+    means to outlive the terminal."""
     stop = Stop()
     before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     handlers = {n: h if h == signal.SIG_IGN else stop for n, h in before.items()}
@@ -69,7 +70,8 @@ def stop_signals() -> Iterator[Stop]:
 
 @contextmanager
 def signals_held_back() -> Iterator[None]:
-    """Within: signals wait; then the handlers from before answer them, whatever Ray installed.
+    """Return a context manager within which signals wait. Then the handlers from before answer
+    them, whatever Ray installed.
 
     Ray's answer to SIGTERM, while it starts, is to abort with a stack of C++.
     """

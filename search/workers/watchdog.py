@@ -129,7 +129,7 @@ class Watchdog:
         self._epoch = self._now
 
     def ended(self, number: int) -> str:
-        """The trial is over; why its worker was killed, if it was."""
+        """Forget a trial that is over. Return why its worker was killed, if it was."""
         worker = self._workers.pop(number, None)
         if worker is None or worker.killed_after is None:
             return ""

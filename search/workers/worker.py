@@ -41,7 +41,7 @@ class Began:
 
 
 def node_name(host: str, node_id: str) -> str:
-    """A node as users see it: its host's name, and what tells it from another there."""
+    """Return a node as users see it: its host's name, and what tells it from another there."""
     return f"{host}-{node_id[:8]}"
 
 
@@ -56,8 +56,8 @@ def placement(cpus: int, gpus: float, config: dict[str, Any]) -> tune.PlacementG
 
 
 def make_worker(work: Work, data: NodeData | None = None) -> type[tune.Trainable]:
-    """A Ray worker that stays warm from trial to trial and steps through ``work``'s messages;
-    ``data`` are those of a cluster's node, None on the driver's own machine."""
+    """Return a Ray worker that stays warm from trial to trial and steps through ``work``'s
+    messages; ``data`` are those of a cluster's node, None on the driver's own machine."""
 
     class Worker(tune.Trainable):
         _messages: Iterator[Message | Began]
@@ -93,7 +93,8 @@ def _announced(work: Work, task: Task, data: NodeData | None) -> Iterator[Messag
 
 @contextmanager
 def _own_directory() -> Iterator[None]:
-    """Within: a trial may change the working directory; the next one has that of the driver."""
+    """Return a context manager within which a trial may change the working directory; the next one
+    has that of the driver."""
     before = os.getcwd()
     try:
         yield

@@ -11,12 +11,12 @@ def wide_resnet_depth(low: int, high: int) -> Int:
 
 
 def depths(*choices: int) -> Categorical:
-    """Just these, such as the members of the ResNet family."""
+    """Return a choice of just these depths, such as the members of the ResNet family."""
     return Categorical("depth", choices)
 
 
 def width(low: int, high: int) -> Int:
-    """The channels' multiplier, in [low, high]."""
+    """Return the multiplier of the channels, in [low, high]."""
     return Int("width", low, high)
 
 

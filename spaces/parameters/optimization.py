@@ -11,7 +11,7 @@ def batch_size(low: int, high: int) -> Int:
 
 
 def batch_sizes(*choices: int) -> Categorical:
-    """Just these, as the tables of the reports have them."""
+    """Return a choice of just these batch sizes, as the tables of the reports have them."""
     return Categorical("batch_size", choices)
 
 

@@ -38,7 +38,7 @@ class Gpu:
 
 
 def find_gpus() -> list[Gpu]:
-    """The visible GPUs, each of which has just computed something. Raises ``GpuError``."""
+    """Return the visible GPUs, each of which has just computed something. Raises ``GpuError``."""
     if torch.version.cuda is None:
         raise GpuError(
             f"a GPU is there, but torch {torch.__version__} is built for the CPU only; install "

@@ -44,8 +44,8 @@ class GpuSampler:
             self._thread.join()
 
     def usage(self) -> dict[str, float]:
-        """The peak, the growth or the mean of each figure, of those that the cards give, and the
-        most that torch has reserved for this process, MiB."""
+        """Return the peak, the growth or the mean of each figure, of those that the cards give, and
+        the most that torch has reserved for this process, MiB."""
         import torch
 
         usage = {name: _of(name, values) for name, values in dict(self._samples).items() if values}

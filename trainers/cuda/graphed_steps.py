@@ -35,8 +35,8 @@ class Graph(Protocol):
         """Begins the peak of memory anew; the most that was reserved before, in bytes."""
 
     def lack_of_memory(self) -> int:
-        """Bytes that are missing for a graph of what has run since the peak was forgotten, beside
-        what else runs."""
+        """Return the bytes that are missing for a graph of what has run since the peak was reset,
+        beside what else runs."""
 
     def capture(self, work: Callable[[], None]) -> None:
         """Records ``work``, which does not run."""
@@ -65,8 +65,8 @@ class CudaGraph:
         return peak
 
     def lack_of_memory(self) -> int:
-        """What a graph computes in is its own: the last batch of an epoch and the validation need
-        as much again at most."""
+        """Return how many bytes are missing for a graph. Its memory is its own: the last batch of
+        an epoch and the validation need as much again at most."""
         return max(0, 2 * torch.cuda.max_memory_allocated() - obtainable())
 
     def capture(self, work: Callable[[], None]) -> None:
@@ -87,7 +87,7 @@ class CudaGraph:
 
 
 def why_eager(config: TrainConfig, batches: Batches) -> str:
-    """Why no step of ``config`` can be captured; empty where it can."""
+    """Return why no step of ``config`` can be captured; empty where it can."""
     reasons = {
         "the CPU has no graphs": batches.device.type == "cpu",
         "several processes share each step": batches.ranks.size > 1,

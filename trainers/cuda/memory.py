@@ -39,7 +39,7 @@ def images_fit(size: int, device: torch.device) -> bool:
 
 
 def obtainable() -> int:
-    """Bytes of the current card that this process has or may still take."""
+    """Return the bytes of the current card that this process has or may still take."""
     free, total = torch.cuda.mem_get_info()
     share = torch.cuda.get_per_process_memory_fraction()
     return int(min(share * total, free + torch.cuda.memory_reserved()))

@@ -35,10 +35,10 @@ def compute_as(execution: Execution) -> None:
 
 @contextmanager
 def kernels_by_timing(execution: Execution) -> Iterator[None]:
-    """Within: cuDNN times all kernels for a shape that it has not seen, which takes some tenths of
-    a second, and takes the fastest. Worth it for shapes that come back hundreds of times, as those
-    of whole training batches do. Changes nothing on the CPU and where kernels are deterministic.
-    """
+    """Return a context manager within which cuDNN times all kernels for a shape that it has not
+    seen, which takes some tenths of a second, and takes the fastest. This pays for shapes that come
+    back hundreds of times, as those of whole training batches do. Nothing changes on the CPU and
+    where kernels are deterministic."""
     times = execution.device == "cuda" and not execution.deterministic
     if times:
         torch.backends.cudnn.benchmark = True

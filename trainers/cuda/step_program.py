@@ -20,7 +20,7 @@ Update = Callable[[Tensor, Tensor, "float | Tensor"], tuple[Tensor, Tensor]]
 
 
 def as_taken(rates: Sequence[float], device: torch.device) -> Tensor:
-    """``rates`` on the host, in the numbers that the fused optimisers of ``device`` take."""
+    """Return ``rates`` on the host, in the numbers that the fused optimisers of ``device`` take."""
     return torch.tensor(rates, dtype=torch.float64 if device.type == "cpu" else torch.float32)
 
 
@@ -78,8 +78,8 @@ class StepProgram:
         return self._logits[where], self._labels[where]
 
     def part(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Images and labels of the epoch from ``start`` to ``stop``, for a step that is no whole
-        one."""
+        """Return images and labels of the epoch from ``start`` to ``stop``, for a step that is no
+        whole one."""
         order, draws, _ = self._begun()
         chosen = order[start:stop]
         images = self._batches.images(chosen, draws.take(start, stop))

@@ -55,7 +55,7 @@ def seen(at_work: GeneratorType[Any, None, Any], handed: Mapping[str, Any]) -> d
 
 
 def forgotten(first: Mapping[str, Seen], second: Mapping[str, Seen]) -> list[str]:
-    """The names of what must be handed over, after one epoch and after the next."""
+    """Return the names of what must be handed over, after one epoch and after the next."""
     return [
         name
         for name, now in second.items()
@@ -122,15 +122,15 @@ def _attributes(name: str, module: torch.nn.Module) -> dict[str, Seen]:
 
 
 def _tensors(values: Any) -> set[int]:
-    """The places in memory of all weights and buffers below ``values``."""
+    """Return the places in memory of all weights and buffers below ``values``."""
     modules = [value for value in values if isinstance(value, torch.nn.Module)]
     return {-tensor.data_ptr() for module in modules for tensor in module.state_dict().values()}
 
 
 @cache
 def carried(file: str, line: int) -> tuple[set[str], set[str]]:
-    """The names that the loop over the epochs around ``line`` of ``file`` reads before it sets
-    them, and those that it sets. Empty where there is no such loop, or no source."""
+    """Return the names that the loop over the epochs around ``line`` of ``file`` reads before it
+    sets them, and those that it sets. Empty where there is no such loop, or no source."""
     try:
         tree = ast.parse(Path(file).read_bytes())
     except (OSError, SyntaxError, ValueError):

@@ -166,7 +166,7 @@ class LoopRun:
         write_rows(self.folder, ["epoch", *names, "seconds"], rows)
 
     def _numbers(self, metrics: Any, verb: str) -> dict[str, float]:
-        """``metrics`` as plain numbers; what is none is left out with a remark. Raises
+        """Return ``metrics`` as plain numbers; what is none is left out with a remark. Raises
         ``TypeError``."""
         if not isinstance(metrics, Mapping):
             raise TypeError(
@@ -185,11 +185,11 @@ class LoopRun:
         return found
 
     def test(self) -> LoopEvaluation:
-        """What the function returned at its end."""
+        """Return what the function returned at its end."""
         return self._evaluation
 
     def usage(self) -> dict[str, float]:
-        """What the run has cost so far."""
+        """Return what the run has cost so far."""
         seconds = sum(result.seconds for result in self.history)
         return self._monitor.usage() | {"seconds_per_epoch": seconds / max(1, len(self.history))}
 

@@ -13,8 +13,9 @@ LEAST_SHARE = 0.02  # of a core, that a process at work takes; one that hangs ta
 
 @contextmanager
 def pulse(beat: Callable[[], None]) -> Iterator[None]:
-    """Within: ``beat`` is called as long as this process uses its processor. What waits for a GPU
-    uses it too; what waits for a lock, or for a connection that is gone, does not."""
+    """Return a context manager within which ``beat`` is called as long as this process uses its
+    processor. What waits for a GPU uses it too; what waits for a lock, or for a connection that is
+    gone, does not."""
     over = threading.Event()
 
     def watch() -> None:

@@ -76,7 +76,8 @@ def after_two_epochs(task: Mapping[str, Any]) -> State:
 
 
 def own_files(config: LoopConfig) -> dict[str, str]:
-    """The modules in memory that lie beside the function's file or below, by their digests."""
+    """Return the modules in memory that lie beside the function's file or below, by their
+    digests."""
     home = Path(config.train.partition(":")[0]).absolute().parent
     paths = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
     own = sorted(path for path in map(Path, filter(None, paths)) if path.is_relative_to(home))
@@ -92,12 +93,12 @@ def digest(path: Path) -> str:
 
 
 def cut_off(folder: Path) -> Path:
-    """What a kill after the first epoch leaves of ``folder``."""
+    """Return what a kill after the first epoch leaves of ``folder``."""
     return folder.with_name(f"{folder.name}-cut-off")
 
 
 def verdict(straight: State, resumed: State) -> str:
-    """What is not exact, in one line, or may become so; empty where nothing is known."""
+    """Return what is not exact, in one line, or may become so; empty where nothing is known."""
     missing = f"not handed to run.epochs: {', '.join(straight.forgotten)}"
     found = _difference(straight.values, resumed.values)
     if found:
@@ -108,8 +109,8 @@ def verdict(straight: State, resumed: State) -> str:
 
 
 def _difference(straight: Mapping[str, Any], resumed: Mapping[str, Any]) -> str:
-    """The first value that differs. Numbers come before tensors: a rate that differs says more
-    than the weights that it led to."""
+    """Return the first value that differs. Numbers come before tensors: a rate that differs says
+    more than the weights that it led to."""
     if "checkpoint" in resumed and "checkpoint" not in straight:
         return str(resumed["checkpoint"])
     for name in sorted(straight, key=lambda name: isinstance(straight[name], str)):

@@ -65,8 +65,8 @@ def _refill(value: Any, state: Any) -> None:
 
 
 def _by_pickle(value: Any) -> Access:
-    """The object's own pickle protocol, without ever making another object of its class: one that
-    frees what a library gave it would free it for both."""
+    """Return the object's own pickle protocol, without ever making another object of its class: one
+    that frees what a library gave it would free it for both."""
     own = any(
         name in vars(kind)
         for kind in type(value).__mro__[:-1]
@@ -118,8 +118,8 @@ def _set_state(value: Any, state: Any, setter: Callable[[Any, Any], Any] | None)
 
 
 def expanded(objects: Mapping[str, Any]) -> dict[str, Any]:
-    """``objects``, and what their containers hold that has a state of its own, by names such as
-    ``nets[0]`` and ``parts.model``: it is put back in place, too."""
+    """Return ``objects``, and what their containers hold that has a state of its own, by names such
+    as ``nets[0]`` and ``parts.model``: it is put back in place, too."""
     found = dict(objects)
     for name, value in objects.items():
         if not isinstance(value, _CONTAINERS):
@@ -143,8 +143,9 @@ def _has_access(value: Any) -> bool:
 
 
 def keep(objects: Mapping[str, Any]) -> dict[str, Any]:
-    """What a checkpoint keeps of each of ``objects``: tensors and plain values, or its pickle as
-    bytes, in which other ones of ``objects`` are named. Raises ``TypeError`` naming the object."""
+    """Return what a checkpoint keeps of each of ``objects``: tensors and plain values, or its
+    pickle as bytes, in which other ones of ``objects`` are named. Raises ``TypeError`` naming the
+    object."""
     names = {id(value): name for name, value in objects.items()}
     found = {}
     for name, value in objects.items():
@@ -210,7 +211,8 @@ def _unpickled(state: Any, objects: Mapping[str, Any]) -> Any:
 
 
 def flattened(kept: Mapping[str, Any]) -> dict[str, Any]:
-    """Every number and text below what was kept, by its name; of tensors and arrays a digest."""
+    """Return every number and text below what was kept, by its name; of tensors and arrays a
+    digest."""
     others = {name: f"<{name}>" for name in kept}
     return {
         key: value

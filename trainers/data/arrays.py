@@ -20,7 +20,7 @@ NAMES = (*REQUIRED, "classes")
 
 
 def npz_source(path: Path) -> Source:
-    """The data set in the file ``path``, named after it."""
+    """Return the data set in the file ``path``, named after it."""
     content = partial(content_hash, path.parent, [path.name])
     return Source(path.stem, content, lambda: _checked(path, _read_npz(path)))
 
@@ -31,8 +31,8 @@ def is_npy_folder(folder: Path) -> bool:
 
 
 def npy_source(folder: Path) -> Source:
-    """The data set in ``folder``: train_images.npy, train_labels.npy and so on. The files are
-    mapped: they may be larger than memory."""
+    """Return the data set in ``folder``: train_images.npy, train_labels.npy and so on. The files
+    are mapped: they may be larger than memory."""
     names = [name for name in NAMES if (folder / f"{name}.npy").is_file()]
     content = partial(content_hash, folder, [f"{name}.npy" for name in names])
 
@@ -51,7 +51,7 @@ def _map_npy(path: Path) -> np.ndarray:
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Those of ``NAMES`` that the file holds."""
+    """Return those of ``NAMES`` that the file holds."""
     try:
         # A header that claims more than there is costs nothing: memory that is never written to.
         with open(path, "rb") as opened:

@@ -40,8 +40,8 @@ Labelled = list[tuple[str, int]]  # each file's path below the root, with ``/``,
 
 
 def folder_source(root: Path, side: int | None = None) -> Source:
-    """The images below ``root``, named after it; with ``side``, each made square of so many pixels.
-    Raises ``DataError`` naming folder or file."""
+    """Return the images below ``root``, named after it; with ``side``, each made square of so many
+    pixels. Raises ``DataError`` naming folder or file."""
     listing = _Listing(root)
     try:
         listing.read()
@@ -97,7 +97,8 @@ class _Listing:
             raise DataError(f"{root}: no folder 'test' or 'val' in it, needed: test/<class>/*.png")
 
     def remarks(self) -> tuple[str, ...]:
-        """What was left out, and how classes are numbered where one might think otherwise."""
+        """Return what was left out, and how classes are numbered where one might think
+        otherwise."""
         said = list(self._said)
         if self._left_out:
             kinds = Counter(Path(name).suffix.lower() or "no suffix" for name in self._left_out)
@@ -147,13 +148,13 @@ class _Listing:
         return [(f"{folder}/{file}", labels[classes[file]]) for file in files]
 
     def _folders(self, folder: str) -> list[str]:
-        """The names of the folders in ``folder``, sorted; files beside them are left out."""
+        """Return the names of the folders in ``folder``, sorted; files beside them are left out."""
         items = self._items(folder)
         self._left_out += [f"{folder}/{item.name}" for item in items if not item.is_dir()]
         return [item.name for item in items if item.is_dir()]
 
     def _images(self, folder: str) -> list[str]:
-        """The images in ``folder`` and then those of its sub-folders."""
+        """Return the images in ``folder`` and then those of its sub-folders."""
         images, below = [], []
         for item in self._items(folder):
             name = f"{folder}/{item.name}"
@@ -217,7 +218,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def read_image(path: Path, size: tuple[int, int], fit: bool = False) -> np.ndarray:
-    """The pixels (H, W, 3) uint8, upright; transparency is dropped.
+    """Return the pixels (H, W, 3) uint8, upright; transparency is dropped.
 
     Raises ``DataError`` when the file is damaged or, unless it is to ``fit``, not of ``size``
     (width, height).
@@ -245,7 +246,8 @@ def _opened(path: Path) -> Image.Image:
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """``image`` turned as its EXIF orientation says: phones store what they saw, sideways."""
+    """Return ``image`` turned as its EXIF orientation says: phones store what they saw,
+    sideways."""
     from PIL import ExifTags, ImageOps
 
     if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
@@ -254,7 +256,7 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """The middle of ``image`` in the proportions of ``size``, resized to it, bilinear."""
+    """Return the middle of ``image`` in the proportions of ``size``, resized to it, bilinear."""
     from PIL import Image, ImageOps
 
     if image.size == size:

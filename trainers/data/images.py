@@ -98,7 +98,7 @@ class ImageData:
 
 
 def split_of(images: np.ndarray, labels: np.ndarray) -> RawSplit:
-    """A split whose images (N, H, W, C) are in memory, or mapped, already."""
+    """Return a split whose images (N, H, W, C) are in memory, or mapped, already."""
     count, height, width, channels = images.shape
     shape = (count, height, width, channels)
     pieces = [images[start : start + PIECE] for start in range(0, count, PIECE)]
@@ -114,5 +114,5 @@ def check_square(where: str, height: int, width: int) -> None:
 
 
 def one_line(error: BaseException) -> str:
-    """What ``error`` says, on one line; its kind where it says nothing."""
+    """Return what ``error`` says, on one line; its kind where it says nothing."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -39,7 +39,8 @@ _FAILURES = (OSError, RuntimeError, HTTPException, tarfile.TarError, EOFError)
 
 
 def digits_source(name: str, size: int, channels: int) -> Source:
-    """The 1,797 digits, 8 x 8, enlarged to ``size`` (nearest), with ``channels`` equal channels."""
+    """Return the 1,797 digits, 8 x 8, enlarged to ``size`` (nearest), with ``channels`` equal
+    channels."""
     split = f"{DIGITS_TEST_FRACTION} {DIGITS_SPLIT_SEED}"
     content = f"digits {version('scikit-learn')} {size} {channels} {split}"
     return Source(name, lambda memo: content, partial(_read_digits, size, channels))
@@ -62,7 +63,7 @@ def _read_digits(size: int, channels: int) -> RawSet:
 
 
 def cifar_source(name: str, class_name: str, md5: str, data_dir: Path) -> Source:
-    """The class ``class_name`` of torchvision.datasets, its archive kept in ``data_dir``.
+    """Return the class ``class_name`` of torchvision.datasets, its archive kept in ``data_dir``.
 
     ``md5`` is of the archive; torchvision refuses any other, so it stands for the content.
     """
@@ -70,7 +71,7 @@ def cifar_source(name: str, class_name: str, md5: str, data_dir: Path) -> Source
 
 
 def torchvision_source(class_name: str, data_dir: Path, side: int | None = None) -> Source:
-    """The class ``class_name`` of torchvision.datasets, which checks what it fetches.
+    """Return the class ``class_name`` of torchvision.datasets, which checks what it fetches.
 
     Grey images stay grey. With ``side`` each is made square of so many pixels.
     """
@@ -110,7 +111,7 @@ def _read_any(class_name: str, data_dir: Path, side: int | None) -> RawSet:
 
 
 def _splits(class_name: str, known: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
-    """How the data set names its two parts: each a few ways, of which one works."""
+    """Return how the data set names its two parts: each a few ways, of which one works."""
     if "train" in known:
         return [[{"train": True}], [{"train": False}]]
     if "split" in known:
@@ -122,7 +123,8 @@ def _splits(class_name: str, known: Mapping[str, Any]) -> list[list[dict[str, An
 
 
 def _first_of(ways: Sequence[Callable[[], Any]]) -> Any:
-    """The first that works; torchvision says with ``ValueError`` that it has no such part."""
+    """Return the first way that works; torchvision says with ``ValueError`` that it has no such
+    part."""
     for way in ways[:-1]:
         with suppress(ValueError):
             return way()

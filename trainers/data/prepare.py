@@ -40,7 +40,7 @@ def prepare(
     remark: Callable[[str], None] | None = None,
     image_size: int | None = None,
 ) -> Path:
-    """The prepared folder of a data set, made first if it is not there or damaged.
+    """Return the prepared folder of a data set, made first if it is not there or damaged.
 
     ``name_or_path`` is as ``find_source`` takes it; downloads and the cache lie in ``data_dir``.
     With ``image_size`` images are made square of so many pixels. ``progress(done, total)`` counts
@@ -71,8 +71,8 @@ def prepare(
 def find_prepared(
     name_or_path: str | Path, data_dir: str | Path, image_size: int | None = None
 ) -> Path | None:
-    """The prepared folder of a data set, None where ``prepare`` would make it. Nothing is written
-    where nothing was prepared before. Raises ``DataError``."""
+    """Return the prepared folder of a data set, None where ``prepare`` would make it. Nothing is
+    written where nothing was prepared before. Raises ``DataError``."""
     cache = Path(os.path.expanduser(data_dir)) / "cache"
     if not cache.exists():
         find_source(name_or_path, cache.parent, image_size)
@@ -82,8 +82,8 @@ def find_prepared(
 
 
 def _absent_classes(where: str, folder: Path) -> list[str]:
-    """A line for each split that has no image of some classes. Raises ``DataError`` where only the
-    test split has a class: no network could learn it."""
+    """Return a line for each split that has no image of some classes. Raises ``DataError`` where
+    only the test split has a class: no network could learn it."""
     meta, arrays = load_prepared(folder)
     train, test = (
         np.bincount(arrays[f"{split}_labels"], minlength=len(meta.classes)) > 0
@@ -106,7 +106,7 @@ def _absent_classes(where: str, folder: Path) -> list[str]:
 
 
 def _names(meta: Meta, chosen: np.ndarray) -> str:
-    """``class 'a'`` or ``classes 'a', 'b', …``."""
+    """Return ``class 'a'`` or ``classes 'a', 'b', …``."""
     names = [repr(meta.classes[i]) for i in np.flatnonzero(chosen)]
     shown = ", ".join(names[:5]) + (f", … ({len(names)} in all)" if len(names) > 5 else "")
     return f"class {shown}" if len(names) == 1 else f"classes {shown}"
@@ -120,7 +120,8 @@ def _key(source: Source, memo: Path) -> str:
 
 @contextmanager
 def making(folder: Path) -> Iterator[Path]:
-    """Within: a folder to be filled, which is the prepared ``folder`` afterwards."""
+    """Return a context manager that yields a folder to be filled, which is the prepared ``folder``
+    afterwards."""
     _sweep(folder.parent)
     partial = folder.parent / f"{PARTIAL}{uuid4().hex}"
     partial.mkdir()

@@ -47,7 +47,8 @@ class Meta:
 
 
 def read_meta(folder: Path) -> Meta:
-    """The meta.json in ``folder``. Raises ``DataError`` when it is missing, torn or foreign."""
+    """Return the meta.json in ``folder``. Raises ``DataError`` when it is missing, torn or
+    foreign."""
     try:
         values = json.loads((folder / FILE).read_text(encoding="utf-8"))
         if set(values) != {item.name for item in fields(Meta)} or values["format"] != FORMAT:
@@ -66,7 +67,7 @@ def read_meta(folder: Path) -> Meta:
 
 
 def open_prepared(folder: Path) -> ImageData:
-    """The data set in ``folder``, memory-mapped: nothing is copied and nothing is hashed.
+    """Return the data set in ``folder``, memory-mapped: nothing is copied and nothing is hashed.
 
     All processes share the pages. Raises ``DataError`` when a file is missing or damaged.
     """
@@ -180,9 +181,9 @@ def content_hash(root: Path, names: Sequence[str], memo: Path) -> str:
 
 
 def _stamp(root: Path, names: Sequence[str]) -> tuple[str, bool]:
-    """A text that is another one when a file has changed since, of where the files are, their
-    sizes, times and inodes; and whether all were settled: what changed just now might change again
-    within the same time stamp. Raises ``OSError``."""
+    """Return a text that is another one when a file has changed since, of where the files are,
+    their sizes, times and inodes; and whether all were settled: what changed just now might change
+    again within the same time stamp. Raises ``OSError``."""
     stats = [os.stat(root / name) for name in names]
     listing = [
         [name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
@@ -203,7 +204,7 @@ def _hash_files(root: Path, names: Sequence[str]) -> str:
 
 
 def _remembered(path: Path) -> str:
-    """What was remembered there; empty where that is nothing, or not whole."""
+    """Return what was remembered there; empty where that is nothing, or not whole."""
     with suppress(OSError, ValueError):
         text = path.read_text(encoding="ascii")
         return text if len(text) == 64 else ""

@@ -76,8 +76,8 @@ SHAPES: Mapping[str, ImageShape] = {name: entry.shape for name, entry in _TABLE.
 
 
 def find_source(name_or_path: str | Path, data_dir: Path, side: int | None = None) -> Source:
-    """The source of a name in ``DATASETS``, ``torchvision:NAME``, an .npz file, a folder of .npy
-    files or an image folder. With ``side``, images are made square of so many pixels.
+    """Return the source of a name in ``DATASETS``, ``torchvision:NAME``, an .npz file, a folder of
+    .npy files or an image folder. With ``side``, images are made square of so many pixels.
 
     Raises ``DataError`` when there is none.
     """

@@ -21,8 +21,8 @@ class ClassScores:
     named: tuple[int, ...]
 
     def means(self) -> tuple[float, float, float]:
-        """Precision, recall and F1, each the plain mean over the classes (macro average) that have
-        an image or were named, as scikit-learn takes it."""
+        """Return precision, recall and F1, each the plain mean over the classes (macro average)
+        that have an image or were named, as scikit-learn takes it."""
         present = (np.array(self.images) + np.array(self.named)) > 0
         columns = (self.precision, self.recall, self.f1)
         precision, recall, f1 = (float(np.mean(np.array(v)[present])) for v in columns)

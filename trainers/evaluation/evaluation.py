@@ -39,7 +39,7 @@ class Evaluation:
         return {**values, "cells": self.confusion.cells}
 
     def figures(self) -> dict[str, Any]:
-        """The single numbers, by the names that a study records."""
+        """Return the single numbers, by the names that a study records."""
         return {
             "test_top1": self.top1,
             "test_top5": self.top5,
@@ -52,7 +52,7 @@ class Evaluation:
 def evaluate(
     logits: Tensor, labels: Tensor, loss: Loss, seconds: float, batch_size: int
 ) -> Evaluation:
-    """All figures from ``logits`` (N, K) and ``labels`` (N,).
+    """Return all figures from ``logits`` (N, K) and ``labels`` (N,).
 
     ``batch_size`` decides ``loss_batch_sum`` alone.
     """
@@ -76,7 +76,8 @@ def evaluate(
 
 
 def in_precision(precision: str, device: torch.device) -> AbstractContextManager[Any]:
-    """Within: a forward pass computes in ``precision``, one of ``PRECISIONS``."""
+    """Return a context manager within which a forward pass computes in ``precision``, one of
+    ``PRECISIONS``."""
     if precision != "bfloat16":
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
@@ -95,7 +96,7 @@ def summary_of(model: nn.Module, split: Split, loss: Loss, precision: str) -> Su
 
 @torch.inference_mode()
 def logits_of(model: nn.Module, split: Split, precision: str) -> Tensor:
-    """All logits (N, classes) on the host, so that a clock has waited for them."""
+    """Return all logits (N, classes) on the host, so that a clock has waited for them."""
     model.eval()
     parts = []
     for images, _ in split:

@@ -16,7 +16,7 @@ TILE, GAP, TITLE, COLUMNS = 64, 4, 18, 16  # pixels; maps in a row
 
 
 def find_convolutions(model: nn.Module, names: Sequence[str]) -> dict[str, nn.Conv2d]:
-    """The convolutions called ``names`` in ``model``, under their full names.
+    """Return the convolutions called ``names`` in ``model``, under their full names.
 
     The name of a larger part stands for the first convolution in it: in the small CNN ``conv1``
     is ``conv1.0``. Raises ``ConfigError`` for a name that is none.

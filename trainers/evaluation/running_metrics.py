@@ -25,7 +25,7 @@ class Summary:
 
 
 def label_ranks(logits: Tensor, labels: Tensor) -> Tensor:
-    """How many classes stand before the label: (N, K), (N,) → (N,) int64; 0 is top-1.
+    """Return how many classes stand before the label: (N, K), (N,) → (N,) int64; 0 is top-1.
 
     As with argmax, an equal score of an earlier class stands before, and so does one that is not
     a number. A label whose own score is none is not even among the first five.
@@ -82,7 +82,7 @@ class RunningMetrics:
         return torch.cat(self._rows)
 
     def summary(self) -> Summary:
-        """The figures of all batches added."""
+        """Return the figures of all batches added."""
         return summarize_rows(self.rows().cpu())
 
 

@@ -88,7 +88,8 @@ MODELS: Mapping[str, ModelEntry] = {
 def build_model(
     options: Mapping[str, Any], num_classes: int, in_channels: int, image_size: int
 ) -> nn.Module:
-    """The network that ``options`` (a configuration as a mapping) names, freshly initialised.
+    """Return the network that ``options`` (a configuration as a mapping) names, freshly
+    initialised.
 
     It maps float images (N, in_channels, image_size, image_size) to logits (N, num_classes).
     Weights are drawn from torch's global CPU generator.

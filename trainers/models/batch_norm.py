@@ -17,7 +17,8 @@ def has_batch_norm(model: nn.Module) -> bool:
 
 @contextmanager
 def frozen_statistics(model: nn.Module) -> Iterator[None]:
-    """Within: BatchNorm normalises by the batch but leaves its running statistics alone.
+    """Return a context manager within which BatchNorm normalises by the batch but leaves its
+    running statistics alone.
 
     SAM sees every batch twice; the statistics must see it once.
     """
@@ -33,10 +34,10 @@ def frozen_statistics(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def counted_together(model: nn.Module, batches: int) -> Iterator[None]:
-    """Within: BatchNorm does not count batches, which takes a kernel for each layer and step.
-    After: it has counted ``batches`` more, unless an error left this early. A layer without
-    momentum averages over all batches and needs its count as it goes.
-    """
+    """Return a context manager within which BatchNorm does not count batches, since that takes a
+    kernel for each layer and step. Afterwards it has counted ``batches`` more, unless an error left
+    this early. A layer without momentum averages over all batches and needs its count as it
+    goes."""
     layers = [layer for layer in _tracking(model) if layer.momentum is not None]
     counts = [layer.num_batches_tracked for layer in layers]
     for layer in layers:

@@ -51,7 +51,8 @@ def classifier(features: int, num_classes: int, dropout: float = 0.0) -> nn.Sequ
 def projection(
     in_channels: int, out_channels: int, stride: int, batch_norm: bool = True
 ) -> nn.Module:
-    """A block's shortcut: the identity where shapes agree, else 1x1 convolution and BatchNorm."""
+    """Return a block's shortcut: the identity where shapes agree, else 1x1 convolution and
+    BatchNorm."""
     if stride == 1 and in_channels == out_channels:
         return nn.Identity()
     conv = conv1x1(in_channels, out_channels, stride, bias=not batch_norm)

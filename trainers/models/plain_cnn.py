@@ -107,7 +107,7 @@ class _ConvLayer(Residual):
 
 
 def _plan(depth: int) -> tuple[_Convolution, ...]:
-    """The convolutions after the first; the last of them is pooled."""
+    """Return the convolutions after the first; the last of them is pooled."""
     kept = _CONVOLUTIONS[: depth - 2]
     return (*kept[:-1], kept[-1]._replace(pooled=True))
 

@@ -59,7 +59,8 @@ class ModelSummary:
 
 
 def summary_for(options: Mapping[str, Any], shape: ImageShape, batch_size: int = 1) -> ModelSummary:
-    """The summary of the network that ``options`` name, for such images; no weight is made."""
+    """Return the summary of the network that ``options`` name, for such images; no weight is
+    made."""
     with torch.device("meta"):
         model = build_model(options, shape.classes, shape.channels, shape.side)
     return summarize(model, shape.channels, shape.side, batch_size)
@@ -111,7 +112,8 @@ def _row(name: str, module: nn.Module, x: Tensor, out: Tensor, batch_size: int) 
 
 
 def _macs(module: nn.Module, out: Tensor) -> int:
-    """Each output is a sum over the weights of one output channel (or unit)."""
+    """Return the multiply-accumulates of a layer: each output is a sum over the weights of one
+    output channel (or unit)."""
     if isinstance(module, (nn.Conv2d, nn.Linear)):
         return out.numel() * module.weight[0].numel()
     return 0

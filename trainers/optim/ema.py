@@ -42,5 +42,5 @@ class EMA:
 
 
 def _tensors(model: nn.Module) -> list[Tensor]:
-    """All weights and buffers, as they lie in memory."""
+    """Return all weights and buffers, as they lie in memory."""
     return list(model.state_dict().values())

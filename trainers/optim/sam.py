@@ -29,7 +29,8 @@ class SAM:
 
     @contextmanager
     def perturbed(self) -> Iterator[None]:
-        """Within: weights w + ε and gradients cleared. After: weights as before."""
+        """Return a context manager within which the weights are w + ε and gradients are cleared.
+        Afterwards the weights are as before."""
         with torch.no_grad():
             torch._foreach_copy_(self._kept, self.parameters)
             torch._foreach_add_(self.parameters, self._perturbation())

@@ -18,8 +18,8 @@ PLATEAU_THRESHOLD = 1e-4  # relative; torch's ReduceLROnPlateau has the same def
 
 
 def learning_rates(config: TrainConfig, watched: Sequence[float], steps: int) -> list[float]:
-    """The rate of each of the ``steps`` of the next epoch, after ``len(watched)`` finished ones;
-    ``watched`` are their values of ``config.plateau_metric``.
+    """Return the rate of each of the ``steps`` of the next epoch, after ``len(watched)`` finished
+    ones; ``watched`` are their values of ``config.plateau_metric``.
 
     With warm-up, every schedule's rate is multiplied by a share that rises by the step, from 1/w
     to 1 over w steps (Goyal et al. 2017).
@@ -51,8 +51,8 @@ def piecewise(config: TrainConfig, watched: Sequence[float]) -> float:
 
 
 def one_cycle(config: TrainConfig, step: int, steps: int) -> float:
-    """torch's OneCycleLR (Smith and Topin 2018): half a cosine wave from lr / 25 up to lr over
-    ``pct_start`` of the steps, another down to lr / 250,000. Momentum stays as it is."""
+    """Return torch's OneCycleLR (Smith and Topin 2018): half a cosine wave from lr / 25 up to lr
+    over ``pct_start`` of the steps, another down to lr / 250,000. Momentum stays as it is."""
     low, high = config.initial_lr / CYCLE_START, config.initial_lr
     top = max(0.0, config.pct_start * steps - 1)
     if step < top:
@@ -66,8 +66,8 @@ def _half_wave(start: float, end: float, share: float) -> float:
 
 
 def plateau(config: TrainConfig, watched: Sequence[float]) -> float:
-    """torch's ReduceLROnPlateau (relative threshold) replayed over the history; its mode is the
-    direction of the metric."""
+    """Return torch's ReduceLROnPlateau (relative threshold) replayed over the history; its mode is
+    the direction of the metric."""
     metric = METRICS[config.plateau_metric]
     rate, best, waited = config.initial_lr, metric.worst, 0
     for value in watched:
@@ -83,7 +83,7 @@ def plateau(config: TrainConfig, watched: Sequence[float]) -> float:
 
 
 def stops_early(config: TrainConfig, epochs: int, best_epoch: int) -> bool:
-    """Whether more than ``early_stopping`` of ``epochs`` have passed since the best one.
+    """Return whether more than ``early_stopping`` of ``epochs`` have passed since the best one.
 
     Report D: a counter of epochs without improvement; stop when it exceeds its patience.
     """

@@ -74,7 +74,7 @@ class SGD(UpdateRule):
             self._momenta[i] = momentum
 
     def state_dict(self) -> dict[str, Any]:
-        """The momentum of each parameter, None before the first step; live, not copied."""
+        """Return the momentum of each parameter, None before the first step; live, not copied."""
         return {"momenta": list(self._momenta)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

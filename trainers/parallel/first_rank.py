@@ -135,10 +135,10 @@ def _abort_with(processes: Processes, closed: Event) -> None:
 
 
 def rendezvous_file(scratch: str) -> Path:
-    """Where the processes find each other."""
+    """Return where the processes find each other."""
     return Path(scratch) / "rendezvous"
 
 
 def ready_file(scratch: str, rank: int) -> Path:
-    """Where a process says that it is about to join."""
+    """Return where a process says that it is about to join."""
     return Path(scratch) / f"{rank}.ready"

@@ -29,7 +29,7 @@ class Ranks:
         return torch.device(name)
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """The network to call while training."""
+        """Return the network to call while training."""
         return model
 
     def share(self, start: int, stop: int) -> tuple[int, int]:
@@ -38,21 +38,21 @@ class Ranks:
         return start + self.rank * n // self.size, start + (self.rank + 1) * n // self.size
 
     def total(self, values: Tensor) -> Tensor:
-        """The sum of ``values`` over all processes."""
+        """Return the sum of ``values`` over all processes."""
         return values
 
     def from_first(self, values: Tensor) -> Tensor:
-        """The first process's ``values``, everywhere."""
+        """Return the first process's ``values``, everywhere."""
         return values
 
     def pids(self) -> list[int]:
-        """The processes that were started, without this one."""
+        """Return the processes that were started, without this one."""
         return []
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Within: an error that came since another process is gone names that process; after any
-        error the others are ended."""
+        """Return a context manager within which an error caused by the loss of another process
+        names that process; after any error the others are ended."""
         yield
 
     def close(self) -> None:

@@ -66,7 +66,8 @@ class _Digested:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """What was saved, on the CPU. Raises ``CheckpointError`` for anything but a whole file."""
+    """Return what was saved, on the CPU. Raises ``CheckpointError`` for anything but a whole
+    file."""
     with open(path, "rb") as file:
         head = _parse_head(path, file.readline(1000))
         payload = file.read()
@@ -104,7 +105,8 @@ def rotate_and_write(folder: Path, state: dict[str, Any]) -> None:
 
 
 def read_newest(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """The newest whole checkpoint of ``folder``, or None; and why newer ones were passed over."""
+    """Return the newest whole checkpoint of ``folder``, or None; and why newer ones were passed
+    over."""
     problems: list[str] = []
     for name in (LATEST, PREVIOUS):
         try:

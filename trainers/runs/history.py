@@ -32,8 +32,8 @@ def write_rows(folder: Path, names: Sequence[str], rows: Sequence[Mapping[str, A
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The rows of ``history.csv`` as numbers; empty when there is none. A line that is not whole
-    (a copy, or another program at work) does not count."""
+    """Return the rows of ``history.csv`` as numbers; empty when there is none. A line that is not
+    whole (a copy, or another program at work) does not count."""
     path = folder / HISTORY
     if not path.exists():
         return []

@@ -23,8 +23,9 @@ class Identity:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Identity:
-        """What an older release did not know has the default that it had. Raises ``ConfigError``
-        for an option of a newer one, ``KeyError`` and ``TypeError`` for something else."""
+        """Return the identity in a mapping. An option that an older release did not know has the
+        default that it had. Raises ``ConfigError`` for an option of a newer one, ``KeyError`` and
+        ``TypeError`` for something else."""
         return cls(
             config_from_mapping(values["config"]),
             Execution.from_mapping(values["execution"]),
@@ -40,8 +41,8 @@ class Identity:
         }
 
     def newest_checkpoint(self, folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
-        """The newest whole checkpoint of ``folder`` if a run of this identity wrote it, else None;
-        and why others were passed over."""
+        """Return the newest whole checkpoint of ``folder`` if a run of this identity wrote it, else
+        None; and why others were passed over."""
         state, problems = read_newest(folder)
         change = self.change_since(state) if state else ""
         if change:
@@ -50,15 +51,16 @@ class Identity:
         return state, problems
 
     def change_since(self, checkpoint: Mapping[str, Any]) -> str:
-        """What is different from the run that wrote ``checkpoint``; empty where nothing is."""
+        """Return what is different from the run that wrote ``checkpoint``; empty where nothing
+        is."""
         try:
             return Identity.from_mapping(checkpoint["identity"]).difference(self)
         except (ConfigError, KeyError, TypeError) as error:
             return f"{type(error).__name__}: {error}"
 
     def difference(self, other: Identity) -> str:
-        """The first value that differs in ``other``, in words; empty where they are the same, or
-        differ in what changes no number."""
+        """Return the first value that differs in ``other``, in words; empty where they are the
+        same, or differ in what changes no number."""
         return _difference(self.as_computed(), other.as_computed(), "it")
 
     def as_computed(self) -> dict[str, Any]:

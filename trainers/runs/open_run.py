@@ -47,9 +47,9 @@ def open_run(
     on_kept: Callable[[], None] | None = None,
     number: int | None = None,
 ) -> Run:
-    """``number`` is the trial's, of a study. ``on_batch`` is called at every batch, or as often as
-    a function of the user's own shows that it is at work; ``on_kept`` when an epoch is on disk,
-    before it is given out."""
+    """Open a run. ``number`` is the trial's, of a study. ``on_batch`` is called at every batch, or
+    as often as a function of the user's own shows that it is at work; ``on_kept`` when an epoch is
+    on disk, before it is returned."""
     if isinstance(config, LoopConfig):
         from trainers.custom.loop_run import LoopRun
 

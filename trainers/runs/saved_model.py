@@ -36,7 +36,7 @@ class SavedModel:
 
 
 def read_saved(path: Path, trust_code: bool = False) -> SavedModel:
-    """The model in ``path``, a ``best.pt`` or a run's folder.
+    """Return the model in ``path``, a ``best.pt`` or a run's folder.
 
     Raises ``CheckpointError`` naming the file when it is missing, damaged or something else, and
     ``ConfigError`` where it names code to be run, without ``trust_code``.
@@ -70,8 +70,8 @@ def _parse(state: dict[str, Any]) -> SavedModel:
 
 
 def restore(saved: SavedModel, data: ImageData, threads: int | None = None) -> Trainer:
-    """A trainer whose best weights are the saved ones: ``test()`` gives what it gave then, with
-    the ``threads`` it had then.
+    """Return a trainer whose best weights are the saved ones: ``test()`` gives what it gave then,
+    with the ``threads`` it had then.
 
     Raises ``DataError`` when ``data`` is not what the model was trained on: its test images would
     be others, and the normalisation too.

@@ -16,7 +16,7 @@ class HostCopy:
         self._kept: dict[tuple[Any, ...], Tensor] = {}
 
     def of(self, state: Any) -> Any:
-        """``state`` as it is now; holds until the next copy."""
+        """Return ``state`` as it is now; holds until the next copy."""
         copy = self._copy(state, ())
         if self._on_gpu:
             torch.cuda.synchronize()

@@ -90,7 +90,8 @@ class TrainingRun:
         return state["usage"]
 
     def _best_weights(self, state: dict[str, Any]) -> dict[str, Tensor] | None:
-        """Those of the best epoch of a trainer's ``state``, or None where they are lost.
+        """Return the weights of the best epoch of a trainer's ``state``, or None where they are
+        lost.
 
         They may be of an epoch after it, which a killed process had begun to keep: that epoch
         is trained again, to the same weights.
@@ -178,15 +179,15 @@ class TrainingRun:
         return history[-1]
 
     def test(self) -> Evaluation:
-        """The test set at the best epoch, also written to ``test.json`` with class names."""
+        """Return the test set at the best epoch, also written to ``test.json`` with class names."""
         evaluation = self.trainer.test()
         content = {"classes": list(self.data.classes), **evaluation.to_dict()}
         write_atomically(self.folder / TEST, json.dumps(content).encode())
         return evaluation
 
     def usage(self) -> dict[str, Any]:
-        """What the run has cost so far, the size of its model, and on a GPU whether its steps are
-        replayed as a "graph" or why not, and how much memory was missing for one."""
+        """Return what the run has cost so far, the size of its model, and on a GPU whether its
+        steps are replayed as a "graph" or why not, and how much memory was missing for one."""
         history = self.trainer.history
         seconds = sum(result.seconds + result.val_seconds for result in history)
         return self._cost() | {
@@ -203,7 +204,8 @@ class TrainingRun:
         return {"graph": self.trainer.graph_status} | ({GRAPH_LACK: lack} if lack else {})
 
     def _cost(self) -> dict[str, float]:
-        """The monitor's figures; the peak of memory counts from before a graph began it anew."""
+        """Return the monitor's figures; the peak of memory counts from before a graph began it
+        anew."""
         cost, graphed = self._monitor.usage(), self.trainer.graphed
         if graphed and OWN_PEAK in cost:
             cost[OWN_PEAK] = max(cost[OWN_PEAK], graphed.peak_before / MEGABYTE)
