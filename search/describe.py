@@ -31,7 +31,7 @@ class DescribeSettings(DataSettings, SpaceSettings):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0, or 2 for wrong input."""
+    """Run the command. Returns exit code 0, or 2 for wrong input."""
     settings = DescribeSettings.parse(argv)
     from rich.console import Console
 
@@ -83,7 +83,7 @@ def image_shape(settings: DescribeSettings, dataset: str, console: Console) -> I
 
 
 def print_summary(console: Console, summary: ModelSummary) -> None:
-    """The parts with their shapes, every layer, and the sums."""
+    """Print the parts with their shapes, every layer, and the sums."""
     from search.terminal.plain_line import PlainTable, say
 
     parts = [("input", summary.input_shape), *summary.children]

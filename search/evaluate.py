@@ -37,7 +37,7 @@ class EvaluateSettings(TrustSettings, FeatureMapSettings, DataSettings):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0, or 2 for wrong input."""
+    """Run the command. Returns exit code 0, or 2 for wrong input."""
     settings = EvaluateSettings.parse(argv)
     from rich.console import Console
 

@@ -40,7 +40,7 @@ class LRRangeSettings(SingleRunSettings):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0; 2 for wrong input."""
+    """Run the command. Returns exit code 0, or 2 for wrong input."""
     settings = LRRangeSettings.parse(argv)
     from rich.console import Console
 

@@ -51,7 +51,7 @@ class ReplaySettings(TrustSettings, StudySettings):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0: the same curve; 1: another; 2: wrong input."""
+    """Run the command. Returns exit code 0: the same curve; 1: another; 2: wrong input."""
     settings = ReplaySettings.parse(argv)
     from search.record.record import read_record
     from search.storage.storage import load_study, watched
@@ -122,7 +122,8 @@ def find_data(recorded: DataFacts, dataset: str | None, data_dir: str | None) ->
 def replay(
     record: StudyRecord, trial: FrozenTrial, data_folder: Path, kept: Path, scratch: Path
 ) -> Iterator[tuple[str, bool]]:
-    """A line for each epoch on record, for the test set at last; and whether they differ."""
+    """Yield a line for each epoch on record, at last for the test set, and whether the figures
+    differ."""
     from search.autotune.devices import gpu_count
     from trainers.config import config_from_mapping
     from trainers.epoch_result import DivergedError
@@ -173,7 +174,7 @@ def _compare(epoch: int | str, recorded: dict[str, Any], found: dict[str, Any]) 
 
 
 def surroundings(record: StudyRecord) -> list[str]:
-    """In what the study's machine and versions differ from today's."""
+    """Return how the study's machine and versions differ from today's."""
     from search.record.record import Provenance
 
     then, now = _facts(record.provenance), _facts(Provenance.here())

@@ -23,8 +23,8 @@ TIMED_OUT_CODE, ALL_FAILED_CODE = 3, 4
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0: the study has its total; 4: every trial failed; 3: time ran out; 130:
-    interrupted; 2: wrong input; 1: the storage stopped working."""
+    """Run the command. Returns exit code 0: the study has its total; 4: every trial failed; 3: time
+    ran out; 130: interrupted; 2: wrong input; 1: the storage stopped working."""
     started = time.monotonic()
     settings = RunSettings.parse(argv)
     from search.settings.request import make_request

@@ -34,7 +34,8 @@ class TrainSettings(FeatureMapSettings, ProcessSettings, SingleRunSettings):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0: trained and evaluated; 1: it diverged; 130: interrupted; 2: wrong input."""
+    """Run the command. Returns exit code 0: trained and evaluated; 1: it diverged; 130:
+    interrupted; 2: wrong input."""
     settings = TrainSettings.parse(argv)
     from rich.console import Console
 
@@ -78,7 +79,7 @@ def begin(settings: TrainSettings, console: Console) -> tuple[SingleRun, Trainin
 
 
 def refuse_used(folder: Path, resume: bool) -> None:
-    """A folder with something in it is only for going on."""
+    """Refuse a folder with something in it, unless it is to resume."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--out {folder} is a file; name a folder")
     if not resume and folder.is_dir() and any(folder.iterdir()):

@@ -55,12 +55,13 @@ class Conditional:
         )
 
     def only_with(self) -> str:
-        """``, only with optimizer=sgd``; empty where it always exists."""
+        """Return the condition in words, such as ``, only with optimizer=sgd``; empty where it
+        always exists."""
         parts = [f"{k}={' or '.join(map(str, wanted))}" for k, wanted in self.conditions.items()]
         return f", only with {' and '.join(parts)}" if parts else ""
 
     def narrow(self, low: float, high: float) -> Self:
-        """In [low, high], which must lie within its own interval."""
+        """Return the parameter in [low, high], which must lie within its own interval."""
         raise SpaceError("a choice has no interval; fix it with --set")
 
 
@@ -182,7 +183,7 @@ Parameter = Float | Int | Categorical
 
 
 def _within(parameter: Float | Int, low: float, high: float) -> dict[str, Any]:
-    """Checked ends of a part of an interval."""
+    """Return the checked ends of a part of an interval."""
     for end in (low, high):
         parameter.check(end)
     if low >= high:

@@ -101,7 +101,7 @@ class Space:
         return full.dataset if full else ""
 
     def at(self, preset_name: str) -> ResolvedSpace:
-        """This space with the replacements of one preset; checked."""
+        """Return this space with the replacements of one preset; checked."""
         preset = self.presets[preset_name]
         replaced = {parameter.name: parameter for parameter in preset.parameters}
         names = [parameter.name for parameter in self.parameters]
@@ -147,15 +147,15 @@ class ResolvedSpace:
         return self.definition.presets[self.preset_name]
 
     def fix(self, values: Mapping[str, Any]) -> ResolvedSpace:
-        """With ``values`` in the baseline; what is fixed no longer varies."""
+        """Return the space with ``values`` in the baseline; what is fixed no longer varies."""
         baseline = {**self.baseline, **values}
         left = tuple(p for p in self.parameters if p.name not in values)
         return replace(self, baseline=baseline, parameters=_settled(left, baseline))
 
     def narrow(self, ranges: Mapping[str, tuple[float, float]]) -> ResolvedSpace:
-        """With each of ``ranges``, (low, high) by name, in place of its parameter's interval, of
-        which it must be a part. The baseline's own value may lie outside: it is trial 0's, and
-        no other's. Raises ``SpaceError``."""
+        """Return the space with each of ``ranges``, (low, high) by name, in place of its
+        parameter's interval, of which it must be a part. The baseline's own value may lie outside:
+        it is trial 0's, and no other's. Raises ``SpaceError``."""
         names = [parameter.name for parameter in self.parameters]
         for name in ranges:
             if name not in names:

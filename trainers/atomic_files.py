@@ -48,7 +48,8 @@ def _host() -> str:
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
-    """``path`` holds the old content or the new, never a part, even if the power fails."""
+    """Write a file such that ``path`` holds the old content or the new, never a part, even if the
+    power fails."""
     with atomic_file(path) as file:
         file.write(content[: len(content) // 2])
         failpoint("file half written")
@@ -57,7 +58,7 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to be written within, which is ``path`` afterwards; after an error nothing is left."""
+    """Yield a file to be written, which is ``path`` afterwards; after an error nothing is left."""
     partial = path.with_name(f"{path.name}.{_host()}-{os.getpid()}.tmp")
     try:
         with open(partial, "wb") as file:

@@ -66,8 +66,8 @@ class Batches:
         self._dtype = torch.float32 if mixes else dtype  # shares are added up in full precision
 
     def training(self, indices: Tensor, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of one epoch in its own order; see ``batch_bounds`` for the last. Labels are
-        (N,) or, where images are mixed, each one's shares of the classes, (N, K).
+        """Yield the batches of one epoch in its own order; see ``batch_bounds`` for the last.
+        Labels are (N,) or, where images are mixed, each one's shares of the classes, (N, K).
 
         All random numbers of the epoch are drawn first, so no batch waits for the host.
         """
@@ -102,7 +102,7 @@ class Batches:
         return drawn
 
     def steps(self, n: int) -> int:
-        """Batches of an epoch of ``n`` images."""
+        """Return the number of batches of an epoch of ``n`` images."""
         return len(self.bounds(n))
 
     def bounds(self, n: int) -> list[tuple[int, int]]:
@@ -116,12 +116,12 @@ class Batches:
         return images * self.ranks.size / (stop - start)
 
     def endless(self, indices: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of epoch 1, 2, … without end."""
+        """Yield the batches of epoch 1, 2, … without end."""
         for epoch in count(1):
             yield from self.training(indices, epoch)
 
     def validation(self, indices: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Training images kept for validation, as they are."""
+        """Yield the training images kept for validation, unchanged."""
         at_home = indices.to(self.home)
         labels = self.train_labels[at_home.to(self.device)].split(self.eval_batch)
         for chosen, their_labels in zip(at_home.split(self.eval_batch), labels, strict=True):
@@ -129,7 +129,7 @@ class Batches:
             yield self._normalised(self._gathered(chosen)), their_labels
 
     def test(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """The test images, as they are."""
+        """Yield the test images, unchanged."""
         at_once = self.eval_batch
         images, labels = self.test_images.split(at_once), self.test_labels.split(at_once)
         for some, their_labels in zip(images, labels, strict=True):
@@ -137,12 +137,12 @@ class Batches:
             yield self._normalised(some.to(self.device)), their_labels
 
     def _gathered(self, chosen: Tensor) -> Tensor:
-        """Training images on the device, of indices at home: those of the device would be waited
-        for."""
+        """Return training images on the device, of indices at home: those of the device would be
+        waited for."""
         return self.train_images.index_select(0, chosen).to(self.device)
 
     def images(self, chosen: Tensor, draws: Draws, seeds: Sequence[int] = ()) -> Tensor:
-        """Training images on the device, augmented; ``chosen`` indices are at home."""
+        """Return training images on the device, augmented; ``chosen`` indices are on the host."""
         moved = crop_and_flip(self._gathered(chosen), draws, self.config.crop_padding)
         if self._policy:
             moved = self._policy(moved, seeds)
@@ -150,7 +150,8 @@ class Batches:
         return cut_out(pixels, draws, self.config.cutout_size)
 
     def _normalised(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """By lines of pixels as they lie in memory; channel by channel takes 7 times as long."""
+        """Return normalised images, computed by lines of pixels as they lie in memory; channel by
+        channel takes 7 times as long."""
         lines = images.flatten(2).float()
         pixels = torch.addcmul(self._shift, lines, self._scale).view(images.shape)
         pixels = pixels.to(dtype).permute(0, 3, 1, 2)
@@ -158,8 +159,8 @@ class Batches:
 
 
 def draw_epoch(config: TrainConfig, indices: Tensor, side: int, epoch: int) -> Drawn:
-    """Of an ``epoch`` of the images ``indices``, ``side`` pixels each; from a seed of its own and
-    on the CPU, so that a GPU sees the same images."""
+    """Return the draws of an ``epoch`` of the images ``indices``, ``side`` pixels each; from a seed
+    of its own and on the CPU, so that a GPU sees the same images."""
     seed = derive_seed(config.seed, "epoch", epoch, "data")
     generator = torch.Generator().manual_seed(seed)
     order = indices[torch.randperm(len(indices), generator=generator)]
@@ -193,7 +194,7 @@ def eval_batch(batch_size: int, side: int, device: torch.device) -> int:
 def pixel_statistics(
     config: TrainConfig, data: ImageData
 ) -> tuple[Sequence[float], Sequence[float]]:
-    """Mean and standard deviation of each channel, of pixels in [0, 1], to normalise by."""
+    """Return mean and standard deviation of each channel, of pixels in [0, 1], to normalise by."""
     given, channels = NORMALIZATIONS[config.normalize], data.in_channels
     if not given.mean:
         return data.mean, data.std
@@ -202,7 +203,8 @@ def pixel_statistics(
 
 
 def _affine(config: TrainConfig, data: ImageData, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Scale and shift, each (W · C,), with (x / 255 − mean) / std = x · scale + shift for a line.
+    """Return scale and shift, each (W · C,), with (x / 255 − mean) / std = x · scale + shift for a
+    line.
 
     A channel without spread is centred only.
     """

@@ -188,7 +188,7 @@ class TrainConfig:
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as JSON has them."""
+        """Return plain JSON values."""
         plain = {"milestones": list(self.milestones), "model_options": dict(self.model_options)}
         return {**asdict(self), **plain}
 

@@ -38,7 +38,8 @@ class EpochResult:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> EpochResult:
-        """NaN for what an earlier release did not measure; what it does not know is left out."""
+        """Return the result in a mapping, with NaN for what an earlier release did not measure;
+        unknown names are left out."""
         return cls(**{item.name: values.get(item.name, math.nan) for item in fields(cls)})
 
 

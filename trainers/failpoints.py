@@ -16,7 +16,7 @@ _passed: Counter[str] = Counter()
 
 
 def failpoint(name: str) -> None:
-    """One step of a trial's way has been made."""
+    """Mark one step of a trial's way."""
     if VARIABLE in os.environ:
         _pass(name)
 

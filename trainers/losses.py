@@ -17,7 +17,8 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def smoothed_kl(logits: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:
-    """KL divergence from the smoothed target to the prediction, per image: (N, K), (N,) → (N,).
+    """Return the KL divergence from the smoothed target to the prediction, per image: (N, K), (N,)
+    → (N,).
 
     The target has 1 − ε on the label and ε/(K − 1) on every other class (not torch's ε/K), and
     its entropy is subtracted, so a perfect fit has loss 0. Source: report E. Of mixed labels
@@ -57,7 +58,7 @@ def make_loss(config: TrainConfig) -> Loss:
 
 
 def chance_loss(classes: int) -> float:
-    """Cross-entropy of a uniform guess over ``classes``, in nats."""
+    """Return the cross-entropy of a uniform guess over ``classes``, in nats."""
     return math.log(max(2, classes))
 
 

@@ -110,7 +110,7 @@ def steepest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
 
 
 def write_curve(folder: Path, curve: RangeCurve) -> None:
-    """``lr_range.csv`` in ``folder``: a row per mini-batch."""
+    """Write ``lr_range.csv`` in ``folder``: a row per mini-batch."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(("lr", "loss", "smoothed_loss"))
@@ -120,7 +120,7 @@ def write_curve(folder: Path, curve: RangeCurve) -> None:
 
 
 def save_picture(folder: Path, curve: RangeCurve) -> None:
-    """``lr_range.png`` in ``folder``: loss against rate, the rate on a log axis."""
+    """Save ``lr_range.png`` in ``folder``: loss against rate, the rate on a log axis."""
     from matplotlib.figure import Figure  # without pyplot: no state outside this figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")

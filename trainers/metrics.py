@@ -34,7 +34,7 @@ class Metric:
 
     @property
     def heading(self) -> str:
-        """``validation top-1 (%)``."""
+        """The heading of a column, such as ``validation top-1 (%)``."""
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
     @property
@@ -53,11 +53,11 @@ class Metric:
         return format(value / self.scale, ",.0f") if "e+" in text else text
 
     def quantity(self, value: float) -> str:
-        """``93.25 %``: with its unit."""
+        """Return a value with its unit, such as ``93.25 %``."""
         return f"{self.format(value)} {self.unit}".rstrip()
 
     def described(self, value: float) -> str:
-        """``validation top-1 93.25 %``."""
+        """Return a value with name and unit, such as ``validation top-1 93.25 %``."""
         return f"{self.label} {self.quantity(value)}"
 
     def is_better(self, value: float, than: float) -> bool:
@@ -69,7 +69,7 @@ class Metric:
 
     @property
     def worst(self) -> float:
-        """What every value beats."""
+        """The value that every other beats."""
         return self.sign * math.inf
 
     def best_index(self, values: Sequence[float]) -> int | None:

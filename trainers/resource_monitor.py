@@ -78,7 +78,7 @@ class ResourceMonitor:
 def _with_earlier(
     gpu: Mapping[str, float], before: Mapping[str, float], share: float
 ) -> dict[str, float]:
-    """Sums, peaks and means of both times together; now is ``share`` of the whole."""
+    """Return sums, peaks and means of both times together; now is ``share`` of the whole."""
     both = {}
     for name, value in gpu.items():
         earlier = before.get(name, 0.0 if "energy" in name else value)
@@ -90,13 +90,13 @@ def _with_earlier(
 
 
 def _reset_peak_memory() -> None:
-    """So that a warm worker's peak is this trial's own; only Linux can."""
+    """Reset the peak, so that a warm worker's is this trial's own; only Linux can."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def _peak_memory() -> float:
-    """Peak resident memory of this process in MiB."""
+    """Return the peak resident memory of this process in MiB."""
     peak = _peak_memory_of("self")
     if peak:
         return peak
@@ -104,7 +104,7 @@ def _peak_memory() -> float:
 
 
 def _peak_memory_of(process: int | str) -> float:
-    """Peak resident memory of a process in MiB; 0 where the system does not tell."""
+    """Return the peak resident memory of a process in MiB; 0 where the system does not tell."""
     with suppress(OSError):
         for line in Path(f"/proc/{process}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -113,7 +113,7 @@ def _peak_memory_of(process: int | str) -> float:
 
 
 def _cpu_seconds_of(process: int) -> float:
-    """Processor time of all threads of a process; 0 where the system does not tell."""
+    """Return the processor time of all threads of a process; 0 where the system does not tell."""
     with suppress(OSError):
         after_name = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
         user, system = map(int, after_name[11:13])

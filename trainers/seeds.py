@@ -17,7 +17,7 @@ def derive_seed(seed: int, *purpose: object) -> int:
 
 
 def seed_everything(seed: int, *purpose: object) -> None:
-    """Python's, NumPy's and torch's global generators, for one purpose."""
+    """Seed Python's, NumPy's and torch's global generators, for one purpose."""
     import random
 
     import numpy as np

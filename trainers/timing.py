@@ -89,7 +89,7 @@ def affordable(config: TrainConfig, data: ImageData, execution: Execution) -> Tr
 
 
 def _why_left_out(trainer: Trainer) -> str:
-    """ "" where it is timed."""
+    """Return why it is not timed, "" where it is."""
     how = trainer.execution
     if how.graph and trainer.why_eager:
         return trainer.why_eager
@@ -100,7 +100,7 @@ def _why_left_out(trainer: Trainer) -> str:
 
 
 def _warmed_up(trainer: Trainer) -> Iterator[int]:
-    """The steps of a training that has begun."""
+    """Yield the steps of a training that has begun."""
     steps = trainer.endless_steps()
     for _ in range(STEPS_BEFORE[trainer.execution.device]):
         next(steps)

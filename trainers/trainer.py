@@ -47,7 +47,7 @@ STEPS_BETWEEN_CHECKS = 25  # CPU only: reading the loss costs nothing there
 def fitting_split(
     config: TrainConfig, data: ImageData, execution: Execution
 ) -> tuple[Tensor, Tensor]:
-    """Training and validation indices. Raises ``ConfigError`` if ``config`` does not fit."""
+    """Return training and validation indices. Raises ``ConfigError`` if ``config`` does not fit."""
     train, val = stratified_split(
         data.train_labels, config.val_fraction, config.split_seed, data.classes
     )
@@ -145,7 +145,7 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """All epochs done, or stopped early by the trial's own rule."""
+        """Whether all epochs are done, or training stopped early by the trial's own rule."""
         done = len(self.history)
         return done >= self.config.epochs or stops_early(self.config, done, self.best_epoch)
 
@@ -160,14 +160,15 @@ class Trainer:
         return self.best_epoch == len(self.history)
 
     def train_epoch(self) -> EpochResult:
-        """One pass over the training split and one over the validation split."""
+        """Train for one pass over the training split and validate with one over the validation
+        split."""
         for _ in self.epoch_in_steps():
             pass
         return self.history[-1]
 
     def epoch_in_steps(self) -> Iterator[None]:
-        """``train_epoch``, giving its caller a moment after each training step, on its own time;
-        one who does not go on abandons the epoch, and with it this trainer."""
+        """Run ``train_epoch``, giving its caller a moment after each training step, on its own
+        time; a caller who does not continue abandons the epoch, and with it this trainer."""
         epoch = len(self.history) + 1
         watched = [getattr(result, self.config.plateau_metric) for result in self.history]
         rates = learning_rates(self.config, watched, self.batches.steps(len(self.train_indices)))
@@ -198,7 +199,7 @@ class Trainer:
     def _train(
         self, epoch: int, rates: Sequence[float]
     ) -> Generator[None, None, tuple[Summary, float]]:
-        """The figures of the pass, each step with its rate, and its seconds."""
+        """Return the figures of the pass, each step with its rate, and its seconds."""
         start = time.perf_counter()
         self._seed_dropout(epoch)
         self.model.train()
@@ -248,7 +249,7 @@ class Trainer:
         torch.manual_seed(derive_seed(self.config.seed, "epoch", epoch, "dropout", *rank))
 
     def step(self, images: Tensor, labels: Tensor, weight: float = 1.0) -> tuple[Tensor, Tensor]:
-        """One update; returns loss and logits of the first pass.
+        """Make one update; return loss and logits of the first pass.
 
         ``weight`` makes the mean of unequal shares of a batch the mean of the batch.
         """
@@ -277,7 +278,7 @@ class Trainer:
         return loss.detach(), logits.detach()
 
     def _validate(self) -> Summary:
-        """By the first process alone: its figures are everyone's."""
+        """Validate by the first process alone: its figures are everyone's."""
         values = torch.zeros(len(fields(Summary)), dtype=torch.float64, device=self.device)
         if self.ranks.rank == 0:
             split = self.batches.validation(self.val_indices)
@@ -288,8 +289,8 @@ class Trainer:
         return Summary(*self.ranks.from_first(values).tolist())
 
     def _check_step(self, epoch: int, loss: float | None) -> None:
-        """``_check`` of one step's loss, where it is known. Not with several processes, which would
-        wait for the one that raises."""
+        """Check one step's loss, where it is known; not with several processes, which would wait
+        for the one that raises."""
         if loss is not None and self.ranks.size == 1:
             self._check(epoch, loss)
 
@@ -309,8 +310,8 @@ class Trainer:
         return evaluate(logits, labels, self.loss, seconds, batch_size)
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next epoch depends on: weights, their average where there is one,
-        momentum, history; live, not copied.
+        """Return everything that the next epoch depends on: weights, their average where there is
+        one, momentum, history; live, not copied.
 
         Rates and early stopping follow from the history, random numbers from the seed and the
         epoch; so there is no schedule and no generator to keep.
@@ -340,6 +341,6 @@ def _at_times(loss: Tensor, step: int) -> float | None:
 
 
 def evaluated_weights(state: dict[str, Any]) -> dict[str, Tensor]:
-    """Of a trainer's ``state``, the weights that were validated."""
+    """Return the weights of a trainer's ``state`` that were validated."""
     weights: dict[str, Tensor] = state.get("ema") or state["model"]
     return weights

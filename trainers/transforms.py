@@ -29,13 +29,13 @@ class Policy:
         self._transform = entry.load()(**entry.keywords(vars(config)))
 
     def seeds(self, n: int, epoch: int) -> list[int]:
-        """One for each of the ``n`` images of an epoch, in its order."""
+        """Return one seed for each of the ``n`` images of an epoch, in its order."""
         seed = derive_seed(self._seed, "epoch", epoch, "policy")
         generator = torch.Generator().manual_seed(seed)
         return torch.randint(2**63 - 1, (n,), generator=generator).tolist()
 
     def __call__(self, images: Tensor, seeds: Sequence[int]) -> Tensor:
-        """uint8 images (N, H, W, C), changed."""
+        """Return uint8 images (N, H, W, C), changed."""
         changed = [
             self._changed(image, seed)
             for image, seed in zip(images.permute(0, 3, 1, 2), seeds, strict=True)

@@ -28,7 +28,7 @@ def names_file(spec: Any) -> bool:
 
 
 def refuse_code(values: Mapping[str, Any], where: str) -> None:
-    """The gate for a configuration's ``values`` that were read from a database or a checkpoint,
+    """Refuse code in a configuration's ``values`` that were read from a database or a checkpoint,
     which anyone may have made: nobody named in this command what they name. Raises ``ConfigError``
     where they name code of a file."""
     for name, value in values.items():

@@ -77,7 +77,8 @@ def candidates(options: ComputeOptions, execution: Execution, gpus: Gpus | None)
 
 
 def rounds_on_cpu(options: ComputeOptions, resources: Resources) -> list[Round]:
-    """As many trials and threads as asked; else one thread each, and one trial with all cores."""
+    """Return the rounds on the CPU: as many trials and threads as given; else one thread each, and
+    one trial with all cores."""
     if options.concurrency and not options.ray_address:
         return [Round(options.concurrency, resources.threads)]
     cores = devices.cpu_count()
@@ -88,8 +89,8 @@ def rounds_on_cpu(options: ComputeOptions, resources: Resources) -> list[Round]:
 def rounds_on_gpu(
     options: ComputeOptions, resources: Resources, gpus: Gpus, most: int, data: Meta
 ) -> list[Round]:
-    """As many trials on a card as asked; else as many as there are trials (``most``), cores and
-    memory for."""
+    """Return the rounds on GPUs: as many trials on a card as given; else as many as there are
+    trials (``most``), cores and memory for."""
     counts: Sequence[int] = [resources.trials_on_a_gpu]
     if (options.gpus_per_trial, options.concurrency, options.ray_address) == (None, None, None):
         allowed = min(most, devices.cpu_count()) // resources.concurrency
@@ -143,8 +144,8 @@ def fastest(timings: Sequence[Timing]) -> Timing:
 def _measure(
     workload: Workload, executions: Sequence[Execution], rounds: Sequence[Round], announce: Announce
 ) -> list[Timing]:
-    """Round by round, until one does not pay; for each execution that cannot be trained in, it is
-    said why. Raises ``UserError`` where that is all of them."""
+    """Return the timings, measured round by round until one does not pay; for each execution that
+    cannot be trained in, a line says why. Raises ``UserError`` where that is all of them."""
     timings: list[Timing] = []
     for turn in rounds:
         ways = [replace(execution, threads=turn.threads) for execution in executions]
@@ -170,8 +171,8 @@ def _measure(
 def _time_round(
     workload: Workload, executions: Sequence[Execution], at_once: int
 ) -> tuple[list[Timing], dict[str, list[str]]]:
-    """Of the executions in which each of ``at_once`` processes can train, and by reason those in
-    which one cannot. Raises ``UserError`` where a process dies."""
+    """Return the timings of the executions in which each of ``at_once`` processes can train, and by
+    reason those in which one cannot. Raises ``UserError`` where a process dies."""
     by_execution = time_trainings(
         [workload.config],
         executions,

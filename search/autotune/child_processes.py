@@ -48,8 +48,8 @@ def run_module(arguments: Sequence[str], count: int, what: str, instead: str) ->
 
 
 def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> tuple[int, int] | None:
-    """None once all have ended well; index and exit code of the first that fails, at once: the
-    others may wait for it."""
+    """Return None once all have ended well, or index and exit code of the first that fails, at
+    once: the others may wait for it."""
     while True:
         codes = [process.poll() for process in processes]
         failed = next(((index, code) for index, code in enumerate(codes) if code), None)

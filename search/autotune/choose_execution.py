@@ -40,8 +40,8 @@ class ExecutionChoice:
 
 
 def resume_execution(options: ComputeOptions, began: Execution) -> ExecutionChoice:
-    """As the study ``began``: threads and precision change the bits of a curve. A graph changes
-    none, so a study may resume with one or without. Raises ``UserError``."""
+    """Return the choice with which the study ``began``: threads and precision change the bits of a
+    curve. A graph changes none, so a study may resume with one or without. Raises ``UserError``."""
     resources = choose_resources(options, began)
     if resources.gpus_per_trial:
         check_gpus(None, every=options.ray_address is None)
@@ -50,14 +50,14 @@ def resume_execution(options: ComputeOptions, began: Execution) -> ExecutionChoi
 
 
 def default_choice(options: ComputeOptions) -> ExecutionChoice:
-    """Return what is asked, and defaults for the rest; nothing is timed. Raises ``UserError``."""
+    """Return what is given, and defaults for the rest; nothing is timed. Raises ``UserError``."""
     resources = choose_resources(options)
     execution = default_execution(options, resources, _gpus_in_use(options, resources))
     return _choice(execution, resources, "defaults")
 
 
 def loop_choice(options: ComputeOptions) -> ExecutionChoice:
-    """For a training function of the user's own, whose precision is its own."""
+    """Return the choice for a training function of the user's own, whose precision is its own."""
     choice = default_choice(options)
     execution = replace(choice.execution, precision="float32", graph=False)
     return replace(
@@ -68,8 +68,9 @@ def loop_choice(options: ComputeOptions) -> ExecutionChoice:
 def choose_execution(
     options: ComputeOptions, workload: Workload, most: int, announce: Callable[[str], None]
 ) -> ExecutionChoice:
-    """For a new study of ``most`` trials: what is asked, and the rest as a calibration finds it
-    where that is worth its time. Raises ``UserError``, also where nothing can be trained."""
+    """Return the choice for a new study of ``most`` trials: what is given, and the rest as a
+    calibration finds it where that is worth its time. Raises ``UserError``, also where nothing can
+    be trained."""
     resources = choose_resources(options)
     gpus = _gpus_in_use(options, resources)
     execution = default_execution(options, resources, gpus)
@@ -108,7 +109,7 @@ def cost_of_determinism(execution: Execution) -> str:
 
 
 def _gpus_in_use(options: ComputeOptions, resources: Resources) -> Gpus | None:
-    """None where none is used."""
+    """Return the GPUs that are used, None where there are none."""
     if resources.gpus_per_trial:
         return check_gpus(options.precision, every=options.ray_address is None)
     if options.precision == "tf32":
@@ -117,7 +118,7 @@ def _gpus_in_use(options: ComputeOptions, resources: Resources) -> Gpus | None:
 
 
 def _why_not_calibrated(options: ComputeOptions, data: Meta, execution: Execution) -> str:
-    """ "" where it is to be."""
+    """Return why there is no calibration, "" where there is one."""
     images, height, width, _ = data.shapes["train_images"]
     if images * height * width < PIXELS_WORTH_CALIBRATING:
         return "defaults; too small to be worth calibrating"

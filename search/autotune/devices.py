@@ -100,7 +100,7 @@ def images_fit(gpus: Gpus, trials: int, data: Meta) -> bool:
 
 
 def size_of_images(data: Meta) -> int:
-    """In bytes."""
+    """Return the size of the images in bytes."""
     shapes = data.shapes.items()
     return sum(math.prod(shape) for name, shape in shapes if name.endswith("_images"))
 

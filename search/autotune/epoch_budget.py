@@ -88,7 +88,7 @@ def measured_budget(
 
 
 def _spread(space: ResolvedSpace) -> list[TrainConfig]:
-    """Settings all over ``space``."""
+    """Return settings spread all over ``space``."""
     found: list[TrainConfig] = []
     for point in itertools.islice(sobol_points(space, 0), 2 * POINTS if space.parameters else 0):
         values = space.active(point)
@@ -99,8 +99,8 @@ def _spread(space: ResolvedSpace) -> list[TrainConfig]:
 
 
 def _an_epoch(configs: list[TrainConfig], speeds: list[list[Speed]], images: int) -> float:
-    """Seconds of a mean epoch: the baseline's counts as much as those of the space, since half of
-    the first draws are near it and it is trained to its end. Raises ``UserError``."""
+    """Return the seconds of a mean epoch: the baseline's counts as much as those of the space,
+    since half of the first draws are near it and it is trained to its end. Raises ``UserError``."""
     found: list[float] = []
     for config, of_processes in zip(configs, speeds, strict=True):
         known = [speed for speed, _ in of_processes if speed]

@@ -115,12 +115,13 @@ def _trials_on_gpus(per_trial: float, gpus: int) -> int:
 
 
 def trials_that_fit(per_trial: float, gpus: int) -> int:
-    """On so many GPUs, 0 where one trial takes more; ``per_trial`` is whole above 1."""
+    """Return how many trials fit on so many GPUs, 0 where one trial takes more; ``per_trial`` is
+    whole above 1."""
     return gpus * int(1 / per_trial + 1e-9) if per_trial <= 1 else int(gpus // per_trial)
 
 
 def workers_in_words(resources: Resources) -> str:
-    """Such as "2 workers x 1 thread, 1 GPU each"."""
+    """Return the workers in words, such as "2 workers x 1 thread, 1 GPU each"."""
     counts = [(resources.concurrency, "worker", "workers")]
     if resources.processes > 1:
         counts.append((resources.processes, "process", "processes"))

@@ -42,8 +42,8 @@ def time_trainings(
     instead: str,
     exactly: bool = False,
 ) -> list[list[Speed]]:
-    """Of each of ``configs`` in each of ``executions`` the speeds of ``count`` processes that train
-    it side by side for some ``seconds``; ``exactly`` as in ``trainers.timing``. Raises
+    """Return, for each of ``configs`` in each of ``executions``, the speeds of ``count`` processes
+    that train it side by side for some ``seconds``; ``exactly`` as in ``trainers.timing``. Raises
     ``UserError`` where a process fails; ``instead`` is the flag that does without."""
     with tempfile.TemporaryDirectory(prefix="sharpsearch-timing-") as folder:
         task = {

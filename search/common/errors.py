@@ -39,8 +39,8 @@ def at_least(flag: str, value: Number | None, low: float) -> Number | None:
 
 
 def run_main(main: Callable[[], int]) -> int:
-    """``main``'s exit code; a user's error becomes one line on stderr and code 2. Where whoever
-    reads the output is gone, ``main`` goes on.
+    """Return ``main``'s exit code; a user's error becomes one line on stderr and code 2. When
+    whoever reads the output is gone, ``main`` continues.
 
     Spaces and trainers raise subclasses of ``ValueError`` of their own for the same purpose.
     """

@@ -149,7 +149,7 @@ class RemoteFolder:
             self.on_wait()
 
     def move(self, name: str, to: str) -> None:
-        """A crash may leave both. Raises ``FileNotFoundError``."""
+        """Move a file; a crash may leave both. Raises ``FileNotFoundError``."""
         self._patiently(lambda: self._copy_there(name, to))
         self.remove(name)
 
@@ -200,7 +200,7 @@ class StudyFiles:
         return file.read_bytes()
 
     def write(self, file: Path, content: bytes) -> None:
-        """The old content or the new is there, never a part."""
+        """Write the file such that the old content or the new is there, never a part."""
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, content)
 
@@ -209,7 +209,7 @@ class StudyFiles:
         self.write(to, self.read(file))
 
     def move(self, file: Path, to: Path) -> None:
-        """A crash may leave both. Raises ``FileNotFoundError``."""
+        """Move a file; a crash may leave both. Raises ``FileNotFoundError``."""
         to.parent.mkdir(parents=True, exist_ok=True)
         os.replace(file, to)
 

@@ -14,7 +14,7 @@ def number(value: Any) -> str:
 
 
 def settings(params: Mapping[str, Any]) -> str:
-    """``lr=0.05 depth=16``."""
+    """Return settings as ``lr=0.05 depth=16``."""
     return " ".join(f"{name}={number(value)}" for name, value in params.items())
 
 

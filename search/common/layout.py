@@ -71,7 +71,7 @@ class StudyFolder:
     study_name: str
 
     def of_reevaluation(self) -> StudyFolder:
-        """That of the study that re-evaluates this one's best."""
+        """Return the folder of the study that re-evaluates this one's best."""
         return StudyFolder(self.results_dir, f"{self.study_name}{CONFIRMATION}")
 
     @property
@@ -80,7 +80,7 @@ class StudyFolder:
 
     @property
     def address(self) -> str:
-        """Where it is, for the study's record and for its reader: a path, or a URL."""
+        """The place of the folder, for the study's record and for its reader: a path, or a URL."""
         base = origin_of(self.results_dir).partition("?")[0].rstrip("/")
         return f"{base}/{self.path.name}" if base else str(self.path.resolve())
 
@@ -94,7 +94,8 @@ class StudyFolder:
 
     @property
     def token(self) -> Path:
-        """What the study's record says too, so that no other folder is taken for this one."""
+        """The file whose text is also in the study's record, so that no other folder is taken for
+        this one."""
         return self.path / TOKEN
 
     @property

@@ -24,7 +24,7 @@ class Interval:
 
     @property
     def half(self) -> float:
-        """Half of its width: the figure after a ±."""
+        """Half of the interval's width: the figure after a ±."""
         return (self.high - self.low) / 2
 
     def __contains__(self, value: float) -> bool:
@@ -92,9 +92,9 @@ def difference_of_means(first: Interval, second: Interval) -> Interval:
 
 
 def rank_correlation(points: Sequence[tuple[float, float]]) -> Interval | None:
-    """Kendall's τ-b of pairs, with the interval of Fieller, Hartley and Pearson (1957). Where all
-    pairs agree, as if half of one did not: a few that agree do not show that all do. None below
-    ``FEWEST_RANKED`` points, and where one side is all the same."""
+    """Return Kendall's τ-b of pairs, with the interval of Fieller, Hartley and Pearson (1957).
+    Where all pairs agree, the interval is as if half of one did not: a few that agree do not show
+    that all do. Returns None below ``FEWEST_RANKED`` points, and where one side is all the same."""
     from scipy.stats import kendalltau
 
     n = len(points)

@@ -27,7 +27,8 @@ class Agreement:
 
 
 def rank_agreement(trials: Iterable[FrozenTrial]) -> list[Agreement]:
-    """At epochs 2, 4, 8, …; where fewer trials than an interval needs went beyond, nothing."""
+    """Return the agreement at epochs 2, 4, 8, …, without those beyond which fewer trials went than
+    an interval needs."""
     ended = [
         trial
         for trial in trials
@@ -57,7 +58,7 @@ def value_at(trial: FrozenTrial, epoch: int) -> float | None:
 
 
 def agreement_line(trials: Iterable[FrozenTrial]) -> str:
-    """For the end of a search; empty where too few trials reached theirs."""
+    """Return a line for the end of a search; empty where too few trials reached theirs."""
     found = rank_agreement(trials)
     parts = [f"epoch {a.epoch} {a}" for a in found]
     words = f"Early vs. final ranking (Kendall's τ, 95 % CI, n = {found[0].tau.n})" if found else ""

@@ -56,7 +56,8 @@ class StudyData:
 
     @cached_property
     def verdict(self) -> Verdict | None:
-        """None too while trainings are to come."""
+        """The verdict of the re-evaluation; None where there is none, or trainings are still to
+        come."""
         return judge(self.reevaluation, self.frozen) if self.reevaluation else None
 
     @property
@@ -95,7 +96,7 @@ class StudyData:
         return {name: value for name, value in params.items() if old.get(name) != value}
 
     def changed_in_words(self, number: int) -> str:
-        """``lr=0.05 depth=16``: what a trial changed from the baseline."""
+        """Return what a trial changed from the baseline, as ``lr=0.05 depth=16``."""
         return "baseline" if self.is_baseline(number) else settings(self.changed(number))
 
     @property
@@ -127,7 +128,7 @@ class StudyData:
 
     @property
     def interval_note(self) -> str:
-        """What stands in brackets beside accuracies."""
+        """The sentence that explains the brackets beside accuracies."""
         counts = [(self.images(name), split) for name, split in ACCURACIES]
         known = " and ".join(f"{n:,} {split}" for n, split in counts if n)
         return f"In brackets: 95 % CI of one run, on {known} images." if known else ""
@@ -182,7 +183,8 @@ class StudyData:
 
 
 def read_study(study: Study, results_dir: Path | str, storage: str = "") -> StudyData:
-    """One look at the storage, one at the folders. Raises ``UserError`` for what has no report."""
+    """Return the study's data, after one look at the storage and one at the folders. Raises
+    ``UserError`` for what has no report."""
     if len(study.directions) > 1:
         raise UserError(
             f"study {study.study_name!r} has {len(study.directions)} objectives; "

@@ -38,7 +38,7 @@ class TrainResult:
 
     @classmethod
     def of(cls, run: TrainingRun) -> TrainResult:
-        """Of a run that is trained; measures the test set."""
+        """Return the result of a trained run, after measuring the test set."""
         trainer, evaluation = run.trainer, run.test()
         return cls(
             config=trainer.config,

@@ -91,7 +91,8 @@ def representative(parameter: Parameter) -> Sequence[Any]:
 
 
 def valid_config(values: dict[str, Any]) -> TrainConfig | None:
-    """None where a rule is broken: whether that can happen depends on the space's constraints."""
+    """Return the configuration, None where a rule is broken: whether that can happen depends on the
+    space's constraints."""
     try:
         return TrainConfig.from_mapping(values)
     except ConfigError:
@@ -117,7 +118,7 @@ def _check_value(parameter: Parameter, value: Any, config: TrainConfig, shape: S
 
 
 def _check_network(config: TrainConfig, shape: Shape) -> None:
-    """Of a model that is not of this package, what only an attempt shows."""
+    """Check a model that is not of this package by what only an attempt shows."""
     if is_outside(config.model):
         _, side, channels, classes, _ = shape
         check_outside(config.model, config.model_options, classes, channels, side)

@@ -43,8 +43,8 @@ def refuse_another(study_name: str, found: StudyRecord, wanted: StudyRecord) -> 
 
 
 def as_begun(request: Request, found: StudyRecord) -> Request:
-    """``request``; what it leaves open of intervals and of how many trials share a card is as its
-    study has it. Raises ``UserError`` where it asks for other intervals."""
+    """Return ``request`` with what it leaves open of intervals, and of how many trials share a
+    card, as its study has it. Raises ``UserError`` where it asks for other intervals."""
     request = _with_recorded_code(_with_ranges(request, found), found)
     share = found.gpus_per_trial
     if request.settings.gpus_per_trial is None and 0 < share < 1:

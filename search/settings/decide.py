@@ -161,7 +161,7 @@ def is_sized_by_time(request: Request, strategy: StrategyFacts) -> bool:
 
 
 def choose_strategy(request: Request, found: StrategyFacts | None) -> StrategyFacts:
-    """As asked, else as the study has it, else as the preset says."""
+    """Return what is given, else what the study has, else what the preset says."""
     preset = request.space.preset
     default = found or StrategyFacts(preset.sampler, preset.pruner, keep_weights="best")
     sampler = request.settings.sampler or default.sampler
@@ -222,7 +222,7 @@ def _decide_execution(
     announce: Announce,
     measure: bool,
 ) -> ExecutionChoice:
-    """As the study began, or what is asked and found for a new one."""
+    """Return the execution with which the study began, or for a new one what is given and found."""
     if found is not None:
         refuse_other_computing(request, found.execution)
         return resume_execution(request.compute, found.execution)
@@ -271,7 +271,8 @@ def _decide_lr_range(
 
 
 def range_test_steps(request: Request) -> int:
-    """Mini-batches of the range test that a new study begins with; 0 for none."""
+    """Return the number of mini-batches of the range test that a new study begins with; 0 for
+    none."""
     if (
         request.settings.lr_range_test is False
         or request.own_loop

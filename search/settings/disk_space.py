@@ -81,5 +81,5 @@ def _architectures(space: ResolvedSpace) -> Iterator[dict[str, Any]]:
 
 
 def _nearest(folder: Path) -> Path:
-    """That exists."""
+    """Return the nearest folder above that exists."""
     return next(path for path in (folder, *folder.parents) if path.exists())

@@ -52,7 +52,7 @@ def with_starting_points(
 
 
 def enqueue(study: Study, starts: tuple[StartingPoint, ...]) -> None:
-    """Those that the study has not yet: a driver may have died between two."""
+    """Enqueue what the study has not yet: a driver may have died between two."""
     trials = study.get_trials(deepcopy=False)
     known = {trial.user_attrs.get(ENQUEUED_FROM) for trial in trials}
     for start in starts:

@@ -139,7 +139,7 @@ def _fixed(asked: SpaceSettings, space: ResolvedSpace) -> ResolvedSpace:
 
 
 def _none_if_meant(space: ResolvedSpace, name: str, value: Any) -> Any:
-    """None for the text "none" where the space knows None there, and no such text."""
+    """Return None for the text "none" where the space knows None there, and no such text."""
     known = [space.baseline.get(name, "")]
     for parameter in space.parameters:
         if parameter.name == name and isinstance(parameter, Categorical):

@@ -77,7 +77,7 @@ def open_study(plan: SearchPlan, storage: BaseStorage, lease: Lease) -> Study:
 
 
 def directions(objectives: tuple[str, ...]) -> list[StudyDirection]:
-    """Which way is better, of each."""
+    """Return for each objective which way is better."""
     return [
         StudyDirection.MAXIMIZE
         if objective_metric(name).direction == MAXIMIZE
@@ -87,7 +87,8 @@ def directions(objectives: tuple[str, ...]) -> list[StudyDirection]:
 
 
 def _refuse_foreign(study: Study, objectives: tuple[str, ...]) -> None:
-    """A driver may have died between making a study and its record: then it is empty."""
+    """Refuse a study of another program. A driver may have died between making a study and its
+    record: then it is empty."""
     if study.get_trials(deepcopy=False) or study.directions != directions(objectives):
         raise UserError(
             f"study {study.study_name!r} was not made by this program; choose another --study-name"
@@ -106,7 +107,8 @@ def _check_meanwhile(study: Study, plan: SearchPlan) -> StudyRecord | None:
 
 
 def _check_constraints(study: Study, space: ResolvedSpace) -> None:
-    """A constraint may have changed under the same description: what was trained shows it."""
+    """Check the constraints on what was trained: one may have changed under the same
+    description."""
     for trial in study.get_trials(deepcopy=False):
         broken = space.broken_constraint(trial.params) if trial.intermediate_values else None
         if broken:

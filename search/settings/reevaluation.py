@@ -27,7 +27,7 @@ from trainers.config import config_from_mapping
 
 
 def choose_reevaluation(request: Request, found: StudyRecord | None) -> ReevaluationFacts | None:
-    """As asked, else as the study has it, else as the preset says."""
+    """Return what is given, else what the study has, else what the preset says."""
     preset = request.space.preset
     settings, seeds = preset.confirm, preset.confirm_seeds
     if found is not None:

@@ -33,7 +33,8 @@ def _is_setting_of(reference: Reference, space: ResolvedSpace, config: TrainConf
 
 
 def plain_figures(references: list[Reference]) -> dict[str, float]:
-    """Metric → value of those whose setting names hyperparameters alone, the first of each."""
+    """Return metric → value of the references whose setting names hyperparameters alone, the first
+    of each."""
     found: dict[str, float] = {}
     names = TrainConfig().to_dict()
     for item in references:
@@ -43,5 +44,6 @@ def plain_figures(references: list[Reference]) -> dict[str, float]:
 
 
 def class_figures(references: list[Reference]) -> list[float]:
-    """Reference accuracies of the classes, in the order of their labels; may be empty."""
+    """Return the reference accuracies of the classes, in the order of their labels; may be
+    empty."""
     return [item.value for item in references if item.metric == "class_top1"]

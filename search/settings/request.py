@@ -48,12 +48,12 @@ class Request:
 
     @property
     def objectives(self) -> tuple[str, ...]:
-        """Names of metrics, one for each value of a trial."""
+        """The names of metrics, one for each value of a trial."""
         return (self.config.objective,)
 
     @property
     def compute(self) -> ComputeOptions:
-        """What is asked of the machine."""
+        """The options for the machine."""
         asked = self.settings
         return ComputeOptions(
             concurrency=asked.concurrency,

@@ -57,7 +57,8 @@ def _key(config: LoopConfig, execution: Execution) -> str:
 
 
 def _remembered(memo: Path) -> str | None:
-    """None where nothing is, or a file of the function's has changed since."""
+    """Return what is remembered, None where nothing is or a file of the function's has changed
+    since."""
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         content = json.loads(memo.read_bytes())
         if all(digest(Path(path)) == then for path, then in content["files"].items()):
@@ -77,5 +78,5 @@ def _state(config: LoopConfig, execution: Execution, folder: Path) -> State:
 
 
 def in_words(found: str) -> str:
-    """As it is announced."""
+    """Return the result in the words in which it is announced."""
     return f"resume is exact over {EPOCHS} epochs" if found == EXACT else f"warning: {found}"

@@ -90,7 +90,7 @@ class ComputeSettings(Settings):
 
     @property
     def asked_precision(self) -> str | None:
-        """None for "auto"."""
+        """The precision that was given, None for "auto"."""
         return None if self.precision == "auto" else self.precision
 
 
@@ -281,7 +281,7 @@ class RunSettings(StudySettings, ProcessSettings, SingleRunSettings):
 
     @property
     def verbosity(self) -> str:
-        """As ``search.terminal.display.Display`` knows them."""
+        """The verbosity, by ``search.terminal.display.Display``'s names."""
         return "quiet" if self.quiet else "verbose" if self.verbose else "normal"
 
     def refuse_for_loops(self) -> None:

@@ -82,7 +82,7 @@ class Settings:
 
     @classmethod
     def of_keywords(cls, keywords: Mapping[str, Any]) -> Self:
-        """Settings as Python has them; None is the default. Raises ``TypeError`` for an unknown
+        """Return settings from keywords; None is the default. Raises ``TypeError`` for an unknown
         keyword and ``UserError`` for a value that breaks a rule."""
         names = [item.name for item in fields(cls) if rule_of(item).in_python]
         for keyword in keywords:
@@ -95,7 +95,7 @@ class Settings:
 
     @classmethod
     def parse(cls, argv: Sequence[str] | None = None) -> Self:
-        """Settings as a command line has them. Raises ``UserError``."""
+        """Return settings from a command line. Raises ``UserError``."""
         arguments = sys.argv[1:] if argv is None else argv
         for argument in arguments:
             if any("\ud800" <= letter <= "\udfff" for letter in argument):
@@ -224,7 +224,7 @@ def known(what: str, name: str, table: Collection[str]) -> str:
 
 
 def _flag(item: Field[Any], value: Any) -> Iterator[str]:
-    """``--n-trials 9``."""
+    """Yield a flag and its value, such as ``--n-trials 9``."""
     flag, rule = flag_of(item.name), rule_of(item)
     if rule.positional:
         yield str(value)

@@ -34,7 +34,7 @@ def parse_ranges(texts: Iterable[str]) -> dict[str, tuple[float, float]]:
 
 
 def _pairs(texts: Iterable[str]) -> Iterator[tuple[str, str, str]]:
-    """Key, value and the whole of each text."""
+    """Yield key, value and the whole of each text."""
     for text in texts:
         key, _, value = text.partition("=")
         yield key.strip().replace("-", "_"), value.strip(), text
@@ -49,7 +49,8 @@ def _parse_options(text: str) -> dict[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """true/false, a whole number, a number, a list with commas, else the text itself."""
+    """Return a text's value: true/false, a whole number, a number, a list with commas, else the
+    text itself."""
     if "," in text:
         return tuple(parse_value(part.strip()) for part in text.split(",") if part.strip())
     if text.lower() in ("true", "false"):

@@ -24,7 +24,7 @@ class StudyDatabase(RelationalStorage):
     _paused: PausedTrials | None = None
 
     def keep_paused(self, paused: PausedTrials) -> None:
-        """From now on, paused trials are not read again."""
+        """Read paused trials once only from now on."""
         self._paused = paused
 
     @contextmanager
@@ -69,8 +69,8 @@ def database_of(storage: BaseStorage) -> StudyDatabase | None:
 
 @contextmanager
 def one_commit(storage: BaseStorage) -> Iterator[None]:
-    """``StudyDatabase.one_commit`` of a study's storage; nothing where it is of another kind: an
-    Optuna journal has nothing like it."""
+    """Run the block in ``StudyDatabase.one_commit`` of a study's storage; without it where the
+    storage is of another kind, such as an Optuna journal, which has nothing like it."""
     database = database_of(storage)
     if database is None:
         yield

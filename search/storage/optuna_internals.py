@@ -46,12 +46,12 @@ def set_study_attribute(study: Study, key: str, value: Any) -> None:
 
 
 def trial_id(trial: Trial | FrozenTrial) -> int:
-    """Its number among the trials of all studies of its storage."""
+    """Return a trial's number among the trials of all studies of its storage."""
     return trial._trial_id
 
 
 def reported_values(trial: Trial) -> dict[int, float]:
-    """Step → value, as the storage has them."""
+    """Return step → value, as the storage has them."""
     return trial.storage.get_trial(trial._trial_id).intermediate_values
 
 
@@ -70,13 +70,14 @@ def trial_attribute(trial: Trial, key: str) -> Any:
 
 
 def forget_report(trial: Trial, step: int) -> None:
-    """``trial`` remembers what it reported, also when that was not committed in the end."""
+    """Clear what ``trial`` remembers of its reports: it does so also when they were not committed
+    in the end."""
     trial._cached_frozen_trial.intermediate_values.pop(step, None)
 
 
 def suggest(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
-    """As ``trial.suggest_float`` and its kin, for any distribution. What is enqueued may lie
-    outside of it, as the baseline's value does outside of a narrowed interval."""
+    """Suggest as ``trial.suggest_float`` and its kin do, for any distribution. What is enqueued may
+    lie outside of it, as the baseline's value does outside of a narrowed interval."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Fixed parameter .* is out of range")
         return trial._suggest(name, distribution)
@@ -170,7 +171,8 @@ def behind_cache(storage: BaseStorage) -> BaseStorage | None:
 
 
 def renew_cache(storage: BaseStorage) -> None:
-    """The cache remembers what was written, also when that was not committed in the end."""
+    """Renew the cache, which remembers what was written also when that was not committed in the
+    end."""
     backend = behind_cache(storage)
     if backend is not None:
         vars(storage).update(vars(get_storage(backend)))

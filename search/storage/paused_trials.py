@@ -52,5 +52,5 @@ class PausedTrials:
                 self._known.pop(trial_id(trial), None)
 
     def forget(self) -> None:
-        """What was read may not have been committed in the end."""
+        """Forget what was read: it may not have been committed in the end."""
         self._known.clear()

@@ -22,7 +22,8 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")  # blank, tab, line break and backslash i
 
 
 def log_ahead(engine: Engine) -> None:
-    """``engine``'s connections use a write-ahead log from now on, if the file system is local."""
+    """Have ``engine``'s connections use a write-ahead log from now on, if the file system is
+    local."""
     if engine.dialect.name != "sqlite" or not is_local(Path(str(engine.url.database))):
         return
 

@@ -126,14 +126,14 @@ def cause_of(error: BaseException) -> str:
 
 
 def write_often(storage: BaseStorage) -> None:
-    """A driver's first step: its many small writes do not wait for the disk."""
+    """Prepare a driver's many small writes: they do not wait for the disk."""
     database = database_of(storage)
     if database is not None:
         log_ahead(database.engine)
 
 
 def leave(storage: BaseStorage) -> None:
-    """A driver's last step: its SQLite file is one plain file again."""
+    """Leave a driver's SQLite file as one plain file again."""
     database = database_of(storage)
     if database is not None:
         fold_log(database.engine)

@@ -57,7 +57,7 @@ class GridSampler(BaseSampler):
         return self._space.active(row)
 
     def latest_of_rows(self, trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-        """For each row that was asked for, the latest trial of it."""
+        """Return the latest trial of each row that was asked for."""
         latest = {_key(_values(trial)): trial for trial in trials}
         return [latest[key] for key in self._rows if key in latest]
 
@@ -82,7 +82,7 @@ def _values(trial: FrozenTrial) -> Row:
 
 
 def _key(values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """Equal for values that differ by rounding only."""
+    """Return a key that is equal for values that differ by rounding only."""
     return tuple(
         (name, float(f"{value:.9g}") if isinstance(value, float) else value)
         for name, value in sorted(values.items())

@@ -73,7 +73,7 @@ def _completed(trial: FrozenTrial, value: float, otherwise: float) -> FrozenTria
 
 
 def _mean_gains(curves: Sequence[Mapping[int, float]]) -> dict[int, float]:
-    """Step → what those trials gained on average that went on to the next step."""
+    """Return step → the mean gain of the trials that continued to the next step."""
     gains = {}
     for step, following in itertools.pairwise(sorted(set().union(*curves))):
         both = [curve for curve in curves if step in curve and following in curve]
@@ -83,7 +83,7 @@ def _mean_gains(curves: Sequence[Mapping[int, float]]) -> dict[int, float]:
 
 
 def _value_at_the_end(trial: FrozenTrial, gains: Mapping[int, float]) -> float:
-    """NaN where nothing is known, or it is of no use."""
+    """Return the value expected at the end; NaN where nothing is known, or it is of no use."""
     if any(violation > 0 for violation in trial.constraints.values()):
         return math.nan
     if trial.state == TrialState.COMPLETE:

@@ -89,7 +89,7 @@ class PromotionRule:
         return min(above, default=length)
 
     def shares(self, rungs: Rungs, power: float) -> list[float]:
-        """Of each rung but the last, the part that goes on."""
+        """Return the share of each rung but the last that is promoted."""
         found = (
             rungs.agreement(level, self.prior, self.prior_trials) for level in range(rungs.last)
         )
@@ -179,7 +179,7 @@ class _Decision:
         return None
 
     def rest(self) -> Step | Pause:
-        """With what no place is planned for, the highest rung's best."""
+        """Return the highest rung's best, for which no place is planned."""
         running = bool(self._rungs.running)
         if self._limits.left is None:
             return Pause.WAIT if running else self._finish_best()
@@ -191,7 +191,8 @@ class _Decision:
         return Pause.WAIT if running else Pause.DONE
 
     def _finish_best(self) -> Step | Pause:
-        """Without a budget it is over when the best that is known was trained to the end."""
+        """Return the promotion of the best; without a budget the study is over when the best that
+        is known was trained to the end."""
         trials = [t for t in self._rungs.trials if not t.exempt and not t.diverged]
         done = max((t.best_at(t.epochs) for t in trials if t.complete), default=-math.inf)
         ahead = [
@@ -217,7 +218,8 @@ class _Decision:
         return (trial.length - trial.epochs) * epoch
 
     def _best_paused(self, level: int) -> TrialView | None:
-        """Of those that could still be finished; the older of equals."""
+        """Return the best paused trial of those that could still be finished; the older of
+        equals."""
         lane = self._limits.lane + ROUNDING
         paused = (self._rungs.trial(number) for _, number in self._rungs[level].paused)
         return next((trial for trial in paused if self._cost_to_end(trial) <= lane), None)
@@ -234,7 +236,7 @@ class _Decision:
         return [math.inf, *map(max, begun[1:], given)]
 
     def _plan(self, left: float) -> list[float]:
-        """As many as use up exactly what is ``left``."""
+        """Return how many trials use up exactly what is ``left``."""
         low = max(self._rungs[0].begun, self._at_least())
         affordable = max(left / (self._rule.rungs[0] * self._epoch_cost), 0.0) + self._at_least()
         high = self._rungs[0].begun + min(self._limits.may_start, affordable)
@@ -250,7 +252,7 @@ class _Decision:
         return float(self._limits.workers if self._limits.timed else 1)
 
     def _planned(self, first: float) -> list[float]:
-        """By rung, if ``first`` begin."""
+        """Return the planned number of trials by rung, if ``first`` begin."""
         least = self._at_least()
         expected = itertools.accumulate([first, *self._shares], operator.mul)
         return [max(plan.begun, x, least) for plan, x in zip(self._plans, expected, strict=True)]

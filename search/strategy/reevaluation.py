@@ -122,7 +122,7 @@ def _fresh(seed: int, *purpose: object) -> int:
 
 
 def most_trainings(candidates: int, judging: int) -> int:
-    """Of a re-evaluation in which nobody is dropped, for whoever plans its time."""
+    """Return the number of trainings if no candidate is dropped, for whoever plans their time."""
     choosing = (judging + 1) // 2 if candidates > 1 else 0
     return candidates * choosing + 2 * judging if candidates else 0
 
@@ -153,7 +153,7 @@ class Reevaluation:
         return found[-1] if over else None
 
     def values(self) -> dict[Row, float]:
-        """As the rule wants them, of all rows that have ended."""
+        """Return the values of all rows that have ended, as the rule wants them."""
         rule = self.rule
         seeds = (*rule.choosing, *rule.judging)
         rows = [Row(trial, seed) for trial in self.settings for seed in seeds]
@@ -161,13 +161,13 @@ class Reevaluation:
         return {row: -self.metric.sign * value_of(trial) for row, trial in ended.items()}
 
     def to_come(self) -> list[Row]:
-        """Rows that are needed, as far as is known, and have not ended."""
+        """Return the rows that are needed, as far as is known, and have not ended."""
         values = self.values()
         return [row for row in self.rule.rows(values) if row not in values]
 
 
 def value_of(trial: FrozenTrial) -> float:
-    """NaN where it diverged or failed."""
+    """Return a trial's value, NaN where it diverged or failed."""
     completed = trial.state == TrialState.COMPLETE and trial.value is not None
     return float(trial.value) if completed else math.nan  # type: ignore[arg-type]
 

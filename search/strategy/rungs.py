@@ -149,7 +149,7 @@ class Rungs:
         return self._trials[number]
 
     def update(self, trials: Iterable[TrialView]) -> None:
-        """From now on these are all of the study's."""
+        """Take these as all of the study's trials from now on."""
         now, known = {trial.number: trial for trial in trials}, self._trials
         for trial in [trial for trial in now.values() if known.get(trial.number) is not trial]:
             self._exchange(known.get(trial.number), trial)
@@ -216,8 +216,8 @@ class Rungs:
         return len(ranked) - bisect_right(ranked, trial.best_at(self.epoch_of(level, trial)))
 
     def agreement(self, level: int, prior: float, prior_trials: int) -> float:
-        """Kendall's τ between a rung's order and the next one's, over all that reached both on
-        merit, drawn to ``prior`` as if so many more trials had shown it."""
+        """Return Kendall's τ between a rung's order and the next one's, over all that reached both
+        on merit, shrunk to ``prior`` as if so many more trials had shown it."""
         if level + 1 not in self._concordance:
             self._concordance[level + 1] = concordance(self._both[level + 1].values())
         concordant, pairs = self._concordance[level + 1]
@@ -246,7 +246,8 @@ def seconds_per_epoch(trials: Iterable[TrialView]) -> float | None:
 
 
 def concordance(points: Iterable[tuple[float, float]]) -> tuple[int, int]:
-    """Concordant less discordant pairs, and the pairs that are tied in neither coordinate."""
+    """Return concordant less discordant pairs, and the pairs that are tied in neither
+    coordinate."""
     difference = pairs = 0
     seen: list[float] = []  # second coordinates of the points that are lower in the first
     for _, group in itertools.groupby(sorted(points), key=lambda point: point[0]):

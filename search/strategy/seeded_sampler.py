@@ -117,7 +117,7 @@ class PerTrialSampler(BaseSampler):
 
 
 def existing_together(parameters: Sequence[Parameter]) -> list[list[Parameter]]:
-    """Groups of parameters with the same conditions; those that always exist come first."""
+    """Return groups of parameters with the same conditions; those that always exist come first."""
     groups: dict[str, list[Parameter]] = {}
     for parameter in parameters:
         groups.setdefault(repr(sorted(parameter.conditions.items())), []).append(parameter)

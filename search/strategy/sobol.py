@@ -64,7 +64,8 @@ class SobolSampler(BaseSampler):
 
 
 def sobol_points(space: ResolvedSpace, seed: int, first: int = 0) -> Iterator[dict[str, Any]]:
-    """The sequence's points from number ``first`` on, whatever the space's constraints say."""
+    """Yield the sequence's points from number ``first`` on, whatever the space's constraints
+    say."""
     from scipy.stats import qmc
 
     parameters = space.parameters

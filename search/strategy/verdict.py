@@ -57,8 +57,8 @@ def chosen_trial(
 
 
 def judge(reevaluation: Reevaluation, searched: Sequence[FrozenTrial]) -> Verdict | None:
-    """None while trainings are to come. The test set is looked at here, and nothing is chosen
-    after that."""
+    """Return the verdict, None while trainings are to come. The test set is looked at here, and
+    nothing is chosen after that."""
     if reevaluation.to_come():
         return None
     rule, objective = reevaluation.rule, reevaluation.metric
@@ -98,7 +98,7 @@ def _judged_by(objective: Metric, trials: Sequence[FrozenTrial | None]) -> Metri
 
 
 def _figures(metric: Metric, trials: Sequence[FrozenTrial | None]) -> list[float]:
-    """Seed by seed, NaN where there is none."""
+    """Return the figures seed by seed, NaN where there is none."""
     found = []
     for trial in trials:
         value = math.nan if trial is None else value_of(trial)

@@ -94,7 +94,7 @@ class Decisions:
     # -- what is left to spend -------------------------------------------------------------------
 
     def _limits(self, may_start: int, timed: bool) -> Limits:
-        """By epochs or by time, whichever leaves fewer whole trainings."""
+        """Return the limits by epochs or by time, whichever leaves fewer whole trainings."""
         assert self._rungs is not None
         epochs = self._epochs(may_start)
         lane = self.seconds_left() if timed else None

@@ -74,7 +74,7 @@ class Finisher:
         return self._failed(live.trial, ending)
 
     def _completed(self, live: LiveTrial, news: Completed) -> events.Ended:
-        """COMPLETE with the best value that was reported."""
+        """Finish a trial as COMPLETE with the best value that was reported."""
         values = reported_values(live.trial)
         best_epoch = min(epoch for epoch, value in values.items() if value == live.best)
         figures = {"best_epoch": best_epoch, **news.figures}
@@ -112,20 +112,20 @@ class Finisher:
             return self._tell(trial, state, by, reason, figures, value)
 
     def _copy_files(self, original: int, copy: int) -> None:
-        """What reports read of a trial."""
+        """Copy the files of a trial that reports read."""
         remove_partials(self._folder.trial(copy))  # of a copy that was killed
         for file in (self._folder.history, self._folder.evaluation):
             with suppress(FileNotFoundError):
                 self._files.copy(file(original), file(copy))
 
     def pruned(self, live: LiveTrial, epoch: int) -> events.Ended:
-        """PRUNED; its value is its last report, as Optuna has it."""
+        """Finish a trial as PRUNED; its value is its last report, as Optuna has it."""
         failpoint("pruning decided")
         reason = f"pruned at epoch {epoch} of {live.config.epochs}"
         return self._tell(live.trial, TrialState.PRUNED, PRUNER, reason, live.usage)
 
     def left_paused(self, paused: FrozenTrial, epochs: int) -> events.Ended:
-        """PRUNED: the study is met, and nobody resumes it."""
+        """Finish a paused trial as PRUNED: the study is met, and nobody resumes it."""
         reason = f"pruned at epoch {paused.last_step} of {epochs} (not promoted)"
         trial = Trial(self._study, trial_id(paused))
         ended = self._tell(trial, TrialState.PRUNED, PRUNER, reason)
@@ -133,29 +133,30 @@ class Finisher:
         return ended
 
     def _diverged(self, live: LiveTrial, news: Diverged) -> events.Ended:
-        """PRUNED with NaN as its last report: the sampler learns from it."""
+        """Finish a trial as PRUNED with NaN as its last report: the sampler learns from it."""
         if news.epoch not in reported_values(live.trial):
             live.trial.report(math.nan, news.epoch)
             failpoint("divergence reported")
         return self._tell(live.trial, TrialState.PRUNED, DIVERGED, news.reason, live.usage)
 
     def invalid(self, trial: Trial, fault: str) -> events.Ended:
-        """FAIL: values outside the space have nothing to teach the sampler."""
+        """Finish a trial as FAIL: values outside the space have nothing to teach the sampler."""
         return self._tell(trial, TrialState.FAIL, INFEASIBLE, f"infeasible: {fault}")
 
     def infeasible(self, trial: Trial, rule: str) -> events.Ended:
-        """PRUNED: a combination of values that makes no sense."""
+        """Finish a trial as PRUNED: its combination of values makes no sense."""
         return self._constrained(trial, INFEASIBLE, "feasible", f"infeasible: {rule}")
 
     def _constrained(self, trial: Trial, by: str, key: str, reason: str) -> events.Ended:
-        """PRUNED with a constraint, so that the sampler turns away."""
+        """Finish a trial as PRUNED with a constraint, so that the sampler turns away."""
         if key not in trial.constraints:
             trial.set_constraint(key, 1.0)
             failpoint("constraint recorded")
         return self._tell(trial, TrialState.PRUNED, by, reason)
 
     def _failed(self, trial: Trial, news: Failed) -> events.Ended:
-        """FAIL, which teaches the sampler nothing; its traceback goes into the trial's folder."""
+        """Finish a trial as FAIL, which teaches the sampler nothing; its traceback goes into the
+        trial's folder."""
         path = self._folder.failure(trial.number)
         try:
             if news.traceback:

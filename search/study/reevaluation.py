@@ -92,7 +92,7 @@ class ReevaluationClaims(Claims):
         return sum(trial.state == TrialState.WAITING for trial in trials)
 
     def _without_trial(self, trials: Sequence[FrozenTrial]) -> Iterator[Row]:
-        """Rows that are needed and have no trial yet."""
+        """Yield the rows that are needed and have no trial yet."""
         found = self._read(trials)
         return (row for row in found.to_come() if not found.trials_of(row))
 

@@ -83,7 +83,7 @@ class Retention:
                 failpoint("checkpoint taken over")
 
     def _with_weights(self, trials: Sequence[FrozenTrial], ended: set[int]) -> set[int]:
-        """Of those that ended."""
+        """Return the finished trials whose weights are kept."""
         if self._keep != "best":
             return ended if self._keep == "all" else set()
         trained = [trial for trial in trials if not is_copy(trial)]
@@ -93,8 +93,8 @@ class Retention:
         return {*baseline, *best}
 
     def _resumable(self, trials: Sequence[FrozenTrial]) -> set[int]:
-        """Finished ones that keep their checkpoints, also while the trial that resumes one may
-        still have to take them over."""
+        """Return the finished trials that keep their checkpoints, also while the trial that resumes
+        one may still have to take them over."""
         over = {t.user_attrs.get(CONTINUES) for t in trials if not t.state.is_finished()}
         resumed = continued(trials)
         groups: defaultdict[int | None, list[FrozenTrial]] = defaultdict(list)
@@ -113,7 +113,7 @@ class Retention:
         return sorted(trials, key=lambda t: (-(t.last_step or 0), best[t.number], t.number))
 
     def _crowded_out(self, paused: Iterable[FrozenTrial]) -> list[int]:
-        """Paused trials for whose files there is no room, once."""
+        """Return the paused trials for whose files there is no room, each once."""
         out, room = [], MOST_FOR_PAUSED
         for trial in self._in_order(paused):
             key = (trial.number, trial.last_step or 0)
@@ -131,7 +131,7 @@ class Retention:
         return self._sizes[key]
 
     def _remove(self, names: Mapping[int, set[str]]) -> None:
-        """Those files, by trial, that are there."""
+        """Remove those of the files, by trial, that are there."""
         doomed = {self._folder.trial(number) / name for number in names for name in names[number]}
         if doomed:
             for file in sorted(doomed & self._files.sizes({f.parent for f in doomed}).keys()):

@@ -76,8 +76,8 @@ class RetryingRunner(TrialRunner):
                 return answer
 
     def _is_deleted(self) -> bool:
-        """Also where a new study has its name and, as SQLite gives them anew, its id: then the
-        trials at work are not in it."""
+        """Return whether the study is deleted, also where a new study has its name and, as SQLite
+        gives them anew, its id: then the trials at work are not in it."""
         try:
             for live in self.live.values():
                 reported_values(live.trial)

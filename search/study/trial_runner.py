@@ -94,7 +94,7 @@ class TrialRunner:
             database.keep_paused(PausedTrials(is_paused, TARGET))
 
     def train_under(self, conditions: Conditions) -> None:
-        """To be called before the first task is asked for."""
+        """Set the conditions; to be called before the first task is asked for."""
         self._conditions = conditions
         self._decisions.seconds_left = conditions.seconds_left
 
@@ -145,7 +145,7 @@ class TrialRunner:
             return Claim(claims.start(trials), trials, step)
 
     def _announce(self, claim: Claim, trial: Trial) -> None:
-        """Says which trial goes on; a new one is announced when it starts."""
+        """Says which trial continues; a new one is announced when it starts."""
         last = max(reported_values(trial), default=0)
         if isinstance(claim.step, Step) and claim.step.number is not None:
             continues = None if claim.step.number == trial.number else claim.step.number
@@ -215,7 +215,8 @@ class TrialRunner:
     # -- reporting ---------------------------------------------------------------------------
 
     def began(self, number: int, node: str, device_kind: str = "") -> None:
-        """A worker is at a live trial, on ``node`` of a cluster; "" where there is none."""
+        """Note that a worker is at a live trial, on ``node`` of a cluster; "" where there is
+        none."""
         live = self._mine(number) if node else None
         if live is not None:
             here = [live.epoch, node, device_kind]
@@ -258,7 +259,7 @@ class TrialRunner:
 
     def _record(self, live: LiveTrial, epoch: int, value: float) -> Outcome | None:
         """Reports, decides and, if pruned, finishes: in one commit, so that no crash comes between.
-        None: the trial goes on."""
+        Returns None where the trial continues."""
         target = live.target
         try:
             with one_commit(storage_of(self.study)):
@@ -306,7 +307,8 @@ class TrialRunner:
 
     @contextmanager
     def _unless_finished_elsewhere(self, number: int) -> Iterator[None]:
-        """Optuna's own command line and notebooks may end a trial that is trained here."""
+        """Run the block unless the trial was finished elsewhere: Optuna's own command line and
+        notebooks may end a trial that is trained here."""
         try:
             yield
         except UpdateFinishedTrialError:
@@ -339,12 +341,13 @@ class TrialRunner:
         return not self._running.is_alone(number)
 
     def _over(self, outcome: Outcome) -> None:
-        """A worker's trial has finished, or pauses."""
+        """Take note that a worker's trial has finished, or pauses."""
         self._running.remove(outcome.number)
         self.observe(outcome)
 
     def _stop_if_all_fail(self) -> None:
-        """All so far, from the fifth on; later the last ten, whatever came before."""
+        """Stop if all trials fail: all so far, from the fifth on; later the last ten, whatever came
+        before."""
         alike = common_failure(self.study.get_trials(deepcopy=False))
         if alike:
             self.close()
@@ -355,7 +358,7 @@ class TrialRunner:
             )
 
     def _finish_paused(self) -> None:
-        """The rule says that nothing is left to do: what is still paused is finished, unless only
+        """Finish what is still paused when the rule says that nothing is left to do, unless only
         the time of this run is over."""
         with self._claims.alone():
             trials = self.study.get_trials(deepcopy=False)
@@ -386,8 +389,8 @@ class TrialRunner:
         return self._claims.has_total(trials)
 
     def release(self, number: int) -> None:
-        """Nobody here works on the trial any more; one that was not finished is handed out again,
-        from its last epoch."""
+        """Release a trial on which nobody here works any more; one that was not finished is handed
+        out again, from its last epoch."""
         self.live.pop(number, None)
 
     def keep_lease(self) -> None:
@@ -399,6 +402,6 @@ class TrialRunner:
         self._retention.sweep(self.study.get_trials(deepcopy=False))
 
     def close(self) -> None:
-        """No more news is taken: what is live stays RUNNING, for the next driver to resume."""
+        """Take no more news: what is live stays RUNNING, for the next driver to resume."""
         self.closed = True
         self._running.clear()

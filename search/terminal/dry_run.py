@@ -95,7 +95,8 @@ def sampled(space: ResolvedSpace, strategy: StrategyFacts) -> dict[str, object]:
 
 
 def model_size(plan: SearchPlan, data: Meta, request: Request, values: Mapping[str, object]) -> str:
-    """Parameters and multiply-accumulates of one configuration, for the data set's images."""
+    """Return parameters and multiply-accumulates of one configuration, for the data set's
+    images."""
     from trainers.data import SHAPES, ImageShape
     from trainers.models.summary import summary_for
 

@@ -36,7 +36,7 @@ def print_evaluation(
     references: Mapping[str, float],
     class_references: Sequence[float],
 ) -> None:
-    """All figures; the reference figures beside them where there are any."""
+    """Print all figures, with the reference figures beside them where there are any."""
     scores = evaluation.confusion.scores()
     console.print(_figures(evaluation, scores, summary, references))
     console.print(_classes(scores, classes, class_references))
@@ -49,7 +49,7 @@ def print_evaluation(
 def draw_maps(
     console: Console, trainer: Trainer, data: ImageData, names: Sequence[str], path: Path
 ) -> None:
-    """The picture of what convolutions make of the first test image, if any are asked for."""
+    """Draw what convolutions make of the first test image, if any are asked for."""
     if not names:
         return
     image = next(iter(trainer.batches.test()))[0][:1]
@@ -88,7 +88,7 @@ def _row(metric: Metric, value: float, references: Mapping[str, float]) -> tuple
 def _classes(
     scores: ClassScores, classes: Sequence[str], references: Sequence[float]
 ) -> PlainTable:
-    """Accuracy of a class is its recall."""
+    """Return the table of classes; the accuracy of a class is its recall."""
     columns = {"accuracy": scores.recall, "precision": scores.precision, "F1": scores.f1}
     if len(references) == len(classes):
         columns["published accuracy"] = tuple(references)

@@ -18,14 +18,14 @@ PRE = '<pre style="line-height: 1.2; white-space: pre">{code}</pre>'
 
 
 def make_console() -> Console:
-    """In a notebook a line is plain text: rich would make an output of its own of each, or take
-    Jupyter's stream for a terminal."""
+    """Return the console. In a notebook a line is plain text: rich would make an output of its own
+    of each, or take Jupyter's stream for a terminal."""
     out: Any = LastingStream(sys.stdout)
     return Console(file=out, force_jupyter=False, force_terminal=False if in_notebook() else None)
 
 
 def in_notebook() -> bool:
-    """As rich sees it."""
+    """Return whether this is a notebook, as rich sees it."""
     return Console().is_jupyter
 
 
@@ -41,7 +41,7 @@ class NotebookView:
         self._next = 0.0
 
     def update(self) -> None:
-        """At most every half second."""
+        """Update the view, at most every half second."""
         if time.monotonic() >= self._next:
             self._output.update(self._html(as_html(self._render(HEIGHT))))
             self._next = time.monotonic() + SECONDS_BETWEEN_VIEWS

@@ -63,7 +63,7 @@ class Progress:
             self._ended(event)
 
     def _count(self, standing: Standing) -> None:
-        """The study's own count: other drivers work on it too."""
+        """Take the study's own count: other drivers work on it too."""
         ended = [trial for trial in counted(standing.trials) if trial.state.is_finished()]
         self.ended = len(ended)
         self.paused = sum(map(is_paused, standing.trials))
@@ -102,7 +102,7 @@ class Progress:
             self._rank(event)
 
     def epochs(self) -> int:
-        """Trained in all."""
+        """Return the number of epochs trained in all."""
         return (self.epochs_before or 0) + self.epochs_here
 
     def epochs_per_trial(self) -> float:

@@ -59,7 +59,7 @@ def train_with_bars(console: Console, run: TrainingRun, epochs: int) -> None:
 
 
 def epoch_line(result: EpochResult, epochs: int) -> str:
-    """``epoch 3/10: lr 0.1, train loss 1.2345 …``."""
+    """Return an epoch's line, such as ``epoch 3/10: lr 0.1, train loss 1.2345 …``."""
     return (
         f"epoch {result.epoch}/{epochs}: lr {number(result.lr)}, "
         f"train loss {result.train_loss:.4f} top-1 {result.train_top1:.2f} %, "
@@ -87,7 +87,7 @@ def conclude_run(
 
 
 def print_run(console: Console, run: TrainingRun, references: Mapping[str, float]) -> None:
-    """What training came to and cost: the last epoch's training, the best validation."""
+    """Print the result of training and its cost: the last epoch's training, the best validation."""
     history, objective = run.trainer.history, METRICS[run.trainer.config.objective]
     best = getattr(history[run.trainer.best_epoch - 1], objective.name)
     found = {find_metric(name).name: value for name, value in run.usage().items()}

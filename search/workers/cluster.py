@@ -40,7 +40,7 @@ GIVE_TOKEN = "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to what its head has i
 
 @contextmanager
 def cluster_ray(address: str, folder: StudyFolder, space: ResolvedSpace) -> Iterator[str]:
-    """Joined to the cluster at ``address``: a scratch folder for what Tune writes, in the study's
+    """Join the cluster at ``address``. Yields a scratch folder for what Tune writes, in the study's
     ``folder``. The code that ``space`` names travels along.
 
     Raises ``UserError`` where there is no such cluster.
@@ -105,7 +105,7 @@ class ClusterView:
         return node_name(self._hosts[node], node)
 
     def ask(self, node: str) -> Answer:
-        """Has it say what it computes with."""
+        """Ask a node what it computes with."""
         import ray
 
         asked = run_on(node, _look_around, self._token, self._files, self.name(node))

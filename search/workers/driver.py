@@ -124,9 +124,9 @@ class Phases:
 def _open_ray(
     phases: Phases, resources: Resources, stop: Callable[[], bool]
 ) -> Iterator[tuple[str, Capacity]]:
-    """A private Ray, or the cluster that ``resources`` name: a scratch folder for Tune, and how
-    many trials may be at work where. Raises ``UserError`` where no node of the cluster may train,
-    ``RayNotStartedError``."""
+    """Open a private Ray, or the cluster that ``resources`` name. Yields a scratch folder for Tune,
+    and how many trials may be at work where. Raises ``UserError`` where no node of the cluster may
+    train, ``RayNotStartedError``."""
     if resources.ray_address is None:
         cpus = resources.concurrency * resources.threads * resources.processes
         with local_ray(cpus, resources.concurrency) as scratch:

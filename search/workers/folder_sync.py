@@ -88,7 +88,8 @@ class FolderSync:
         return found.st_mtime_ns, found.st_ino
 
     def close(self) -> None:
-        """The trial is over here: what it leaves there may be removed from now on."""
+        """Release the folder of a trial that is over here: what it leaves may be removed from now
+        on."""
         with self._sending:
             self._closed = True
 

@@ -43,7 +43,7 @@ class NodeData:
 
 
 def drivers_data() -> NodeData:
-    """Data that lie on the node that this process, the driver, is on."""
+    """Return data that lie on the node that this process, the driver, is on."""
     import ray
 
     return NodeData(ray.get_runtime_context().get_node_id())

@@ -53,7 +53,7 @@ def facts_here(name: str, sees_results: bool = True) -> NodeFacts:
 
 
 def versions_here() -> dict[str, str]:
-    """That curves or Ray depend on."""
+    """Return the versions that curves or Ray depend on."""
     import torch
 
     release, _, build = torch.__version__.partition("+")
@@ -74,7 +74,7 @@ def torch_capability() -> str:
 
 
 def _cpu() -> tuple[str, set[str]]:
-    """Vendor and what it can do: MKL computes otherwise on another vendor's."""
+    """Return the CPU's vendor and what it can do: MKL computes otherwise on another vendor's."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:

@@ -44,7 +44,7 @@ class OutputLog:
         self.stop()
 
     def stop(self) -> None:
-        """A file that stayed empty is removed. To be called again changes nothing."""
+        """Stop, and remove a file that stayed empty. Calling it again changes nothing."""
         if not self._before or self._stopped.is_set():
             return
         _flush()

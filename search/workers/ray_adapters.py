@@ -92,11 +92,12 @@ class RunnerSearcher(Adapter, Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """The scheduler has heard of it. If it was the last, Ray need not wait to be told so."""
+        """Take note that a trial is over; the scheduler has heard of it. If it was the last, Ray
+        need not wait to be told so."""
         self._next_look = 0.0
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing to keep."""
+        """Save nothing: there is nothing to keep."""
 
     def restore(self, checkpoint_path: str) -> None:
         raise NotImplementedError("a search resumes from its study, not from Ray's snapshot")
@@ -135,7 +136,7 @@ class RunnerScheduler(Adapter, FIFOScheduler):
         return None
 
     def _take_back(self, tune_controller: Any, places: tuple[str, ...]) -> None:
-        """Trials that wait for a node that is there no more, or may not train them now."""
+        """Take back trials that wait for a node that is gone, or may not train them now."""
         for trial in list(tune_controller.get_live_trials()):
             if trial.status == Trial.PENDING and not {*trial.config[PLACES]} <= {*places}:
                 tune_controller.stop_trial(trial)

@@ -1,4 +1,4 @@
-"""A private Ray on this machine's loopback, and all that the search relies on of Ray's insides.
+"""Start a private Ray on this machine's loopback. Yields a scratch folder for what Tune writes.
 
 A Ray that lacks one of these names ends the search with an ``AttributeError`` that says which;
 ``tests/search/workers/test_ray_internals.py`` finds it before.
@@ -64,7 +64,7 @@ def refuse_other_ray() -> None:
 
 @contextmanager
 def local_ray(cpus: int, at_once: int) -> Iterator[str]:
-    """A private Ray on this machine's loopback, and a scratch folder for what Tune writes.
+    """Start a private Ray on this machine's loopback. Yields a scratch folder for what Tune writes.
 
     Raises ``UserError`` where there is no folder for it, ``RayNotStartedError`` and, where another
     try would end in the same way, ``SearchError``.

@@ -94,5 +94,6 @@ def _handle(handlers: dict[signal.Signals, Any]) -> None:
 
 
 def _in_main_thread() -> bool:
-    """Python takes signals there only; a search in another thread ends by its time-out."""
+    """Return whether this is the main thread. Python takes signals there only; a search in another
+    thread ends by its time-out."""
     return threading.current_thread() is threading.main_thread()

@@ -38,9 +38,9 @@ NO_GRAPH = "steps run kernel by kernel, for want of memory for a graph"
 
 
 def train_task(task: Task, gpus: float = 0.0) -> Iterator[Message]:
-    """The messages of one trial. The last is an ending, also where the trial raised, or says that
-    this process cannot go on. ``gpus`` below 1 is its share of the memory of a GPU; of a trial that
-    runs alone it is all of it."""
+    """Yield the messages of one trial. The last is an ending, also where the trial raised, or says
+    that this process cannot continue. ``gpus`` below 1 is its share of the memory of a GPU; of a
+    trial that runs alone it is all of it."""
     heartbeat = Heartbeat(Path(task.folder) / HEARTBEAT)
     sync = FolderSync(task, heartbeat)
     if task.execution.get("device") == "cuda":

@@ -40,7 +40,7 @@ class Heartbeat:
                 self._file.touch()
 
     def stop(self) -> None:
-        """The trial is over."""
+        """Stop: the trial is over."""
         with suppress(OSError):
             self._file.unlink(missing_ok=True)
 
@@ -113,18 +113,18 @@ class Watchdog:
         self._epoch, self._allowed = 0.0, SECONDS_WITHOUT_EPOCH
 
     def began(self, number: int, pid: int, heartbeat: Path, node: str = "") -> None:
-        """A worker is at the trial; ``heartbeat`` is the file that it touches."""
+        """Note that a worker is at the trial; ``heartbeat`` is the file that it touches."""
         self._workers[number] = _Worker(pid, heartbeat, node, self._now)
         self._workers[number].beat = self._last_beat(self._workers[number])
 
     def heard(self, number: int) -> None:
-        """A message has come."""
+        """Note that a message has come."""
         worker = self._workers.get(number)
         if worker:
             self._sign_of_life(worker)
 
     def epoch(self) -> None:
-        """The message was of an epoch."""
+        """Note that the message was of an epoch."""
         self._allowed = max(SECONDS_WITHOUT_EPOCH, 3 * (self._now - self._epoch))
         self._epoch = self._now
 

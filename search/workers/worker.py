@@ -103,7 +103,7 @@ def _own_directory() -> Iterator[None]:
 
 
 def _with_data(work: Work, task: Task, data: NodeData, node: str) -> Iterator[Message]:
-    """``work`` at a task whose data are on this node."""
+    """Run ``work`` on a task whose data are on this node."""
     folder = Path(task.folder)
     folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -6,7 +6,7 @@ from spaces.params import Categorical, Float, Int
 
 
 def wide_resnet_depth(low: int, high: int) -> Int:
-    """Depths with (depth − 4) a multiple of 6: a WideResNet's three equal groups."""
+    """Return depths with (depth − 4) a multiple of 6: a WideResNet's three equal groups."""
     return Int("depth", low, high, step=6)
 
 
@@ -21,25 +21,25 @@ def width(low: int, high: int) -> Int:
 
 
 def dropout(high: float) -> Float:
-    """In [0, high]; 0 leaves the layer out."""
+    """Return dropout in [0, high]; 0 leaves the layer out."""
     return Float("dropout", 0.0, high)
 
 
 def batch_norm_switch() -> Categorical:
-    """With or without BatchNorm."""
+    """Return the choice of with or without BatchNorm."""
     return Categorical("batch_norm", (True, False))
 
 
 def residual_switch() -> Categorical:
-    """With or without shortcuts."""
+    """Return the choice of with or without shortcuts."""
     return Categorical("residual", (True, False))
 
 
 def dropout_switch(probability: float) -> Categorical:
-    """Without dropout or with this probability."""
+    """Return the choice of no dropout or this probability."""
     return Categorical("dropout", (0.0, probability))
 
 
 def augmentations(*choices: str) -> Categorical:
-    """Of none, flip, crop_flip, crop_flip_cutout."""
+    """Return the choice of none, flip, crop_flip, crop_flip_cutout."""
     return Categorical("augment", choices)

@@ -6,7 +6,7 @@ from spaces.params import Categorical, Float, Int
 
 
 def batch_size(low: int, high: int) -> Int:
-    """Any whole number in [low, high], on a log scale: doubling matters, adding does not."""
+    """Return any whole number in [low, high], on a log scale: doubling matters, adding does not."""
     return Int("batch_size", low, high, log=True)
 
 
@@ -16,20 +16,21 @@ def batch_sizes(*choices: int) -> Categorical:
 
 
 def learning_rate(low: float, high: float) -> Float:
-    """In [low, high]; the range test of ``search.lr_range`` helps to choose them."""
+    """Return a learning rate in [low, high]; the range test of ``search.lr_range`` helps to choose
+    them."""
     return Float("lr", low, high, log=True)
 
 
 def schedules(*choices: str) -> Categorical:
-    """Of constant, cosine, piecewise, plateau, one_cycle."""
+    """Return the choice of constant, cosine, piecewise, plateau, one_cycle."""
     return Categorical("schedule", choices)
 
 
 def weight_decay(low: float, high: float) -> Float:
-    """In [low, high]; low above 0."""
+    """Return a weight decay in [low, high]; low is above 0."""
     return Float("weight_decay", low, high, log=True)
 
 
 def sam_rho(low: float, high: float) -> Float:
-    """In [low, high], on a log scale. Foret et al. tried 0.01 to 0.5."""
+    """Return SAM's rho in [low, high], on a log scale. Foret et al. tried 0.01 to 0.5."""
     return Float("rho", low, high, log=True)

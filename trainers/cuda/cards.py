@@ -96,8 +96,8 @@ def runs_on(capability: Capability, built_for: Iterable[str]) -> bool:
 
 
 def uuid_in_use(index: int = 0) -> str:
-    """Of this process's visible GPU ``index``, or part of one (MIG), as NVML writes it behind
-    "GPU-" or "MIG-"; empty where torch reaches none."""
+    """Return the UUID of this process's visible GPU ``index``, or part of one (MIG), as NVML writes
+    it behind "GPU-" or "MIG-"; empty where torch reaches none."""
     return str(torch.cuda.get_device_properties(index).uuid) if torch.cuda.is_available() else ""
 
 

@@ -28,7 +28,8 @@ class GpuSampler:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """What torch holds of the GPU now is where this process's own peak begins."""
+        """Start sampling. What torch holds of the GPU now is where this process's own peak
+        begins."""
         import torch
 
         if torch.cuda.is_initialized():
@@ -63,7 +64,7 @@ class GpuSampler:
     def _sample(
         self, nvml: Any, readings: Sequence[Readings], names: Sequence[str] | None = None
     ) -> None:
-        """Of all cards together; utilisation is their mean."""
+        """Sample all cards together; utilisation is their mean."""
         for name in names or readings[0]:
             with suppress(nvml.NVMLError):  # a figure that these cards do not give
                 values = [of_card[name]() for of_card in readings]
@@ -72,8 +73,8 @@ class GpuSampler:
 
 
 def _readings(nvml: Any, handle: Any) -> Readings:
-    """Utilisation in %, memory of the device in MiB, power in W, and the energy since the driver
-    was loaded in kJ."""
+    """Return utilisation in %, memory of the device in MiB, power in W, and the energy since the
+    driver was loaded in kJ."""
     return {
         "gpu_utilization": lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu,
         "gpu_peak_memory_mb": lambda: nvml.nvmlDeviceGetMemoryInfo(handle).used / MEGABYTE,
@@ -89,9 +90,9 @@ def _of(name: str, values: Sequence[float]) -> float:
 
 
 def _handle(nvml: Any, index: int) -> Any:
-    """Of the card that torch calls ``index``, by its UUID: NVML counts all cards, CUDA only the
-    visible ones and in another order, and a part of a card (MIG) has no number. Where torch does
-    not tell, by what is visible."""
+    """Return NVML's handle of the card that torch calls ``index``, by its UUID: NVML counts all
+    cards, CUDA only the visible ones and in another order, and a part of a card (MIG) has no
+    number. Where torch does not tell, go by what is visible."""
     from trainers.cuda.cards import uuid_in_use
 
     uuid = uuid_in_use(index)

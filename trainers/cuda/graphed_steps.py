@@ -121,7 +121,7 @@ class GraphedSteps:
     def epoch(
         self, indices: Tensor, epoch: int, rates: Sequence[float], update: Update
     ) -> Iterator[Step]:
-        """Each step of an epoch of the images ``indices``, one rate a step."""
+        """Yield each step of an epoch of the images ``indices``, one rate per step."""
         self._program.begin(*self._batches.drawn(indices, epoch), rates)
         taken = as_taken(rates, self._batches.device).tolist()
         for step, (start, stop) in enumerate(self._batches.bounds(len(indices))):

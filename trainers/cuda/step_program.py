@@ -45,7 +45,8 @@ class StepProgram:
         self._epoch: tuple[Tensor, Draws, Tensor] | None = None
 
     def begin(self, order: Tensor, draws: Draws, rates: Sequence[float]) -> None:
-        """The next step is the first of an epoch of images in ``order``; as many in each epoch."""
+        """Begin an epoch: the next step is the first of the images in ``order``; there are as many
+        in each epoch."""
         device = self._batches.device
         taken = as_taken(rates, device)
         if self._epoch is None:
@@ -57,7 +58,7 @@ class StepProgram:
         self._step.zero_()
 
     def run(self, update: Update) -> None:
-        """The next step."""
+        """Run the next step."""
         order, draws, rates = self._begun()
         where = self._step * self._size + self._line
         chosen = order.index_select(0, where)
@@ -71,7 +72,7 @@ class StepProgram:
         self._step.add_(1)
 
     def result(self, step: int) -> tuple[Tensor, Tensor]:
-        """Logits, in float32, and labels of an epoch's ``step``; steps much later are written over
+        """Return logits, in float32, and labels of an epoch's ``step``; steps much later overwrite
         them."""
         start = step % self._kept * self._size
         where = slice(start, start + self._size)

@@ -6,8 +6,8 @@ import torch
 
 
 def set_deterministic(exact: bool) -> None:
-    """``torch.use_deterministic_algorithms`` without its import of torch's compiler, which takes a
-    process about as long as torch itself."""
+    """Do what ``torch.use_deterministic_algorithms`` does without its import of torch's compiler,
+    which takes a process about as long as torch itself."""
     torch._C._set_deterministic_algorithms(exact, warn_only=False)
 
 

@@ -36,7 +36,7 @@ class Seen:
 
 
 def seen(at_work: GeneratorType[Any, None, Any], handed: Mapping[str, Any]) -> dict[str, Seen]:
-    """By their names, those variables of a generator that stands between two epochs."""
+    """Return by name those variables of a generator that stands between two epochs."""
     known = {id(value) for value in handed.values()} | _tensors(handed.values())
     found: dict[str, Seen] = {}
     generator: Any = at_work
@@ -112,7 +112,7 @@ def _has_state(value: Any) -> bool:
 
 
 def _attributes(name: str, module: torch.nn.Module) -> dict[str, Seen]:
-    """Numbers that modules keep beside their state."""
+    """Return the numbers that modules keep beside their state."""
     return {
         ".".join(filter(None, (name, path, key))): Seen({"": value}, False)
         for path, part in module.named_modules()

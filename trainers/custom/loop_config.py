@@ -43,7 +43,7 @@ class LoopConfig:
         return cls(**known, options=options)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as JSON has them; what the function is given."""
+        """Return plain JSON values, which the function is given."""
         return {name: getattr(self, name) for name in _NAMES} | dict(self.options)
 
 
@@ -51,7 +51,7 @@ _NAMES = (TRAIN, "epochs", "objective", "seed", "split_seed")
 
 
 def _plain(name: str, value: Any) -> Any:
-    """As JSON has it, so that what is on record compares equal."""
+    """Return a value as JSON has it, so that what is on record compares equal."""
     if isinstance(value, (list, tuple)):
         return [_plain(name, part) for part in value]
     if value is None or isinstance(value, (bool, int, float, str)):

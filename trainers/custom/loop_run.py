@@ -97,8 +97,8 @@ class LoopRun:
         return state["usage"]  # type: ignore[no-any-return]
 
     def results(self) -> Iterator[LoopResult]:
-        """Every epoch from the first: those already trained at once, the others as they come. An
-        epoch is on disk before it is given out."""
+        """Yield every epoch from the first: those already trained at once, the others as they
+        come."""
         self._write_history()
         yield from list(self.history)
         torch.set_num_threads(self._execution.threads)
@@ -195,7 +195,7 @@ class LoopRun:
 
 
 def _number(value: Any) -> float | None:
-    """None where ``value`` is no number, nor an array or a tensor of one."""
+    """Return a number, None where ``value`` is none, nor an array or a tensor of one."""
     try:
         return None if isinstance(value, (str, bytes)) else float(value)
     except (TypeError, ValueError, RuntimeError):

@@ -85,7 +85,7 @@ def own_files(config: LoopConfig) -> dict[str, str]:
 
 
 def digest(path: Path) -> str:
-    """Of what the file holds; empty where it cannot be read."""
+    """Return the digest of what the file holds; empty where it cannot be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:

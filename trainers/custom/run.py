@@ -50,8 +50,8 @@ class Run:
         self._progress = progress
 
     def epochs(self, **objects: Any) -> Iterator[int]:
-        """The numbers of the epochs that are left, from 1 on; ``objects`` is all that must be kept
-        for the next one.
+        """Yield the numbers of the epochs that are left, from 1 on; ``objects`` is all that must be
+        kept for the next one.
 
         They are put back as they were when the last epoch's metrics were yielded, so yield when the
         epoch's work is done, scheduler and all. Each epoch begins with its own random numbers.
@@ -73,5 +73,5 @@ class Run:
                 raise RuntimeError(f"epoch {epoch} ended without a yield of its metrics")
 
     def stop(self) -> None:
-        """No epoch after the present one; to be called before its metrics are yielded."""
+        """End training after the present epoch; to be called before its metrics are yielded."""
         self._progress.stopped = True

@@ -101,7 +101,7 @@ def _by_pickle(value: Any) -> Access:
 
 
 def _set_state(value: Any, state: Any, setter: Callable[[Any, Any], Any] | None) -> None:
-    """As unpickling does it, which begins with an object that has no attributes."""
+    """Set the state as unpickling does, which begins with an object that has no attributes."""
     if hasattr(value, "__dict__"):
         vars(value).clear()
     if setter is not None:
@@ -161,7 +161,7 @@ def keep(objects: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def put_back(objects: Mapping[str, Any], kept: Mapping[str, Any]) -> None:
-    """Each of ``objects`` is as ``keep`` had read it."""
+    """Put each of ``objects`` back to the state that ``keep`` had read."""
     for name, value in objects.items():
         if name not in kept:
             raise TypeError(f"{name} was not handed to run.epochs before the restart")
@@ -198,7 +198,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _pickled(value: Any, names: Mapping[int, str]) -> dict[str, Any]:
-    """As a tensor of bytes."""
+    """Return the pickle as a tensor of bytes."""
     file = io.BytesIO()
     _Pickler(file, {key: name for key, name in names.items() if key != id(value)}).dump(value)
     return {PICKLED: torch.frombuffer(bytearray(file.getvalue()), dtype=torch.uint8)}

@@ -111,8 +111,8 @@ def _check_labels(path: Path, split: str, labels: np.ndarray, count: int) -> Non
 
 
 def _classes(path: Path, arrays: Mapping[str, np.ndarray], images: int) -> tuple[str, ...]:
-    """Their names; without names, numbers up to the highest label. There are no more classes than
-    training ``images``: one stray label must not make a billion of them."""
+    """Return the names of the classes; without names, numbers up to the highest label. There are no
+    more classes than training ``images``: one stray label must not make a billion of them."""
     labels = {split: arrays[f"{split}_labels"] for split in ("train", "test")}
     names = arrays.get("classes")
     if names is not None:

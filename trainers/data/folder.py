@@ -173,7 +173,7 @@ class _Listing:
 
 
 def _read_annotations(path: Path) -> dict[str, str]:
-    """File name → class, from lines of file, class and a box, separated by tabs."""
+    """Return file name → class, from lines of file, class and a box, separated by tabs."""
     annotated: dict[str, str] = {}
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     for number, line in enumerate(lines, start=1):
@@ -209,7 +209,7 @@ def _decode(paths: Sequence[Path], size: tuple[int, int], fit: bool) -> Iterator
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Width and height in pixels, upright. Raises ``DataError``."""
+    """Return width and height in pixels, upright. Raises ``DataError``."""
     try:
         with _opened(path) as image:
             return upright(image).size

@@ -106,7 +106,7 @@ def split_of(images: np.ndarray, labels: np.ndarray) -> RawSplit:
 
 
 def check_square(where: str, height: int, width: int) -> None:
-    """The networks take square images only."""
+    """Check that images are square: the networks take no others."""
     if height != width:
         raise DataError(
             f"{where}: images must be square, got {height} x {width} pixels (height x width)"

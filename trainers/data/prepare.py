@@ -180,8 +180,8 @@ def _sweep(cache: Path) -> None:
 
 @contextmanager
 def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
-    """One process at a time, where the file system can do that; the lock dies with its holder.
-    ``on_wait`` is called now and then by who waits."""
+    """Run the block in one process at a time, where the file system can do that; the lock dies with
+    its holder. ``on_wait`` is called now and then by who waits."""
     with open(path, "w") as file:
         with suppress(ImportError, OSError):
             import fcntl
@@ -199,7 +199,8 @@ def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[No
 
 
 def channel_statistics(images: np.memmap) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel of uint8 images (N, H, W, C), scaled to [0, 1].
+    """Return mean and standard deviation of each channel of uint8 images (N, H, W, C), scaled to
+    [0, 1].
 
     Sums are whole numbers, so the result does not depend on order or on the number of threads.
     """

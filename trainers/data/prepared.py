@@ -102,7 +102,7 @@ def verify_prepared(folder: Path) -> None:
 
 
 def load_prepared(folder: Path) -> tuple[Meta, dict[str, np.memmap]]:
-    """Meta and mapped arrays of ``folder``. Raises ``DataError`` when it is not whole."""
+    """Return meta and mapped arrays of ``folder``. Raises ``DataError`` when it is not whole."""
     meta = read_meta(folder)
     if set(meta.shapes) != set(DTYPES):
         raise DataError(f"{folder} is damaged: meta.json does not name its four arrays")
@@ -147,7 +147,8 @@ def is_whole(folder: Path) -> bool:
 
 
 def fingerprint(arrays: Mapping[str, np.memmap], classes: Sequence[str]) -> str:
-    """SHA-256 (hexadecimal) over type, shape and bytes of the arrays, by name, and the classes."""
+    """Return the SHA-256 (hexadecimal) over type, shape and bytes of the arrays, by name, and the
+    classes."""
     digest = hashlib.sha256(json.dumps(list(classes)).encode())
     for name, array in sorted(arrays.items()):
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
@@ -157,7 +158,7 @@ def fingerprint(arrays: Mapping[str, np.memmap], classes: Sequence[str]) -> str:
 
 
 def pieces(array: np.memmap) -> Iterator[bytes]:
-    """What a mapped array holds, read in pieces: mapped pages would count as memory in use."""
+    """Yield what a mapped array holds, in pieces: mapped pages would count as memory in use."""
     with open(str(array.filename), "rb") as file:
         file.seek(array.offset)
         while piece := file.read(PIECE):
@@ -165,7 +166,7 @@ def pieces(array: np.memmap) -> Iterator[bytes]:
 
 
 def content_hash(root: Path, names: Sequence[str], memo: Path) -> str:
-    """SHA-256 over the names and bytes of the files ``names`` under ``root``.
+    """Return the SHA-256 over the names and bytes of the files ``names`` under ``root``.
 
     It is remembered in the folder ``memo`` by root and each file's name, size and times, so an
     unchanged folder is not read again. Raises ``DataError`` when a file cannot be read.

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def stratified_split(
     labels: Tensor, fraction: float, seed: int, classes: Sequence[str] = ()
 ) -> tuple[Tensor, Tensor]:
-    """Indices (train, validation) into ``labels`` (N,), sorted, int64, disjoint and covering.
+    """Return indices (train, validation) into ``labels`` (N,), sorted, int64, disjoint and
+    covering.
 
     Each class gives round(fraction · count) images to validation, at least one, and keeps at
     least one. Raises ``DataError`` when a class has fewer than two images, by its name where
@@ -31,7 +32,7 @@ def stratified_split(
 def split_indices(
     labels: np.ndarray, fraction: float, seed: int, classes: Sequence[str] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As ``stratified_split``, in numpy."""
+    """Return what ``stratified_split`` does, in numpy."""
     if not 0 < fraction < 1:
         raise DataError(f"fraction must be in (0, 1), got {fraction}")
     if len(labels) == 0:

@@ -39,7 +39,8 @@ class Confusion:
 
     @classmethod
     def from_mapping(cls, content: Mapping[str, Any]) -> Confusion:
-        """From a test.json. Raises ``ValueError``, ``KeyError`` and ``TypeError``."""
+        """Return the matrix of a test.json. Raises ``ValueError``, ``KeyError`` and
+        ``TypeError``."""
         classes = len(content["classes"])
         cells = tuple((int(i), int(j), int(n)) for i, j, n in content["cells"])
         if any(not (0 <= i < classes and 0 <= j < classes and n > 0) for i, j, n in cells):
@@ -47,7 +48,7 @@ class Confusion:
         return cls(classes, cells)
 
     def matrix(self) -> np.ndarray:
-        """(classes, classes) int64, empty cells and all."""
+        """Return the matrix, (classes, classes) int64, empty cells and all."""
         dense = np.zeros((self.classes, self.classes), np.int64)
         labels, called, counts = self._columns()
         dense[labels, called] = counts

@@ -34,7 +34,7 @@ class Evaluation:
     confusion: Confusion
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as test.json has them."""
+        """Return plain values, as test.json has them."""
         values = {name: value for name, value in vars(self).items() if name != "confusion"}
         return {**values, "cells": self.confusion.cells}
 
@@ -85,7 +85,7 @@ def in_precision(precision: str, device: torch.device) -> AbstractContextManager
 
 @torch.inference_mode()
 def summary_of(model: nn.Module, split: Split, loss: Loss, precision: str) -> Summary:
-    """Loss and accuracy of ``model`` over ``split``."""
+    """Return loss and accuracy of ``model`` over ``split``."""
     model.eval()
     metrics = RunningMetrics(loss)
     for images, labels in split:

@@ -37,7 +37,7 @@ def _find(model: nn.Module, name: str) -> tuple[str, nn.Conv2d]:
 
 @torch.inference_mode()
 def feature_maps(model: nn.Module, image: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-    """Outputs (channels, height, width) of convolutions for one ``image`` (1, C, H, W).
+    """Return outputs (channels, height, width) of convolutions for one ``image`` (1, C, H, W).
 
     Float32 on the CPU, by full name. The model is left as it was, in evaluation mode.
     """
@@ -88,7 +88,7 @@ def _grey(values: np.ndarray) -> np.ndarray:
 
 
 def _tile(pixels: np.ndarray) -> Image.Image:
-    """(h, w), (h, w, 1) or (h, w, 3) uint8, enlarged without smoothing."""
+    """Return an image of (h, w), (h, w, 1) or (h, w, 3) uint8, enlarged without smoothing."""
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     return Image.fromarray(pixels).convert("RGB").resize((TILE, TILE), Image.Resampling.NEAREST)

@@ -38,7 +38,7 @@ def label_ranks(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def batches_kept(size: int, classes: int) -> int:
-    """Batches of logits (``size``, ``classes``) whose figures are worked out at once."""
+    """Return how many batches of logits (``size``, ``classes``) are evaluated at once."""
     return min(BATCHES_A_FLUSH, math.ceil(SCORES_A_FLUSH / (size * classes)))
 
 
@@ -55,8 +55,8 @@ class RunningMetrics:
         self._rows: list[Tensor] = []
 
     def add(self, logits: Tensor, labels: Tensor) -> None:
-        """One batch: ``logits`` (N, K), ``labels`` (N,) or, mixed, (N, K): the larger share then
-        counts as right. Keeps references, to no more than ``batches_kept`` of them."""
+        """Add one batch: ``logits`` (N, K), ``labels`` (N,) or, mixed, (N, K): the larger share
+        then counts as right. Keeps references, to no more than ``batches_kept`` of them."""
         self._logits.append(logits.detach())
         self._labels.append(labels)
         uneven = len(labels) != len(self._labels[0])  # such as the last of an epoch
@@ -76,7 +76,7 @@ class RunningMetrics:
         self._logits, self._labels = [], []
 
     def rows(self) -> Tensor:
-        """(batches, 4) float64: images, sum of losses, right at 1, right at 5."""
+        """Return (batches, 4) float64: images, sum of losses, right at 1, right at 5."""
         if self._logits:
             self._flush()
         return torch.cat(self._rows)
@@ -87,7 +87,8 @@ class RunningMetrics:
 
 
 def summarize_rows(rows: Tensor) -> Summary:
-    """Means over images and spread over batches of rows as ``RunningMetrics.rows`` gives them."""
+    """Return means over images and spread over batches of rows as ``RunningMetrics.rows`` gives
+    them."""
     loss, top1, top5 = (rows[:, 1:].sum(dim=0) / rows[:, 0].sum()).tolist()
     spread = (rows[:, 1:] / rows[:, :1]).std(dim=0, correction=0).tolist()
     return Summary(loss, spread[0], 100 * top1, 100 * spread[1], 100 * top5)

@@ -7,27 +7,27 @@ from torch.nn import functional
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
-    """3x3 convolution with padding 1; no bias, since BatchNorm mostly follows."""
+    """Return a 3x3 convolution with padding 1; it has no bias, since BatchNorm mostly follows."""
     return nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=bias)
 
 
 def conv1x1(in_channels: int, out_channels: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
-    """1x1 convolution, as in a bottleneck or a projection shortcut."""
+    """Return a 1x1 convolution, as in a bottleneck or a projection shortcut."""
     return nn.Conv2d(in_channels, out_channels, 1, stride, bias=bias)
 
 
 def norm(channels: int, batch_norm: bool) -> list[nn.Module]:
-    """BatchNorm, or nothing."""
+    """Return BatchNorm, or nothing."""
     return [nn.BatchNorm2d(channels)] if batch_norm else []
 
 
 def drop(probability: float) -> list[nn.Module]:
-    """Dropout, or nothing."""
+    """Return dropout, or nothing."""
     return [nn.Dropout(probability)] if probability > 0 else []
 
 
 def stem(in_channels: int, out_channels: int = 64, batch_norm: bool = True) -> nn.Sequential:
-    """3x3 convolution, BatchNorm, ReLU; the resolution stays."""
+    """Return 3x3 convolution, BatchNorm, ReLU; the resolution stays."""
     return nn.Sequential(
         conv3x3(in_channels, out_channels, bias=not batch_norm),
         *norm(out_channels, batch_norm),
@@ -44,7 +44,8 @@ class GlobalMaxPool2d(nn.Module):
 
 
 def classifier(features: int, num_classes: int, dropout: float = 0.0) -> nn.Sequential:
-    """Feature maps of ``features`` values in all → logits (N, num_classes)."""
+    """Return the classifier: feature maps of ``features`` values in all → logits (N,
+    num_classes)."""
     return nn.Sequential(nn.Flatten(), *drop(dropout), nn.Linear(features, num_classes))
 
 

@@ -38,7 +38,7 @@ class OutsideModel:
     def build(
         self, options: Mapping[str, Any], num_classes: int, in_channels: int, image_size: int
     ) -> nn.Module:
-        """Freshly initialised. Raises ``ConfigError`` where it cannot be made."""
+        """Return the model, freshly initialised. Raises ``ConfigError`` where it cannot be made."""
         library, _, name = self.name.partition(":")
         try:
             if library == "torchvision":

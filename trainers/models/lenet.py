@@ -36,5 +36,6 @@ class LeNet(nn.Sequential):
 
 
 def _convolution(in_channels: int, out_channels: int) -> nn.Sequential:
-    """ReLU is not in place, so that the convolution's own output can be looked at (report C)."""
+    """Return convolution and ReLU, which is not in place, so that the convolution's own output can
+    be looked at (report C)."""
     return nn.Sequential(nn.Conv2d(in_channels, out_channels, 5), nn.ReLU(), nn.MaxPool2d(2))

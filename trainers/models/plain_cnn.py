@@ -113,7 +113,8 @@ def _plan(depth: int) -> tuple[_Convolution, ...]:
 
 
 def _last_side(image_size: int, plan: tuple[_Convolution, ...]) -> int:
-    """Height and width of the last feature map; 0 if a map on the way is too small to pool."""
+    """Return height and width of the last feature map; 0 if a map on the way is too small to
+    pool."""
     side = image_size // 2
     for item in plan:
         side += 3 - item.kernel

@@ -130,7 +130,7 @@ def _norm_and_pool_ops(module: nn.Module, x: Tensor, out: Tensor) -> int:
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a while; every module then has its own mode again."""
+    """Run the block in evaluation mode; afterwards every module has its own mode again."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:

@@ -27,7 +27,7 @@ class EMA:
 
     @torch.no_grad()
     def update(self) -> None:
-        """After a step of the optimiser."""
+        """Update the averages after a step of the optimiser."""
         means, newest = map(list, zip(*self._averaged, strict=True))
         if self._begun:
             torch._foreach_lerp_(means, newest, self._share)
@@ -36,7 +36,7 @@ class EMA:
         self._begun = True
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The averages of ``model.state_dict()``, taken after a step."""
+        """Load the averages of ``model.state_dict()``, taken after a step."""
         self.model.load_state_dict(state)
         self._begun = True
 

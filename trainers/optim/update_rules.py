@@ -31,7 +31,7 @@ class UpdateRule:
             parameter.grad = None
 
     def _with_gradient(self) -> tuple[list[int], list[Tensor], list[Tensor]]:
-        """Places, parameters and gradients."""
+        """Return places, parameters and gradients of what has a gradient."""
         pairs = [(i, p, p.grad) for i, p in enumerate(self._parameters)]
         chosen = [(i, p, grad) for i, p, grad in pairs if grad is not None]
         return [i for i, _, _ in chosen], [p for _, p, _ in chosen], [g for _, _, g in chosen]
@@ -123,7 +123,8 @@ class AdamW(UpdateRule):
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Means of gradients and of their squares, and steps, of each parameter; not copied."""
+        """Return the means of gradients and of their squares, and steps, of each parameter; not
+        copied."""
         return {"means": self._means, "squares": self._squares, "steps": self._steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -63,7 +63,8 @@ class FirstRank(ParallelRanks):
             Thread(target=_abort_with, args=(self._processes, self._closed), daemon=True).start()
 
     def _wait_for_others(self) -> None:
-        """Until each is about to join: torch would wait half an hour for one that has died."""
+        """Wait until each process is about to join: torch would wait half an hour for one that has
+        died."""
         while not all(ready_file(self._scratch.name, rank).exists() for rank in self._processes):
             self._check()
             time.sleep(SECONDS_BETWEEN_CHECKS)
@@ -94,12 +95,13 @@ class FirstRank(ParallelRanks):
             raise RankError(self._last_words(ended)) from error
 
     def _ended(self) -> dict[int, int]:
-        """Exit codes by rank; the others stay until they are ended."""
+        """Return exit codes by rank; the others stay until they are ended."""
         codes = {rank: process.poll() for rank, process in self._processes.items()}
         return {rank: code for rank, code in codes.items() if code is not None}
 
     def _last_words(self, ended: dict[int, int]) -> str:
-        """Of a process that was killed, or of the first to raise: others raise since it is gone."""
+        """Return the last words of a process that was killed, or of the first to raise: others
+        raise since it is gone."""
         size = len(self._processes) + 1
         killed = [rank for rank, code in ended.items() if code < 0]
         if killed:
@@ -117,7 +119,7 @@ class FirstRank(ParallelRanks):
 
 
 def _end(processes: Processes, scratch: tempfile.TemporaryDirectory[str], closed: Event) -> None:
-    """Also where the object is forgotten before it was closed."""
+    """End the processes, also where the object is forgotten before it was closed."""
     closed.set()
     for process in processes.values():
         process.kill()

@@ -33,7 +33,7 @@ class Ranks:
         return model
 
     def share(self, start: int, stop: int) -> tuple[int, int]:
-        """This process's part of the batch [start, stop)."""
+        """Return this process's part of the batch [start, stop)."""
         n = stop - start
         return start + self.rank * n // self.size, start + (self.rank + 1) * n // self.size
 
@@ -80,8 +80,9 @@ class ParallelRanks(Ranks):
         return torch.device(name, self.rank) if self._cuda else torch.device(name)
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """BatchNorm's statistics are not sent around at each pass: every process normalises by its
-        own share of a batch, and the first one's are those that are evaluated and kept."""
+        """Return the network to call while training. BatchNorm's statistics are not sent around at
+        each pass: every process normalises by its own share of a batch, and the first one's are
+        those that are evaluated and kept."""
         parallel, devices = nn.parallel.DistributedDataParallel, [self.rank] if self._cuda else None
         buffers = [name for name, _ in model.named_buffers()]  # the same at first, by their seed
         parallel._set_params_and_buffers_to_ignore_for_model(model, buffers)
@@ -96,8 +97,8 @@ class ParallelRanks(Ranks):
         return values
 
     def close(self) -> None:
-        """All has been computed, or is given up: NCCL's part is aborted, since to finish it could
-        wait for a process that is gone."""
+        """Close when all has been computed, or is given up. NCCL's part is aborted, since to finish
+        it could wait for a process that is gone."""
         if not dist.is_initialized():
             return
         if self._cuda:

@@ -62,7 +62,7 @@ class _Digested:
             raise
 
     def flush(self) -> None:
-        """Asked for by torch; the file is flushed when it is whole."""
+        """Do nothing. torch asks for it; the file is flushed when it is whole."""
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _parse_head(path: Path, line: bytes) -> dict[str, Any]:
 
 
 def rotate_and_write(folder: Path, state: dict[str, Any]) -> None:
-    """The newest checkpoint of ``folder``; the one before it is kept."""
+    """Write the newest checkpoint of ``folder``; the one before it is kept."""
     latest = folder / LATEST
     with suppress(FileNotFoundError):  # none yet, or a dead driver's worker was at it just now
         os.replace(latest, folder / PREVIOUS)

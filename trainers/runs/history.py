@@ -16,14 +16,14 @@ HISTORY = "history.csv"
 
 
 def write_history(folder: Path, history: Sequence[EpochResult]) -> None:
-    """One row an epoch."""
+    """Write one row per epoch."""
     names = [item.name for item in fields(EpochResult)]
     write_rows(folder, names, [result.to_dict() for result in history])
 
 
 def write_rows(folder: Path, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Whole every time: a worker of a dead driver, still at work for a moment, adds nothing
-    twice. A figure that a row has not is "nan"."""
+    """Write the whole file every time: a worker of a dead driver, still at work for a moment, adds
+    nothing twice. A figure that a row has not is "nan"."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, names, restval="nan")
     writer.writeheader()

@@ -33,7 +33,7 @@ class Identity:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as a checkpoint keeps them."""
+        """Return plain values, as a checkpoint keeps them."""
         return {
             "config": self.config.to_dict(),
             "execution": self.execution.to_dict(),

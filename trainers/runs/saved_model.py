@@ -87,7 +87,7 @@ def restore(saved: SavedModel, data: ImageData, threads: int | None = None) -> T
 
 
 def _here(execution: Execution, threads: int | None) -> Execution:
-    """As it was trained, but in one process, and on the CPU where there is no GPU."""
+    """Return how it was trained, but in one process, and on the CPU where there is no GPU."""
     execution = replace(execution, processes=1, threads=threads or execution.threads)
     if execution.device == "cuda" and not torch.cuda.is_available():
         return replace(execution, device="cpu", precision="float32", graph=False)

@@ -112,7 +112,7 @@ class TrainingRun:
         return best["model"]
 
     def results(self) -> Iterator[EpochResult]:
-        """Every epoch from the first: those already trained at once, the others as they come.
+        """Yield every epoch from the first: those already trained at once, the others as they come.
 
         An epoch is on disk before it is given out.
         """
@@ -134,8 +134,9 @@ class TrainingRun:
             self._monitor.stop()
 
     def _epochs(self, writer: Executor) -> Iterator[EpochResult]:
-        """Each is written while the next is trained, and given out in the midst of that, as soon
-        as it is on disk: one who stops then has wasted no more than the time of writing."""
+        """Yield the epochs. Each is written while the next is trained, and returned in the midst of
+        that, as soon as it is on disk: one who stops then has wasted no more than the time of
+        writing."""
         copy, writing = HostCopy(self.trainer.device), deque[Future[EpochResult]]()
         while not self.trainer.finished:
             with self._ranks.guarded():
@@ -155,7 +156,7 @@ class TrainingRun:
     def _written(
         self, writing: deque[Future[EpochResult]], wait: bool = False
     ) -> Iterator[EpochResult]:
-        """The epoch that is being written, if it is on disk, or when it is."""
+        """Yield the epoch that is being written, if it is on disk, or when it is."""
         if writing and (wait or writing[0].done()):
             result = writing.popleft().result()
             devices = [self.trainer.device] if self.trainer.device.type == "cuda" else []
@@ -213,8 +214,8 @@ class TrainingRun:
 
     @cached_property
     def _summary(self) -> ModelSummary:
-        """Counted once, on the CPU: on tiny images it costs a thirtieth of an epoch, and a GPU
-        would first look for a kernel for each layer and a single image."""
+        """The model's size, counted once, on the CPU: on tiny images it costs a thirtieth of an
+        epoch, and a GPU would first look for a kernel for each layer and a single image."""
         tensors = [*self.trainer.model.parameters(), *self.trainer.model.buffers()]
         on_host = {id(tensor): tensor.detach().cpu() for tensor in tensors}
         model = copy.deepcopy(self.trainer.model, on_host)
