@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
+
+from spaces.kinds import wrong_kind
 
 
 class SpaceError(ValueError):
@@ -39,6 +42,15 @@ class Conditional:
     that tuple of values."""
 
     condition: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
+
+    def _check_kinds(self, **others: Any) -> None:
+        """Raises ``SpaceError`` unless the condition, and ``others`` of the fields, are of their
+        declared types."""
+        if fault := wrong_kind(type(self), {**others, "condition": self.condition}):
+            raise SpaceError(f"a parameter's {fault}")
+        for name, wanted in self.conditions.items():
+            for value in wanted:
+                plain(f"a parameter's condition on {name}", value)
 
     @property
     def conditions(self) -> dict[str, tuple[Any, ...]]:
@@ -75,6 +87,7 @@ class Float(Conditional):
     log: bool = False
 
     def __post_init__(self) -> None:
+        self._check_kinds(name=self.name, log=self.log)
         for end in ("low", "high"):
             object.__setattr__(self, end, as_python(getattr(self, end)))
         _check_interval(self.name, self.low, self.high)
@@ -118,6 +131,7 @@ class Int(Conditional):
     log: bool = False
 
     def __post_init__(self) -> None:
+        self._check_kinds(name=self.name, log=self.log)
         for name in ("low", "high", "step"):
             value = as_python(getattr(self, name))
             if isinstance(value, bool) or not isinstance(value, int):
@@ -161,13 +175,16 @@ class Categorical(Conditional):
     choices: tuple[bool | int | float | str | None, ...]
 
     def __post_init__(self) -> None:
+        self._check_kinds(name=self.name)
+        if not isinstance(self.choices, (tuple, list)):
+            raise SpaceError(f"{self.name}: choices must be a tuple, got {self.choices!r:.60}")
         choices = tuple(plain(f"{self.name}: a choice", choice) for choice in self.choices)
         object.__setattr__(self, "choices", choices)
         if not self.choices or len(set(self.choices)) != len(self.choices):
             raise SpaceError(f"{self.name}: choices must be distinct and not empty")
 
     def check(self, value: Any) -> None:
-        if value not in self.choices:
+        if plain(self.name, value) not in self.choices:
             known = ", ".join(map(str, self.choices))
             raise SpaceError(f"{self.name} must be one of {known}, got {value!r}")
 
@@ -192,11 +209,15 @@ def _within(parameter: Float | Int, low: float, high: float) -> dict[str, Any]:
 
 
 def _check_interval(name: str, low: float, high: float) -> None:
-    numbers = all(isinstance(end, (int, float)) for end in (low, high))
-    if not (numbers and math.isfinite(low) and math.isfinite(high) and low <= high):
+    if not (_is_number(low) and _is_number(high) and low <= high):
         raise SpaceError(f"{name}: needs finite low <= high, got [{low!r}, {high!r}]")
 
 
 def _check_number(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not _is_number(value):
         raise SpaceError(f"{name} must be a number, got {value!r}")
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether it is a number that a float can hold."""
+    return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from spaces.params import Parameter, SpaceError
+from spaces.kinds import wrong_kind
+from spaces.params import Parameter, SpaceError, as_python
 
 PRESETS = ("quick", "full")
 
@@ -56,6 +57,9 @@ class Preset:
     confirm: int = 3
     confirm_seeds: int = 5
 
+    def __post_init__(self) -> None:
+        _check_kinds(self, "a preset's ")
+
 
 @dataclass(frozen=True)
 class Space:
@@ -81,6 +85,13 @@ class Space:
     train: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.train, str):
+            raise SpaceError(
+                "train must be a text, module:function, of a file that every worker can import, "
+                f"got {self.train!r:.80}; write the function to a file, also where it is a "
+                "notebook's"
+            )
+        _check_kinds(self, "a space's ")
         if self.train and not self.presets:
             object.__setattr__(self, "presets", {"full": Preset()})
         names = [parameter.name for parameter in self.parameters]
@@ -221,6 +232,15 @@ class ResolvedSpace:
                     f"{type(error).__name__}: {error}"
                 ) from error
         return None
+
+
+def _check_kinds(made: Space | Preset, whose: str) -> None:
+    """Raises ``SpaceError`` unless every field is of its declared type; numbers of numpy's among
+    the baseline's values become Python's own."""
+    if fault := wrong_kind(type(made), vars(made)):
+        raise SpaceError(whose + fault)
+    baseline = {name: as_python(value) for name, value in made.baseline.items()}
+    object.__setattr__(made, "baseline", baseline)
 
 
 def _settled(

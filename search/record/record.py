@@ -13,15 +13,25 @@ from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar, Self
 
+from optuna.distributions import json_to_distribution
 from optuna.study import Study
 
-from search.common.errors import UserError
+from search.common.errors import UserError, one_line
+from spaces.kinds import LARGEST, wrong_kind
 from trainers.execution import Execution
-from trainers.metrics import DEFAULT_OBJECTIVE, TEST, VALIDATION
+from trainers.metrics import DEFAULT_OBJECTIVE, TEST, VALIDATION, objective_metric
+from trainers.validators import Integer, Number, Rule
 
 VERSION = 1
 RECORD = "sharpsearch"  # the study's attribute
 EXACT = "exact"  # of ``resume_check``
+# What reports compute with, of the values that do not vary.
+FIXED: Mapping[str, Rule] = {
+    "epochs": Integer(1, LARGEST),
+    "seed": Integer(0, LARGEST),
+    "val_fraction": Number(0, 1),
+}
+IMAGE_AXES = 4  # images, height, width, channels
 PACKAGES = ("sharpsearch", "torch", "torchvision", "optuna", "ray", "numpy")
 
 
@@ -34,9 +44,12 @@ class Part:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Returns the part in ``values``: what is missing has its default, what a later release
-        added is left out, and the lists that JSON made of tuples are tuples again."""
+        added is left out, and the lists that JSON made of tuples are tuples again. Raises
+        ``ValueError`` where one is not of its declared type, ``TypeError`` where one lacks."""
         known = {item.name for item in fields(cls)}  # type: ignore[arg-type]
         found = {name: value for name, value in values.items() if name in known}
+        if fault := wrong_kind(cls, found):
+            raise ValueError(fault)
         return cls(**{n: tuple(v) if isinstance(v, list) else v for n, v in found.items()})
 
     @classmethod
@@ -65,7 +78,17 @@ class SpaceFacts(Part):
     parameters: Mapping[str, str] = field(default_factory=dict)
     constraints: tuple[str, ...] = ()
     conditions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    ranges: Mapping[str, Any] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, rule in FIXED.items():
+            if name in self.fixed:
+                rule.check(name, self.fixed[name])
+        for text in self.parameters.values():
+            json_to_distribution(text)
+        for name, ends in self.ranges.items():
+            if len(ends) != 2:
+                raise ValueError(f"the range of {name} must have two ends, got {ends!r:.60}")
 
 
 @dataclass(frozen=True)
@@ -90,6 +113,11 @@ class DataFacts(Part):
     image_size: int | None = None
     classes: tuple[str, ...] = ()
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, shape in self.shapes.items():
+            if not shape or (name.endswith("images") and len(shape) != IMAGE_AXES):
+                raise ValueError(f"{name} cannot have the shape {shape!r:.60}")
 
 
 @dataclass(frozen=True)
@@ -211,6 +239,12 @@ class StudyRecord(Part):
         "provenance": Provenance.from_dict,
     }
 
+    def __post_init__(self) -> None:
+        if not self.objectives:
+            raise ValueError("objectives must not be empty")
+        for name in self.objectives:
+            objective_metric(name)
+
     def images(self, split: str) -> int | None:
         """Return about how many images a metric of ``split`` is measured on while weights stand
         still; None where the record does not say."""
@@ -233,17 +267,26 @@ class StudyRecord(Part):
 def read_record(study: Study) -> StudyRecord | None:
     """Return what ``study`` says of itself; None where another program made it.
 
-    Raises ``UserError`` where a newer release wrote it.
+    Raises ``UserError`` where a newer release wrote it, or it is no record of this program.
     """
     values = study.user_attrs.get(RECORD)
     if values is None:
         return None
-    if values["version"] > VERSION:
+    try:
+        found = values["version"]
+        if isinstance(found, int) and found > VERSION:
+            raise UserError(
+                f"study {study.study_name!r} was written by a newer release (record version "
+                f"{found}, this one reads up to {VERSION}); upgrade sharpsearch"
+            )
+        return StudyRecord.from_dict(values)
+    except UserError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
-            f"study {study.study_name!r} was written by a newer release (record version "
-            f"{values['version']}, this one reads up to {VERSION}); upgrade sharpsearch"
-        )
-    return StudyRecord.from_dict(values)
+            f"study {study.study_name!r}: its record {RECORD!r} cannot be read "
+            f"({type(error).__name__}: {one_line(error)}); choose another --study-name"
+        ) from None
 
 
 def write_record(study: Study, record: StudyRecord) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
@@ -71,10 +72,18 @@ def is_paused(trial: FrozenTrial) -> bool:
     return paused is not None and paused == sent_to and trial.state == TrialState.RUNNING
 
 
+def other_trial(trial: FrozenTrial, name: str) -> int | None:
+    """Returns the number of another trial that the attribute ``name`` holds; None where it holds
+    none, as another program's attribute of that name may."""
+    value = trial.user_attrs.get(name)
+    return value if isinstance(value, int) else None
+
+
 def continued(trials: Iterable[FrozenTrial]) -> set[int]:
     """Returns the numbers of finished trials that were resumed as others, which have their epochs
     too."""
-    return {trial.user_attrs[CONTINUES] for trial in trials if CONTINUES in trial.user_attrs}
+    found = (other_trial(trial, CONTINUES) for trial in trials)
+    return {number for number in found if number is not None}
 
 
 def can_resume(trial: FrozenTrial) -> bool:
@@ -87,10 +96,9 @@ def counted(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     """Returns what counts towards a study's total: not what was enqueued only, nor what failed and
     was tried again, nor what was resumed as another."""
     trials = list(trials)
-    replaced = {t.user_attrs[RETRY_OF] for t in trials if RETRY_OF in t.user_attrs}
-    replaced |= continued(trials)
+    replaced = {other_trial(trial, RETRY_OF) for trial in trials} | continued(trials)
     begun = [trial for trial in trials if trial.state != TrialState.WAITING]
-    return [trial for trial in begun if trial.number not in replaced] if replaced else begun
+    return [trial for trial in begun if trial.number not in replaced]
 
 
 def answer_for(
@@ -168,7 +176,14 @@ def _seconds(trial: FrozenTrial) -> float:
     """Return what a worker spent on it; another program's attribute of that name may be
     anything."""
     value = trial.user_attrs.get("wall_seconds", 0.0)
-    return float(value) if isinstance(value, (int, float)) else 0.0
+    return float(value) if is_figure(value) else 0.0
+
+
+def is_figure(value: Any) -> TypeGuard[int | float]:
+    """Returns whether an attribute's value is a number that a float holds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return isinstance(value, float) or abs(value) <= sys.float_info.max
 
 
 def reference_values(

@@ -17,6 +17,7 @@ from search.record.trials import (
     PAUSED,
     RETRY_OF,
     TARGET,
+    is_figure,
     is_paused,
 )
 from search.reporting.columns import (
@@ -188,7 +189,7 @@ def _figures(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_number(value: Any, dtype: str) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if not is_figure(value):
         return False
     return dtype != INTEGER or float(value).is_integer()
 

@@ -54,7 +54,7 @@ def with_starting_points(
 def enqueue(study: Study, starts: tuple[StartingPoint, ...]) -> None:
     """Enqueue what the study has not yet: a driver may have died between two."""
     trials = study.get_trials(deepcopy=False)
-    known = {trial.user_attrs.get(ENQUEUED_FROM) for trial in trials}
+    known = {str(trial.user_attrs.get(ENQUEUED_FROM)) for trial in trials}
     for start in starts:
         source = f"trial {start.trial} of study {start.study}"
         if source not in known:

@@ -78,11 +78,6 @@ def _with_file(space: Space, folder: Path) -> Space:
 def _file_of(train: str, folder: Path) -> str:
     """Return ``module:function`` as path/to/module.py:function: beside the space's file, or
     installed."""
-    if not isinstance(train, str):
-        raise UserError(
-            f"train must be a text, module:function, of a file that every worker can import, got "
-            f"{train!r:.80}; write the function to a file, also where it is a notebook's"
-        )
     if names_file(train):
         return str(folder / train)
     module, colon, name = train.partition(":")

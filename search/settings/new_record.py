@@ -82,7 +82,7 @@ def _describe_space(request: Request, data: Meta, space: ResolvedSpace) -> Space
             for parameter in space.parameters
             if parameter.condition
         },
-        ranges={name: list(ends) for name, ends in request.settings.range.items()},
+        ranges={name: tuple(ends) for name, ends in request.settings.range.items()},
     )
 
 

@@ -18,6 +18,7 @@ from search.record.trials import (
     TARGET,
     counted,
     is_paused,
+    other_trial,
 )
 from search.settings.plan import TrialPlan
 from search.storage.database import one_commit
@@ -147,7 +148,7 @@ class Claims:
         """Enqueues each failed trial's parameters as a new one, once; returns their numbers."""
         with self.alone():
             trials = self._study.get_trials(deepcopy=False)
-            retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
+            retried = {other_trial(trial, RETRY_OF) for trial in trials}
             failed = [t for t in trials if t.state == TrialState.FAIL and t.number not in retried]
             again = [trial for trial in failed if trial.params]  # not what was outside the space
             for trial in again:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 from optuna.trial import FrozenTrial
 
-from search.record.trials import is_copy
+from search.record.trials import is_copy, is_figure
 from search.reporting.blocks import Chart, Section, Table, chart, section, table_of
 from search.reporting.figures import COMPLETE, add_line, log_ticks, new_figure
 from search.reporting.format import NOTHING, count, figure, heading, time_span
@@ -59,7 +59,7 @@ def _cost(name: str, trials: Sequence[FrozenTrial]) -> dict[str, str]:
 
 def _sum(trials: Sequence[FrozenTrial], name: str) -> float:
     values = [trial.user_attrs.get(name) for trial in trials]
-    return sum(float(value) for value in values if isinstance(value, (int, float)))
+    return sum(float(value) for value in values if is_figure(value))
 
 
 def _known(data: StudyData) -> pd.DataFrame:
