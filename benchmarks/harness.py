@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Options:
-    """What a benchmark is told: ``smallest`` only shows that it works."""
+    """What a benchmark is given: ``smallest`` only shows that it works."""
 
     size: str
     dataset: str | None

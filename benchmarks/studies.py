@@ -170,7 +170,7 @@ def next_task(runner: TrialRunner) -> Task:
 
 
 def report(runner: TrialRunner, task: Task, epoch: int) -> bool:
-    """One epoch of a trial that is as good as the best, so that it goes on."""
+    """One epoch of a trial that is as good as the best, so that it continues."""
     value = 90 * (1 - math.exp(-epoch / 8))
     usage = dict.fromkeys(FIGURES[6:], 0.5)
     return runner.report(task.number, EpochDone({"epoch": epoch, "val_top1": value}, usage))

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 
 def search(space: str | Path | Space, **flags: Any) -> SearchResult:
-    """Searches, or goes on with the study, as ``python -m search.run`` does: until its total, the
-    ``timeout`` or an interruption, which ``ended`` of the result says. Nothing is lost by either:
-    the same call goes on."""
+    """Search a space, or resume the study, as ``python -m search.run`` does: until its total, the
+    ``timeout`` or an interruption, which ``ended`` of the result says. Progress is saved; call it
+    again to resume."""
     from search.reporting.search_result import SearchResult
     from search.reporting.study_data import read_study
     from search.settings.request import make_request
@@ -57,7 +57,7 @@ def search(space: str | Path | Space, **flags: Any) -> SearchResult:
 def train(space: str | Path | Space, **flags: Any) -> TrainResult:
     """Trains the space's baseline, or what ``set`` makes of it, as ``python -m search.train`` does.
 
-    Raises ``trainers.epoch_result.DivergedError``; with ``resume=True`` goes on after an
+    Raises ``trainers.epoch_result.DivergedError``; with ``resume=True`` continues after an
     interruption.
     """
     from search.reporting.train_result import TrainResult

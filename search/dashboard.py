@@ -26,7 +26,7 @@ NICENESS = 10  # trials on the same machine come first
 
 @dataclass(frozen=True, kw_only=True)
 class DashboardSettings(StudySettings):
-    """Whose studies, and at which address."""
+    """The dashboard's settings: whose studies it shows, and at which address."""
 
     command = "dashboard"
     description = "Show the studies of a storage in a browser. Works on running studies."

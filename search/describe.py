@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DescribeSettings(DataSettings, SpaceSettings):
-    """The preset is the report's own scale unless another is asked for."""
+    """Settings of ``search.describe``. The preset is the report's own scale unless another is
+    given."""
 
     command = "describe"
     description = "Layers, output shapes for a batch, parameters and multiply-accumulates."

@@ -25,7 +25,8 @@ REMEDY = (
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateSettings(TrustSettings, FeatureMapSettings, DataSettings):
-    """The checkpoint knows its setting and its data; flags say where the data are now."""
+    """Settings of ``search.evaluate``. The checkpoint knows its setting and its data; flags say
+    where the data are now."""
 
     command = "evaluate"
     description = "Test the weights of a best.pt, as written by search.train and search.run."

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LRRangeSettings(SingleRunSettings):
-    """The sweep is report C's unless flags say otherwise; where it starts, C does not say."""
+    """Settings of ``search.lr_range``. The sweep is report C's unless flags say otherwise; C does
+    not say where it starts."""
 
     command = "lr_range"
     description = (

@@ -35,7 +35,7 @@ CLOCKS = ("seconds", "val_seconds")
 
 @dataclass(frozen=True, kw_only=True)
 class ReplaySettings(TrustSettings, StudySettings):
-    """Which trial."""
+    """Settings of ``search.replay``: which trial."""
 
     command = "replay"
     description = (

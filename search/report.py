@@ -16,7 +16,7 @@ from search.settings.setting import setting
 
 @dataclass(frozen=True, kw_only=True)
 class ReportSettings(StudySettings):
-    """Which study, and in which formats."""
+    """Settings of ``search.report``: which study, and in which formats."""
 
     command = "report"
     description = "Write a study's tables, page and Markdown report. Works on running studies."

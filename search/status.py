@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class StatusSettings(StudySettings):
-    """Which study."""
+    """Settings of ``search.status``: which study."""
 
     command = "status"
     description = "Show how far a study is and which drivers work on it, on any node."

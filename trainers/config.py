@@ -43,7 +43,8 @@ def _choice(default: str, table: Mapping[str, Any], help: str) -> Any:
 
 @dataclass(frozen=True)
 class ModelName:
-    """One of the table, or what names a library's model or a file's."""
+    """The rule of ``model``: a name of the table, or one that names a library's model or a
+    file's."""
 
     def check(self, name: str, value: Any) -> str:
         if isinstance(value, str) and is_outside(value):

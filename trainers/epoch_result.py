@@ -12,7 +12,7 @@ from trainers.metrics import METRICS
 
 @dataclass(frozen=True)
 class EpochResult:
-    """One epoch. Losses are means over images; ``*_std`` is the spread over batches (report D).
+    """The protocol of one epoch's result.
 
     Training figures are those of the weights while they changed, as the reports print them.
     ``seconds`` is training alone, ``val_seconds`` validation.

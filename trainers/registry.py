@@ -59,7 +59,7 @@ class Schedule(Entry):
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Which of the whole-batch augmentations take part."""
+    """An augmentation: which of the whole-batch changes take part."""
 
     help: str
     crop: bool = False

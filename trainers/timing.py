@@ -38,7 +38,7 @@ Speed = tuple[float | None, str]  # images a second, or why there are none
 
 
 class NoMeetingError(RuntimeError):
-    """Not all processes came."""
+    """Not all processes reached the meeting."""
 
 
 def speed_of(

@@ -39,7 +39,7 @@ Announce = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Round:
-    """So many trials at once on the device, each with so many threads."""
+    """A number of trials at once on the device, each with a number of threads."""
 
     at_once: int
     threads: int
@@ -47,7 +47,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Timing:
-    """Images a second of ``at_once`` trials together."""
+    """The images per second of ``at_once`` trials in total."""
 
     execution: Execution
     at_once: int
@@ -56,7 +56,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The ``best`` of all that were ``tried``."""
+    """The result of a calibration: the ``best`` of all that were ``tried``."""
 
     best: Timing
     tried: int

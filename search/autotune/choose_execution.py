@@ -32,7 +32,7 @@ PIXELS_WORTH_CALIBRATING = 10_000_000
 
 @dataclass(frozen=True)
 class ExecutionChoice:
-    """``note`` says both in a line, and why."""
+    """An execution and resources; ``note`` says both in a line, and why."""
 
     execution: Execution
     resources: Resources

@@ -21,7 +21,7 @@ class UserError(ValueError):
 
 
 class SearchError(RuntimeError):
-    """The search cannot go on; one line with the cause. What was recorded stays valid."""
+    """The search cannot continue; one line with the cause. What was recorded stays valid."""
 
 
 class StorageError(SearchError):

@@ -180,7 +180,7 @@ class RemoteFolder:
 
 
 class StudyFiles:
-    """Those of one study, in a folder of this machine or of a disk that it shares."""
+    """The files of one study, in a folder of this machine or of a disk that it shares."""
 
     def __init__(self, folder: StudyFolder):
         self._folder = folder

@@ -1,4 +1,4 @@
-"""Output that may lose its reader: a search goes on when its pipe or terminal is closed."""
+"""Output that may lose its reader: a search continues when its pipe or terminal is closed."""
 
 from __future__ import annotations
 

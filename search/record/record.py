@@ -122,7 +122,7 @@ class DataFacts(Part):
 
 @dataclass(frozen=True)
 class StrategyFacts(Part):
-    """Which settings are tried: names of the tables of samplers and pruners; the sampler's seed.
+    """How settings are chosen: names in the tables of samplers and pruners, and the sampler's seed.
     ``keep_weights`` says whose weights are kept: best, all or none. ``epoch_budget`` is that of all
     trials together, None where there is no such limit."""
 
@@ -136,8 +136,8 @@ class StrategyFacts(Part):
 
 @dataclass(frozen=True)
 class ReevaluationFacts(Part):
-    """How the best are re-evaluated: so many ``settings`` beside the baseline, the seeds that
-    choose one of them, and those by which it and the baseline are judged."""
+    """How the best are re-evaluated: the number of ``settings`` beside the baseline, the selection
+    seeds and the evaluation seeds."""
 
     settings: int
     choosing: tuple[int, ...]

@@ -124,8 +124,8 @@ def answer_for(
 
 @dataclass(frozen=True)
 class Spending:
-    """Epochs and seconds of the trials that ended, and the epochs that the pruner spared. Trials
-    that were resumed as others are counted there.
+    """Epochs and seconds of the trials that ended, and the epochs that pruning saved. Trials that
+    were resumed as others are counted there.
 
     ``copied`` trials were answered from the record and cost nothing.
     """

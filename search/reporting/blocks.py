@@ -30,8 +30,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """``text_columns`` are aligned left, the others right. ``brief``: as many rows, and the
-    baseline's, where nobody can sort or filter (None: all)."""
+    """A table; ``text_columns`` are aligned left, the others right. ``brief``: as many rows, and
+    the baseline's, where nobody can sort or filter (None: all)."""
 
     title: str
     headings: tuple[str, ...]
@@ -120,7 +120,7 @@ def fold_constant_columns(table: Table) -> Table:
 
 @dataclass(frozen=True)
 class Banner:
-    """The answer: ``headline`` in two words, ``text`` in a sentence. ``tone`` is good, neutral or
+    """The verdict: ``headline`` in two words, ``text`` in a sentence. ``tone`` is good, neutral or
     bad; ``interval`` is the gain over the baseline as (low, estimate, high), above 0 better."""
 
     headline: str
@@ -159,7 +159,8 @@ class Commands:
 
 @dataclass(frozen=True)
 class Tiles:
-    """A few large figures in a row: name, value, a word on it. The first is the main one."""
+    """A few large figures in a row, each with name, value and a word on it. The first is the main
+    one."""
 
     items: tuple[tuple[str, str, str], ...]
 
@@ -208,8 +209,8 @@ Block = Banner | Tiles | Table | Chart | Commands | Facts | Picture
 
 @dataclass(frozen=True)
 class Section:
-    """``key`` is its address on the page; ``lead`` one sentence on what is seen. A ``folded`` one
-    opens with a click."""
+    """A section of the page at the address ``key``; ``lead`` is one sentence on what is seen. A
+    ``folded`` one opens with a click."""
 
     key: str
     title: str

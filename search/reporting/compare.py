@@ -42,7 +42,7 @@ FIGURES = ("test_top1", "test_top5", "test_loss", "parameters", "seconds")
 
 def compare_sections(studies: Sequence[StudyData], accuracy: float | None = None) -> list[Section]:
     """Return what came out, how fast, and with which parameters. ``accuracy``: the value of the
-    objective to which the time is told; by default the best that all came to.
+    objective to which the time is counted; by default the best that all came to.
 
     Raises ``UserError`` for an ``accuracy`` where the objectives differ.
     """

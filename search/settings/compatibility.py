@@ -22,7 +22,7 @@ def refuse_another(study_name: str, found: StudyRecord, wanted: StudyRecord) -> 
     """Raises ``UserError`` if the study ``found`` was made for something else than ``wanted``.
 
     Values are compared, not texts, and what a record lacks has its default: a release that adds
-    an option goes on with older studies.
+    an option works with older studies.
     """
     parts: dict[str, tuple[Any, Any]] = {
         "space": (found.space.name, wanted.space.name),

@@ -1,4 +1,4 @@
-"""What a study says of itself from the start, and what changes when it goes on."""
+"""What a study says of itself from the start, and what changes when it resumes."""
 
 from __future__ import annotations
 

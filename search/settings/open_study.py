@@ -1,4 +1,4 @@
-"""The Optuna study of a search: its record, and the study itself, made or gone on with."""
+"""The Optuna study of a search: its record, and the study itself, made or resumed."""
 
 from __future__ import annotations
 

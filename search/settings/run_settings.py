@@ -47,7 +47,7 @@ class SpaceSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings(Settings):
-    """Which images."""
+    """Settings that name the images."""
 
     dataset: str | None = setting(
         "digits, digits32, digits64, cifar10, cifar100, tiny-imagenet-200, torchvision:NAME, "
@@ -66,7 +66,7 @@ class DataSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeSettings(Settings):
-    """How one trial is computed."""
+    """Settings of how one trial is computed."""
 
     threads: int | None = setting("threads of a trial", None, metavar="N", least=1)
     precision: str = setting(
@@ -96,7 +96,7 @@ class ComputeSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class StudySettings(Settings):
-    """Where studies lie."""
+    """Settings of where studies are stored."""
 
     storage: str | None = setting(
         "Optuna storage (env OPTUNA_STORAGE; default: sqlite:///results/studies.db)",
@@ -113,7 +113,7 @@ class StudySettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessSettings(Settings):
-    """Data-parallel training."""
+    """Settings of data-parallel training."""
 
     processes: int | None = setting(
         "processes of a trial, each trains its share of every batch (default: 1)",
@@ -137,7 +137,7 @@ class FeatureMapSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class TrustSettings(Settings):
-    """Of the commands that read settings which anyone may have made."""
+    """Settings of commands that read configurations which anyone may have made."""
 
     trust_code: bool = setting(
         "run the Python file that the recorded setting names as its model or training loop", False

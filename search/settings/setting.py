@@ -23,7 +23,7 @@ PROGRAM = "sharpsearch"  # the console command
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage."""
+    """A parser whose errors are one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see --help")
@@ -31,7 +31,7 @@ class OneLineParser(argparse.ArgumentParser):
 
 @dataclass(frozen=True)
 class Rule:
-    """What is known of a setting beside its default.
+    """The facts of a setting beside its default.
 
     ``least``: numbers must be at least that; ``among``: names must be in that table; ``read`` makes
     a value of the texts that the flag was given; ``off``: ``--no-NAME`` stands for that value;

@@ -82,8 +82,8 @@ def locks_of_database(storage: BaseStorage, study_name: str) -> DatabaseLocks | 
 
 
 class DatabaseLocks:
-    """As ``search.storage.lease.FileLocks``, on one connection of their own to the database at
-    ``url``."""
+    """Locks like ``search.storage.lease.FileLocks``, on one connection of their own to the database
+    at ``url``."""
 
     def __init__(self, url: URL, dialect: Dialect, study_name: str):
         self._engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")

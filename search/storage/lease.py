@@ -68,7 +68,8 @@ def locks_of(folder: StudyFolder, storage: BaseStorage | None) -> FileLocks | Da
 
 
 class FileLocks:
-    """One file a name, in the study's folder. A lock is given back when its process dies."""
+    """Locks with one file per name in the study's folder. A lock is given back when its process
+    dies."""
 
     def __init__(self, folder: StudyFolder):
         self._folder = folder

@@ -129,8 +129,8 @@ MOST_BY_ID = 1000  # trials that a statement names; SQLite takes some 30,000
 
 
 class RelationalStorage(RDBStorage):
-    """Optuna's, which reads a study's unfinished trials again whenever it is asked for them all;
-    here a subclass may know of some that they have not changed."""
+    """Optuna's storage, which reads a study's unfinished trials again whenever all are asked for; a
+    subclass may know of some that they have not changed."""
 
     def _get_trials(
         self,

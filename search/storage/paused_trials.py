@@ -1,8 +1,8 @@
 """Paused trials are not read again while they pause: there may be thousands of them.
 
 Optuna reads every unfinished trial whenever it is asked for a study's trials. A paused one
-stays as it was read while it is RUNNING and one attribute stays the same, which whoever goes on
-with it writes. A trial's attributes are read before the rest of it: what was told together with
+stays as it was read while it is RUNNING and one attribute stays the same, which whoever resumes
+it writes. A trial's attributes are read before the rest of it: what was written together with
 them is never missing.
 """
 
@@ -19,7 +19,8 @@ from search.storage.optuna_internals import TRIALS, USER_ATTRIBUTES, trial_id
 
 
 class PausedTrials:
-    """``is_paused`` says whether a trial is; ``mark`` names the attribute that stays so long."""
+    """The paused trials of a storage. ``is_paused`` says whether a trial is; ``mark`` names the
+    attribute that stays unchanged for so long."""
 
     def __init__(self, is_paused: Callable[[FrozenTrial], bool], mark: str):
         self._is_paused = is_paused

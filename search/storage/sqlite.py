@@ -2,7 +2,7 @@
 
 With the log a commit costs a tenth of a millisecond instead of ten. A process that is killed loses
 nothing by it. A machine that loses its power may lose the last commits, never the file's order;
-what they said is in the trials' folders too and is told again at the next start.
+what they said is in the trials' folders too and is reported again at the next start.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 
 class GridSampler(BaseSampler):
-    """A trial gets the first row of the grid that no other trial has or is to have.
+    """Gives a trial the first row of the grid that no other trial has or is to have.
 
     A row that failed comes again after all others only.
     """

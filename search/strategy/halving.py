@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 class HalvingPruner(BasePruner):
     """Asynchronous successive halving (Li et al. 2020) that can be asked twice.
 
-    At the rungs ``first``, ``first · factor``, ``first · factor²``, … a trial goes on if it is
+    At the rungs ``first``, ``first · factor``, ``first · factor²``, … a trial continues if it is
     among the best 1/``factor`` of all that reached the rung. Optuna's own pruner writes a mark
     before it answers, so a question that a crash cut off gets another answer when it is asked
     again; this one looks at the reported values alone.
@@ -55,7 +55,7 @@ def is_promoted(
 ) -> bool:
     """Return whether ``value`` is among the best 1/``factor`` of ``values``, which hold it too.
 
-    With fewer than ``factor`` values only the best goes on.
+    With fewer than ``factor`` values only the best is promoted.
     """
     sign = -1 if direction == StudyDirection.MAXIMIZE else 1
     ranked = sorted(sign * v for v in values if not math.isnan(v))

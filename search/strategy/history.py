@@ -1,7 +1,7 @@
 """What a sampler sees of a study's past: not more than it needs, and every trial that ended.
 
 Optuna's Gaussian process learns from completed trials alone. Under a pruner most do not complete,
-so they are shown to it as if they had gone on as those did that went on.
+so they are shown to it as if they had continued like those that did.
 """
 
 from __future__ import annotations

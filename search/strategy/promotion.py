@@ -1,8 +1,8 @@
-"""Pause and promote: every trial pauses at the rungs 1, 3, 9, 27, … epochs, the best go on.
+"""Pause and promote: every trial pauses at the rungs 1, 3, 9, 27, … epochs, the best are promoted.
 
-What share of a rung goes on follows from how well its order agrees with the next rung's; how many
-trials are begun follows from what is left of the budget. The decision is a pure function of the
-study's trials and of the limits. ``docs/search.md`` explains the rule and what it was measured by.
+What share of a rung is promoted follows from how well its order agrees with the next rung's; how
+many trials are begun follows from what is left of the budget. The decision is a pure function of
+the study's trials and of the limits. ``docs/search.md`` explains the rule and its measurements.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BISECTIONS = 24
 
 @dataclass(frozen=True)
 class Limits:
-    """What is left to spend, in epochs or, where ``timed``, in workers' seconds.
+    """What is left to spend, in epochs or, where ``timed``, in seconds of worker time.
 
     ``left`` is not yet promised to any trial (None: there is no budget), ``lane`` what one worker
     can still spend in a row, ``may_start`` how many new trials may begin.
@@ -42,14 +42,15 @@ class Limits:
 
 @dataclass(frozen=True)
 class Step:
-    """What a free worker does: trial ``number`` (None: a new one) goes on to epoch ``target``."""
+    """What a free worker does: trains trial ``number`` (None: a new one) to epoch ``target``."""
 
     number: int | None
     target: int
 
 
 class Pause(Enum):
-    """WAIT: what others are at work on decides. DONE: nothing is left to do within the limits."""
+    """Why no worker gets a trial. WAIT: the result of running trials decides. DONE: nothing is left
+    to do within the limits."""
 
     WAIT = "wait"
     DONE = "done"
@@ -57,10 +58,10 @@ class Pause(Enum):
 
 @dataclass(frozen=True)
 class PromotionRule:
-    """``full`` is the epochs of a whole training.
+    """Decides which paused trial is promoted; ``full`` is the number of epochs of a whole training.
 
-    A rung's share that goes on is ``spacing ** (-power * agreement)``, ``free_power`` where no
-    budget forces a choice; ``early`` is the part of it that goes on before all trials have begun.
+    A rung's promoted share is ``spacing ** (-power * agreement)``, ``free_power`` where no
+    budget forces a choice; ``early`` is the part of it promoted before all trials have begun.
     Agreement counts as if ``prior_trials`` trials had shown ``prior``.
     """
 
@@ -110,7 +111,7 @@ class PromotionRule:
 
 
 class PromotionPruner(BasePruner):
-    """The study's pruner where trials pause: it ends none itself; the runner asks its ``rule``."""
+    """The study's pruner where trials pause. It ends none itself; the runner asks its ``rule``."""
 
     def __init__(self, rule: PromotionRule):
         self.rule = rule
@@ -125,8 +126,8 @@ def rule_of(pruner: BasePruner) -> PromotionRule | None:
 
 
 class _RungPlan(NamedTuple):
-    """The way to a rung: the ``share`` of the rung below that takes it, what it costs, and how many
-    have begun it."""
+    """The plan for a rung: the ``share`` of the rung below that is promoted to it, what that costs,
+    and how many have begun it."""
 
     share: float
     cost: float

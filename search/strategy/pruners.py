@@ -17,7 +17,7 @@ PROMOTION = "promotion"
 
 
 class Pruner(NamedTuple):
-    """``make`` gets the epochs of a whole trial."""
+    """A pruner's entry; ``make`` gets the number of epochs of a whole trial."""
 
     help: str
     make: Callable[[int], BasePruner]

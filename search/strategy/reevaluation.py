@@ -46,8 +46,8 @@ Values = Mapping[Row, float]
 
 @dataclass(frozen=True)
 class Choice:
-    """``winner`` is None while ``rows`` are not all on record, and where no candidate stood.
-    ``dropped``: candidate → seeds after which it was."""
+    """The result of selection. ``winner`` is None while ``rows`` are not all on record, and where
+    no candidate stood. ``dropped``: candidate → seeds after which it was."""
 
     winner: int | None
     rows: tuple[Row, ...]
@@ -56,8 +56,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class ReevaluationRule:
-    """``candidates`` are trials of the search, the best first, ``baseline`` is the baseline's;
-    ``choosing`` and ``judging`` are seeds, all different."""
+    """The trials and seeds of a re-evaluation. ``candidates`` are trials of the search, the best
+    first, ``baseline`` is the baseline's; ``choosing`` are the selection seeds and ``judging`` the
+    evaluation seeds, all different."""
 
     candidates: tuple[int, ...]
     baseline: int
@@ -129,8 +130,8 @@ def most_trainings(candidates: int, judging: int) -> int:
 
 @dataclass(frozen=True)
 class Reevaluation:
-    """``settings`` are those of the search's trials by number; ``ended`` holds what was trained of
-    ``rule``'s rows, and ``metric`` is the objective."""
+    """A re-evaluation as far as it has come. ``settings`` are those of the search's trials by
+    number; ``ended`` holds what was trained of ``rule``'s rows, and ``metric`` is the objective."""
 
     rule: ReevaluationRule
     settings: Mapping[int, Mapping[str, Any]]

@@ -26,8 +26,8 @@ class TrialView:
 
     ``values`` are those of its epochs, higher is better, NaN where it diverged; ``length`` is the
     epochs of its whole training, ``target`` the epoch that it is on its way to (None: nobody works
-    on it). Only what is ``paused`` may go on. ``exempt`` is the baseline's trial, which runs to its
-    end whatever the rule says.
+    on it). Only ``paused`` ones may be promoted. ``exempt`` is the baseline's trial, which runs to
+    its end whatever the rule says.
     """
 
     number: int
@@ -102,8 +102,8 @@ class Views:
 
 @dataclass
 class Rung:
-    """``begun`` segments lead to it, ended or not, and ``arrived`` of them did; above the first
-    rung the baseline is not among them.
+    """A rung to which ``begun`` segments lead, ended or not, and at which ``arrived`` of them are;
+    above the first rung the baseline is not among them.
 
     ``ranked`` are the best values there of all that reached it, the lowest first; ``paused`` those
     that pause at it, the best first and the older of equals: (−value, number).

@@ -19,7 +19,7 @@ EXPLORE = 3  # one in so many draws is random ever after, as in BOHB (Falkner et
 
 
 class Sampler(NamedTuple):
-    """``make`` gets the space and the sampler's seed."""
+    """A sampler's entry; ``make`` gets the space and the sampler's seed."""
 
     help: str
     make: Callable[[ResolvedSpace, int], BaseSampler]

@@ -28,7 +28,7 @@ MOST_DRAWS, DRAWS_ALIKE = 10_000, 100  # a quarter of a second in all
 
 
 class PerTrialSampler(BaseSampler):
-    """All parameters of trial ``n`` from the sampler that ``make`` makes of (seed, n).
+    """Draws all parameters of trial ``n`` from the sampler that ``make`` makes of (seed, n).
 
     It sees the study's trials as ``see`` has them, and may propose ``proposals`` points until one
     keeps the constraints of the space. The first ``spread`` trials are first draws, in place of

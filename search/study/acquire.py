@@ -91,7 +91,7 @@ class Claims:
         return self._own(trial)
 
     def resume(self, frozen: FrozenTrial, target: int) -> Trial:
-        """Returns a trial that goes on with ``frozen`` to epoch ``target``, known before a worker
+        """Returns a trial that continues ``frozen`` to epoch ``target``, known before a worker
         begins: a paused one itself, a finished one as a new trial, since it has ended once."""
         if frozen.state.is_finished():
             return self._own(self._continue_as_new(frozen, target))

@@ -34,7 +34,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Promoted:
-    """A trial that had paused after ``epoch`` goes on to epoch ``target``; where it had finished,
+    """A trial that had paused after ``epoch`` continues to epoch ``target``; where it had finished,
     as the trial that ``continues`` it."""
 
     number: int

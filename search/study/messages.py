@@ -78,7 +78,7 @@ class Blocked:
 
 @dataclass(frozen=True)
 class DeviceLost:
-    """The GPU answers this process no more, so it ends; the trial goes on in another one."""
+    """The GPU answers this process no more, so it ends; the trial continues in another one."""
 
     reason: str
 

@@ -47,7 +47,7 @@ from trainers.failpoints import failpoint
 from trainers.metrics import METRICS
 from trainers.validators import ConfigError
 
-Outcome = events.Ended | events.Paused  # where a trial does not go on
+Outcome = events.Ended | events.Paused  # where a trial does not continue
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ class TrialRunner:
         return str(next(began, (0, "", ""))[2])
 
     def report(self, number: int, news: EpochDone) -> bool:
-        """Takes in one epoch of a live trial. True: it goes on; False: it was pruned and is
+        """Takes in one epoch of a live trial. True: it continues; False: it was pruned and is
         finished, it pauses, or it is no longer trained here."""
         with self._unless_finished_elsewhere(number):
             live = self._mine(number)

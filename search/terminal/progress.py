@@ -122,7 +122,7 @@ class Progress:
         if self.epoch_budget is not None:
             return max(0, self.epoch_budget - self.epochs()) / rate
         if self.ended_here < 2 or self.paused:
-            return None  # who goes on after a pause shows later
+            return None  # who continues after a pause shows later
         per_trial = self.epochs_per_trial()
         begun = sum(max(0.0, per_trial - live.epoch) for live in self.live.values())
         to_come = max(0, self.n_trials - self.ended - len(self.live)) * per_trial

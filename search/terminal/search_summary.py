@@ -33,7 +33,7 @@ MOST_FAILURES = 5
 
 
 def conclude(console: Console, plan: SearchPlan, study: Study, ended: str) -> None:
-    """Print what came out, and the commands to go on with."""
+    """Print what came out, and the commands to resume with."""
     if study.get_trials(deepcopy=False):
         print_result(console, read_study(study, plan.folder.results_dir, plan.storage))
     else:

@@ -86,7 +86,7 @@ def _with_ray(phases: Phases, resources: Resources, work: Work, deadline: Deadli
 
 class Phases:
     """``runner`` is at work now. ``then`` opens the one that follows, None where none does;
-    ``prepare`` is told of each before it is asked for anything."""
+    ``prepare`` is called with each before it is asked for anything."""
 
     def __init__(
         self,

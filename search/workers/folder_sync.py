@@ -1,5 +1,5 @@
 """A trial's folder on the node that trains it, where results lie at a URL: fetched from there
-before the trial goes on, sent there whenever an epoch is on disk.
+before the trial continues, sent there whenever an epoch is on disk.
 """
 
 from __future__ import annotations

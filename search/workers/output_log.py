@@ -20,7 +20,7 @@ class OutputLog:
 
     They are redirected where the system has them, so that what C code and child processes print is
     caught, and nothing is lost where the process dies. Where there is no file to be had, on a full
-    disk for one, the trial goes on without.
+    disk for one, the trial continues without.
     """
 
     def __init__(self, path: Path):

@@ -36,11 +36,11 @@ _RAY_ENVIRONMENT = {
 }
 _TUNE_ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the display is ours
-    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # told to us, not begun again by Tune
+    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # reported to us, not begun again by Tune
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they mean to the driver
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study database holds the results
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # a first Ctrl-C ends the search in good order
-    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # Ray's snapshot is never needed to go on
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # Ray's snapshot is never needed to resume
     "TUNE_WARN_THRESHOLD_S": "60",
 }
 NODE_LOST = ("its node has died", "actor is temporarily unavailable")  # as Ray puts it
@@ -49,7 +49,7 @@ _OBJECT_STORE_BYTES = 80 * 1024 * 1024  # messages are small, images are memory-
 
 
 class RayNotStartedError(RuntimeError):
-    """Says why; another try may do better."""
+    """Ray did not start; the text says why, and another try may do better."""
 
 
 def refuse_other_ray() -> None:
@@ -107,7 +107,7 @@ def set_up_tune(at_once: int) -> None:
     for name, value in _TUNE_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(at_once)
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a worker's death is told by us
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a worker's death is reported by us
 
 
 def _start(cpus: int, folder: str) -> None:

@@ -1,7 +1,7 @@
 """Sees that workers are alive: one that is silent is killed, and Ray starts it again.
 
 Whoever trains, tests or loads touches a file in its trial's folder at every batch: a thread would
-go on beating beside a call that hangs. The file is seen from any node that shares the study's
+keep beating beside a call that hangs. The file is seen from any node that shares the study's
 folder, and only whether its time has changed is asked, so the nodes' clocks may differ.
 """
 
@@ -21,7 +21,7 @@ SECONDS_BETWEEN_BEATS = 1.0
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_BETWEEN_REMOTE_LOOKS = 60.0
 LONGEST_TICK = 5.0  # s; a driver that was held up itself has heard nobody meanwhile
-PATIENCE = 10  # times the longest pause that a worker went on after
+PATIENCE = 10  # times the longest pause that a worker recovered from
 SECONDS_WITHOUT_EPOCH = 120.0  # or three times the longest wait so far, before it is said
 
 
@@ -54,7 +54,7 @@ def last_beat(file: Path) -> int | None:
 
 
 class RemoteHeartbeats:
-    """Heartbeats that only their own node can see. Never waits: what is told is what the last look
+    """Heartbeats that only their own node can see. It never waits, and returns what the last look
     saw. ``ask`` begins a look on a node and returns a function for its answer, None until then."""
 
     def __init__(
@@ -89,7 +89,7 @@ class _Worker:
 class Watchdog:
     """Watches workers by their trials' numbers. ``silence`` is how many seconds without a message
     or a heartbeat mean that a worker hangs, or ``PATIENCE`` times the longest pause of any worker
-    that went on after it, if that is more: a batch of a large model may take minutes. On a cluster
+    that recovered from it, if that is more: a batch of a large model may take minutes. On a cluster
     ``remote`` sees heartbeats, if they are not in a shared folder, and ``kill_on`` ends a process.
 
     Its clock runs only while the driver listens: neither a database that was waited for nor a

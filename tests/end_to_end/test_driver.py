@@ -49,7 +49,7 @@ def value_of(number: int, epoch: int) -> float:
 
 
 def play(task: Task) -> Iterator[Message]:
-    """What a worker does with the trial of a number; every epoch is trained, then told."""
+    """What a worker does with the trial of a number; every epoch is trained, then reported."""
     folder = Path(task.folder)
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "started", "a") as file:

@@ -32,7 +32,7 @@ def value(task: Task, epoch: int) -> float:
 
 
 def wait_in_the_second(task: Task) -> Iterator[Message]:
-    """Three epochs; no second one ends before a trial has gone on elsewhere or the test says so."""
+    """Three epochs; no second one ends before a trial resumed elsewhere or the test says so."""
     import time
     from pathlib import Path
 
@@ -49,7 +49,7 @@ def wait_in_the_second(task: Task) -> Iterator[Message]:
 @dataclass
 class Play:
     """Kills a node when both are at work and adds another when that is known. The trial of the
-    node that is left waits, so the killed node's trial can only go on where the new node is."""
+    node that is left waits, so the killed node's trial can only continue where the new node is."""
 
     cluster: Any
     doomed: Any

@@ -1,4 +1,4 @@
-"""A search whose learning rate a range test narrows first, and that goes on with what it found."""
+"""A search whose learning rate a range test narrows first, and that resumes with its result."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def confirmed(task: Task) -> Iterator[Message]:
 
 
 def _epochs(task: Task, file: str = "invented.json") -> Iterator[tuple[int, Message | None]]:
-    """Epoch by epoch, None for one that was told before; last the completion."""
+    """Epoch by epoch, None for one that was reported before; last the completion."""
     kept = Path(task.folder) / file
     values: list[float] = json.loads(kept.read_text()) if kept.exists() else []
     kept.parent.mkdir(parents=True, exist_ok=True)

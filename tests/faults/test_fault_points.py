@@ -126,7 +126,7 @@ def check(run: Any, snapshot: Any, folder: Path, expected: Any, work: str, kill_
 
 
 def check_raised(run: Any, snapshot: Any, folder: Path, point: str) -> None:
-    """A budget is raised: some of the trials that were left paused go on."""
+    """A budget is raised: some of the trials that were left paused continue."""
     small, large = ("--epoch-budget", "40"), ("--epoch-budget", "160")
     killed, whole = folder / "killed", folder / "whole"
     assert not run(killed, "raised", "", *small)

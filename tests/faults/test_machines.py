@@ -132,7 +132,7 @@ def test_nodes_that_cannot_train_get_no_trial_and_a_line_each(net: Network, tmp_
 def test_a_node_that_shares_no_disk_is_lost_and_the_study_is_as_on_one_machine(
     net: Network, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Files lie in S3, data come through Ray; the lost node's trial goes on from what it sent."""
+    """Files lie in S3, data come through Ray; the lost node's trial continues from what it sent."""
     for name in ("SHARPSEARCH_DATA", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, f"/tmp/{name}")  # each machine has a /tmp of its own
     first, lost = (net.machine(tmp_path / name) for name in ("first", "lost"))
@@ -161,7 +161,7 @@ def test_two_drivers_that_share_no_disk_die_over_and_over_and_are_cut_off(
     net: Network, database: str, tmp_path: Path, kills: int
 ) -> None:
     """A fifth of ``kills`` for each: Ray takes seconds to start. Each is cut off once from database
-    and files for half a minute, while the other goes on."""
+    and files for half a minute, while the other continues."""
     draw, strikes = random.Random(4), list(range(2 * max(1, kills // 5)))
     alone = on_one_machine(tmp_path / "alone", tmp_path / "data")
     machines = [net.machine(tmp_path / name) for name in ("first", "second")]
@@ -198,7 +198,7 @@ class Driver:
         self.process = search(self.machine, self._log.name, *self._flags)
 
     def is_at_work(self) -> bool:
-        """Once it has told an epoch; false where it has ended instead."""
+        """Once it has reported an epoch; false where it has ended instead."""
         wait_for(lambda: self._told() > self._seen or self.process.poll() is not None)
         return self.process.poll() is None
 

@@ -27,8 +27,8 @@ class GpuError(RuntimeError):
 
 @dataclass(frozen=True)
 class Gpu:
-    """``free`` in bytes; ``tf32`` and ``bfloat16`` where the card computes them, not where torch
-    emulates the one or computes float32 for the other."""
+    """A GPU: ``free`` in bytes; ``tf32`` and ``bfloat16`` where the card computes them, not where
+    torch emulates the one or computes float32 for the other."""
 
     name: str
     capability: str

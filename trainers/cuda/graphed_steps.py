@@ -26,7 +26,7 @@ Step = tuple[Tensor, Tensor, Tensor]  # loss, logits and labels
 
 
 class Graph(Protocol):
-    """What is launched at once."""
+    """A graph of work on the GPU that is launched at once."""
 
     def warm_up(self, work: Callable[[], None]) -> None:
         """Runs ``work``, which is to be captured, where it will be captured."""
@@ -46,7 +46,7 @@ class Graph(Protocol):
 
 
 class CudaGraph:
-    """torch's, with a stream of its own to capture on; its memory goes with it."""
+    """torch's CUDA graph, with a stream of its own to capture on; its memory is freed with it."""
 
     def __init__(self) -> None:
         self._graph = torch.cuda.CUDAGraph()

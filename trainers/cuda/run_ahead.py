@@ -14,7 +14,7 @@ class RunAhead:
 
     Without it the host would launch a whole epoch of graphs in some hundredths of a second and then
     wait: all that is asked of it between steps (is the trial pruned, does it still run, has its
-    loss exploded) would be an epoch late. So it is never more than 24 steps ahead, and goes on
+    loss exploded) would be an epoch late. So it is never more than 24 steps ahead, and continues
     while the GPU still has 16 to do.
     """
 

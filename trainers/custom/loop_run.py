@@ -50,7 +50,7 @@ class LoopResult:
 
 @dataclass(frozen=True)
 class LoopEvaluation:
-    """What the function returned."""
+    """What a training function returned at its end."""
 
     returned: Mapping[str, float] = field(default_factory=dict)
 

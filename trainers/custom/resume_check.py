@@ -1,7 +1,8 @@
-"""Whether a training function resumes exactly where it was cut off.
+"""Checks that a training function resumes exactly where it was interrupted.
 
-Two epochs are trained straight; then a process that starts anew goes on from what the first epoch
-left on the disk, as after a kill, and all that was handed over is compared, bit for bit.
+Two epochs are trained without interruption; then a process that starts anew resumes from what the
+first epoch left on the disk, as after a kill, and all that was handed over is compared, bit for
+bit.
 
     python -m trainers.custom.resume_check '{"config": {…}, "execution": {…}, "folder": …}'
 
@@ -31,8 +32,9 @@ EPOCHS = 2
 
 @dataclass(frozen=True)
 class State:
-    """After the second epoch: every value by its name; what is kept from epoch to epoch and was
-    not handed over; the figures that are no numbers; the function's own files, with digests."""
+    """The state after the second epoch: every value by its name; what is kept from epoch to epoch
+    and was not handed over; the figures that are no numbers; the function's own files, with
+    digests."""
 
     values: Mapping[str, Any]
     forgotten: Sequence[str] = ()

@@ -55,7 +55,7 @@ def folder_source(root: Path, side: int | None = None) -> Source:
 
 
 class _Listing:
-    """Which images the folder ``root`` holds, and of which class each is."""
+    """The images that the folder ``root`` holds, and the class of each."""
 
     def __init__(self, root: Path):
         self.root = root

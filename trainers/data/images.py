@@ -23,7 +23,8 @@ class DataError(ConfigError):
 
 @dataclass(frozen=True)
 class RawSplit:
-    """``shape`` (N, H, W, C); ``labels`` (N,) int64; ``pieces`` gives the images in order, uint8.
+    """A split: ``shape`` (N, H, W, C); ``labels`` (N,) int64; ``pieces`` gives the images in order,
+    uint8.
 
     Pieces, so that a large folder never has to fit into memory.
     """

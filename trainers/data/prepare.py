@@ -44,8 +44,8 @@ def prepare(
 
     ``name_or_path`` is as ``find_source`` takes it; downloads and the cache lie in ``data_dir``.
     With ``image_size`` images are made square of so many pixels. ``progress(done, total)`` counts
-    images while decoding; ``remark`` is told, a line each, what of the source is left out. Raises
-    ``DataError``.
+    images while decoding; ``remark`` gets a line for all of the source that is left out.
+    Raises ``DataError``.
     """
     cache = Path(os.path.expanduser(data_dir)) / "cache"
     source = find_source(name_or_path, cache.parent, image_size)

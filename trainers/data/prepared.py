@@ -32,7 +32,8 @@ SETTLED = 2.0  # seconds after which a file that changes gets another time stamp
 
 @dataclass(frozen=True)
 class Meta:
-    """``shapes`` are of the arrays, by name; the rest is as in ``ImageData``."""
+    """The facts of a prepared data set. ``shapes`` are of the arrays, by name; the rest is as in
+    ``ImageData``."""
 
     format: int
     name: str

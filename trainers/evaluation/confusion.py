@@ -11,8 +11,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Percentages, one a class, and its number of images and of answers. What has no image or was
-    never named counts as 0, as with scikit-learn's ``zero_division=0``."""
+    """Percentages, one per class, and the numbers of images and of answers. What has no image or
+    was never named counts as 0, as with scikit-learn's ``zero_division=0``."""
 
     precision: tuple[float, ...]
     recall: tuple[float, ...]
@@ -31,8 +31,8 @@ class ClassScores:
 
 @dataclass(frozen=True)
 class Confusion:
-    """``cells`` are (label, called, images), sorted: as many as there are images at most, however
-    many ``classes`` there are."""
+    """A confusion matrix. ``cells`` are (label, called, images), sorted: as many as there are
+    images at most, however many ``classes`` there are."""
 
     classes: int
     cells: tuple[tuple[int, int, int], ...]

@@ -31,7 +31,7 @@ def is_outside(model: str) -> bool:
 
 @dataclass(frozen=True)
 class OutsideModel:
-    """One such model, as the table of models has its own."""
+    """A model of a library or a file, like an entry of the table of models."""
 
     name: str
 

@@ -44,7 +44,8 @@ class WideResNet(nn.Sequential):
 
 
 class FirstUnit(nn.Module):
-    """First of a group: BatchNorm and ReLU once, for the branch and for the 1x1 shortcut both.
+    """The first unit of a group: BatchNorm and ReLU once, for the branch and for the 1x1 shortcut
+    both.
 
     The shortcut is a convolution even where width 1 would allow the identity, as in report E.
     """
@@ -63,7 +64,7 @@ class FirstUnit(nn.Module):
 
 
 class Unit(nn.Module):
-    """Any other: x + branch(relu(norm(x))); the raw input is added."""
+    """Any other unit of a group: x + branch(relu(norm(x))); the raw input is added."""
 
     def __init__(self, channels: int, dropout: float) -> None:
         super().__init__()

@@ -19,8 +19,8 @@ EPS = 1e-8  # torch's own default
 
 
 class UpdateRule:
-    """``lr`` may be changed between steps, also to a tensor. Parameters without a gradient are left
-    alone; which ones those are must not change."""
+    """An update rule. ``lr`` may be changed between steps, also to a tensor. Parameters without a
+    gradient are left alone; which ones those are must not change."""
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float):
         self.lr: float | Tensor = lr

@@ -27,7 +27,7 @@ SECONDS_TO_DIE = 2.0  # a closed connection may be seen before the process that 
 
 
 class RankError(RuntimeError):
-    """Another process of the trial has ended; says which, and what it said last."""
+    """Another process of the trial has ended; the text says which, and what it said last."""
 
 
 class FirstRank(ParallelRanks):

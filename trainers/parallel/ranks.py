@@ -20,7 +20,7 @@ from trainers.execution import Execution
 
 
 class Ranks:
-    """A process alone: every batch is its own."""
+    """The ranks of a single process: every batch is its own."""
 
     rank = 0
     size = 1

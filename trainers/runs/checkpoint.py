@@ -26,7 +26,7 @@ LATEST, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 
 
 class CheckpointError(ValueError):
-    """A file that is no checkpoint of ours, or not whole; says which and why."""
+    """A file that is no checkpoint of this program, or not whole; the text says which and why."""
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:

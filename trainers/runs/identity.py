@@ -1,4 +1,4 @@
-"""What makes two runs the same: then one goes on from the other's checkpoint."""
+"""What makes two runs the same: then one continues from the other's checkpoint."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from trainers.execution import Execution
 
 
 class Result(Protocol):
-    """One epoch."""
+    """The protocol of one epoch's result."""
 
     @property
     def epoch(self) -> int: ...
@@ -21,7 +21,7 @@ class Result(Protocol):
 
 
 class Tested(Protocol):
-    """What is said when all is trained."""
+    """The protocol of what is reported when training is over."""
 
     def figures(self) -> dict[str, float]: ...
 

@@ -1,4 +1,4 @@
-"""A copy of a training's state in host memory, to be written while training goes on."""
+"""A copy of a training's state in host memory, to be written while training continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever reads the output may leave: the command goes on."""
+"""Whoever reads the output may leave: the command continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether settings fit a data set, told before any worker starts."""
+"""Whether settings fit a data set, checked before any worker starts."""
 
 from __future__ import annotations
 

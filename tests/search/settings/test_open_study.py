@@ -1,4 +1,4 @@
-"""Opening a study: made whole, gone on with, or refused because it is another's."""
+"""Opening a study: made whole, resumed, or refused because it is another's."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_another_baseline_is_refused(search: Search, flags: tuple[str, ...], mes
 
 
 def test_an_option_that_the_record_lacks_has_its_default(search: Search) -> None:
-    """A release adds options; the studies of the one before go on."""
+    """A release adds options; the studies of the one before continue."""
     study = search.open()
     space = record_of(study).space
     older = {name: value for name, value in space.fixed.items() if name != "early_stopping"}

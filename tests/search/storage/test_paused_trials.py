@@ -1,4 +1,4 @@
-"""Paused trials: read once, and again as soon as anyone goes on with them."""
+"""Paused trials: read once, and again as soon as anyone resumes them."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def test_what_is_paused_is_the_same_object_and_costs_no_rows(study: optuna.Study
 
 
 CHANGES: dict[str, Callable[[Trial], object]] = {
-    "goes on": lambda trial: trial.set_user_attr("target", 3),
-    "is told": lambda trial: trial.study.tell(trial, state=TrialState.PRUNED),
+    "continues": lambda trial: trial.set_user_attr("target", 3),
+    "is finished": lambda trial: trial.study.tell(trial, state=TrialState.PRUNED),
 }
 
 

@@ -33,7 +33,7 @@ def add(study: optuna.Study, *values: float, pruned: bool = True, **given: Any) 
 
 
 def test_a_pruned_trial_is_taken_to_go_on_like_those_that_did() -> None:
-    """From epoch 2 to 3 two went on, by 10 and 6: 8 on average; from 3 to 4 one, by 5."""
+    """From epoch 2 to 3 two continued, by 10 and 6: 8 on average; from 3 to 4 one, by 5."""
     study = new_study()
     add(study, 10.0, 20.0, 30.0, 35.0, pruned=False)
     add(study, 12.0, 18.0, 24.0)

@@ -44,9 +44,9 @@ def test_rungs_of_large_powers_are_not_lost_to_rounding() -> None:
         assert factor**power in HalvingPruner(1, factor).rungs(factor**power)
 
 
-# At epoch 2, in the order in which the trials arrive, the best half of those so far goes on.
+# At epoch 2, in the order in which the trials arrive, the best half of those so far is promoted.
 # 50 alone; 40 of {50, 40}; 60 of {60, 50, 40}: only the best; 55 of four: the best two;
-# 50 again of five: rank 3 of 5, two go on; 60 again of six: equal to the best.
+# 50 again of five: rank 3 of 5, two are promoted; 60 again of six: equal to the best.
 AT_EPOCH_2 = [(50, False), (40, True), (60, False), (55, False), (50, True), (60, False)]
 
 

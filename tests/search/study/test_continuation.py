@@ -1,4 +1,4 @@
-"""A finished study whose total or budget is raised: what had paused goes on, as new trials."""
+"""A finished study whose total or budget is raised: what had paused continues, as new trials."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def test_what_had_paused_goes_on_under_a_new_number(promote: Any, storage: Any) 
     assert [repr(trial) for trial in after[: len(before)]] == [repr(trial) for trial in before]
     assert continuing(desk)
     for trial in continuing(desk):
-        told = before[trial.user_attrs["continues"]]
-        assert trial.params == told.params
-        assert told.intermediate_values.items() <= trial.intermediate_values.items()
+        ended = before[trial.user_attrs["continues"]]
+        assert trial.params == ended.params
+        assert ended.intermediate_values.items() <= trial.intermediate_values.items()
         epochs = [epoch for number, epoch in trained if number == trial.number]
-        assert epochs == list(range(len(told.intermediate_values) + 1, max(epochs) + 1))
-    told = [event.number for event in desk.events if isinstance(event, Ended)]
-    assert sorted(told) == list(range(len(before), len(after)))
+        assert epochs == list(range(len(ended.intermediate_values) + 1, max(epochs) + 1))
+    ended = [event.number for event in desk.events if isinstance(event, Ended)]
+    assert sorted(ended) == list(range(len(before), len(after)))
     lines = [event for event in desk.events if isinstance(event, Promoted) and event.continues]
     assert {line.continues for line in lines} == {
         trial.user_attrs["continues"] for trial in continuing(desk)
@@ -129,11 +129,11 @@ def test_checkpoints_of_the_best_three_at_each_epoch_stay_and_move(
     while "continues" not in desk.trial(task.number).user_attrs:
         desk.report(task, 0.0, first=task.reported + 1)
         task = desk.next_task()
-    told = desk.trial(task.number).user_attrs["continues"]
-    assert told in kept
+    ended = desk.trial(task.number).user_attrs["continues"]
+    assert ended in kept
     text = (Path(task.folder) / "checkpoint.pt").read_text()
     assert text == f"{task.config['lr']} after {task.reported}"
-    assert told not in checkpoints(desk)
+    assert ended not in checkpoints(desk)
 
 
 @pytest.mark.parametrize(("keep", "all_of_them"), [("all", True), ("none", False)])
@@ -186,12 +186,12 @@ def test_one_that_completed_meanwhile_answers(promote: Any, memory: Any) -> None
     first = promote(memory, n_trials=20, epoch_budget=BUDGET)
     train_all(first)
     desk = promote(memory, n_trials=20, epoch_budget=MORE)
-    for told in first.study.get_trials(states=(TrialState.PRUNED,)):
+    for ended in first.study.get_trials(states=(TrialState.PRUNED,)):
         done = optuna.trial.create_trial(
-            params=told.params,
-            distributions=told.distributions,
+            params=ended.params,
+            distributions=ended.distributions,
             value=99.0,
-            intermediate_values=told.intermediate_values | {4: 99.0},
+            intermediate_values=ended.intermediate_values | {4: 99.0},
         )
         desk.study.add_trial(done)
     train_all(desk)

@@ -110,7 +110,7 @@ def test_a_baseline_that_failed_and_is_enqueued_again_is_not_pruned(
 
 
 def test_a_configuration_at_work_is_waited_for(open_desk: Desks, storage: Any) -> None:
-    """The other trials go on; the one that waits takes no worker."""
+    """The other trials continue; the one that waits takes no worker."""
     twins = Twins(open_desk, storage, total=4, pruner=optuna.pruners.NopPruner())
     assert twins.desk.next_task().number == 3
     assert twins.desk.states[2] == "RUNNING"
@@ -147,7 +147,7 @@ def test_a_copy_that_a_crash_cut_off_is_finished(open_desk: Desks, storage: Any)
 def test_a_copy_that_was_cut_off_and_is_trained_after_all_is_no_copy(
     open_desk: Desks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A journal takes its attributes before it is told; then the pruner is switched off."""
+    """A journal takes its attributes before it is finished; then the pruner is switched off."""
     twins = Twins(open_desk, open_storage(f"{tmp_path}/j.log"))
     assert not twins.desk.report(twins.first, 10.0, 10.0)
     monkeypatch.setattr(twins.desk.study, "tell", kill)

@@ -1,4 +1,4 @@
-"""A runner whose trials pause and go on: each told once, known before a worker begins."""
+"""A runner whose trials pause and resume: each finished once, known before a worker begins."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_search_ends_with_the_best_that_is_known_trained_to_the_end(
     promote: Any, storage: Any
 ) -> None:
     """The share at the prior agreement is 3 ** -0.5 = 0.577. Of 4 trials at epoch 1, the baseline
-    among them, half of it is one: trial 2 is sure. Of all 5 two go on, of these one to the end."""
+    among them, half of it is one: trial 2 is sure. Of all 5 two are promoted, one to the end."""
     desk = promote(storage, n_trials=5)
     assert run(desk, [0.0, 10.0, 40.0, 20.0, 30.0]) == [0, 1, 2, 3, 2, 4, 2]
     assert desk.runner.is_met()
@@ -60,8 +60,8 @@ def test_a_search_ends_with_the_best_that_is_known_trained_to_the_end(
     assert [trial.number for trial in trials if by_pruner(trial)] == [1, 3, 4]
     spent = spending(trials, {"epochs": 4})
     assert (spent.epochs_trained, spent.epochs_saved) == (4 + 1 + 4 + 1 + 3, 3 + 3 + 1)
-    told = [event.number for event in desk.events if isinstance(event, Ended)]
-    assert sorted(told) == [0, 1, 2, 3, 4]
+    finished = [event.number for event in desk.events if isinstance(event, Ended)]
+    assert sorted(finished) == [0, 1, 2, 3, 4]
     promoted = [event for event in desk.events if isinstance(event, Promoted)]
     assert promoted == [Promoted(2, 1, 3), Promoted(2, 3, 4)]
     assert desk.runner.ask() is None
@@ -69,7 +69,7 @@ def test_a_search_ends_with_the_best_that_is_known_trained_to_the_end(
 
 
 def test_a_trial_that_is_the_next_anyway_keeps_its_worker(promote: Any) -> None:
-    """The best of four, the baseline among them, is sure to go on."""
+    """The best of four, the baseline among them, is sure to be promoted."""
     desk = promote(n_trials=9)
     train(desk, desk.next_task(), 0.0)
     for value in (20.0, 10.0):
@@ -208,7 +208,7 @@ def test_the_same_configuration_as_a_paused_trial_is_answered_from_it(
     for _ in range(2):
         desk.study.enqueue_trial(POINT)
     train(desk, desk.next_task(), 10.0)
-    assert desk.next_task().number == 1  # the copy cost nothing; the original goes on
+    assert desk.next_task().number == 1  # the copy cost nothing; the original continues
     copy = desk.trial(2)
     assert (copy.state, copy.intermediate_values) == (TrialState.PRUNED, {1: 11.0})
     assert copy.user_attrs["reason"] == "copy of trial 1: pruned at epoch 1"

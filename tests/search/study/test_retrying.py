@@ -77,7 +77,7 @@ def test_retrying_ends_with_one_line_and_nothing_is_lost(desk: Desk, locked: Any
     with pytest.raises(StorageError, match=r"database is locked; what was trained is kept"):
         desk.report(task, 50.0)
     desk.runner.retry_seconds = 60.0
-    assert desk.report(task, 50.0)  # told again, as the next start does
+    assert desk.report(task, 50.0)  # reported again, as the next start does
     assert desk.trial(0).intermediate_values == {1: 50.0}
 
 

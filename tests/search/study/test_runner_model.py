@@ -110,7 +110,7 @@ class RunnerMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(runner.live for runner in self.runners))
     @rule(driver=st.integers(0, 1), pick=PICKS, step=st.integers(-1, 1), value=st.floats(0, 99))
     def report(self, driver: int, pick: int, step: int, value: float) -> None:
-        """The next epoch; one that was told already, as a resumed worker repeats it."""
+        """The next epoch; one that was reported already, as a resumed worker repeats it."""
         runner, number = self._target(driver, pick)
         live = runner.live.get(number)
         epoch = (live.epoch if live else 0) + (1 if step == 1 else 0)

@@ -299,7 +299,7 @@ def test_enqueued_values_outside_the_space_fail_with_the_rule(
     desk = open_desk()
     desk.next_task()
     desk.study.enqueue_trial(wish)
-    task = desk.next_task()  # the search goes on with another
+    task = desk.next_task()  # the search continues with another
     assert task.number == 2
     assert desk.trial(1).state == TrialState.FAIL
     assert desk.trial(1).user_attrs["reason"] == f"infeasible: {rule}"
@@ -445,7 +445,9 @@ def test_a_report_and_the_decision_about_it_are_recorded_together(
     first.runner.close()
     first.lease.__exit__()
 
-    second = open_desk(storage, pruner=AlwaysPrune())  # it was let go on, whatever came since
+    second = open_desk(
+        storage, pruner=AlwaysPrune()
+    )  # it was allowed to continue, whatever came since
     assert [second.next_task().number, second.next_task().number] == [0, 1]
     assert second.trial(1).state == TrialState.RUNNING
 

@@ -1,4 +1,4 @@
-"""The end of a search in print, and the commands to go on with."""
+"""The end of a search in print, and the commands to resume with."""
 
 from __future__ import annotations
 

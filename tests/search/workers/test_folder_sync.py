@@ -1,4 +1,4 @@
-"""A trial whose folder lies at a URL: what it needs to go on is there before an epoch is told."""
+"""A trial whose folder lies at a URL: what it needs to resume is there before its report."""
 
 from __future__ import annotations
 
@@ -56,21 +56,21 @@ def without_clocks(message: Any) -> dict[str, Any]:
 
 
 def epochs_there(there: Path) -> int:
-    """That a trial which goes on from there need not train again."""
+    """That a trial which continues from there need not train again."""
     return len(read_checkpoint(there / "checkpoint.pt")["trainer"]["history"])
 
 
 def test_an_epoch_is_told_when_it_can_be_gone_on_from(
     far_task: Task, there: Path, curve: list[dict[str, Any]]
 ) -> None:
-    told = []
+    reported = []
     for message in train_task(far_task):
         if isinstance(message, EpochDone):
-            told.append(without_clocks(message))
-            assert epochs_there(there) >= len(told)
-            assert len(read_history(there)) >= len(told)
+            reported.append(without_clocks(message))
+            assert epochs_there(there) >= len(reported)
+            assert len(read_history(there)) >= len(reported)
     assert isinstance(message, Completed)
-    assert told == curve
+    assert reported == curve
     assert {file.name for file in there.iterdir()} == {
         "best.pt",
         "checkpoint.pt",
@@ -80,24 +80,24 @@ def test_an_epoch_is_told_when_it_can_be_gone_on_from(
     assert not Path(far_task.folder).exists()
 
 
-@pytest.mark.parametrize("told", [1, 2])
+@pytest.mark.parametrize("reported", [1, 2])
 def test_on_another_node_it_goes_on_bit_for_bit(
-    told: int, far_task: Task, there: Path, tmp_path: Path, curve: list[dict[str, Any]]
+    reported: int, far_task: Task, there: Path, tmp_path: Path, curve: list[dict[str, Any]]
 ) -> None:
-    """The first node is gone with all that it had, after so many epochs were told."""
+    """The first node is gone with all that it had, after so many epochs were reported."""
     messages = train_task(far_task)
-    for _ in range(told):
+    for _ in range(reported):
         next(messages)
     shutil.copytree(there, tmp_path / "as it was")
     messages.close()  # type: ignore[attr-defined]
     shutil.rmtree(there)
     (tmp_path / "as it was").rename(there)
     trained = epochs_there(there)
-    elsewhere = replace(far_task, folder=str(tmp_path / "other node"), reported=told)
+    elsewhere = replace(far_task, folder=str(tmp_path / "other node"), reported=reported)
     *epochs, last = train_task(elsewhere)
     assert isinstance(last, Completed)
-    assert trained >= told
-    assert [without_clocks(message) for message in epochs] == curve[told:]
+    assert trained >= reported
+    assert [without_clocks(message) for message in epochs] == curve[reported:]
 
 
 def test_after_its_end_nothing_is_sent_any_more(far_task: Task, there: Path) -> None:

@@ -87,10 +87,12 @@ def test_epochs_then_completion(play: Play) -> None:
     assert last == Completed({"test_top1": 66.0, "cpu_seconds": 1.0})
 
 
-@pytest.mark.parametrize(("reported", "told"), [(2, [3]), (3, [])])
-def test_reported_epochs_are_not_told_again(play: Play, reported: int, told: list[int]) -> None:
+@pytest.mark.parametrize(("reported", "expected"), [(2, [3]), (3, [])])
+def test_reported_epochs_are_not_reported_again(
+    play: Play, reported: int, expected: list[int]
+) -> None:
     *epochs, last = play(reported=reported)
-    assert [m.result["epoch"] for m in epochs if isinstance(m, EpochDone)] == told
+    assert [m.result["epoch"] for m in epochs if isinstance(m, EpochDone)] == expected
     assert isinstance(last, Completed)
 
 

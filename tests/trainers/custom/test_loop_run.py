@@ -1,4 +1,4 @@
-"""A training function of the user's own: kept after each epoch, and gone on with exactly."""
+"""A training function of the user's own: kept after each epoch, and resumed exactly."""
 
 from __future__ import annotations
 

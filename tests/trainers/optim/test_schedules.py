@@ -75,7 +75,7 @@ def test_cosine_is_torchs(lr: float, epochs: int) -> None:
         base.step()
         scheduler.step()
     found = rates(TrainConfig(lr=lr, epochs=epochs, schedule="cosine"))
-    # torch goes on from the rate before, so its roundings add up to some 1e-13 of the rate.
+    # torch continues from the rate before, so its roundings add up to some 1e-13 of the rate.
     assert found == pytest.approx(expected, rel=1e-12, abs=1e-15 * lr)
 
 

@@ -1,4 +1,4 @@
-"""A run in its folder: what lies there, and how it goes on after every kind of accident."""
+"""A run in its folder: what lies there, and how it continues after every kind of accident."""
 
 from __future__ import annotations
 
