@@ -100,11 +100,11 @@ def load(spec: str, with_neighbours: bool = False) -> Callable[..., Any]:
 
 
 def _find(path: Path, digest: str) -> Path | None:
-    """Return the file of ``path``'s name and this content, what travelled first: modules lie beside
-    it."""
+    """Return the file of ``path``'s name and this content: what travelled, with the modules beside
+    it, else the one below the working directory, since ``path`` may be an earlier job's."""
     copies = (Path(folder, CARRIED, digest, path.name) for folder in sys.path)
     below = (Path(*path.parts[start:]) for start in range(1, len(path.parts)))
-    for candidate in (*copies, path, *below):
+    for candidate in (*copies, *below, path):
         if candidate.is_file() and _digest(candidate.read_bytes()) == digest:
             return candidate.absolute()
     return None

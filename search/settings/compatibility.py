@@ -70,13 +70,14 @@ def _with_ranges(request: Request, found: StudyRecord) -> Request:
 
 def _with_recorded_code(request: Request, found: StudyRecord) -> Request:
     """Return ``request`` whose files of models and training functions go by the paths on record,
-    where they are the same: a job of a cluster has them under another path each time."""
+    where they are the same: a job of a cluster has them under another path each time. Where those
+    paths lead to other files than the ones asked for, the modules beside them may be others'."""
     settings = {**found.space.fixed, **found.space.baseline}
     choices = [getattr(kind, "choices", ()) for kind in _parameters(found).values()]
     recorded = [v for v in (*settings.values(), *chain(*choices)) if is_code(v) and located(v)]
 
     def renamed(value: Any) -> Any:
-        return next((r for r in recorded if is_code(value) and same_code(r, value)), value)
+        return next((r for r in recorded if is_code(value) and _is_same_file(r, value)), value)
 
     space = request.space
     space = replace(
@@ -90,6 +91,12 @@ def _with_recorded_code(request: Request, found: StudyRecord) -> Request:
     if not recorded or space == request.space:
         return request
     return replace(request, space=space, config=config_from_mapping(dict(space.baseline)))
+
+
+def _is_same_file(recorded: str, asked: str) -> bool:
+    found, wanted = located(recorded), located(asked)
+    same = found is not None and wanted is not None and found[0].samefile(wanted[0])
+    return same and same_code(recorded, asked)
 
 
 def is_code(value: Any) -> bool:

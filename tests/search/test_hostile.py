@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from optuna.distributions import CategoricalDistribution, distribution_to_json
+from optuna.distributions import CategoricalDistribution, FloatDistribution, distribution_to_json
 from optuna.trial import create_trial
 
 from search import api, describe, evaluate, lr_range, replay, report, run, train
 from search.common.errors import run_main
 from search.common.layout import StudyFolder
-from search.record.record import SpaceFacts, StudyRecord
+from search.record.record import DataFacts, SpaceFacts, StudyRecord
+from search.settings.compatibility import as_begun
+from search.settings.request import make_request
+from search.settings.run_settings import RunSettings
 from search.storage.storage import load_study, open_storage
 from search.terminal.search_summary import update_notes
 from tests.search.reporting import studies
@@ -26,7 +29,7 @@ from trainers.data.prepared import read_meta
 from trainers.execution import Execution
 from trainers.runs.checkpoint import read_checkpoint, write_checkpoint
 from trainers.runs.identity import Identity
-from trainers.user_code import pinned
+from trainers.user_code import located, pinned
 
 QUICK = ("--space", "lenet_batch", "--preset", "quick", "--epochs", "1", "--threads", "1")
 CODE = """
@@ -40,6 +43,9 @@ from spaces.space import Space
 SPACE = Space("mine", baseline={"x": 0.5, "epochs": 4}, parameters=(Float("x", 0, 1),),
               train="own:train")
 """
+
+
+X = distribution_to_json(FloatDistribution(0, 1))
 
 
 class Bomb:
@@ -200,3 +206,25 @@ def test_files_of_the_working_directory_are_not_run(
     assert not ends(describe.main, *QUICK[:4], "--data-dir", str(data_dir))
     asked = (*QUICK, "--data-dir", str(data_dir), "--steps", "2", "--start", "0.001")
     ends(lr_range.main, *asked, "--out", str(marker.parent / "range"))
+
+
+def test_modules_beside_a_recorded_file_are_not_those_of_the_users_own(
+    marker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record names a file of the same name and content in a folder of somebody else's."""
+    text = "import helper\ndef train(config, run):\n    yield {}\n"
+    mine, theirs = Path("own.py").absolute(), marker.parent / "elsewhere" / "own.py"
+    for path in (mine, theirs):
+        path.write_text(text)
+    theirs.with_name("helper.py").write_text(f"MARKER = {str(marker)!r}\n{CODE}")
+    usual = studies.our_record()
+    fixed = {"epochs": 4, "train": pinned(f"{theirs}:train")}
+    space = SpaceFacts("mine", fixed=fixed, baseline={"x": 0.5}, parameters={"x": X})
+    record = replace(usual, space=space, data=DataFacts(""))
+    ours = as_begun(make_request(RunSettings.of_keywords({"space": "mine.py"})), record)
+    found = located(str(ours.space.baseline["train"]))
+    assert found is not None
+    assert found[0] == mine
+    monkeypatch.chdir(marker.parent)
+    asked = RunSettings.of_keywords({"space": str(mine.with_name("mine.py"))})
+    assert as_begun(make_request(asked), record).space.baseline["train"] == pinned(f"{mine}:train")
