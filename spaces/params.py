@@ -14,6 +14,9 @@ from spaces.kinds import wrong_kind
 class SpaceError(ValueError):
     """A space, or a value for it, that breaks a rule; one line with value, rule and remedy."""
 
+    def __init__(self, text: str):
+        super().__init__(" ".join(text.split()))  # names and values may have line breaks
+
 
 def as_python(value: Any) -> Any:
     """Return ``value``, Python's own where it is one of numpy's scalars, which JSON does not
