@@ -1,4 +1,5 @@
-"""How many made-up inputs a test tries: few in the suite, ``SHARPSEARCH_FUZZ_EXAMPLES`` if set."""
+"""Made-up inputs: the same few in each run of the suite, or others, as many as
+``SHARPSEARCH_FUZZ_EXAMPLES`` says."""
 
 from __future__ import annotations
 
@@ -22,6 +23,12 @@ JSON = st.recursive(
 
 
 def fuzzed(few: int) -> settings:
-    """Settings of hypothesis with ``few`` examples, or as many as the variable says."""
-    examples = int(os.environ.get("SHARPSEARCH_FUZZ_EXAMPLES", few))
-    return settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    """Return hypothesis' settings for the same ``few`` examples each time, or for as many random
+    ones as the variable says."""
+    asked = os.environ.get("SHARPSEARCH_FUZZ_EXAMPLES")
+    return settings(
+        max_examples=int(asked or few),
+        derandomize=asked is None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )

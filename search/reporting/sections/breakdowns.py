@@ -12,6 +12,7 @@ from search.reporting.columns import PARAMETER_PREFIX
 from search.reporting.format import count, figure, heading, setting
 from search.reporting.sections.evaluation import per_class
 from search.reporting.study_data import StudyData
+from spaces.params import as_python
 from trainers.metrics import find_metric
 
 MOST_MODELS, MOST_VALUES = 15, 8
@@ -92,6 +93,7 @@ def _published(data: StudyData, name: str, value: Any) -> dict[str, float]:
     """Return the published figures of the baseline with just this value; of the baseline's own
     value only where there are some of others too."""
     assert data.record is not None
+    value = as_python(value)  # numpy's scalars compare with lists element by element
     found: dict[str, float] = {}
     studied = any(set(reference.setting) == {name} for reference in data.references)
     is_baselines = studied and data.record.space.baseline.get(name) == value

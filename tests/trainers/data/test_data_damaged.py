@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.fuzzing import fuzzed
 from trainers.data import DataError, open_prepared, prepare
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
@@ -50,7 +51,7 @@ SHARE = st.floats(0, 1, exclude_max=True)
 
 
 @pytest.mark.parametrize("name", CONTENTS)
-@settings(deadline=None, max_examples=40)
+@fuzzed(40)
 @given(
     changes=st.lists(st.tuples(SHARE, st.integers(0, 255)), max_size=8),
     cut=st.one_of(st.just(0.999999), SHARE),
