@@ -226,7 +226,7 @@ def test_its_best_was_confirmed(life: Life) -> None:
     assert len({trial.params["seed"] for trial in trials}) == 2
     assert {trial.user_attrs["confirmed_trial"] for trial in trials} > {0}
     log = (life.folder / "results/tiny-quick/search.log").read_text()
-    assert log.count("re-evaluation: the best setting and the baseline with fresh seeds") == 1
+    assert log.count("re-evaluation: the best setting and the baseline with new seeds") == 1
 
 
 def test_optunas_own_tools_read_it(life: Life) -> None:
