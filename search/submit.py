@@ -34,6 +34,8 @@ search=$!
 [ -z "$warned" ] || kill -USR2 "$search"
 wait "$search"; code=$?
 while kill -0 "$search" 2>/dev/null; do wait "$search"; code=$?; done
+# A signal may cut `wait` off, so that the code of a search that it stopped is not known.
+case "$warned$code" in yes[0-4]) ;; yes*) code=130 ;; esac
 
 # The time is up and the study is not complete: queue this task again.
 if [ "$code" -eq 3 ] || {{ [ -n "$warned" ] && [ "$code" -eq 130 ]; }}; then
